@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+namespace localbatch {
+
+/// What a batch-size test may know about the gradients of a round. With g_j the mean gradient of
+/// chunk j (n samples each), J chunks of all workers, g the mean of the g_j and p_j = <g_j, g> over
+/// the whole parameter vector, the variances are those of one sample (method.md 2.5 and 2.6):
+///   variance               = n/(J-1) sum_j |g_j - g|^2
+///   inner_product_variance = n/(J-1) sum_j (p_j - |g|^2)^2
+///   orthogonal_variance    = n/(J-1) sum_j |g_j - (p_j/|g|^2) g|^2
+/// so variance = inner_product_variance/|g|^2 + orthogonal_variance. The divisor is J - 1 or J, and
+/// squared_norm is |g|^2 or an unbiased estimate, as the estimator was told.
+struct GradientStatistics {
+  int num_workers = 1;
+  int num_chunks = 0;
+  std::int64_t global_batch_size = 0;  ///< samples behind g, M b
+  double variance = 0;
+  double squared_norm =
+      0;  ///< estimate of the squared norm of the gradient that the tests divide by
+  double inner_product_variance = 0;
+  double orthogonal_variance = 0;
+};
+
+}  // namespace localbatch

@@ -1,0 +1,69 @@
+#include "core/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int descriptor) : descriptor_(descriptor) {}
+  ~FileDescriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+
+  int get() const { return descriptor_; }
+  int release() { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_;
+};
+
+[[noreturn]] void fail_call(std::string_view call, const fs::path& path) {
+  fail_system("{}: {} failed: {}", path.string(), call, std::strerror(errno));
+}
+
+}  // namespace
+
+std::vector<unsigned char> read_file(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) fail_input("{}: no such file", path.string());
+  if (!fs::is_regular_file(path, error)) fail_input("{}: not a regular file", path.string());
+  std::ifstream stream(path, std::ios::binary);
+  std::vector<unsigned char> bytes(fs::file_size(path, error));
+  stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (!stream) fail_input("{}: cannot be read", path.string());
+  return bytes;
+}
+
+void write_file_atomically(const fs::path& path, std::string_view bytes) {
+  const fs::path temporary = path.string() + ".new";
+  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (file.get() < 0) fail_call("open", temporary);
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_call("write", temporary);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(file.get()) != 0) fail_call("fsync", temporary);
+  if (::close(file.release()) != 0) fail_call("close", temporary);
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) fail_call("rename", path);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace localbatch {
+
+/// The bytes of a file. Throws an InputError that names the path when it cannot be read.
+std::vector<unsigned char> read_file(const std::filesystem::path& path);
+
+/// Writes a whole file or nothing: a temporary file beside it, synced, then renamed over it.
+/// Throws a SystemError that names the call and the path.
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+
+}  // namespace localbatch

@@ -1,0 +1,275 @@
+#include "core/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <deque>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+
+namespace localbatch {
+
+struct Options::Record {
+  std::vector<Declaration> declared;
+  std::deque<std::pair<std::size_t, Options>> parts;  ///< index in `declared`, the nested mapping
+};
+
+namespace {
+
+const Node& empty_mapping() {
+  static const Node empty;
+  return empty;
+}
+
+std::string range_text(double min, double max) {
+  const bool has_min = std::isfinite(min), has_max = std::isfinite(max);
+  if (has_min && has_max) return fmt::format("{} .. {}", min, max);
+  if (has_min) return fmt::format("at least {}", min);
+  if (has_max) return fmt::format("at most {}", max);
+  return {};
+}
+
+std::string range_text(std::int64_t min, std::int64_t max) {
+  if (max == std::numeric_limits<std::int64_t>::max()) return fmt::format("at least {}", min);
+  return fmt::format("{} .. {}", min, max);
+}
+
+/// Text as YAML: quoted when a reader could take it for something else.
+std::string yaml_text(const std::string& text) {
+  const bool plain = !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.' || c == '/';
+  });
+  if (plain && std::isdigit(static_cast<unsigned char>(text.front())) == 0 && text.front() != '-')
+    return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return quoted + "'";
+}
+
+template <class Value>
+bool parse_whole(const std::string& text, Value& value) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+Options::Options(const Node& mapping)
+    : Options(mapping, mapping.where, "", std::make_shared<Record>(), /*describing=*/false) {
+  if (mapping.kind != Node::Kind::kMap)
+    fail_input("{}: found {}, expected a mapping", to_string(mapping.where),
+               describe_found(mapping));
+}
+
+Options::Options(const Node& mapping, Location where, std::string path,
+                 std::shared_ptr<Record> record, bool describing)
+    : mapping_(&mapping),
+      where_(std::move(where)),
+      path_(std::move(path)),
+      record_(std::move(record)),
+      describing_(describing) {}
+
+Options Options::describing() {
+  return Options(empty_mapping(), {}, "", std::make_shared<Record>(), /*describing=*/true);
+}
+
+std::string Options::path_of(std::string_view key) const { return fmt::format("{}{}", path_, key); }
+
+void Options::fail_at(const Location& where, std::string_view key, std::string_view what) const {
+  fail_input("{}: {}: {}", to_string(where), path_of(key), what);
+}
+
+void Options::fail(std::string_view key, std::string_view what) const {
+  const Node::Entry* const entry = mapping_->find(std::string(key));
+  fail_at(entry != nullptr ? entry->value.where : where_, key, what);
+}
+
+const Node* Options::find_scalar(std::string_view key, std::string_view expected) const {
+  const Node::Entry* const entry = mapping_->find(std::string(key));
+  if (entry == nullptr) return nullptr;
+  if (entry->value.kind != Node::Kind::kScalar)
+    fail_at(entry->value.where, key,
+            fmt::format("found {}, expected {}", describe_found(entry->value), expected));
+  return &entry->value;
+}
+
+double Options::number(std::string_view key, const NumberKey& declared) {
+  const std::string allowed = range_text(declared.min, declared.max);
+  double value = declared.fallback.value_or(std::isfinite(declared.min) ? declared.min : 0);
+  if (const Node* const found = find_scalar(key, "a number")) {
+    if (!parse_whole(found->scalar, value) || !std::isfinite(value))
+      fail_at(found->where, key, fmt::format("found '{}', expected a number", found->scalar));
+    if (value < declared.min || value > declared.max)
+      fail_at(found->where, key, fmt::format("found {}, allowed is {}", value, allowed));
+  } else if (!declared.fallback && !describing_) {
+    fail(key, fmt::format("missing, expected a number{}{}", allowed.empty() ? "" : ", ", allowed));
+  }
+  record_->declared.push_back({std::string(key),
+                               "number",
+                               declared.fallback ? fmt::format("{}", *declared.fallback) : "",
+                               !declared.fallback,
+                               allowed,
+                               std::string(declared.meaning),
+                               fmt::format("{}", value),
+                               {}});
+  return value;
+}
+
+std::int64_t Options::integer(std::string_view key, const IntegerKey& declared) {
+  const std::string allowed = range_text(declared.min, declared.max);
+  std::int64_t value = declared.fallback.value_or(declared.min);
+  if (const Node* const found = find_scalar(key, "an integer")) {
+    if (!parse_whole(found->scalar, value))
+      fail_at(found->where, key, fmt::format("found '{}', expected an integer", found->scalar));
+    if (value < declared.min || value > declared.max)
+      fail_at(found->where, key, fmt::format("found {}, allowed is {}", value, allowed));
+  } else if (!declared.fallback && !describing_) {
+    fail(key, fmt::format("missing, expected an integer, {}", allowed));
+  }
+  record_->declared.push_back({std::string(key),
+                               "integer",
+                               declared.fallback ? fmt::format("{}", *declared.fallback) : "",
+                               !declared.fallback,
+                               allowed,
+                               std::string(declared.meaning),
+                               fmt::format("{}", value),
+                               {}});
+  return value;
+}
+
+bool Options::flag(std::string_view key, const FlagKey& declared) {
+  bool value = declared.fallback;
+  if (const Node* const found = find_scalar(key, "true or false")) {
+    if (found->scalar != "true" && found->scalar != "false")
+      fail_at(found->where, key, fmt::format("found '{}', expected true or false", found->scalar));
+    value = found->scalar == "true";
+  }
+  record_->declared.push_back({std::string(key),
+                               "flag",
+                               declared.fallback ? "true" : "false",
+                               false,
+                               "true | false",
+                               std::string(declared.meaning),
+                               value ? "true" : "false",
+                               {}});
+  return value;
+}
+
+std::string Options::text(std::string_view key, const TextKey& declared) {
+  std::string value = declared.fallback.value_or("");
+  if (const Node* const found = find_scalar(key, "text")) {
+    value = found->scalar;
+  } else if (!declared.fallback && !describing_) {
+    fail(key, "missing, expected text");
+  }
+  record_->declared.push_back({std::string(key),
+                               "text",
+                               declared.fallback.value_or(""),
+                               !declared.fallback,
+                               "",
+                               std::string(declared.meaning),
+                               yaml_text(value),
+                               {}});
+  return value;
+}
+
+std::string Options::choice(std::string_view key, const ChoiceKey& declared) {
+  const std::string allowed = fmt::format("{}", fmt::join(declared.choices, " | "));
+  std::string value = declared.fallback.value_or(declared.choices.front());
+  if (const Node* const found = find_scalar(key, fmt::format("one of {}", allowed))) {
+    value = found->scalar;
+    if (std::ranges::find(declared.choices, value) == declared.choices.end())
+      fail_at(found->where, key,
+              fmt::format("found '{}', allowed is {}{}", value, allowed,
+                          did_you_mean(value, declared.choices)));
+  } else if (!declared.fallback && !describing_) {
+    fail(key, fmt::format("missing, expected one of {}", allowed));
+  }
+  record_->declared.push_back({std::string(key),
+                               "choice",
+                               declared.fallback.value_or(""),
+                               !declared.fallback,
+                               allowed,
+                               std::string(declared.meaning),
+                               yaml_text(value),
+                               {}});
+  return value;
+}
+
+Options Options::part(std::string_view key, std::string_view meaning) {
+  const Node* nested = &empty_mapping();
+  Location where = where_;
+  if (const Node::Entry* const entry = mapping_->find(std::string(key))) {
+    nested = &entry->value;
+    where = nested->where;
+    if (nested->kind != Node::Kind::kMap)
+      fail_at(nested->where, key,
+              fmt::format("found {}, expected a mapping such as {{name: ...}}",
+                          describe_found(*nested)));
+  }
+  Options part(*nested, where, path_of(key) + ".", std::make_shared<Record>(), describing_);
+  record_->parts.emplace_back(record_->declared.size(), part);
+  record_->declared.push_back(
+      {std::string(key), "part", "", false, "", std::string(meaning), "", {}});
+  return part;
+}
+
+void Options::finish() const {
+  std::vector<std::string> keys;
+  for (const Declaration& declared : record_->declared) keys.push_back(declared.key);
+  std::set<std::string> seen;
+  for (const Node::Entry& entry : mapping_->entries) {
+    if (!seen.insert(entry.key).second)
+      fail_at(entry.key_location, entry.key, "found twice in one mapping");
+    if (std::ranges::find(keys, entry.key) == keys.end())
+      fail_at(entry.key_location, entry.key,
+              fmt::format("unknown key, allowed is {}{}", fmt::join(keys, " | "),
+                          did_you_mean(entry.key, keys)));
+  }
+  for (const auto& [index, part] : record_->parts) part.finish();
+}
+
+std::vector<Declaration> Options::declarations() const {
+  std::vector<Declaration> declared = record_->declared;
+  for (const auto& [index, part] : record_->parts) declared[index].parts = part.declarations();
+  return declared;
+}
+
+std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates) {
+  std::string nearest;
+  std::size_t best = std::max<std::size_t>(2, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance < best) {
+      best = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
+  const std::string nearest = nearest_name(word, candidates);
+  return nearest.empty() ? std::string() : fmt::format(" (did you mean '{}'?)", nearest);
+}
+
+}  // namespace localbatch

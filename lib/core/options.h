@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/node.h"
+
+namespace localbatch {
+
+/// One key as its reader declared it, with the value that was used. A declaration is made by
+/// reading: what `describe` prints and what a run's `experiment.yaml` shows come from nowhere else.
+struct Declaration {
+  std::string key;
+  std::string type;      ///< "number", "integer", "flag", "text", "choice" or "part"
+  std::string fallback;  ///< empty when the key is required
+  bool required = false;
+  std::string allowed;  ///< "0.1 .. 1", "average | keep | reset", empty when anything goes
+  std::string meaning;
+  std::string value;               ///< as YAML, not used for parts
+  std::vector<Declaration> parts;  ///< the keys of a nested mapping
+};
+
+struct NumberKey {
+  std::optional<double> fallback;  ///< none: the key is required
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  std::string_view meaning;
+};
+
+struct IntegerKey {
+  std::optional<std::int64_t> fallback;
+  std::int64_t min = 0;
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  std::string_view meaning;
+};
+
+struct FlagKey {
+  bool fallback = false;
+  std::string_view meaning;
+};
+
+struct TextKey {
+  std::optional<std::string> fallback;
+  std::string_view meaning;
+};
+
+struct ChoiceKey {
+  std::optional<std::string> fallback;
+  std::vector<std::string> choices;
+  std::string_view meaning;
+};
+
+/// Typed, ranged reading of one mapping of an experiment file. Every reader records what it
+/// declared; `finish` makes unread keys an error. All errors are `InputError` with the place in the
+/// file.
+class Options {
+ public:
+  /// Reads `mapping`, which must outlive this object.
+  explicit Options(const Node& mapping);
+
+  /// An empty mapping in which required keys take a placeholder: the makers then declare all their
+  /// keys without anybody having written a file.
+  static Options describing();
+
+  double number(std::string_view key, const NumberKey& declared);
+  std::int64_t integer(std::string_view key, const IntegerKey& declared);
+  bool flag(std::string_view key, const FlagKey& declared);
+  std::string text(std::string_view key, const TextKey& declared);
+  std::string choice(std::string_view key, const ChoiceKey& declared);
+
+  /// The nested mapping under `key`, empty when it is absent.
+  Options part(std::string_view key, std::string_view meaning);
+
+  /// Refuses keys that nobody has read, here and in every part, with the nearest key that exists.
+  void finish() const;
+
+  /// Throws an InputError that points at `key`, for rules that span several keys.
+  [[noreturn]] void fail(std::string_view key, std::string_view what) const;
+
+  /// Everything read so far, in reading order.
+  std::vector<Declaration> declarations() const;
+
+ private:
+  struct Record;  // the declarations of one mapping, shared by all copies of its Options
+
+  Options(const Node& mapping, Location where, std::string path, std::shared_ptr<Record> record,
+          bool describing);
+
+  const Node* find_scalar(std::string_view key, std::string_view expected) const;
+  std::string path_of(std::string_view key) const;
+  [[noreturn]] void fail_at(const Location& where, std::string_view key,
+                            std::string_view what) const;
+
+  const Node* mapping_;
+  Location where_;    ///< of the mapping, or of the one around it when it is absent
+  std::string path_;  ///< "batch_size_controller." or empty
+  std::shared_ptr<Record> record_;
+  bool describing_;
+};
+
+/// The candidate nearest to `word` by edit distance, empty when none is near.
+std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates);
+
+/// "; did you mean 'x'?" or nothing.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace localbatch

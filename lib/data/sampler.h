@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace localbatch {
+
+/// One training image that a worker is to see: which one, and for which time.
+struct Draw {
+  std::uint32_t epoch = 0;
+  std::uint32_t sample = 0;  ///< index in the training set
+};
+
+/// Deals the training set to the workers. The permutations of all epochs, each keyed by (seed,
+/// epoch), are laid end to end, and position s of that sequence belongs to worker s mod
+/// num_workers. So every index is visited exactly once per epoch, also where num_workers does not
+/// divide the set, and what a worker draws is a function of how many samples it has drawn, never of
+/// batch sizes.
+class Sampler {
+ public:
+  Sampler(std::uint32_t dataset_size, int worker, int num_workers, std::uint64_t seed);
+
+  void draw(std::span<Draw> draws);
+
+  /// Samples drawn so far: the whole state.
+  std::int64_t drawn() const { return drawn_; }
+  void restore(std::int64_t drawn) { drawn_ = drawn; }
+
+ private:
+  std::uint32_t dataset_size_;
+  std::int64_t worker_;
+  std::int64_t num_workers_;
+  std::uint64_t seed_;
+  std::int64_t drawn_ = 0;
+  std::int64_t epoch_ = -1;           ///< whose permutation is kept
+  std::vector<std::uint32_t> order_;  ///< a cache, rebuilt from (seed, epoch)
+};
+
+}  // namespace localbatch

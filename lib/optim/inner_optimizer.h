@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/part_table.h"
+
+namespace localbatch {
+
+/// The rule of a local step: how one worker moves its parameters along its gradient.
+class InnerOptimizer {
+ public:
+  virtual ~InnerOptimizer() = default;
+
+  /// One update of `parameters` (f32, any number, always the same one). The gradient is left
+  /// unchanged.
+  virtual void step(std::span<float> parameters, std::span<const float> gradient,
+                    double learning_rate) = 0;
+
+  /// Everything that the next step depends on: one flat array (momentum, or both moments) and the
+  /// number of steps taken since it was zero.
+  virtual std::span<float> state() = 0;
+  virtual std::int64_t& steps() = 0;
+};
+
+/// What happens to a worker's optimizer state when parameters are averaged. The paper's choice is
+/// not known (method.md 1.3), so it is a named one.
+enum class StatePolicy { kKeep, kAverage, kReset };
+
+StatePolicy read_state_policy(Options& options, std::string_view key, std::string_view fallback,
+                              std::string_view meaning);
+
+/// An inner optimizer as an experiment file describes it; every worker makes one of its own.
+struct InnerOptimizerChoice {
+  StatePolicy at_sync = StatePolicy::kKeep;
+  std::function<std::unique_ptr<InnerOptimizer>(std::size_t parameter_count)> make;
+};
+
+/// sgd, adamw.
+std::span<const PartRow<InnerOptimizerChoice>> inner_optimizer_table();
+
+}  // namespace localbatch

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "core/part_table.h"
+
+namespace localbatch {
+
+/// The rule of a synchronization: how the global parameters move, given the mean of the workers'
+/// ones. Every worker runs the same rule on the same values.
+class OuterOptimizer {
+ public:
+  virtual ~OuterOptimizer() = default;
+
+  /// `global` holds x_k on entry and x_{k+1} on return.
+  virtual void step(std::span<float> global, std::span<const float> mean_local) = 0;
+
+  /// Everything besides `global` that the next step depends on.
+  virtual std::span<float> state() = 0;
+};
+
+using OuterOptimizerMaker = std::function<std::unique_ptr<OuterOptimizer>(std::size_t)>;
+
+/// averaging.
+std::span<const PartRow<OuterOptimizerMaker>> outer_optimizer_table();
+
+}  // namespace localbatch
