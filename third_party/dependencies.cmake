@@ -4,7 +4,7 @@
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(fmt 9.0 REQUIRED)                                       # core
-find_package(dnnl 2.6 QUIET CONFIG)                                  # nn; 3.x works too
+find_package(dnnl CONFIG REQUIRED)                                   # nn
 find_package(ZLIB 1.2 REQUIRED)                                      # data
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)                        # comm
 find_package(yaml-cpp 0.7 REQUIRED)                                  # experiment
@@ -13,4 +13,10 @@ find_package(doctest 2.4.9 REQUIRED)                                 # tests
 
 if(NOT TARGET yaml-cpp::yaml-cpp)  # 0.7 exports the name without a namespace
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+endif()
+
+# oneDNN's own version file accepts one major version only, and we build with 2.6 and with 3.x. What
+# differs between the two is in lib/nn/onednn.h.
+if(dnnl_VERSION VERSION_LESS 2.6)
+  message(FATAL_ERROR "oneDNN ${dnnl_VERSION} is too old: localbatch needs 2.6 or newer")
 endif()

@@ -34,6 +34,26 @@ class FileDescriptor {
   int descriptor_;
 };
 
+/// Removes a file that is not whole, unless it has been renamed.
+class Temporary {
+ public:
+  explicit Temporary(fs::path path) : path_(std::move(path)) {}
+  ~Temporary() {
+    if (!renamed_) ::unlink(path_.c_str());
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  bool rename_to(const fs::path& target) {
+    renamed_ = std::rename(path_.c_str(), target.c_str()) == 0;
+    return renamed_;
+  }
+
+ private:
+  fs::path path_;
+  bool renamed_ = false;
+};
+
 [[noreturn]] void fail_call(std::string_view call, const fs::path& path) {
   fail_system("{}: {} failed: {}", path.string(), call, std::strerror(errno));
 }
@@ -52,18 +72,19 @@ std::vector<unsigned char> read_file(const fs::path& path) {
 }
 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
-  const fs::path temporary = path.string() + ".new";
-  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.get() < 0) fail_call("open", temporary);
+  const fs::path beside = path.string() + ".new";
+  FileDescriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (file.get() < 0) fail_call("open", beside);
+  Temporary temporary(beside);
   while (!bytes.empty()) {
     const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_call("write", temporary);
+    if (written < 0) fail_call("write", beside);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::fsync(file.get()) != 0) fail_call("fsync", temporary);
-  if (::close(file.release()) != 0) fail_call("close", temporary);
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) fail_call("rename", path);
+  if (::fsync(file.get()) != 0) fail_call("fsync", beside);
+  if (::close(file.release()) != 0) fail_call("close", beside);
+  if (!temporary.rename_to(path)) fail_call("rename", path);
 }
 
 }  // namespace localbatch

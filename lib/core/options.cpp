@@ -50,25 +50,15 @@ std::string yaml_text(const std::string& text) {
   return quoted + "'";
 }
 
+std::string yaml_list(const std::vector<std::int64_t>& values) {
+  return fmt::format("[{}]", fmt::join(values, ", "));
+}
+
 template <class Value>
 bool parse_whole(const std::string& text, Value& value) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   return error == std::errc() && stop == end;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -154,6 +144,35 @@ std::int64_t Options::integer(std::string_view key, const IntegerKey& declared) 
                                fmt::format("{}", value),
                                {}});
   return value;
+}
+
+std::vector<std::int64_t> Options::integers(std::string_view key, const IntegersKey& declared) {
+  const std::string allowed = range_text(declared.min, declared.max);
+  std::vector<std::int64_t> values = declared.fallback.value_or(std::vector<std::int64_t>{});
+  if (const Node::Entry* const entry = mapping_->find(std::string(key))) {
+    if (entry->value.kind != Node::Kind::kList)
+      fail(key, fmt::format("found {}, expected a list of integers", describe_found(entry->value)));
+    values.clear();
+    for (const Node& item : entry->value.items) {
+      std::int64_t& value = values.emplace_back();
+      if (item.kind != Node::Kind::kScalar || !parse_whole(item.scalar, value))
+        fail_at(item.where, key,
+                fmt::format("found {}, expected an integer", describe_found(item)));
+      if (value < declared.min || value > declared.max)
+        fail_at(item.where, key, fmt::format("found {}, allowed is {}", value, allowed));
+    }
+  } else if (!declared.fallback && !describing_) {
+    fail(key, fmt::format("missing, expected a list of integers, each {}", allowed));
+  }
+  record_->declared.push_back({std::string(key),
+                               "list of integers",
+                               declared.fallback ? yaml_list(*declared.fallback) : "",
+                               !declared.fallback,
+                               allowed,
+                               std::string(declared.meaning),
+                               yaml_list(values),
+                               {}});
+  return values;
 }
 
 bool Options::flag(std::string_view key, const FlagKey& declared) {
@@ -252,24 +271,6 @@ std::vector<Declaration> Options::declarations() const {
   std::vector<Declaration> declared = record_->declared;
   for (const auto& [index, part] : record_->parts) declared[index].parts = part.declarations();
   return declared;
-}
-
-std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates) {
-  std::string nearest;
-  std::size_t best = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best) {
-      best = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
-}
-
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::string nearest = nearest_name(word, candidates);
-  return nearest.empty() ? std::string() : fmt::format(" (did you mean '{}'?)", nearest);
 }
 
 }  // namespace localbatch

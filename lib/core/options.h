@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/nearest_name.h"
 #include "core/node.h"
 
 namespace localbatch {
@@ -16,7 +17,7 @@ namespace localbatch {
 /// reading: what `describe` prints and what a run's `experiment.yaml` shows come from nowhere else.
 struct Declaration {
   std::string key;
-  std::string type;      ///< "number", "integer", "flag", "text", "choice" or "part"
+  std::string type;  ///< "number", "integer", "list of integers", "flag", "text", "choice", "part"
   std::string fallback;  ///< empty when the key is required
   bool required = false;
   std::string allowed;  ///< "0.1 .. 1", "average | keep | reset", empty when anything goes
@@ -26,15 +27,22 @@ struct Declaration {
 };
 
 struct NumberKey {
-  std::optional<double> fallback;  ///< none: the key is required
+  std::optional<double> fallback = std::nullopt;  ///< none: the key is required
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   std::string_view meaning;
 };
 
 struct IntegerKey {
-  std::optional<std::int64_t> fallback;
+  std::optional<std::int64_t> fallback = std::nullopt;
   std::int64_t min = 0;
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  std::string_view meaning;
+};
+
+struct IntegersKey {
+  std::optional<std::vector<std::int64_t>> fallback = std::nullopt;
+  std::int64_t min = 0;  ///< of each item
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
   std::string_view meaning;
 };
@@ -45,12 +53,12 @@ struct FlagKey {
 };
 
 struct TextKey {
-  std::optional<std::string> fallback;
+  std::optional<std::string> fallback = std::nullopt;
   std::string_view meaning;
 };
 
 struct ChoiceKey {
-  std::optional<std::string> fallback;
+  std::optional<std::string> fallback = std::nullopt;
   std::vector<std::string> choices;
   std::string_view meaning;
 };
@@ -69,6 +77,7 @@ class Options {
 
   double number(std::string_view key, const NumberKey& declared);
   std::int64_t integer(std::string_view key, const IntegerKey& declared);
+  std::vector<std::int64_t> integers(std::string_view key, const IntegersKey& declared);
   bool flag(std::string_view key, const FlagKey& declared);
   std::string text(std::string_view key, const TextKey& declared);
   std::string choice(std::string_view key, const ChoiceKey& declared);
@@ -102,11 +111,5 @@ class Options {
   std::shared_ptr<Record> record_;
   bool describing_;
 };
-
-/// The candidate nearest to `word` by edit distance, empty when none is near.
-std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates);
-
-/// "; did you mean 'x'?" or nothing.
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace localbatch

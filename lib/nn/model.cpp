@@ -1,0 +1,145 @@
+#include "nn/model.h"
+
+#include <array>
+#include <numeric>
+#include <utility>
+
+#include "core/error.h"
+#include "nn/models.h"
+
+namespace localbatch {
+
+namespace {
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+int windows(int size, int kernel, int stride, int padding) {
+  return (size + 2 * padding - kernel) / stride + 1;
+}
+
+/// Appends tensors and keeps count of the offset.
+class TensorList {
+ public:
+  void add(std::string name, std::vector<int> dims, std::size_t layer) {
+    const std::size_t size = std::accumulate(dims.begin(), dims.end(), std::size_t{1},
+                                             [](std::size_t a, int b) { return a * b; });
+    tensors_.push_back({std::move(name), std::move(dims), layer, offset_, size});
+    offset_ += size;
+  }
+  std::vector<TensorView> take() { return std::move(tensors_); }
+
+ private:
+  std::vector<TensorView> tensors_;
+  std::size_t offset_ = 0;
+};
+
+int features(const ImageShape& shape) { return static_cast<int>(shape.size()); }
+
+}  // namespace
+
+std::vector<ValueId> sources(const LayerKind& kind) {
+  return std::visit(Overloaded{[](const BatchNorm& layer) {
+                                 return layer.add < 0 ? std::vector<ValueId>{layer.src}
+                                                      : std::vector<ValueId>{layer.src, layer.add};
+                               },
+                               [](const auto& layer) { return std::vector<ValueId>{layer.src}; }},
+                    kind);
+}
+
+ValueId Model::add(std::string name, LayerKind kind) {
+  for (const ValueId source : sources(kind))
+    check(source >= 0 && source <= static_cast<ValueId>(layers_.size()),
+          "a layer reads values that exist");
+  const ImageShape src = shape(sources(kind).front());
+  const ImageShape dst = std::visit(
+      Overloaded{[&](const Convolution& layer) {
+                   return ImageShape{layer.channels,
+                                     windows(src.height, layer.kernel, layer.stride, layer.padding),
+                                     windows(src.width, layer.kernel, layer.stride, layer.padding)};
+                 },
+                 [&](const BatchNorm& layer) {
+                   check(layer.add < 0 || shape(layer.add) == src,
+                         "a residual has the shape it is added to");
+                   return src;
+                 },
+                 [&](const Dense& layer) {
+                   return ImageShape{layer.features, 1, 1};
+                 },
+                 [&](const Relu&) { return src; },
+                 [&](const MaxPool& layer) {
+                   return ImageShape{src.channels,
+                                     windows(src.height, layer.kernel, layer.stride, layer.padding),
+                                     windows(src.width, layer.kernel, layer.stride, layer.padding)};
+                 },
+                 [&](const AveragePool&) {
+                   return ImageShape{src.channels, 1, 1};
+                 },
+                 [&](const PadShortcut& layer) {
+                   return ImageShape{layer.channels, windows(src.height, 1, layer.stride, 0),
+                                     windows(src.width, 1, layer.stride, 0)};
+                 }},
+      kind);
+  if (dst.height < 1 || dst.width < 1)
+    fail_input("model: images of {}x{} pixels are too small for layer {}", input_.height,
+               input_.width, name);
+  layers_.push_back({std::move(name), std::move(kind), dst});
+  return static_cast<ValueId>(layers_.size());
+}
+
+const ImageShape& Model::shape(ValueId value) const {
+  return value == 0 ? input_ : layers_.at(static_cast<std::size_t>(value) - 1).dst;
+}
+
+int Model::num_classes() const { return layers_.back().dst.channels; }
+
+std::vector<TensorView> parameter_tensors(const Model& model) {
+  TensorList list;
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const LayerDescription& layer = model.layers()[i];
+    if (const auto* const convolution = std::get_if<Convolution>(&layer.kind)) {
+      list.add(layer.name + ".weight",
+               {convolution->channels, model.shape(convolution->src).channels, convolution->kernel,
+                convolution->kernel},
+               i);
+    } else if (const auto* const dense = std::get_if<Dense>(&layer.kind)) {
+      list.add(layer.name + ".weight", {dense->features, features(model.shape(dense->src))}, i);
+      list.add(layer.name + ".bias", {dense->features}, i);
+    } else if (std::holds_alternative<BatchNorm>(layer.kind)) {
+      list.add(layer.name + ".weight", {layer.dst.channels}, i);
+      list.add(layer.name + ".bias", {layer.dst.channels}, i);
+    }
+  }
+  return list.take();
+}
+
+std::vector<TensorView> statistics_tensors(const Model& model) {
+  TensorList list;
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const LayerDescription& layer = model.layers()[i];
+    if (!std::holds_alternative<BatchNorm>(layer.kind)) continue;
+    list.add(layer.name + ".running_mean", {layer.dst.channels}, i);
+    list.add(layer.name + ".running_var", {layer.dst.channels}, i);
+  }
+  return list.take();
+}
+
+std::size_t total_size(std::span<const TensorView> tensors) {
+  return tensors.empty() ? 0 : tensors.back().offset + tensors.back().size;
+}
+
+std::span<const PartRow<ModelMaker>> model_table() {
+  static constexpr std::array<PartRow<ModelMaker>, 3> kTable{{
+      {"resnet", "residual network (He et al. 2016) for small or large images", make_resnet},
+      {"mlp", "fully connected layers with ReLU", make_mlp},
+      {"softmax_regression", "one linear layer: convex, for tests and theory",
+       make_softmax_regression},
+  }};
+  return kTable;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/image_shape.h"
+#include "core/part_table.h"
+
+namespace localbatch {
+
+/// Index of a value in a model: 0 is the input image, i + 1 is the output of layer i.
+using ValueId = int;
+
+struct Convolution {  ///< no bias
+  ValueId src = 0;
+  int channels = 0;
+  int kernel = 1;
+  int stride = 1;
+  int padding = 0;
+};
+struct BatchNorm {  ///< scale * (src - mean)/sqrt(variance + epsilon) + shift, then add, then ReLU
+  ValueId src = 0;
+  ValueId add = -1;  ///< residual that is added, -1: none
+  bool relu = false;
+  bool zero_scale = false;  ///< scale starts at 0 instead of 1
+};
+struct Dense {  ///< with bias; sees its source as one vector of features
+  ValueId src = 0;
+  int features = 0;
+};
+struct Relu {
+  ValueId src = 0;
+};
+struct MaxPool {
+  ValueId src = 0;
+  int kernel = 3;
+  int stride = 2;
+  int padding = 1;
+};
+struct AveragePool {  ///< over all pixels
+  ValueId src = 0;
+};
+/// Parameter-free shortcut of He et al. 2016 (option A): every stride-th pixel, new channels are
+/// zero.
+struct PadShortcut {
+  ValueId src = 0;
+  int channels = 0;
+  int stride = 1;
+};
+using LayerKind =
+    std::variant<Convolution, BatchNorm, Dense, Relu, MaxPool, AveragePool, PadShortcut>;
+
+struct LayerDescription {
+  std::string name;  ///< as torchvision names it, "layer1.0.conv1"
+  LayerKind kind;
+  ImageShape dst;  ///< shape of the output
+};
+
+/// A network as a list of layers in the order of the forward pass; the last one gives the logits.
+/// Pure description: it owns no parameters.
+class Model {
+ public:
+  explicit Model(ImageShape input) : input_(input) {}
+
+  /// Appends a layer and returns its output. Shapes are inferred; a source must exist already.
+  ValueId add(std::string name, LayerKind kind);
+
+  const ImageShape& shape(ValueId value) const;
+  std::span<const LayerDescription> layers() const { return layers_; }
+  ImageShape input() const { return input_; }
+  int num_classes() const;
+
+ private:
+  ImageShape input_;
+  std::vector<LayerDescription> layers_;
+};
+
+/// The values that a layer reads.
+std::vector<ValueId> sources(const LayerKind& kind);
+
+/// A tensor inside one of a worker's flat arrays.
+struct TensorView {
+  std::string name;       ///< "layer1.0.conv1.weight"
+  std::vector<int> dims;  ///< canonical order: weights are [out][in][row][column] or [out][in]
+  std::size_t layer = 0;  ///< index of the layer it belongs to
+  std::size_t offset = 0;
+  std::size_t size = 0;
+};
+
+/// What the flat arrays hold, in order: the trained parameters, and the running means and variances
+/// of batch norm (which are no parameters: nobody computes a gradient for them).
+std::vector<TensorView> parameter_tensors(const Model& model);
+std::vector<TensorView> statistics_tensors(const Model& model);
+
+/// Sum of the sizes.
+std::size_t total_size(std::span<const TensorView> tensors);
+
+/// A model of an experiment file waits for the data set to know its channels and classes.
+using ModelMaker = std::function<Model(const ImageShape& input, int num_classes)>;
+
+/// resnet, mlp, softmax_regression.
+std::span<const PartRow<ModelMaker>> model_table();
+
+}  // namespace localbatch

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <dnnl.hpp>
+#include <initializer_list>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+
+namespace localbatch {
+
+/// The CPU engine of this process.
+const dnnl::engine& cpu_engine();
+
+/// Runs its scope with one OpenMP thread. oneDNN fixes the number of threads of a primitive when it
+/// is created; ours are created for one thread each, and the network calls them from a team of its
+/// own.
+class SingleThreadScope {
+ public:
+  SingleThreadScope();
+  ~SingleThreadScope();
+  SingleThreadScope(const SingleThreadScope&) = delete;
+  SingleThreadScope& operator=(const SingleThreadScope&) = delete;
+
+ private:
+  int saved_;
+};
+
+/// The attributes of all our primitives: scratchpads are ours, one per thread.
+dnnl::primitive_attr user_scratchpad();
+
+// The two APIs of oneDNN differ for us in one thing only: 2.x describes an operation first and the
+// primitive from it, 3.x has one constructor for both. `arguments` are what both versions agree on.
+#if DNNL_VERSION_MAJOR >= 3
+template <class Primitive, class... Arguments>
+typename Primitive::primitive_desc forward_desc(Arguments&&... arguments) {
+  return {cpu_engine(), std::forward<Arguments>(arguments)..., user_scratchpad()};
+}
+template <class Primitive, class Hint, class... Arguments>
+typename Primitive::primitive_desc backward_desc(const Hint& forward, Arguments&&... arguments) {
+  return {cpu_engine(), std::forward<Arguments>(arguments)..., forward, user_scratchpad()};
+}
+#else
+template <class Primitive, class... Arguments>
+typename Primitive::primitive_desc forward_desc(Arguments&&... arguments) {
+  return {typename Primitive::desc(std::forward<Arguments>(arguments)...), user_scratchpad(),
+          cpu_engine()};
+}
+template <class Primitive, class Hint, class... Arguments>
+typename Primitive::primitive_desc backward_desc(const Hint& forward, Arguments&&... arguments) {
+  return {typename Primitive::desc(std::forward<Arguments>(arguments)...), user_scratchpad(),
+          cpu_engine(), forward};
+}
+#endif
+
+/// A primitive that several threads may run at once, each on its own images: the primitive is
+/// shared, memory objects, stream and scratchpad exist once per thread.
+class ThreadedPrimitive {
+ public:
+  struct Argument {
+    int index = 0;  ///< DNNL_ARG_...
+    dnnl::memory::desc desc;
+  };
+
+  ThreadedPrimitive() = default;
+  ThreadedPrimitive(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
+                    const std::vector<Argument>& arguments, int threads);
+
+  /// Runs on the calling thread, which says which of the team's threads it is. `handles` are the
+  /// data of the arguments in the order of the constructor; oneDNN writes only through those that
+  /// are results.
+  void run(int thread, std::initializer_list<const float*> handles);
+
+ private:
+  struct PerThread {
+    dnnl::stream stream;
+    std::vector<dnnl::memory> memories;
+    std::unordered_map<int, dnnl::memory> arguments;
+    AlignedBuffer<std::byte> scratchpad;
+  };
+  dnnl::primitive primitive_;
+  std::vector<PerThread> threads_;
+};
+
+/// Copies one array into another memory layout of the same shape.
+void reorder(const dnnl::memory::desc& from, const float* source, const dnnl::memory::desc& to,
+             float* destination);
+
+}  // namespace localbatch

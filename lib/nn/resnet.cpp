@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <vector>
+
+#include "core/error.h"
+#include "nn/models.h"
+
+namespace localbatch {
+
+namespace {
+
+/// One of the published depths.
+struct Depth {
+  int depth;
+  bool bottleneck;
+  std::array<int, 4> blocks;  ///< per stage; the CIFAR family has three stages
+  bool cifar_family;          ///< widths 16, 32, 64 instead of 64, 128, 256, 512
+};
+constexpr std::array<Depth, 10> kDepths{{
+    {20, false, {3, 3, 3, 0}, true},
+    {32, false, {5, 5, 5, 0}, true},
+    {44, false, {7, 7, 7, 0}, true},
+    {56, false, {9, 9, 9, 0}, true},
+    {110, false, {18, 18, 18, 0}, true},
+    {18, false, {2, 2, 2, 2}, false},
+    {34, false, {3, 4, 6, 3}, false},
+    {50, true, {3, 4, 6, 3}, false},
+    {101, true, {3, 4, 23, 3}, false},
+    {152, true, {3, 8, 36, 3}, false},
+}};
+
+struct Resnet {
+  Depth depth;
+  bool imagenet_stem = false;
+  bool pad_shortcut = false;
+  bool zero_last_scale = false;
+};
+
+/// Bottlenecks end with four times the channels of their 3x3 convolution.
+constexpr int kExpansion = 4;
+
+ValueId add_block(Model& model, const Resnet& resnet, const std::string& name, ValueId x, int width,
+                  int stride) {
+  const auto convolution = [&](const std::string& suffix, ValueId src, int channels, int kernel,
+                               int its_stride) {
+    return model.add(name + suffix, Convolution{.src = src,
+                                                .channels = channels,
+                                                .kernel = kernel,
+                                                .stride = its_stride,
+                                                .padding = kernel / 2});
+  };
+  const auto batch_norm_relu = [&](const std::string& suffix, ValueId src) {
+    return model.add(name + suffix, BatchNorm{.src = src, .relu = true});
+  };
+
+  const bool bottleneck = resnet.depth.bottleneck;
+  const int channels = bottleneck ? kExpansion * width : width;
+  ValueId y = convolution(".conv1", x, width, bottleneck ? 1 : 3, bottleneck ? 1 : stride);
+  y = batch_norm_relu(".bn1", y);
+  y = convolution(".conv2", y, width, 3, bottleneck ? stride : 1);
+  if (bottleneck) {
+    y = batch_norm_relu(".bn2", y);
+    y = convolution(".conv3", y, channels, 1, 1);
+  }
+
+  ValueId shortcut = x;
+  if (stride != 1 || model.shape(x).channels != channels) {
+    if (resnet.pad_shortcut) {
+      shortcut = model.add(name + ".shortcut",
+                           PadShortcut{.src = x, .channels = channels, .stride = stride});
+    } else {
+      shortcut = convolution(".downsample.0", x, channels, 1, stride);
+      shortcut = model.add(name + ".downsample.1", BatchNorm{.src = shortcut});
+    }
+  }
+  return model.add(
+      name + (bottleneck ? ".bn3" : ".bn2"),
+      BatchNorm{.src = y, .add = shortcut, .relu = true, .zero_scale = resnet.zero_last_scale});
+}
+
+Model build(const Resnet& resnet, const ImageShape& input, int num_classes) {
+  Model model(input);
+  const int first_width = resnet.depth.cifar_family ? 16 : 64;
+  ValueId x = 0;
+  if (resnet.imagenet_stem) {
+    x = model.add(
+        "conv1",
+        Convolution{.src = 0, .channels = first_width, .kernel = 7, .stride = 2, .padding = 3});
+    x = model.add("bn1", BatchNorm{.src = x, .relu = true});
+    x = model.add("maxpool", MaxPool{.src = x});
+  } else {
+    x = model.add("conv1",
+                  Convolution{.src = 0, .channels = first_width, .kernel = 3, .padding = 1});
+    x = model.add("bn1", BatchNorm{.src = x, .relu = true});
+  }
+  int width = first_width;
+  for (std::size_t stage = 0; stage < resnet.depth.blocks.size(); ++stage) {
+    for (int block = 0; block < resnet.depth.blocks[stage]; ++block)
+      x = add_block(model, resnet, fmt::format("layer{}.{}", stage + 1, block), x, width,
+                    stage > 0 && block == 0 ? 2 : 1);
+    width *= 2;
+  }
+  x = model.add("avgpool", AveragePool{.src = x});
+  model.add("fc", Dense{.src = x, .features = num_classes});
+  return model;
+}
+
+const Depth& find_depth(int depth) {
+  for (const Depth& row : kDepths)
+    if (row.depth == depth) return row;
+  broken("a depth is one of the choices");
+}
+
+}  // namespace
+
+ModelMaker make_resnet(Options& options) {
+  std::vector<std::string> depths;
+  for (const Depth& row : kDepths) depths.push_back(fmt::format("{}", row.depth));
+  Resnet resnet;
+  resnet.depth = find_depth(std::stoi(options.choice(
+      "depth", {.fallback = "20",
+                .choices = depths,
+                .meaning = "number of weighted layers; 20, 32, 44, 56 and 110 are the CIFAR family "
+                           "(widths 16, 32, 64), the others the ImageNet family (64 to 512)"})));
+  resnet.imagenet_stem =
+      options.choice("stem", {.fallback = "cifar",
+                              .choices = {"cifar", "imagenet"},
+                              .meaning = "first layer: 3x3, stride 1, no pool; or 7x7, stride 2, "
+                                         "max-pool"}) == "imagenet";
+  options.choice("norm", {.fallback = "batch_norm",
+                          .choices = {"batch_norm"},
+                          .meaning = "statistics are those of a micro-batch"});
+  resnet.pad_shortcut =
+      options.choice("shortcut",
+                     {.fallback = "projection",
+                      .choices = {"projection", "pad"},
+                      .meaning = "where shapes change: 1x1 convolution with batch norm, "
+                                 "or zero channels (option A of He et al. 2016)"}) == "pad";
+  resnet.zero_last_scale = options.flag(
+      "zero_last_scale",
+      {.fallback = false, .meaning = "start every block as the identity: its last scale is zero"});
+  if (resnet.pad_shortcut && resnet.depth.bottleneck)
+    options.fail("shortcut",
+                 "'pad' exists for blocks without bottleneck (depth 18, 34 and the "
+                 "CIFAR family), found depth " +
+                     std::to_string(resnet.depth.depth));
+  return [resnet](const ImageShape& input, int num_classes) {
+    return build(resnet, input, num_classes);
+  };
+}
+
+}  // namespace localbatch
