@@ -19,7 +19,7 @@ enum class Reason {
   kGrow,          ///< it failed, and the batch size grows to what it wanted
   kShrink,        ///< a non-monotone controller lowers the batch size
   kTooFewChunks,  ///< a variance needs two chunks
-  kZeroGradient,  ///< the squared gradient norm is not positive, nothing can be divided by it
+  kZeroGradient,  ///< squared norm and variance both vanish: there is nothing to test
   kNonFinite,     ///< a statistic is infinite or not a number
 
   kCap,          ///< it wanted more than the maximum
@@ -33,15 +33,19 @@ std::string_view to_string(Reason reason);
 struct Inequality {
   double statistic = 0;
   double threshold = 0;
+
+  bool passes() const { return statistic <= threshold; }
 };
 
 /// What a controller makes of one round's statistics.
 struct Wish {
-  double local_batch_size =
-      0;  ///< smallest one that passes, not rounded; no meaning unless kPass or kGrow
+  /// The smallest one that passes, not rounded; no meaning unless kPass or kGrow.
+  double local_batch_size = 0;
   Reason reason = Reason::kFixed;
-  std::optional<Inequality> test;           ///< norm or inner-product test
-  std::optional<Inequality> orthogonality;  ///< second inequality of the augmented test
+  /// The norm or inner-product test.
+  std::optional<Inequality> test = std::nullopt;
+  /// The second inequality of the augmented test.
+  std::optional<Inequality> orthogonality = std::nullopt;
 };
 
 /// The rule that says how large the next local batch should be. Pure: no model, no communication,
@@ -61,8 +65,23 @@ using BatchSizeControllerMade = std::shared_ptr<const BatchSizeController>;
 /// fixed, norm_test, inner_product_test.
 std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table();
 
-/// The checks that every test on a variance shares: kTooFewChunks, kNonFinite, kZeroGradient, or
+/// What every test refuses to judge: kTooFewChunks, kNonFinite, kZeroGradient, in this order, or
 /// nothing when the statistics can be used.
 std::optional<Reason> unusable(const GradientStatistics& statistics);
+
+/// Whether noise hides the gradient altogether: usable statistics with a squared norm that is not
+/// positive, as its unbiased estimate often is. No batch size follows from an inequality then: all
+/// thresholds are 0, and the tests ask to grow to `noise_limited_batch_size`.
+bool noise_hides_gradient(const GradientStatistics& statistics);
+
+/// `local_batch_size` times 1/parameter^2, the growth to which noise alone leads a test that
+/// divides by the biased squared norm (method.md 2.4), but at least times 2, so that it grows under
+/// any parameter.
+double noise_limited_batch_size(int local_batch_size, double parameter);
+
+/// The local batch size at which `test`, a variance of the mean gradient against something that
+/// does not depend on the batch size, holds with equality. Never more than the present one when the
+/// test passes, always more when it fails.
+double batch_size_to_pass(const Inequality& test, const GradientStatistics& statistics);
 
 }  // namespace localbatch

@@ -10,9 +10,9 @@ namespace localbatch {
 /// What stands between a controller's wish and the next local batch size.
 struct BatchSizeLimits {
   int min = 1;
-  int max = 1 << 20;
+  int max = 65536;
   int multiple_of = 1;      ///< results are rounded up to a multiple, never beyond `max`
-  double growth_limit = 0;  ///< largest factor per test; 0: none
+  double growth_limit = 0;  ///< largest factor per test before rounding; 0: none
   bool monotone = true;     ///< never shrink
   int every_rounds = 1;     ///< test after rounds n, 2n, 3n, ...
 
@@ -20,10 +20,19 @@ struct BatchSizeLimits {
   bool due(std::int64_t round, int local_batch_size) const;
 };
 
+/// Reads `min`, `max` and `multiple_of` from the mapping `batch_size`, and `growth_limit`,
+/// `monotone` and `every_rounds` from the mapping `batch_size_controller`.
+BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller);
+
 struct BatchSizeDecision {
   int next = 0;
   Reason reason = Reason::kFixed;  ///< of the wish, or the limit that last changed it
 };
+
+/// Rounds a wish up to a whole number once, then applies in this order: monotone, growth limit
+/// (which always leaves room for one more sample), minimum, maximum, multiple. A bound wins over
+/// monotone. A wish that is not the outcome of a test (fixed, not due, too few chunks, ...) keeps
+/// the batch size as it is.
 BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_size,
                                const Wish& wish);
 

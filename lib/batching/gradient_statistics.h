@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace localbatch {
 
@@ -22,5 +23,17 @@ struct GradientStatistics {
   double inner_product_variance = 0;
   double orthogonal_variance = 0;
 };
+
+/// The smallest parameter of each inequality that the statistics pass, a measure of noise that
+/// needs no parameter: eta^2 = variance/(N |g|^2), theta^2 = inner_product_variance/(N |g|^4) and
+/// nu^2 = orthogonal_variance/(N |g|^2), with N = global_batch_size and the given squared_norm.
+/// Empty where no parameter passes or nothing was measured: fewer than two chunks, a statistic that
+/// is not finite, a squared norm that is not positive.
+struct PassingParameters {
+  std::optional<double> eta;
+  std::optional<double> theta;
+  std::optional<double> nu;
+};
+PassingParameters passing_parameters(const GradientStatistics& statistics);
 
 }  // namespace localbatch

@@ -3,8 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <stdexcept>
-#include <vector>
+#include <string>
 
 namespace localbatch {
 
@@ -36,11 +35,17 @@ class ProcessGroup {
 /// This process alone.
 std::unique_ptr<ProcessGroup> single_process();
 
-/// MPI from MPI_Init_thread (in the constructor) to MPI_Finalize (in the destructor). Throws a
-/// SystemError that names a failing MPI call. There is at most one at a time.
+/// MPI from MPI_Init_thread (here) to MPI_Finalize (in the destructor, collective as well); once
+/// per process, as MPI cannot start again. A program started without mpirun is one rank, and an
+/// InputError where srun started several such programs. A failing MPI call is a SystemError that
+/// names it.
 std::unique_ptr<ProcessGroup> mpi_processes();
 
-/// Ends all processes of the job at once, for failures that the other ranks cannot know of.
+/// "Open MPI v4.1.4": one line, as the library names itself.
+std::string mpi_library_version();
+
+/// Ends all processes of the job at once, for failures that the other ranks cannot know of: they
+/// may wait for us in a collective, and so would MPI_Finalize. Without MPI it ends this process.
 [[noreturn]] void abort_mpi_job(int status);
 
 }  // namespace localbatch

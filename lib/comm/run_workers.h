@@ -1,18 +1,11 @@
 #pragma once
 
 #include <functional>
-#include <stdexcept>
 
 #include "comm/communicator.h"
 #include "comm/process_group.h"
 
 namespace localbatch {
-
-/// Thrown by a collective when another worker of the same process has failed; that worker's own
-/// exception is the one to report.
-struct Abandoned : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// Which workers a rank hosts: first, first + 1, ..., first + count - 1. Shares differ by at most
 /// one.
@@ -22,11 +15,14 @@ struct HostedWorkers {
 };
 HostedWorkers hosted_workers(int num_workers, int rank, int num_ranks);
 
-/// Runs `body` once per worker that this rank hosts, each on a thread of its own, and joins them:
-/// threads inside a process, processes through `processes`. Throws an InputError when there are
-/// more ranks than workers. The first exception that leaves a body ends the other bodies at their
-/// next collective and is rethrown here. Workers of other ranks then wait for ever: the caller has
-/// to end the job.
+/// Throws an InputError when there are more ranks than workers.
+void check_ranks(int num_workers, int num_ranks);
+
+/// Runs `body` once per worker that this rank hosts, each on a thread of its own (a lone one on the
+/// calling thread), and joins them: threads inside a process, processes through `processes`. Throws
+/// an InputError when there are more ranks than workers. The first exception that leaves a body
+/// ends the other bodies at their next collective and is rethrown here. Workers of other ranks then
+/// wait for ever: the caller has to end the job.
 void run_workers(int num_workers, ProcessGroup& processes,
                  const std::function<void(Communicator&)>& body);
 

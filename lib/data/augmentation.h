@@ -10,15 +10,20 @@
 namespace localbatch {
 
 /// Random changes of training images. The random numbers of an image are keyed by (seed, epoch,
-/// sample), so they depend neither on placement nor on batch size.
+/// sample), so they depend neither on placement nor on batch size; a crop offset is the same with
+/// and without flips, and a flip the same with and without crops.
 struct Augmentation {
-  int pad_crop = 0;   ///< pad with zeros (after normalization) on every side, crop at random
-  bool flip = false;  ///< mirror left and right with probability 1/2
+  /// Pixels of black (byte 0, so -mean/stddev after normalization) put on every side before a crop
+  /// of the old size is taken at random: RandomCrop(size, padding) of torchvision, which works on
+  /// bytes and therefore pads before it normalizes.
+  int pad_crop = 0;
+  bool flip = false;  ///< mirror left and right with probability 1/2, after the crop
 };
 
+/// Reads `pad_crop` and `flip`.
 Augmentation read_augmentation(Options& options);
 
-/// Writes one training image, augmented and normalized, as [channel][row][column].
+/// Writes training image `draw.sample`, augmented and normalized, as [channel][row][column].
 void prepare_training_image(const Dataset& dataset, const Augmentation& augmentation,
                             std::uint64_t seed, Draw draw, std::span<float> image);
 

@@ -1,6 +1,5 @@
 #include "nn/linear_operator.h"
 
-#include "core/error.h"
 #include "nn/layer.h"
 
 namespace localbatch {
@@ -110,8 +109,13 @@ LinearOperator::Primitives LinearOperator::create(int images) {
   };
 
   const auto forward = family.forward(src, wanted(&Layouts::forward), dst);
-  const auto backward_weights = family.template backward<typename Family::BackwardWeights>(
-      forward, src, wanted(&Layouts::master), dst);
+  const auto backward_weights_desc = [&](const memory::desc& weights) {
+    return family.template backward<typename Family::BackwardWeights>(forward, src, weights, dst);
+  };
+  auto backward_weights = backward_weights_desc(wanted(&Layouts::master));
+  // A padded layout (10 classes in blocks of 16, say) would not fit into the flat arrays.
+  if (backward_weights.diff_weights_desc().get_size() != canonical_.get_size())
+    backward_weights = backward_weights_desc(canonical_);
   using BackwardDataDesc = typename Family::BackwardData::primitive_desc;
   std::optional<BackwardDataDesc> backward_data;
   if (shape_.src_needs_diff)
@@ -119,10 +123,9 @@ LinearOperator::Primitives LinearOperator::create(int images) {
         forward, src, wanted(&Layouts::backward_data), dst);
 
   if (!layouts_) {
-    const memory::desc delivered = backward_weights.diff_weights_desc();
-    check(delivered.get_size() == canonical_.get_size(), "weight layouts have no padding");
-    layouts_ = Layouts{delivered, forward.weights_desc(),
-                       backward_data ? backward_data->weights_desc() : delivered};
+    const memory::desc master = backward_weights.diff_weights_desc();
+    layouts_ = Layouts{master, forward.weights_desc(),
+                       backward_data ? backward_data->weights_desc() : master};
   }
 
   using Primitive = ThreadedPrimitive;

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace localbatch {
+
+/// Exit statuses of the program; --help and the README list them.
+enum ExitStatus : int {
+  kSuccess = 0,
+  kSystemFailure = 1,
+  kInputFailure = 2,
+  kDivergence = 3,
+};
+
+// One function per subcommand. `arguments` are what follows the subcommand's name; what they throw
+// is an InputError or a SystemError, or anything else that main reports as a failure of the world.
+int run_command(std::span<const std::string> arguments);
+int describe_command(std::span<const std::string> arguments);
+
+}  // namespace localbatch

@@ -1,0 +1,80 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands.h"
+#include "core/error.h"
+#include "core/options.h"
+#include "experiment/build_info.h"
+
+namespace localbatch {
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(std::span<const std::string>);
+};
+
+constexpr std::array<Command, 2> kCommands{{
+    {"run", "train what an experiment file says and write its curves", run_command},
+    {"describe", "parts of an experiment file with their keys, and columns of the curves",
+     describe_command},
+}};
+
+constexpr std::string_view kExitStatuses = R"(exit status:
+  0  success
+  1  the world failed: disk, network, another process
+  2  a mistake in the command line, the experiment file or a data file; nothing was written
+  3  training diverged: a loss or a parameter is not finite
+)";
+
+void print_help() {
+  fmt::print("localbatch {}: Local SGD with adaptive batch sizes on CPU clusters\n\n",
+             build_info().version);
+  fmt::print("usage:\n  localbatch COMMAND ...\n  mpirun -np RANKS localbatch run FILE\n\n");
+  fmt::print("commands:\n");
+  for (const Command& command : kCommands)
+    fmt::print("  {:<10}{}\n", command.name, command.summary);
+  fmt::print("  {:<10}{}\n\n", "--version", "print the version and the commit it was built from");
+  fmt::print("'localbatch COMMAND --help' lists the options of a command.\n\n{}", kExitStatuses);
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
+    print_help();
+    return arguments.empty() ? kInputFailure : kSuccess;
+  }
+  if (arguments[0] == "--version") {
+    fmt::print("localbatch {} ({})\n", build_info().version, build_info().commit);
+    return kSuccess;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (arguments[0] == command.name) return command.run(std::span(arguments).subspan(1));
+    names.emplace_back(command.name);
+  }
+  fail_input("'{}' is no command, allowed is {}{}", arguments[0], fmt::join(names, " | "),
+             did_you_mean(arguments[0], names));
+}
+
+}  // namespace
+}  // namespace localbatch
+
+int main(int argc, char** argv) {
+  using namespace localbatch;
+  try {
+    return dispatch({argv + 1, argv + argc});
+  } catch (const InputError& error) {
+    fmt::print(stderr, "localbatch: {}\n", error.what());
+    return kInputFailure;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "localbatch: {}\n", error.what());
+    return kSystemFailure;
+  }
+}

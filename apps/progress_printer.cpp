@@ -1,0 +1,86 @@
+#include "progress_printer.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace localbatch {
+
+namespace {
+
+constexpr const char* kEraseLine = "\r\033[K";
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<long>(seconds + 0.5);
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+}
+
+/// Extrapolates the time per sample so far, evaluations included.
+std::string time_left(const RunProgress& progress) {
+  const auto done = static_cast<double>(progress.samples);
+  const auto left = static_cast<double>(progress.max_samples - progress.samples);
+  return left <= 0 ? "done" : duration(progress.seconds / done * left) + " left";
+}
+
+}  // namespace
+
+ProgressPrinter::ProgressPrinter() : terminal_(::isatty(STDOUT_FILENO) == 1) {}
+
+RunEvents ProgressPrinter::events() {
+  return {.on_start = [this](const RunStart& start) { print_start(start); },
+          .on_round = [this](const RunProgress& progress) { print_progress(progress); },
+          .on_evaluation = [this](const RunProgress& progress,
+                                  const EvaluationRow& row) { print_evaluation(progress, row); }};
+}
+
+void ProgressPrinter::print_start(const RunStart& start) {
+  fmt::print("{}: {} parameters, {} training and {} test images, {} samples\n", start.experiment,
+             start.parameters, start.train_images, start.test_images, start.max_samples);
+  fmt::print("{} workers of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
+             start.workers, start.threads_per_worker, start.threads_per_worker == 1 ? "" : "s",
+             start.ranks, start.ranks == 1 ? "" : "s", start.slots, start.folder.string());
+  if (start.slots * start.threads_per_worker > start.cores)
+    fmt::print(
+        "warning: {} threads share {} core{} of this rank; 'mpirun --bind-to none' or fewer "
+        "threads_per_worker may help\n",
+        start.slots * start.threads_per_worker, start.cores, start.cores == 1 ? "" : "s");
+  std::fflush(stdout);
+}
+
+void ProgressPrinter::print_progress(const RunProgress& progress) {
+  constexpr double kSecondsBetweenRedraws = 0.2;
+  if (!terminal_ || progress.seconds < redrawn_ + kSecondsBetweenRedraws) return;
+  redrawn_ = progress.seconds;
+  fmt::print("{}{} of {} samples, loss {:.4f}, b {}, {:.0f} samples/s, {}", kEraseLine,
+             progress.samples, progress.max_samples, progress.loss, progress.local_batch_size,
+             progress.samples_per_second, time_left(progress));
+  std::fflush(stdout);
+}
+
+void ProgressPrinter::print_evaluation(const RunProgress& progress, const EvaluationRow& row) {
+  fmt::print(
+      "{}samples {:>9}  epoch {:>6.2f}  loss {:.4f}  test loss {:.4f}  accuracy {:>6.2f} %  b {}  "
+      "H {}  {:.0f} samples/s  {}\n",
+      terminal_ ? kEraseLine : "", row.samples, row.epoch, row.train_loss, row.test_loss,
+      100 * row.test_accuracy, row.local_batch_size, row.sync_interval, progress.samples_per_second,
+      time_left(progress));
+  std::fflush(stdout);
+}
+
+void ProgressPrinter::print_result(const RunResult& result) const {
+  if (terminal_) fmt::print("{}", kEraseLine);
+  if (result.outcome == Outcome::kDiverged)
+    fmt::print("diverged in round {}: loss or parameters are not finite\n", result.rounds);
+  else
+    fmt::print("final test accuracy {:.2f} % after {} samples in {}\n",
+               100 * result.last_evaluation.test_accuracy, result.samples,
+               duration(result.seconds));
+  fmt::print("local batch size {} -> {} in {} rounds\n", result.first_local_batch_size,
+             result.last_local_batch_size, result.rounds);
+  fmt::print("curves in {}\n", result.folder.string());
+}
+
+}  // namespace localbatch

@@ -1,0 +1,20 @@
+#include "batching/batch_size_controller.h"
+
+namespace localbatch {
+
+namespace {
+
+class Fixed final : public BatchSizeController {
+ public:
+  bool needs_statistics() const override { return false; }
+
+  Wish wish(int local_batch_size, const GradientStatistics& /*statistics*/) const override {
+    return {.local_batch_size = static_cast<double>(local_batch_size), .reason = Reason::kFixed};
+  }
+};
+
+}  // namespace
+
+BatchSizeControllerMade make_fixed(Options& /*options*/) { return std::make_shared<Fixed>(); }
+
+}  // namespace localbatch

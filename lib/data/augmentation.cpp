@@ -1,0 +1,111 @@
+#include "data/augmentation.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace localbatch {
+
+namespace {
+
+/// byte -> (byte - mean) * scale. Subtracting first leaves the compiler nothing to fuse, so vector
+/// bodies, their tails and all instruction sets give the same bits.
+struct ChannelScale {
+  float mean;
+  float scale;
+
+  ChannelScale(const Dataset& dataset, std::size_t channel)
+      : mean(255.0F * dataset.mean[channel]), scale(1.0F / (255.0F * dataset.stddev[channel])) {}
+
+  float operator()(std::uint8_t byte) const { return (static_cast<float>(byte) - mean) * scale; }
+};
+
+void normalize(const ChannelScale& scale, const std::uint8_t* from, int n, float* to) {
+  for (int i = 0; i < n; ++i) to[i] = scale(from[i]);
+}
+
+void normalize_mirrored(const ChannelScale& scale, const std::uint8_t* from, int n, float* to) {
+  for (int i = 0; i < n; ++i) to[n - 1 - i] = scale(from[i]);
+}
+
+/// A window of the padded image: column x of the result shows column x + dx of the original.
+struct Crop {
+  int dy = 0;
+  int dx = 0;
+  bool mirrored = false;
+};
+
+Crop draw_crop(const Augmentation& augmentation, std::uint64_t seed, Draw draw) {
+  const std::uint64_t image = (std::uint64_t{draw.epoch} << 32) | draw.sample;
+  RandomStream random(seed, Purpose::kAugmentation, image);
+  const auto offsets = static_cast<std::uint32_t>(2 * augmentation.pad_crop + 1);
+  const int dy = static_cast<int>(random.below(offsets)) - augmentation.pad_crop;
+  const int dx = static_cast<int>(random.below(offsets)) - augmentation.pad_crop;
+  return {.dy = dy, .dx = dx, .mirrored = random.below(2) == 1 && augmentation.flip};
+}
+
+void write_channel(const ImageShape& shape, const Crop& crop, const ChannelScale& scale,
+                   const std::uint8_t* from, float* to) {
+  const int width = shape.width;
+  const float black = scale(0);
+  // Columns begin .. end - 1 of the crop, before mirroring, lie inside the original.
+  const int begin = std::clamp(-crop.dx, 0, width);
+  const int end = std::clamp(width - crop.dx, begin, width);
+  for (int y = 0; y < shape.height; ++y, to += width) {
+    const int row = y + crop.dy;
+    if (row < 0 || row >= shape.height) {
+      std::fill_n(to, width, black);
+      continue;
+    }
+    const std::uint8_t* const inside = from + row * width + begin + crop.dx;
+    if (crop.mirrored) {
+      std::fill_n(to, width - end, black);
+      normalize_mirrored(scale, inside, end - begin, to + (width - end));
+      std::fill_n(to + (width - begin), begin, black);
+    } else {
+      std::fill_n(to, begin, black);
+      normalize(scale, inside, end - begin, to + begin);
+      std::fill_n(to + end, width - end, black);
+    }
+  }
+}
+
+void write_image(const Dataset& dataset, std::span<const std::uint8_t> bytes, const Crop& crop,
+                 std::span<float> image) {
+  check(image.size() == bytes.size(), "an image is written to an array of its size");
+  const std::size_t plane = dataset.shape.size() / static_cast<std::size_t>(dataset.shape.channels);
+  for (std::size_t c = 0; c * plane < bytes.size(); ++c)
+    write_channel(dataset.shape, crop, ChannelScale(dataset, c), bytes.data() + c * plane,
+                  image.data() + c * plane);
+}
+
+}  // namespace
+
+Augmentation read_augmentation(Options& options) {
+  Augmentation augmentation;
+  augmentation.pad_crop = static_cast<int>(options.integer(
+      "pad_crop",
+      {.fallback = 0,
+       .min = 0,
+       .max = 16,
+       .meaning = "pixels of black added on every side of a training image before it is "
+                  "cropped to its old size at a random place; 0 turns cropping off"}));
+  augmentation.flip = options.flag(
+      "flip",
+      {.fallback = false,
+       .meaning = "whether training images are mirrored left and right with probability 1/2"});
+  return augmentation;
+}
+
+void prepare_training_image(const Dataset& dataset, const Augmentation& augmentation,
+                            std::uint64_t seed, Draw draw, std::span<float> image) {
+  write_image(dataset, dataset.image(dataset.train, draw.sample),
+              draw_crop(augmentation, seed, draw), image);
+}
+
+void prepare_test_image(const Dataset& dataset, std::size_t index, std::span<float> image) {
+  write_image(dataset, dataset.image(dataset.test, index), Crop{}, image);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,89 @@
+#include "data/cifar.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "data/root_folder.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr ImageShape kShape{.channels = 3, .height = 32, .width = 32};
+
+}  // namespace
+
+std::size_t CifarFormat::record_size() const { return label_limits.size() + kShape.size(); }
+
+void append_cifar_records(ImageSet& set, const CifarFormat& format,
+                          std::span<const unsigned char> bytes, const std::filesystem::path& path) {
+  const std::size_t record_size = format.record_size(), num_labels = format.label_limits.size();
+  if (bytes.empty() || bytes.size() % record_size != 0)
+    fail_input("{}: found {} bytes, expected a positive multiple of {} (the size of a record)",
+               path.string(), bytes.size(), record_size);
+  for (std::size_t record = 0; record * record_size < bytes.size(); ++record) {
+    const auto labels = bytes.subspan(record * record_size, num_labels);
+    for (std::size_t i = 0; i < num_labels; ++i)
+      if (labels[i] >= format.label_limits[i])
+        fail_input("{}: record {}: found label {}, allowed is 0 .. {}", path.string(), record,
+                   labels[i], format.label_limits[i] - 1);
+    const auto pixels = bytes.subspan(record * record_size + num_labels, kShape.size());
+    set.labels.push_back(labels.back());
+    set.pixels.insert(set.pixels.end(), pixels.begin(), pixels.end());
+  }
+}
+
+ImageSet read_cifar_files(const CifarFormat& format, const std::filesystem::path& root,
+                          const std::vector<std::string>& names, std::size_t records_per_file) {
+  ImageSet set;
+  set.pixels.reserve(names.size() * records_per_file * kShape.size());
+  for (const std::string& name : names) {
+    const std::filesystem::path path = root / name;
+    const std::vector<unsigned char> bytes = read_file(path);
+    const std::size_t expected = records_per_file * format.record_size();
+    if (bytes.size() != expected)
+      fail_input("{}: found {} bytes, expected {} ({} records of {})", path.string(), bytes.size(),
+                 expected, records_per_file, format.record_size());
+    append_cifar_records(set, format, bytes, path);
+  }
+  return set;
+}
+
+DatasetLoader make_cifar10(Options& options) {
+  const RootFolder root = read_root(options,
+                                    "data_batch_1.bin .. data_batch_5.bin and test_batch.bin of "
+                                    "cifar-10-binary.tar.gz");
+  return [root] {
+    require_folder(root);
+    const CifarFormat format{.label_limits = {10}};
+    const std::vector<std::string> train = {"data_batch_1.bin", "data_batch_2.bin",
+                                            "data_batch_3.bin", "data_batch_4.bin",
+                                            "data_batch_5.bin"};
+    // Mean and stddev of the training set as the companion code of the paper has them
+    // (github.com/timlautk/AdAdaGrad, data.py).
+    return Dataset{.shape = kShape,
+                   .num_classes = 10,
+                   .mean = {125.3F / 255, 123.0F / 255, 113.9F / 255},
+                   .stddev = {63.0F / 255, 62.1F / 255, 66.7F / 255},
+                   .train = read_cifar_files(format, root.path, train, 10000),
+                   .test = read_cifar_files(format, root.path, {"test_batch.bin"}, 10000)};
+  };
+}
+
+DatasetLoader make_cifar100(Options& options) {
+  const RootFolder root = read_root(
+      options, "train.bin and test.bin of cifar-100-binary.tar.gz (fine labels are used)");
+  return [root] {
+    require_folder(root);
+    const CifarFormat format{.label_limits = {20, 100}};
+    // Mean and stddev of the training set as the WideResNet line of code has them (Zagoruyko and
+    // Komodakis 2016, github.com/xternalz/WideResNet-pytorch).
+    return Dataset{.shape = kShape,
+                   .num_classes = 100,
+                   .mean = {129.3F / 255, 124.1F / 255, 112.4F / 255},
+                   .stddev = {68.2F / 255, 65.4F / 255, 70.4F / 255},
+                   .train = read_cifar_files(format, root.path, {"train.bin"}, 50000),
+                   .test = read_cifar_files(format, root.path, {"test.bin"}, 10000)};
+  };
+}
+
+}  // namespace localbatch

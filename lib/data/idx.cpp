@@ -1,0 +1,145 @@
+#include "data/idx.h"
+
+#include <utility>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "data/gunzip.h"
+#include "data/root_folder.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr ImageShape kShape{.channels = 1, .height = 28, .width = 28};
+constexpr int kNumClasses = 10;
+constexpr std::string_view kFiles =
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte, each plain or with .gz";
+
+std::vector<unsigned char> read_plain_or_gzipped(const fs::path& path) {
+  // Twenty times the largest set that is published in this format; more is not a data set.
+  constexpr std::size_t kLimit = std::size_t{1} << 30;
+  std::vector<unsigned char> bytes = read_file(path);
+  return is_gzip(bytes) ? gunzip(bytes, path, kLimit) : bytes;
+}
+
+std::uint32_t big_endian(std::span<const unsigned char> bytes, std::size_t word) {
+  std::uint32_t value = 0;
+  for (const unsigned char byte : bytes.subspan(4 * word, 4)) value = value << 8 | byte;
+  return value;
+}
+
+/// The layout of an idx file: a header of 32-bit words (magic number, number of items, their
+/// dimensions), then the items.
+struct IdxFormat {
+  std::uint32_t magic;
+  std::size_t words;
+  std::size_t item_size;
+
+  std::size_t header_size() const { return 4 * words; }
+};
+
+void check_header(const IdxFormat& format, std::span<const unsigned char> bytes,
+                  const fs::path& path) {
+  if (bytes.size() < format.header_size())
+    fail_input("{}: found {} bytes (uncompressed), expected an idx header of {}", path.string(),
+               bytes.size(), format.header_size());
+  if (const std::uint32_t magic = big_endian(bytes, 0); magic != format.magic)
+    fail_input("{}: found magic number {:#010x}, expected {:#010x}", path.string(), magic,
+               format.magic);
+}
+
+/// Checks that exactly the items that the header counts follow it. Nothing is ever allocated by
+/// what a header says.
+void check_length(const IdxFormat& format, std::span<const unsigned char> bytes,
+                  const fs::path& path) {
+  const std::uint64_t items = big_endian(bytes, 1);
+  if (items == 0) fail_input("{}: found 0 items, expected at least 1", path.string());
+  const std::uint64_t expected = format.header_size() + items * format.item_size;
+  if (bytes.size() != expected)
+    fail_input("{}: found {} bytes (uncompressed), expected {}: a header of {} and {} items of {}",
+               path.string(), bytes.size(), expected, format.header_size(), items,
+               format.item_size);
+}
+
+void erase_header(const IdxFormat& format, std::vector<unsigned char>& bytes) {
+  bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(format.header_size()));
+}
+
+std::vector<unsigned char> read_idx_images(const fs::path& path, const ImageShape& shape) {
+  const IdxFormat format{.magic = 0x803, .words = 4, .item_size = shape.size()};
+  std::vector<unsigned char> bytes = read_plain_or_gzipped(path);
+  check_header(format, bytes, path);
+  const std::uint32_t height = big_endian(bytes, 2), width = big_endian(bytes, 3);
+  if (std::cmp_not_equal(height, shape.height) || std::cmp_not_equal(width, shape.width))
+    fail_input("{}: found images of {} x {} pixels, expected {} x {}", path.string(), height, width,
+               shape.height, shape.width);
+  check_length(format, bytes, path);
+  erase_header(format, bytes);
+  return bytes;
+}
+
+std::vector<unsigned char> read_idx_labels(const fs::path& path, int num_classes) {
+  const IdxFormat format{.magic = 0x801, .words = 2, .item_size = 1};
+  std::vector<unsigned char> bytes = read_plain_or_gzipped(path);
+  check_header(format, bytes, path);
+  check_length(format, bytes, path);
+  erase_header(format, bytes);
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    if (bytes[i] >= num_classes)
+      fail_input("{}: item {}: found label {}, allowed is 0 .. {}", path.string(), i, bytes[i],
+                 num_classes - 1);
+  return bytes;
+}
+
+/// `name` in `root`, or `name`.gz when the plain file is not there.
+fs::path find_idx_file(const fs::path& root, const std::string& name) {
+  std::error_code error;
+  for (const fs::path& path : {root / name, root / (name + ".gz")})
+    if (fs::exists(path, error)) return path;
+  fail_input("{}: no such file, nor with .gz at the end", (root / name).string());
+}
+
+ImageSet read_idx_set(const fs::path& root, const std::string& prefix) {
+  return read_idx_pair(find_idx_file(root, prefix + "-images-idx3-ubyte"),
+                       find_idx_file(root, prefix + "-labels-idx1-ubyte"), kShape, kNumClasses);
+}
+
+DatasetLoader make_idx_dataset(Options& options, float mean, float stddev) {
+  const RootFolder root = read_root(options, kFiles);
+  return [root, mean, stddev] {
+    require_folder(root);
+    return Dataset{.shape = kShape,
+                   .num_classes = kNumClasses,
+                   .mean = {mean},
+                   .stddev = {stddev},
+                   .train = read_idx_set(root.path, "train"),
+                   .test = read_idx_set(root.path, "t10k")};
+  };
+}
+
+}  // namespace
+
+ImageSet read_idx_pair(const fs::path& images, const fs::path& labels, const ImageShape& shape,
+                       int num_classes) {
+  ImageSet set{.pixels = read_idx_images(images, shape),
+               .labels = read_idx_labels(labels, num_classes)};
+  const std::size_t num_images = set.pixels.size() / shape.size();
+  if (num_images != set.labels.size())
+    fail_input("{}: found {} labels, expected {}, the number of images in {}", labels.string(),
+               set.labels.size(), num_images, images.string());
+  return set;
+}
+
+// The constants are the mean and the stddev of the training sets, in the digits of the examples of
+// PyTorch (MNIST) and of common Fashion-MNIST code.
+DatasetLoader make_mnist(Options& options) { return make_idx_dataset(options, 0.1307F, 0.3081F); }
+
+DatasetLoader make_fashion_mnist(Options& options) {
+  return make_idx_dataset(options, 0.2860F, 0.3530F);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,149 @@
+#include "experiment/curves.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+
+namespace localbatch {
+
+namespace {
+
+template <class Value>
+std::string cell(const Value& value) {
+  return fmt::format("{}", value);
+}
+
+template <class Value>
+std::string cell(const std::optional<Value>& value) {
+  return value ? cell(*value) : std::string();
+}
+
+/// A number of the test, empty in rounds without one.
+std::string statistic(const RoundRow& row, double GradientStatistics::*field) {
+  const auto& statistics = row.record.statistics;
+  if (!statistics || statistics->num_chunks < 2) return {};
+  return cell((*statistics).*field);
+}
+
+std::string side(const std::optional<Inequality>& inequality, double Inequality::*field) {
+  return inequality ? cell((*inequality).*field) : std::string();
+}
+
+std::string passing(const RoundRow& row, std::optional<double> PassingParameters::*field) {
+  if (!row.record.statistics) return {};
+  return cell(passing_parameters(*row.record.statistics).*field);
+}
+
+bool was_tested(const RoundRow& row) {
+  return row.record.wish.reason == Reason::kPass || row.record.wish.reason == Reason::kGrow;
+}
+
+// Seconds are not reproducible; six digits are more than they are worth.
+std::string seconds(double value) { return fmt::format("{:.6f}", value); }
+
+using Row = const RoundRow&;
+
+constexpr std::array<CsvColumn<RoundRow>, 25> kRoundColumns{{
+    {"round", "", "k, counted from 1", [](Row r) { return cell(r.record.round); }},
+    {"samples", "samples", "processed by all workers together after the round",
+     [](Row r) { return cell(r.record.samples); }},
+    {"epoch", "epochs", "samples / size of the training set", [](Row r) { return cell(r.epoch); }},
+    {"sync_interval", "local steps", "H of the round",
+     [](Row r) { return cell(r.record.local_steps); }},
+    {"local_batch_size", "samples", "b of the round, per worker",
+     [](Row r) { return cell(r.record.local_batch_size); }},
+    {"global_batch_size", "samples", "M b",
+     [](Row r) { return cell(std::int64_t{r.workers} * r.record.local_batch_size); }},
+    {"learning_rate", "", "of the first local step",
+     [](Row r) { return cell(r.record.learning_rate); }},
+    {"loss", "nats", "training loss, mean over workers and local steps",
+     [](Row r) { return cell(r.record.loss); }},
+    {"drift", "", "(1/M) sum of the squared distances of the workers from their average",
+     [](Row r) { return cell(r.record.drift); }},
+    {"chunks", "", "J, gradients that the variance is taken over",
+     [](Row r) {
+       return r.record.statistics ? cell(r.record.statistics->num_chunks) : std::string();
+     }},
+    {"variance", "", "of one sample's gradient, trace of the covariance",
+     [](Row r) { return statistic(r, &GradientStatistics::variance); }},
+    {"squared_norm", "", "of the mean gradient, as gradient_statistics.squared_norm says",
+     [](Row r) { return statistic(r, &GradientStatistics::squared_norm); }},
+    {"inner_product_variance", "", "of one sample's inner product with the mean gradient",
+     [](Row r) { return statistic(r, &GradientStatistics::inner_product_variance); }},
+    {"orthogonal_variance", "", "of one sample's gradient orthogonal to the mean gradient",
+     [](Row r) { return statistic(r, &GradientStatistics::orthogonal_variance); }},
+    {"test_statistic", "", "left side of the norm or inner-product test",
+     [](Row r) { return side(r.record.wish.test, &Inequality::statistic); }},
+    {"test_threshold", "", "right side; the test passes when the left one is not larger",
+     [](Row r) { return side(r.record.wish.test, &Inequality::threshold); }},
+    {"orthogonality_statistic", "", "left side of the second inequality of the augmented test",
+     [](Row r) { return side(r.record.wish.orthogonality, &Inequality::statistic); }},
+    {"orthogonality_threshold", "", "its right side",
+     [](Row r) { return side(r.record.wish.orthogonality, &Inequality::threshold); }},
+    {"passing_eta", "", "the norm test passes on these statistics for every eta from here on",
+     [](Row r) { return passing(r, &PassingParameters::eta); }},
+    {"passing_theta", "", "the same for the inner-product test and theta",
+     [](Row r) { return passing(r, &PassingParameters::theta); }},
+    {"passing_nu", "", "the same for the orthogonality test and nu",
+     [](Row r) { return passing(r, &PassingParameters::nu); }},
+    {"wanted_local_batch_size", "samples", "smallest one that passes the test, not rounded",
+     [](Row r) { return was_tested(r) ? cell(r.record.wish.local_batch_size) : std::string(); }},
+    {"next_local_batch_size", "samples", "b of the next round",
+     [](Row r) { return cell(r.record.decision.next); }},
+    {"reason", "",
+     "why: what the test said (fixed not_due pass grow shrink too_few_chunks zero_gradient "
+     "non_finite), or the limit that had the last word (cap floor rounding growth_limit)",
+     [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
+    {"method_bytes", "bytes",
+     "that each worker gives to averages in the round: 4 per parameter and per value of averaged "
+     "state, and 4 per parameter again when gradients are tested",
+     [](Row r) { return cell(r.method_bytes); }},
+}};
+
+using Eval = const EvaluationRow&;
+
+constexpr std::array<CsvColumn<EvaluationRow>, 10> kEvaluationColumns{{
+    {"round", "", "after which the averaged model was evaluated",
+     [](Eval r) { return cell(r.round); }},
+    {"samples", "samples", "processed by all workers together",
+     [](Eval r) { return cell(r.samples); }},
+    {"epoch", "epochs", "samples / size of the training set", [](Eval r) { return cell(r.epoch); }},
+    {"train_loss", "nats", "mean training loss since the evaluation before, weighted by samples",
+     [](Eval r) { return cell(r.train_loss); }},
+    {"test_loss", "nats", "mean cross entropy on the whole test set",
+     [](Eval r) { return cell(r.test_loss); }},
+    {"test_accuracy", "", "share of the test set that is classified correctly",
+     [](Eval r) { return cell(r.test_accuracy); }},
+    {"test_correct", "images", "classified correctly", [](Eval r) { return cell(r.test_correct); }},
+    {"test_images", "images", "in the test set", [](Eval r) { return cell(r.test_images); }},
+    {"local_batch_size", "samples", "b of the round before the evaluation",
+     [](Eval r) { return cell(r.local_batch_size); }},
+    {"sync_interval", "local steps", "H of the round before the evaluation",
+     [](Eval r) { return cell(r.sync_interval); }},
+}};
+
+using Timing = const TimingRow&;
+
+constexpr std::array<CsvColumn<TimingRow>, 7> kTimingColumns{{
+    {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
+    {"total_seconds", "s", "wall time of the round, evaluation included",
+     [](Timing r) { return seconds(r.total); }},
+    {"data_seconds", "s", "drawing and preparing images", [](Timing r) { return seconds(r.data); }},
+    {"gradient_seconds", "s", "forward and backward passes",
+     [](Timing r) { return seconds(r.gradient); }},
+    {"optimizer_seconds", "s", "inner optimizer", [](Timing r) { return seconds(r.optimizer); }},
+    {"communication_seconds", "s",
+     "averages and sums, of gradient statistics too; waiting for other workers included",
+     [](Timing r) { return seconds(r.communication); }},
+    {"evaluation_seconds", "s", "evaluation on the test set",
+     [](Timing r) { return seconds(r.evaluation); }},
+}};
+
+}  // namespace
+
+std::span<const CsvColumn<RoundRow>> round_columns() { return kRoundColumns; }
+std::span<const CsvColumn<EvaluationRow>> evaluation_columns() { return kEvaluationColumns; }
+std::span<const CsvColumn<TimingRow>> timing_columns() { return kTimingColumns; }
+
+}  // namespace localbatch

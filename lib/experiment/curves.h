@@ -1,0 +1,45 @@
+#pragma once
+
+#include <span>
+
+#include "experiment/csv.h"
+#include "train/local_sgd.h"
+
+namespace localbatch {
+
+/// Changes when a column is removed or changes its meaning; new ones are appended without notice.
+constexpr int kSchemaVersion = 1;
+
+/// A row of rounds.csv.
+struct RoundRow {
+  RoundRecord record;
+  double epoch = 0;  ///< samples / size of the training set
+  int workers = 1;
+  std::int64_t method_bytes = 0;  ///< see the column of this name
+};
+
+/// A row of evaluations.csv.
+struct EvaluationRow {
+  std::int64_t round = 0;
+  std::int64_t samples = 0;
+  double epoch = 0;
+  double train_loss = 0;  ///< mean over the rounds since the last evaluation, weighted by samples
+  double test_loss = 0;
+  double test_accuracy = 0;
+  std::int64_t test_correct = 0;
+  std::int64_t test_images = 0;
+  int local_batch_size = 0;
+  int sync_interval = 0;
+};
+
+/// A row of timing.csv: seconds of worker 0 in one round.
+struct TimingRow {
+  std::int64_t round = 0;
+  double total = 0, data = 0, gradient = 0, optimizer = 0, communication = 0, evaluation = 0;
+};
+
+std::span<const CsvColumn<RoundRow>> round_columns();
+std::span<const CsvColumn<EvaluationRow>> evaluation_columns();
+std::span<const CsvColumn<TimingRow>> timing_columns();
+
+}  // namespace localbatch

@@ -1,0 +1,106 @@
+#include "experiment/experiment.h"
+
+#include <limits>
+
+namespace localbatch {
+
+namespace {
+
+constexpr std::int64_t kNoLimit = std::numeric_limits<std::int32_t>::max();
+
+/// Reads an exchangeable part: the mapping under `key` and the implementation that its name
+/// selects.
+template <class Part>
+Part read_part(Options& options, std::string_view key, std::span<const PartRow<Part>> table,
+               std::string_view fallback, std::string_view meaning) {
+  Options part = options.part(key, meaning);
+  return make_part(table, part, fallback, "which implementation");
+}
+
+int read_int(Options& options, std::string_view key, const IntegerKey& declared) {
+  return static_cast<int>(options.integer(key, declared));
+}
+
+void read_batch_size(Options& options, Experiment& experiment) {
+  Options batch_size = options.part("batch_size", "samples per worker and local step");
+  experiment.initial_local_batch_size =
+      read_int(batch_size, "initial",
+               {.fallback = 32, .min = 1, .max = kNoLimit, .meaning = "b of the first round"});
+  experiment.micro_batch = read_int(
+      batch_size, "micro_batch",
+      {.fallback = 64,
+       .min = 1,
+       .max = 4096,
+       .meaning = "images that the network sees at once; larger local batches are added up, "
+                  "batch norm takes its statistics over a micro-batch"});
+  Options controller = options.part("batch_size_controller",
+                                    "the rule that says how large the next local batch should be");
+  experiment.method.limits = read_batch_size_limits(batch_size, controller);
+  experiment.method.controller =
+      make_part(batch_size_controller_table(), controller, "fixed", "which implementation");
+  const BatchSizeLimits& limits = experiment.method.limits;
+  if (experiment.initial_local_batch_size < limits.min ||
+      experiment.initial_local_batch_size > limits.max)
+    batch_size.fail("initial",
+                    fmt::format("found {}, allowed is min .. max = {} .. {}",
+                                experiment.initial_local_batch_size, limits.min, limits.max));
+}
+
+}  // namespace
+
+Experiment read_experiment(Options options) {
+  Experiment read;
+  LocalSgd& method = read.method;
+  read.name = options.text(
+      "experiment", {.fallback = "experiment", .meaning = "name of the folder that results go to"});
+  if (read.name.empty() || read.name.find('/') != std::string::npos || read.name.front() == '.')
+    options.fail("experiment", fmt::format("found '{}', expected a name for a folder", read.name));
+  read.seed = static_cast<std::uint64_t>(options.integer(
+      "seed", {.fallback = 1, .min = 0, .meaning = "of all random numbers of the run"}));
+  read.workers = read_int(options, "workers",
+                          {.fallback = 1,
+                           .min = 1,
+                           .max = 65536,
+                           .meaning = "M; they run on any number of MPI ranks up to M"});
+  read.threads_per_worker =
+      read_int(options, "threads_per_worker",
+               {.fallback = 1,
+                .min = 1,
+                .max = 1024,
+                .meaning = "threads that work on a worker's local step; no influence on results"});
+  method.max_samples = options.integer(
+      "max_samples",
+      {.fallback = {}, .min = 1, .meaning = "budget of all workers together, in samples"});
+  read.load_dataset =
+      read_part(options, "dataset", dataset_table(), "", "which images, and where they are");
+  Options augmentation = options.part("augmentation", "random changes of training images");
+  read.augmentation = read_augmentation(augmentation);
+  read.make_model = read_part(options, "model", model_table(), "resnet", "the network");
+  options.choice("precision", {.fallback = "f32",
+                               .choices = {"f32"},
+                               .meaning = "of activations; parameters are always f32"});
+  read.inner_optimizer = read_part(options, "inner_optimizer", inner_optimizer_table(), "sgd",
+                                   "the rule of a local step");
+  read.make_outer_optimizer = read_part(options, "outer_optimizer", outer_optimizer_table(),
+                                        "averaging", "the rule of a synchronization");
+  method.learning_rate = read_part(options, "learning_rate", learning_rate_table(), "constant",
+                                   "a function of the samples processed");
+  method.sync_interval = read_part(options, "sync_interval", sync_interval_table(), "constant",
+                                   "H, local steps between two synchronizations");
+  read_batch_size(options, read);
+  Options statistics =
+      options.part("gradient_statistics", "what batch-size tests measure, and how");
+  method.statistics = read_statistics_options(statistics);
+  read.batch_norm_at_sync =
+      read_state_policy(options, "batch_norm_at_sync", "average",
+                        "running statistics of batch norm at a synchronization");
+  Options evaluation = options.part("evaluation", "of the averaged model on the whole test set");
+  read.evaluate_every_samples = evaluation.integer(
+      "every_samples",
+      {.fallback = 0, .min = 0, .meaning = "samples between evaluations, 0: once per epoch"});
+  options.finish();
+  read.resolved = options.declarations();
+  return read;
+}
+
+}  // namespace localbatch

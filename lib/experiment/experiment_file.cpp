@@ -1,0 +1,117 @@
+#include "experiment/experiment_file.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include "core/error.h"
+#include "core/files.h"
+
+namespace localbatch {
+
+namespace {
+
+Location location(const YAML::Mark& mark, const std::string& source) {
+  if (mark.is_null()) return {.source = source};
+  return {.source = source, .line = mark.line + 1, .column = mark.column + 1};
+}
+
+Node convert(const YAML::Node& yaml, const std::string& source) {
+  Node node;
+  node.where = location(yaml.Mark(), source);
+  switch (yaml.Type()) {
+    case YAML::NodeType::Map:
+      node.kind = Node::Kind::kMap;
+      for (const auto& entry : yaml) {
+        if (!entry.first.IsScalar())
+          fail_input("{}: a key must be a word", to_string(location(entry.first.Mark(), source)));
+        node.entries.push_back({.key = entry.first.Scalar(),
+                                .key_location = location(entry.first.Mark(), source),
+                                .value = convert(entry.second, source)});
+      }
+      break;
+    case YAML::NodeType::Sequence:
+      node.kind = Node::Kind::kList;
+      for (const auto& item : yaml) node.items.push_back(convert(item, source));
+      break;
+    case YAML::NodeType::Scalar:
+    case YAML::NodeType::Null:
+    case YAML::NodeType::Undefined:
+      node.kind = Node::Kind::kScalar;
+      node.scalar = yaml.IsScalar() ? yaml.Scalar() : "";
+      break;
+  }
+  return node;
+}
+
+void append_yaml(const std::vector<Declaration>& declarations, std::size_t indent,
+                 std::string& text) {
+  for (const Declaration& declared : declarations) {
+    text.append(indent, ' ');
+    if (declared.type != "part") {
+      text += fmt::format("{}: {}\n", declared.key, declared.value);
+    } else if (declared.parts.empty()) {
+      text += fmt::format("{}: {{}}\n", declared.key);
+    } else {
+      text += fmt::format("{}:\n", declared.key);
+      append_yaml(declared.parts, indent + 2, text);
+    }
+  }
+}
+
+}  // namespace
+
+Node parse_experiment(const std::string& text, const std::string& source) {
+  try {
+    const YAML::Node yaml = YAML::Load(text);
+    if (!yaml.IsMap()) fail_input("{}: found no mapping of keys to values", source);
+    return convert(yaml, source);
+  } catch (const YAML::Exception& error) {
+    fail_input("{}: not valid YAML: {}", to_string(location(error.mark, source)), error.msg);
+  }
+}
+
+Node read_experiment_file(const std::filesystem::path& path) {
+  const std::vector<unsigned char> bytes = read_file(path);
+  return parse_experiment({bytes.begin(), bytes.end()}, path.string());
+}
+
+void apply_setting(Node& experiment, const std::string& setting) {
+  const std::string source = fmt::format("--set {}", setting);
+  const std::size_t equals = setting.find('=');
+  if (equals == std::string::npos || equals == 0)
+    fail_input("{}: expected key=value, such as batch_size_controller.eta=0.9", source);
+
+  Node* target = &experiment;
+  std::string_view path = std::string_view(setting).substr(0, equals);
+  while (!path.empty()) {
+    const std::size_t dot = path.find('.');
+    const std::string key(path.substr(0, dot));
+    path.remove_prefix(dot == std::string_view::npos ? path.size() : dot + 1);
+    if (target->kind != Node::Kind::kMap)
+      fail_input("{}: {} is not a mapping, it has no key '{}'", source, describe_found(*target),
+                 key);
+    Node::Entry* entry = nullptr;
+    for (Node::Entry& candidate : target->entries)
+      if (candidate.key == key) entry = &candidate;
+    if (entry == nullptr) {
+      entry = &target->entries.emplace_back();
+      entry->key = key;
+      entry->key_location.source = entry->value.where.source = source;
+    }
+    target = &entry->value;
+  }
+  try {
+    *target = convert(YAML::Load(setting.substr(equals + 1)), source);
+  } catch (const YAML::Exception& error) {
+    fail_input("{}: not valid YAML: {}", source, error.msg);
+  }
+  target->where = {.source = source};
+}
+
+std::string resolved_yaml(const std::vector<Declaration>& declarations) {
+  std::string text;
+  append_yaml(declarations, 0, text);
+  return text;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/node.h"
+#include "core/options.h"
+
+namespace localbatch {
+
+/// Reads a YAML file. Throws an InputError with file, line and column where it is not valid YAML.
+Node read_experiment_file(const std::filesystem::path& path);
+
+/// The same for a text; `source` stands for the file name in messages.
+Node parse_experiment(const std::string& text, const std::string& source);
+
+/// Applies one `--set part.key=value`: the value is YAML, and mappings on the way are made when
+/// absent.
+void apply_setting(Node& experiment, const std::string& setting);
+
+/// What was read, as YAML: every key with the value that was used, defaults included. Reading this
+/// text again gives the same experiment.
+std::string resolved_yaml(const std::vector<Declaration>& declarations);
+
+}  // namespace localbatch

@@ -1,0 +1,124 @@
+#include "experiment/records.h"
+
+#include <unistd.h>
+
+#include <bit>
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "experiment/build_info.h"
+#include "nn/library_info.h"
+
+namespace localbatch {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void write_json(const std::filesystem::path& path, const Json& json) {
+  write_file_atomically(path, json.dump(2) + "\n");
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+  return name.data();
+}
+
+std::string cpu_model() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+/// The variables that change how the libraries run or say where the job runs.
+Json environment() {
+  Json variables = Json::object();
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    for (const char* const prefix : {"OMP_", "GOMP_", "DNNL_", "ONEDNN_", "OMPI_MCA_", "SLURM_"})
+      if (text.starts_with(prefix))
+        variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
+  }
+  return variables;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return {text.data(), length};
+}
+
+void append_index(std::string& text, std::span<const TensorView> tensors, std::size_t base) {
+  for (const TensorView& tensor : tensors)
+    text += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"),
+                        base + tensor.offset, tensor.size);
+}
+
+}  // namespace
+
+void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
+                    const RunStart& start) {
+  const BuildInfo build = build_info();
+  write_json(folder / "manifest.json", {{"started", utc_now()},
+                                        {"command_line", request.command_line},
+                                        {"experiment_file", request.file.string()},
+                                        {"version", build.version},
+                                        {"commit", build.commit},
+                                        {"compiler", build.compiler},
+                                        {"build_type", build.build_type},
+                                        {"march", build.march},
+                                        {"onednn", onednn_version()},
+                                        {"instruction_set", onednn_instruction_set()},
+                                        {"mpi", mpi_library_version()},
+                                        {"host", host_name()},
+                                        {"cpu", cpu_model()},
+                                        {"ranks", start.ranks},
+                                        {"workers", start.workers},
+                                        {"threads_per_worker", start.threads_per_worker},
+                                        {"execution_slots_per_rank", start.slots},
+                                        {"cores_of_rank_0", start.cores},
+                                        {"parameters", start.parameters},
+                                        {"environment", environment()}});
+}
+
+void write_summary(const std::filesystem::path& folder, const Experiment& experiment,
+                   const RunResult& result) {
+  const EvaluationRow& last = result.last_evaluation;
+  const bool evaluated = last.round > 0;
+  const auto or_null = [evaluated](double value) { return evaluated ? Json(value) : Json(); };
+  write_json(folder / "summary.json",
+             {{"schema_version", kSchemaVersion},
+              {"experiment", experiment.name},
+              {"outcome", result.outcome == Outcome::kFinished ? "finished" : "diverged"},
+              {"rounds", result.rounds},
+              {"samples", result.samples},
+              {"test_loss", or_null(last.test_loss)},
+              {"test_accuracy", or_null(last.test_accuracy)},
+              {"first_local_batch_size", result.first_local_batch_size},
+              {"last_local_batch_size", result.last_local_batch_size},
+              {"seconds", result.seconds}});
+}
+
+void write_final_parameters(const std::filesystem::path& folder, const Model& model,
+                            std::span<const float> canonical_parameters,
+                            std::span<const float> statistics) {
+  static_assert(std::endian::native == std::endian::little, "files are little-endian");
+  std::string bytes(reinterpret_cast<const char*>(canonical_parameters.data()),
+                    canonical_parameters.size_bytes());
+  bytes.append(reinterpret_cast<const char*>(statistics.data()), statistics.size_bytes());
+  write_file_atomically(folder / "final_parameters.f32", bytes);
+
+  std::string index = "name,dims,offset,size\n";
+  append_index(index, parameter_tensors(model), 0);
+  append_index(index, statistics_tensors(model), canonical_parameters.size());
+  write_file_atomically(folder / "final_parameters.csv", index);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/process_group.h"
+#include "experiment/curves.h"
+#include "experiment/experiment.h"
+
+namespace localbatch {
+
+/// What the command line adds to an experiment.
+struct RunRequest {
+  std::filesystem::path file;
+  std::vector<std::string> settings;  ///< of --set
+  std::filesystem::path output;
+  bool force = false;
+  std::vector<std::string> command_line;  ///< for the manifest
+};
+
+/// What is known when everything is built and before the first local step.
+struct RunStart {
+  std::string experiment;
+  std::filesystem::path folder;
+  int workers = 1, ranks = 1, threads_per_worker = 1;
+  int slots = 1;  ///< workers of this rank that compute at the same time
+  int cores = 1;  ///< that this rank may use
+  std::size_t parameters = 0;
+  std::size_t train_images = 0, test_images = 0;
+  std::int64_t max_samples = 0;
+};
+
+/// Where a run stands, for whoever watches it.
+struct RunProgress {
+  std::int64_t samples = 0, max_samples = 0;
+  int local_batch_size = 0;
+  double loss = 0;
+  double seconds = 0;             ///< since the first local step
+  double training_seconds = 0;    ///< the same without evaluations
+  double samples_per_second = 0;  ///< of training, since the last evaluation
+};
+
+/// Called on worker 0's thread. The library itself never prints.
+struct RunEvents {
+  std::function<void(const RunStart&)> on_start = [](const RunStart&) {};
+  std::function<void(const RunProgress&)> on_round = [](const RunProgress&) {};
+  std::function<void(const RunProgress&, const EvaluationRow&)> on_evaluation =
+      [](const RunProgress&, const EvaluationRow&) {};
+};
+
+struct RunResult {
+  Outcome outcome = Outcome::kFinished;
+  std::filesystem::path folder;
+  std::int64_t rounds = 0, samples = 0;
+  int first_local_batch_size = 0, last_local_batch_size = 0;
+  double seconds = 0;
+  EvaluationRow last_evaluation;  ///< round 0: there was none
+};
+
+/// Thrown on ranks that have nothing to report themselves when another rank could not start.
+struct FailedElsewhere : std::exception {
+  const char* what() const noexcept override { return "another rank reports the failure"; }
+};
+
+/// Reads the experiment, checks and builds everything, agrees with the other ranks that all is
+/// well, and only then writes and trains. Throws InputError before anything is written; what is
+/// thrown after `training_begins` was called is known to this rank only. The result has its figures
+/// on rank 0 only; the outcome is the same on all.
+RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
+                         const RunEvents& events, const std::function<void()>& training_begins);
+
+}  // namespace localbatch

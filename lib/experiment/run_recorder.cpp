@@ -1,0 +1,152 @@
+#include "experiment/run_recorder.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace localbatch {
+
+namespace {
+
+double seconds_since(Stopwatch::Clock::time_point start) {
+  return std::chrono::duration<double>(Stopwatch::Clock::now() - start).count();
+}
+
+/// See the column method_bytes.
+std::int64_t method_bytes(const Experiment& experiment, NetworkWorker& worker, bool tested) {
+  std::size_t values = worker.parameters().size() * (tested ? 2 : 1);
+  if (experiment.inner_optimizer.at_sync == StatePolicy::kAverage)
+    values += worker.inner_optimizer().state().size();
+  if (experiment.batch_norm_at_sync == StatePolicy::kAverage) values += worker.statistics().size();
+  return static_cast<std::int64_t>(values * sizeof(float));
+}
+
+}  // namespace
+
+struct RunRecorder::Files {
+  explicit Files(const std::filesystem::path& folder)
+      : rounds(folder / "rounds.csv", round_columns()),
+        evaluations(folder / "evaluations.csv", evaluation_columns()),
+        timing(folder / "timing.csv", timing_columns()) {}
+
+  CsvTable<RoundRow> rounds;
+  CsvTable<EvaluationRow> evaluations;
+  CsvTable<TimingRow> timing;
+};
+
+RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
+                         NetworkWorker& worker, TimedCommunicator& comm, std::size_t train_images,
+                         const RunEvents& events)
+    : experiment_(experiment),
+      folder_(folder),
+      worker_(worker),
+      comm_(comm),
+      train_images_(train_images),
+      events_(events) {
+  if (comm.worker() == 0) files_ = std::make_unique<Files>(folder);
+  result_.first_local_batch_size = experiment.initial_local_batch_size;
+  next_evaluation_ = experiment.evaluate_every_samples > 0
+                         ? experiment.evaluate_every_samples
+                         : static_cast<std::int64_t>(train_images);
+}
+
+RunRecorder::~RunRecorder() = default;
+
+void RunRecorder::observe(const RoundRecord& round) {
+  const std::int64_t samples = round.samples - result_.samples;
+  loss_since_evaluation_ += round.loss * static_cast<double>(samples);
+  result_.rounds = round.round;
+  result_.samples = round.samples;
+  result_.last_local_batch_size = round.decision.next;
+  if (files_ != nullptr) {
+    files_->rounds.write(
+        {.record = round,
+         .epoch = static_cast<double>(round.samples) / static_cast<double>(train_images_),
+         .workers = comm_.num_workers(),
+         .method_bytes = method_bytes(experiment_, worker_, round.statistics.has_value())});
+    events_.on_round(progress(round));
+  }
+  const double evaluated = evaluating_.seconds();
+  if (evaluation_due(round)) evaluate(round);
+  if (files_ != nullptr) write_timing(round.round, evaluating_.seconds() - evaluated);
+}
+
+bool RunRecorder::evaluation_due(const RoundRecord& round) const {
+  if (!std::isfinite(round.loss) || !std::isfinite(round.drift)) return false;
+  return round.samples >= next_evaluation_ || round.samples >= experiment_.method.max_samples;
+}
+
+void RunRecorder::evaluate(const RoundRecord& round) {
+  const RunProgress before = progress(round);
+  Evaluation evaluation;
+  {
+    const Stopwatch::Scope timed(evaluating_);
+    evaluation = worker_.evaluate_test_set(comm_);
+  }
+  const std::int64_t interval = experiment_.evaluate_every_samples > 0
+                                    ? experiment_.evaluate_every_samples
+                                    : static_cast<std::int64_t>(train_images_);
+  next_evaluation_ = (round.samples / interval + 1) * interval;
+  const EvaluationRow row{
+      .round = round.round,
+      .samples = round.samples,
+      .epoch = static_cast<double>(round.samples) / static_cast<double>(train_images_),
+      .train_loss =
+          loss_since_evaluation_ / static_cast<double>(round.samples - samples_at_evaluation_),
+      .test_loss = evaluation.loss_sum / static_cast<double>(evaluation.images),
+      .test_accuracy =
+          static_cast<double>(evaluation.correct) / static_cast<double>(evaluation.images),
+      .test_correct = evaluation.correct,
+      .test_images = evaluation.images,
+      .local_batch_size = round.local_batch_size,
+      .sync_interval = round.local_steps};
+  result_.last_evaluation = row;
+  loss_since_evaluation_ = 0;
+  samples_at_evaluation_ = round.samples;
+  if (files_ == nullptr) return;
+  files_->evaluations.write(row);
+  events_.on_evaluation(before, row);
+  training_seconds_at_evaluation_ = before.training_seconds;
+}
+
+void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
+  const WorkerSeconds& worker = worker_.seconds();
+  const TimingRow now{.round = round,
+                      .total = seconds_since(started_),
+                      .data = worker.data.seconds(),
+                      .gradient = worker.gradient.seconds(),
+                      .optimizer = worker.optimizer.seconds(),
+                      .communication = comm_.seconds(),
+                      .evaluation = evaluation_seconds};
+  files_->timing.write({.round = round,
+                        .total = now.total - before_.total,
+                        .data = now.data - before_.data,
+                        .gradient = now.gradient - before_.gradient,
+                        .optimizer = now.optimizer - before_.optimizer,
+                        .communication = now.communication - before_.communication,
+                        .evaluation = evaluation_seconds});
+  before_ = now;
+}
+
+RunProgress RunRecorder::progress(const RoundRecord& round) const {
+  const double seconds = seconds_since(started_);
+  const double training = seconds - evaluating_.seconds();
+  const double since = training - training_seconds_at_evaluation_;
+  const auto samples = static_cast<double>(round.samples - samples_at_evaluation_);
+  return {.samples = round.samples,
+          .max_samples = experiment_.method.max_samples,
+          .local_batch_size = round.local_batch_size,
+          .loss = round.loss,
+          .seconds = seconds,
+          .training_seconds = training,
+          .samples_per_second = since > 0 ? samples / since : 0};
+}
+
+RunResult RunRecorder::result(Outcome outcome) const {
+  RunResult result = result_;
+  result.outcome = outcome;
+  result.folder = folder_;
+  result.seconds = seconds_since(started_);
+  return result;
+}
+
+}  // namespace localbatch

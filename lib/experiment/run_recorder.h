@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+
+#include "comm/timed_communicator.h"
+#include "experiment/run_experiment.h"
+#include "train/network_worker.h"
+
+namespace localbatch {
+
+/// Watches the rounds of one worker: evaluates the averaged model when it is due, together with the
+/// other workers, and, on worker 0, writes the CSV files of the run and tells the events.
+class RunRecorder {
+ public:
+  RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
+              NetworkWorker& worker, TimedCommunicator& comm, std::size_t train_images,
+              const RunEvents& events);
+  ~RunRecorder();
+
+  void observe(const RoundRecord& round);
+
+  /// The figures of the run, on worker 0.
+  RunResult result(Outcome outcome) const;
+
+ private:
+  struct Files;
+
+  bool evaluation_due(const RoundRecord& round) const;
+  void evaluate(const RoundRecord& round);
+  void write_timing(std::int64_t round, double evaluation_seconds);
+  RunProgress progress(const RoundRecord& round) const;
+
+  const Experiment& experiment_;
+  std::filesystem::path folder_;
+  NetworkWorker& worker_;
+  TimedCommunicator& comm_;
+  std::size_t train_images_;
+  const RunEvents& events_;
+  std::unique_ptr<Files> files_;  ///< worker 0 only
+  RunResult result_;
+
+  Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
+  Stopwatch evaluating_;
+  TimingRow before_;  ///< totals at the end of the round before
+  std::int64_t next_evaluation_;
+  std::int64_t samples_at_evaluation_ = 0;
+  double training_seconds_at_evaluation_ = 0;
+  double loss_since_evaluation_ = 0;  ///< weighted by samples
+};
+
+}  // namespace localbatch

@@ -1,0 +1,123 @@
+#include "optim/learning_rate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+namespace localbatch {
+
+namespace {
+
+struct WarmUp {
+  double peak = 0;
+  std::int64_t samples = 0;
+};
+
+WarmUp read_warm_up(Options& options) {
+  WarmUp warm_up;
+  warm_up.peak = options.number(
+      "peak", {.min = 0, .max = 1e6, .meaning = "learning rate at the end of the warm-up"});
+  warm_up.samples = options.integer(
+      "warmup_samples",
+      {.fallback = 0,
+       .min = 0,
+       .meaning = "samples, of all workers together, over which the learning rate rises linearly "
+                  "from 0 to the peak; 0: no warm-up"});
+  return warm_up;
+}
+
+double share(std::int64_t part, std::int64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+/// `warm_up`, then what `later` says.
+template <class Later>
+LearningRate after(const WarmUp& warm_up, Later later) {
+  return [=](std::int64_t samples, std::int64_t max_samples) {
+    if (samples < warm_up.samples) return warm_up.peak * share(samples, warm_up.samples);
+    return later(samples, max_samples);
+  };
+}
+
+/// `warm_up`, then min + shape(p) (peak - min), where p goes from 0 at the end of the warm-up to 1
+/// at the end of the decay and stays there. A budget that ends before the warm-up does leaves no
+/// decay.
+template <class Shape>
+LearningRate read_decay(Options& options, Shape shape) {
+  const WarmUp warm_up = read_warm_up(options);
+  const double min = options.number(
+      "min",
+      {.fallback = 0, .min = 0, .max = 1e6, .meaning = "learning rate at the end of the decay"});
+  const std::int64_t decay_end = options.integer(
+      "decay_end_samples",
+      {.fallback = 0,
+       .min = 0,
+       .meaning = "samples, of all workers together, at which the learning rate reaches its "
+                  "minimum and stays there; 0: at max_samples"});
+  if (min > warm_up.peak)
+    options.fail("min", fmt::format("found {}, allowed is at most the peak {}", min, warm_up.peak));
+  if (decay_end != 0 && decay_end <= warm_up.samples)
+    options.fail("decay_end_samples",
+                 fmt::format("found {}, allowed is 0 or more than the warmup_samples {}", decay_end,
+                             warm_up.samples));
+  return after(warm_up, [=](std::int64_t samples, std::int64_t max_samples) {
+    const std::int64_t end = decay_end != 0 ? decay_end : max_samples;
+    if (samples >= end) return min;
+    return min +
+           shape(share(samples - warm_up.samples, end - warm_up.samples)) * (warm_up.peak - min);
+  });
+}
+
+LearningRate make_constant(Options& options) {
+  const WarmUp warm_up = read_warm_up(options);
+  return after(warm_up, [peak = warm_up.peak](std::int64_t, std::int64_t) { return peak; });
+}
+
+LearningRate make_cosine(Options& options) {
+  return read_decay(options, [](double p) { return 0.5 * (1 + std::cos(std::numbers::pi * p)); });
+}
+
+LearningRate make_linear(Options& options) {
+  return read_decay(options, [](double p) { return 1 - p; });
+}
+
+LearningRate make_multistep(Options& options) {
+  const WarmUp warm_up = read_warm_up(options);
+  const std::vector<std::int64_t> milestones = options.integers(
+      "milestones", {.min = 1,
+                     .meaning = "samples, of all workers together, at which the learning rate is "
+                                "multiplied by the factor; increasing, beyond the warm-up"});
+  const double factor = options.number(
+      "factor", {.fallback = 0.1,
+                 .min = 0,
+                 .max = 1,
+                 .meaning = "what the learning rate is multiplied by at each milestone"});
+  if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
+    options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
+                                           fmt::join(milestones, ", ")));
+  if (!milestones.empty() && milestones.front() <= warm_up.samples)
+    options.fail("milestones", fmt::format("found {}, allowed is more than the warmup_samples {}",
+                                           milestones.front(), warm_up.samples));
+  return after(warm_up, [=, peak = warm_up.peak](std::int64_t samples, std::int64_t) {
+    double rate = peak;
+    for (const std::int64_t milestone : milestones)
+      if (samples >= milestone) rate *= factor;
+    return rate;
+  });
+}
+
+}  // namespace
+
+std::span<const PartRow<LearningRate>> learning_rate_table() {
+  static constexpr std::array<PartRow<LearningRate>, 4> kTable{{
+      {"constant", "the peak, after the warm-up", make_constant},
+      {"cosine", "half a cosine from the peak to the minimum", make_cosine},
+      {"linear", "a straight line from the peak to the minimum", make_linear},
+      {"multistep", "the peak, multiplied by a factor at each milestone", make_multistep},
+  }};
+  return kTable;
+}
+
+}  // namespace localbatch

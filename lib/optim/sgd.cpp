@@ -1,0 +1,95 @@
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "optim/inner_optimizer.h"
+
+namespace localbatch {
+
+namespace {
+
+struct SgdSettings {
+  float momentum = 0;
+  float weight_decay = 0;
+  bool nesterov = false;
+};
+
+/// torch.optim.SGD with dampening 0, for parameters x, gradient f and learning rate lr:
+///   g = f + weight_decay x,  u = momentum u + g,  x -= lr u  (Nesterov: x -= lr (g + momentum u)).
+/// PyTorch's first step sets u = g, which is what u = 0 before it gives.
+class Sgd final : public InnerOptimizer {
+ public:
+  Sgd(const SgdSettings& settings, std::size_t parameter_count)
+      : settings_(settings), velocity_(settings.momentum > 0 ? parameter_count : 0) {}
+
+  void step(std::span<float> parameters, std::span<const float> gradient,
+            double learning_rate) override {
+    check(parameters.size() == gradient.size(), "a gradient has one number per parameter");
+    const float rate = static_cast<float>(learning_rate);
+    ++steps_;
+    if (settings_.momentum == 0) {
+      descend(parameters, gradient, rate);
+    } else {
+      check(parameters.size() == velocity_.size(), "an optimizer always sees the same parameters");
+      settings_.nesterov ? descend_with_momentum<true>(parameters, gradient, rate)
+                         : descend_with_momentum<false>(parameters, gradient, rate);
+    }
+  }
+
+  std::span<float> state() override { return velocity_; }
+  std::int64_t& steps() override { return steps_; }
+
+ private:
+  void descend(std::span<float> x, std::span<const float> gradient, float rate) const {
+    const float decay = settings_.weight_decay;
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= rate * (gradient[i] + decay * x[i]);
+  }
+
+  template <bool kNesterov>
+  void descend_with_momentum(std::span<float> x, std::span<const float> gradient, float rate) {
+    const float momentum = settings_.momentum;
+    const float decay = settings_.weight_decay;
+    const std::span<float> u = velocity_;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float g = gradient[i] + decay * x[i];
+      u[i] = momentum * u[i] + g;
+      x[i] -= rate * (kNesterov ? g + momentum * u[i] : u[i]);
+    }
+  }
+
+  SgdSettings settings_;
+  std::vector<float> velocity_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace
+
+InnerOptimizerChoice make_sgd(Options& options) {
+  SgdSettings settings;
+  settings.momentum = static_cast<float>(options.number(
+      "momentum", {.fallback = 0,
+                   .min = 0,
+                   .max = 0.9999,
+                   .meaning = "share of the previous step's velocity that is kept (heavy ball); "
+                              "0: plain SGD without state"}));
+  settings.nesterov =
+      options.flag("nesterov", {.fallback = false,
+                                .meaning = "step along the gradient plus the velocity after it "
+                                           "(Nesterov); needs momentum above 0"});
+  settings.weight_decay = static_cast<float>(options.number(
+      "weight_decay", {.fallback = 0,
+                       .min = 0,
+                       .max = 1e3,
+                       .meaning = "this factor times each parameter is added to its gradient (L2 "
+                                  "penalty)"}));
+  if (settings.nesterov && settings.momentum == 0)
+    options.fail("nesterov", "found true with momentum 0, needs momentum above 0");
+  const StatePolicy at_sync =
+      read_state_policy(options, "at_sync", "keep",
+                        "what a synchronization does to each worker's velocity: keep it, average "
+                        "it over workers, or reset it to 0");
+  return {at_sync,
+          [settings](std::size_t count) { return std::make_unique<Sgd>(settings, count); }};
+}
+
+}  // namespace localbatch

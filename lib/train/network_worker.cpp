@@ -1,0 +1,121 @@
+#include "train/network_worker.h"
+
+#include <algorithm>
+#include <array>
+
+#include "nn/initialization.h"
+
+namespace localbatch {
+
+NetworkWorker::NetworkWorker(const TrainingSetup& setup, int worker, int num_workers)
+    : setup_(setup),
+      sampler_(static_cast<std::uint32_t>(setup.dataset.train.size()), worker, num_workers,
+               setup.seed),
+      parameters_(total_size(parameter_tensors(setup.model))),
+      gradient_(parameters_.size()),
+      statistics_(total_size(statistics_tensors(setup.model))),
+      draws_(static_cast<std::size_t>(setup.micro_batch)) {
+  inner_optimizer_ = setup.inner_optimizer.make(parameters_.size());
+  std::vector<float> canonical(parameters_.size());
+  initialize_parameters(setup.model, setup.seed, canonical);
+  setup.slots.borrow()->network.from_canonical(canonical, parameters_.span());
+  initialize_statistics(setup.model, statistics_.span());
+}
+
+double NetworkWorker::local_step(int local_batch_size, double learning_rate) {
+  const SlotPool::Lease slot = setup_.slots.borrow();
+  slot->network.load(parameters_.span(), statistics_.span());
+  std::ranges::fill(gradient_.span(), 0.0F);
+  const std::size_t image_size = setup_.dataset.shape.size();
+  double loss = 0;
+  for (int done = 0; done < local_batch_size;) {
+    const int images = std::min(setup_.micro_batch, local_batch_size - done);
+    const auto count = static_cast<std::size_t>(images);
+    {
+      const Stopwatch::Scope timed(seconds_.data);
+      sampler_.draw(std::span(draws_).first(count));
+      for (std::size_t i = 0; i < count; ++i) {
+        prepare_training_image(setup_.dataset, setup_.augmentation, setup_.seed, draws_[i],
+                               slot->images.span().subspan(i * image_size, image_size));
+        slot->labels[i] = setup_.dataset.train.labels[draws_[i].sample];
+      }
+    }
+    const Stopwatch::Scope timed(seconds_.gradient);
+    const double weight = static_cast<double>(images) / local_batch_size;
+    loss += weight * slot->network.train_micro_batch(slot->images.span().first(count * image_size),
+                                                     std::span(slot->labels).first(count), weight,
+                                                     gradient_.span());
+    done += images;
+  }
+  const Stopwatch::Scope timed(seconds_.optimizer);
+  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate);
+  return loss;
+}
+
+void NetworkWorker::synchronize_state(Communicator& comm) {
+  const std::span<float> optimizer = inner_optimizer_->state(), norm = statistics_.span();
+  switch (setup_.inner_optimizer.at_sync) {
+    case StatePolicy::kKeep:
+      break;
+    case StatePolicy::kAverage:
+      comm.average(optimizer, optimizer);
+      break;
+    case StatePolicy::kReset:
+      std::ranges::fill(optimizer, 0.0F);
+      inner_optimizer_->steps() = 0;
+      break;
+  }
+  switch (setup_.batch_norm_at_sync) {
+    case StatePolicy::kKeep:
+      break;
+    case StatePolicy::kAverage:
+      comm.average(norm, norm);
+      break;
+    case StatePolicy::kReset:
+      initialize_statistics(setup_.model, norm);
+      break;
+  }
+}
+
+std::vector<float> NetworkWorker::mean_statistics(Communicator& comm) const {
+  std::vector<float> mean(statistics_.size());
+  comm.average(statistics_.span(), mean);
+  return mean;
+}
+
+Evaluation NetworkWorker::evaluate_test_set(Communicator& comm) {
+  std::vector<float> statistics = mean_statistics(comm);
+  const ImageSet& test = setup_.dataset.test;
+  const std::size_t image_size = setup_.dataset.shape.size();
+  const auto micro_batch = static_cast<std::size_t>(setup_.micro_batch);
+  std::array<double, 3> sums{};
+  {
+    const SlotPool::Lease slot = setup_.slots.borrow();
+    slot->network.load(parameters_.span(), statistics);
+    const auto stride = static_cast<std::size_t>(comm.num_workers()) * micro_batch;
+    for (std::size_t first = static_cast<std::size_t>(comm.worker()) * micro_batch;
+         first < test.size(); first += stride) {
+      const std::size_t count = std::min(micro_batch, test.size() - first);
+      for (std::size_t i = 0; i < count; ++i)
+        prepare_test_image(setup_.dataset, first + i,
+                           slot->images.span().subspan(i * image_size, image_size));
+      const Evaluation part = slot->network.evaluate(slot->images.span().first(count * image_size),
+                                                     std::span(test.labels).subspan(first, count));
+      sums[0] += part.loss_sum;
+      sums[1] += static_cast<double>(part.correct);
+      sums[2] += static_cast<double>(part.images);
+    }
+  }
+  comm.sum(sums);
+  return {.loss_sum = sums[0],
+          .correct = static_cast<std::int64_t>(sums[1]),
+          .images = static_cast<std::int64_t>(sums[2])};
+}
+
+std::vector<float> canonical_parameters(NetworkWorker& worker, SlotPool& slots) {
+  std::vector<float> canonical(worker.parameters().size());
+  slots.borrow()->network.to_canonical(worker.parameters(), canonical);
+  return canonical;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "core/stopwatch.h"
+#include "data/augmentation.h"
+#include "data/dataset.h"
+#include "data/sampler.h"
+#include "optim/inner_optimizer.h"
+#include "train/slot_pool.h"
+#include "train/worker.h"
+
+namespace localbatch {
+
+/// What the workers of a process share.
+struct TrainingSetup {
+  const Dataset& dataset;
+  Augmentation augmentation;
+  Model model;
+  int micro_batch = 1;
+  std::uint64_t seed = 1;
+  InnerOptimizerChoice inner_optimizer;
+  StatePolicy batch_norm_at_sync = StatePolicy::kAverage;
+  SlotPool& slots;
+};
+
+/// Where a worker's time goes, in seconds since it was made.
+struct WorkerSeconds {
+  Stopwatch data, gradient, optimizer;
+};
+
+/// A worker that trains a network on images. It owns four flat arrays (parameters, gradient,
+/// batch-norm statistics, optimizer state) and its place in the data; all else is borrowed or
+/// shared.
+class NetworkWorker final : public Worker {
+ public:
+  /// Starts at the parameters that (model, seed) give, the same on every worker.
+  NetworkWorker(const TrainingSetup& setup, int worker, int num_workers);
+
+  /// Local batches of any size: micro-batches are drawn and their gradients added with weights
+  /// n_i/b, so memory does not depend on the local batch size. Batch norm sees micro-batches.
+  double local_step(int local_batch_size, double learning_rate) override;
+
+  std::span<float> parameters() override { return parameters_.span(); }
+  std::span<const float> gradient() const override { return gradient_.span(); }
+  void synchronize_state(Communicator& comm) override;
+
+  /// Loss and accuracy of this worker's parameters, with the workers' mean batch-norm statistics,
+  /// on the whole test set, of which every worker does a share. Collective; all workers must hold
+  /// the same parameters, and get the same result.
+  Evaluation evaluate_test_set(Communicator& comm);
+
+  /// The workers' mean batch-norm statistics, whatever happens to them at a synchronization.
+  /// Collective.
+  std::vector<float> mean_statistics(Communicator& comm) const;
+
+  // The rest of what the next round depends on.
+  std::span<float> statistics() { return statistics_.span(); }
+  InnerOptimizer& inner_optimizer() { return *inner_optimizer_; }
+  Sampler& sampler() { return sampler_; }
+
+  const WorkerSeconds& seconds() const { return seconds_; }
+
+ private:
+  const TrainingSetup& setup_;
+  Sampler sampler_;
+  std::unique_ptr<InnerOptimizer> inner_optimizer_;
+  AlignedBuffer<float> parameters_, gradient_, statistics_;
+  std::vector<Draw> draws_;
+  WorkerSeconds seconds_;
+};
+
+/// A worker's parameters in the order of files.
+std::vector<float> canonical_parameters(NetworkWorker& worker, SlotPool& slots);
+
+}  // namespace localbatch

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "nn/network.h"
+
+namespace localbatch {
+
+/// What is large and belongs to nobody: a network's primitives and activations with the arrays of
+/// its input.
+struct ExecutionSlot {
+  ExecutionSlot(const Model& model, int micro_batch, int threads)
+      : network(model, micro_batch, threads),
+        images(static_cast<std::size_t>(micro_batch) * model.input().size()),
+        labels(static_cast<std::size_t>(micro_batch)) {}
+
+  Network network;
+  AlignedBuffer<float> images;
+  std::vector<std::uint8_t> labels;
+};
+
+/// The execution slots of one process, as many as its cores allow. Workers borrow one for a local
+/// step, so memory for activations does not grow with the number of workers.
+class SlotPool {
+ public:
+  SlotPool(const Model& model, int micro_batch, int threads, int num_slots);
+
+  /// A borrowed slot, given back when it goes out of scope.
+  class Lease {
+   public:
+    Lease(SlotPool& pool, std::unique_ptr<ExecutionSlot> slot);
+    ~Lease();
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+
+    ExecutionSlot* operator->() const { return slot_.get(); }
+
+   private:
+    SlotPool& pool_;
+    std::unique_ptr<ExecutionSlot> slot_;
+  };
+
+  /// Waits until a slot is free. Nobody may wait for other workers while holding one.
+  Lease borrow();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  std::vector<std::unique_ptr<ExecutionSlot>> free_;
+};
+
+}  // namespace localbatch

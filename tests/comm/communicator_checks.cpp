@@ -1,0 +1,171 @@
+#include "comm/communicator_checks.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace localbatch {
+
+namespace {
+
+/// Mixes a worker and a place into 64 random bits (the finalizer of MurmurHash3).
+std::uint64_t mixed(std::uint64_t worker, std::uint64_t i) {
+  std::uint64_t x = (worker + 1) * 0x9E3779B97F4A7C15U ^ (i + 1) * 0xC2B2AE3D27D4EB4FU;
+  x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCDU;
+  x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53U;
+  return x ^ (x >> 33);
+}
+
+/// Either an ordinary number or one of 2^-60, 1 and 2^60 with a sign: large ones cancel and what
+/// they swallowed depends on the order.
+float value_of(int worker, std::size_t i) {
+  const std::uint64_t bits = mixed(worker, i);
+  const float sign = (bits & 1) != 0 ? -1.0F : 1.0F;
+  if (i % 3 == 0) return sign * std::ldexp(1.0F, static_cast<int>((bits >> 8) % 3) * 60 - 60);
+  return sign * static_cast<float>(bits >> 40) * 0x1p-24F;
+}
+
+float expected_mean(int num_workers, std::size_t i) {
+  double sum = value_of(0, i);
+  for (int worker = 1; worker < num_workers; ++worker) sum += double{value_of(worker, i)};
+  return static_cast<float>(sum / num_workers);
+}
+
+float mean_in_reverse_order(int num_workers, std::size_t i) {
+  double sum = value_of(num_workers - 1, i);
+  for (int worker = num_workers - 2; worker >= 0; --worker) sum += double{value_of(worker, i)};
+  return static_cast<float>(sum / num_workers);
+}
+
+std::vector<float> values_of(int worker, std::size_t length) {
+  std::vector<float> values(length);
+  for (std::size_t i = 0; i < length; ++i) values[i] = value_of(worker, i);
+  return values;
+}
+
+std::uint64_t bits_of(double x) { return std::bit_cast<std::uint64_t>(x); }
+std::uint32_t bits_of(float x) { return std::bit_cast<std::uint32_t>(x); }
+
+/// 48 bits that change with every bit of the array and its place, exact as a double.
+double checksum(const std::vector<float>& values) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) sum += mixed(bits_of(values[i]), i);
+  return static_cast<double>(sum >> 16);
+}
+
+/// Every worker looks at its share of the places; equal checksums extend that to all arrays.
+void check_mean(Communicator& communicator, const std::vector<float>& mean) {
+  const int num_workers = communicator.num_workers();
+  std::size_t num_wrong = 0;
+  for (std::size_t i = communicator.worker(); i < mean.size(); i += num_workers)
+    if (bits_of(mean[i]) != bits_of(expected_mean(num_workers, i))) ++num_wrong;
+  CHECK(num_wrong == 0);
+
+  std::vector<double> checksums(num_workers, 0.0);
+  const double own = checksum(mean);
+  checksums[communicator.worker()] = own;
+  communicator.sum(checksums);
+  for (const double other : checksums) CHECK(other == own);
+}
+
+/// The values of these checks would catch another order; two workers have one order only.
+void check_that_order_shows(int num_workers) {
+  std::size_t num_different = 0;
+  for (std::size_t i = 0; i < 1000; ++i)
+    if (expected_mean(num_workers, i) != mean_in_reverse_order(num_workers, i)) ++num_different;
+  CHECK((num_different > 0) == (num_workers > 2));
+}
+
+void check_non_finite_means(Communicator& communicator) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const int num_workers = communicator.num_workers();
+  const bool last = communicator.worker() == num_workers - 1;
+  // Two NaNs that differ in their bits, infinities and negative zeros.
+  std::vector<float> values = {last ? std::bit_cast<float>(0xFFC12345U) : 1.0F,
+                               std::bit_cast<float>(0x7FC00000U + communicator.worker()),
+                               last ? kInfinity : 1.0F,
+                               communicator.worker() % 2 == 0 ? kInfinity : -kInfinity, -0.0F};
+  communicator.average(values, values);
+  const std::uint32_t quiet_nan = bits_of(std::numeric_limits<float>::quiet_NaN());
+  CHECK(bits_of(values[0]) == quiet_nan);
+  CHECK(bits_of(values[1]) == quiet_nan);
+  CHECK(values[2] == kInfinity);
+  CHECK((num_workers == 1 ? values[3] == kInfinity : bits_of(values[3]) == quiet_nan));
+  CHECK(bits_of(values[4]) == bits_of(-0.0F));
+}
+
+void check_sums(Communicator& communicator, std::size_t length) {
+  const int num_workers = communicator.num_workers();
+  const auto value = [](int worker, std::size_t i) { return double{value_of(worker, i)} / 3; };
+  std::vector<double> values(length);
+  for (std::size_t i = 0; i < length; ++i) values[i] = value(communicator.worker(), i);
+  communicator.sum(values);
+  for (std::size_t i = 0; i < length; ++i) {
+    double expected = value(0, i);
+    for (int worker = 1; worker < num_workers; ++worker) expected += value(worker, i);
+    CHECK(bits_of(values[i]) == bits_of(expected));
+  }
+}
+
+void check_non_finite_sums(Communicator& communicator) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const bool last = communicator.worker() == communicator.num_workers() - 1;
+  std::vector<double> values = {last ? std::nan("") : 1.0, last ? -kInfinity : 1.0, -0.0};
+  communicator.sum(values);
+  CHECK(std::isnan(values[0]));
+  CHECK(values[1] == -kInfinity);
+  CHECK(bits_of(values[2]) == bits_of(-0.0));
+}
+
+void check_idempotence(Communicator& communicator) {
+  std::vector<float> once = values_of(communicator.worker(), 500);
+  communicator.average(once, once);
+  std::vector<float> twice(once.size());
+  communicator.average(once, twice);
+  CHECK(once == twice);
+}
+
+/// Each worker reuses its arrays at once: a collective that returns too early mixes rounds up.
+void check_repetition(Communicator& communicator) {
+  const double num_workers = communicator.num_workers();
+  std::vector<float> values(33);
+  for (int round = 0; round < 50; ++round) {
+    const double mine = communicator.worker() + num_workers * round;
+    values.assign(values.size(), static_cast<float>(mine));
+    communicator.average(values, values);
+    const double mean = (num_workers - 1) / 2 + num_workers * round;
+    CHECK(values == std::vector<float>(values.size(), static_cast<float>(mean)));
+
+    std::vector<double> sums = {1.0, static_cast<double>(round)};
+    communicator.sum(sums);
+    CHECK(sums == std::vector<double>{num_workers, num_workers * round});
+  }
+}
+
+}  // namespace
+
+void check_average(Communicator& communicator, std::size_t length) {
+  std::vector<float> mine = values_of(communicator.worker(), length);
+  std::vector<float> mean(length);
+  communicator.average(mine, mean);
+  check_mean(communicator, mean);
+  CHECK(mine == values_of(communicator.worker(), length));
+  communicator.average(mine, mine);
+  check_mean(communicator, mine);
+}
+
+void check_collectives(Communicator& communicator) {
+  check_that_order_shows(communicator.num_workers());
+  for (const std::size_t length : {0, 1, 7, 1000, 5000}) check_average(communicator, length);
+  for (const std::size_t length : {0, 1, 40}) check_sums(communicator, length);
+  check_non_finite_means(communicator);
+  check_non_finite_sums(communicator);
+  check_idempotence(communicator);
+  check_repetition(communicator);
+}
+
+}  // namespace localbatch

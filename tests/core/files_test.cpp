@@ -1,0 +1,167 @@
+#include "core/files.h"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "core/error.h"
+
+using namespace localbatch;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A fresh directory that goes away with its test.
+class Directory {
+ public:
+  Directory() {
+    std::string name = (fs::temp_directory_path() / "localbatch-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Directory() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  fs::path operator/(const char* name) const { return path_ / name; }
+  std::size_t count() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+  }
+
+ private:
+  fs::path path_;
+};
+
+std::string text_of(const fs::path& path) {
+  const std::vector<unsigned char> bytes = read_file(path);
+  return {bytes.begin(), bytes.end()};
+}
+
+/// What `write` throws, which must be a SystemError.
+template <class Write>
+std::string system_error_of(const Write& write) {
+  try {
+    write();
+  } catch (const SystemError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+/// Files of this process end at `bytes`, as on a disk that is full.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limited{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limited);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
+}  // namespace
+
+TEST_CASE("what is written is read back, zero bytes and emptiness included") {
+  const Directory directory;
+  const fs::path path = directory / "file";
+  const std::string bytes("a\0b\n\xff", 5);
+  write_file_atomically(path, bytes);
+  CHECK(text_of(path) == bytes);
+  write_file_atomically(path, "");
+  CHECK(text_of(path).empty());
+  CHECK(directory.count() == 1);
+}
+
+TEST_CASE("a shorter file replaces a longer one whole") {
+  const Directory directory;
+  const fs::path path = directory / "file";
+  write_file_atomically(path, std::string(100000, 'x'));
+  write_file_atomically(path, "short");
+  CHECK(text_of(path) == "short");
+  CHECK(directory.count() == 1);
+}
+
+TEST_CASE("what a killed process left behind does not end up in the file") {
+  const Directory directory;
+  std::ofstream(directory / "file.new") << std::string(1000, 'x');
+  write_file_atomically(directory / "file", "whole");
+  CHECK(text_of(directory / "file") == "whole");
+  CHECK(directory.count() == 1);
+}
+
+TEST_CASE("a reader sees the old bytes or the new ones, never a mixture") {
+  const Directory directory;
+  const fs::path path = directory / "file";
+  const std::string a(1 << 18, 'a'), b(1 << 18, 'b');
+  write_file_atomically(path, a);
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; i < 20; ++i) write_file_atomically(path, i % 2 == 0 ? b : a);
+    done = true;
+  });
+  int mixtures = 0;
+  while (!done) {
+    const std::string seen = text_of(path);
+    if (seen != a && seen != b) ++mixtures;
+  }
+  writer.join();
+  CHECK(mixtures == 0);
+}
+
+TEST_CASE("a full disk is reported with call and path; the old file stays, no half file does") {
+  const Directory directory;
+  const fs::path path = directory / "file";
+  write_file_atomically(path, "old");
+  const std::string error = [&] {
+    const FileSizeLimit limit(10);
+    return system_error_of([&] { write_file_atomically(path, std::string(1000, 'x')); });
+  }();
+  CHECK(error.find(path.string()) != std::string::npos);
+  CHECK(error.find("write failed: File too large") != std::string::npos);
+  CHECK(text_of(path) == "old");
+  CHECK(directory.count() == 1);
+}
+
+TEST_CASE("a target that cannot be replaced is reported and left alone") {
+  const Directory directory;
+  const fs::path path = directory / "folder";
+  fs::create_directories(path / "full");
+  const std::string error = system_error_of([&] { write_file_atomically(path, "text"); });
+  CHECK(error.find(path.string() + ": rename failed: ") == 0);
+  CHECK(fs::is_directory(path / "full"));
+  CHECK(directory.count() == 1);
+}
+
+TEST_CASE("a folder that does not exist is reported with the path") {
+  const Directory directory;
+  const fs::path path = directory / "nowhere/file";
+  const std::string error = system_error_of([&] { write_file_atomically(path, "text"); });
+  CHECK(error == path.string() + ".new: open failed: No such file or directory");
+}
+
+TEST_CASE("a file that cannot be read is a person's mistake and names the path") {
+  const Directory directory;
+  const std::string missing = (directory / "missing").string();
+  CHECK_THROWS_WITH_AS(read_file(missing), (missing + ": no such file").c_str(), InputError);
+  fs::create_directory(directory / "folder");
+  const std::string folder = (directory / "folder").string();
+  CHECK_THROWS_WITH_AS(read_file(folder), (folder + ": not a regular file").c_str(), InputError);
+}

@@ -1,0 +1,323 @@
+#include "core/options.h"
+
+#include <doctest/doctest.h>
+
+#include "core/error.h"
+#include "core/make_node.h"
+
+using namespace localbatch;
+
+namespace {
+
+std::vector<std::string> keys_of(const std::vector<Declaration>& declared) {
+  std::vector<std::string> keys;
+  for (const Declaration& one : declared) keys.push_back(one.key);
+  return keys;
+}
+
+}  // namespace
+
+TEST_CASE("values are read with their type, and defaults stand in for absent keys") {
+  const Node file = map({{"eta", scalar("5.0e-4")},
+                         {"H", scalar("16")},
+                         {"flip", scalar("false")},
+                         {"root", scalar("some/where")},
+                         {"at", scalar("first")},
+                         {"steps", list({scalar("10"), scalar("20")})}});
+  Options options(file);
+  CHECK(options.number("eta", {.fallback = 1, .meaning = ""}) == 5.0e-4);
+  CHECK(options.integer("H", {.fallback = 1, .meaning = ""}) == 16);
+  CHECK_FALSE(options.flag("flip", {.fallback = true, .meaning = ""}));
+  CHECK(options.text("root", {.fallback = ".", .meaning = ""}) == "some/where");
+  CHECK(options.choice("at", {.fallback = "last", .choices = {"first", "last"}, .meaning = ""}) ==
+        "first");
+  CHECK(options.integers("steps", {.meaning = ""}) == std::vector<std::int64_t>{10, 20});
+
+  CHECK(options.number("lr", {.fallback = 0.1, .meaning = ""}) == 0.1);
+  CHECK(options.integer("seed", {.fallback = 7, .meaning = ""}) == 7);
+  CHECK(options.flag("monotone", {.fallback = true, .meaning = ""}));
+  CHECK(options.text("note", {.fallback = "none", .meaning = ""}) == "none");
+  CHECK(options.choice("mode", {.fallback = "b", .choices = {"a", "b"}, .meaning = ""}) == "b");
+  CHECK(options.integers("more", {.fallback = {{1, 2}}, .meaning = ""}) ==
+        std::vector<std::int64_t>{1, 2});
+  CHECK_NOTHROW(options.finish());
+}
+
+TEST_CASE("a missing required key is refused at its mapping, with what is expected") {
+  const Node file = map({{"model", map({}, 4, 9)}}, 1, 1);
+  Options options(file);
+  Options model = options.part("model", "");
+  CHECK_THROWS_WITH_AS(model.number("eta", {.min = 0.1, .max = 1, .meaning = ""}),
+                       "test.yaml:4:9: model.eta: missing, expected a number, 0.1 .. 1",
+                       InputError);
+  CHECK_THROWS_WITH_AS(model.number("x", {.meaning = ""}),
+                       "test.yaml:4:9: model.x: missing, expected a number", InputError);
+  CHECK_THROWS_WITH_AS(model.integer("depth", {.min = 8, .meaning = ""}),
+                       "test.yaml:4:9: model.depth: missing, expected an integer, at least 8",
+                       InputError);
+  CHECK_THROWS_WITH_AS(model.text("root", {.meaning = ""}),
+                       "test.yaml:4:9: model.root: missing, expected text", InputError);
+  CHECK_THROWS_WITH_AS(model.choice("name", {.choices = {"mlp", "resnet"}, .meaning = ""}),
+                       "test.yaml:4:9: model.name: missing, expected one of mlp | resnet",
+                       InputError);
+  CHECK_THROWS_WITH_AS(
+      model.integers("milestones", {.min = 1, .meaning = ""}),
+      "test.yaml:4:9: model.milestones: missing, expected a list of integers, each at least 1",
+      InputError);
+}
+
+TEST_CASE("an absent mapping reports its missing keys at the mapping around it") {
+  const Node file = map({}, 1, 1);
+  Options options(file);
+  Options controller = options.part("batch_size_controller", "");
+  CHECK_THROWS_WITH_AS(
+      controller.integer("every", {.min = 1, .max = 9, .meaning = ""}),
+      "test.yaml:1:1: batch_size_controller.every: missing, expected an integer, 1 .. 9",
+      InputError);
+}
+
+TEST_CASE("values of another type are refused where they stand") {
+  for (const char* text : {"abc", "", "1.5x", "0x10", "nan", "inf", "true", "1,5"}) {
+    CAPTURE(text);
+    const Node file = map({{"eta", scalar(text, 3, 6)}});
+    CHECK_THROWS_WITH_AS(
+        Options(file).number("eta", {.fallback = 1, .meaning = ""}),
+        fmt::format("test.yaml:3:6: eta: found '{}', expected a number", text).c_str(), InputError);
+  }
+  for (const char* text : {"1.0", "1e3", "", "12 ", "99999999999999999999"}) {
+    CAPTURE(text);
+    const Node file = map({{"H", scalar(text, 3, 4)}});
+    CHECK_THROWS_WITH_AS(
+        Options(file).integer("H", {.fallback = 1, .meaning = ""}),
+        fmt::format("test.yaml:3:4: H: found '{}', expected an integer", text).c_str(), InputError);
+  }
+  for (const char* text : {"yes", "1", "True", ""}) {
+    CAPTURE(text);
+    const Node file = map({{"flip", scalar(text, 2, 7)}});
+    CHECK_THROWS_WITH_AS(
+        Options(file).flag("flip", {.meaning = ""}),
+        fmt::format("test.yaml:2:7: flip: found '{}', expected true or false", text).c_str(),
+        InputError);
+  }
+}
+
+TEST_CASE("lists and mappings are refused where a scalar is expected, and the other way round") {
+  const Node file = map({{"eta", list({}, 2, 6)}, {"model", scalar("resnet", 3, 8)}});
+  Options options(file);
+  CHECK_THROWS_WITH_AS(options.number("eta", {.fallback = 1, .meaning = ""}),
+                       "test.yaml:2:6: eta: found a list, expected a number", InputError);
+  CHECK_THROWS_WITH_AS(options.choice("eta", {.choices = {"a", "b"}, .meaning = ""}),
+                       "test.yaml:2:6: eta: found a list, expected one of a | b", InputError);
+  CHECK_THROWS_WITH_AS(
+      options.part("model", ""),
+      "test.yaml:3:8: model: found 'resnet', expected a mapping such as {name: ...}", InputError);
+  CHECK_THROWS_WITH_AS(options.integers("model", {.meaning = ""}),
+                       "test.yaml:3:8: model: found 'resnet', expected a list of integers",
+                       InputError);
+  const Node no_map = scalar("hello", 1, 1);
+  CHECK_THROWS_WITH_AS(Options{no_map}, "test.yaml:1:1: found 'hello', expected a mapping",
+                       InputError);
+}
+
+TEST_CASE("values out of range are refused; the ends of a range are in it") {
+  const auto number = [](const char* text) {
+    const Node file = map({{"eta", scalar(text, 5, 6)}});
+    return Options(file).number("eta", {.fallback = 0.5, .min = 0.1, .max = 1, .meaning = ""});
+  };
+  CHECK(number("0.1") == 0.1);
+  CHECK(number("1") == 1);
+  CHECK_THROWS_WITH_AS(number("0.09"), "test.yaml:5:6: eta: found 0.09, allowed is 0.1 .. 1",
+                       InputError);
+  CHECK_THROWS_AS(number("1.001"), InputError);
+
+  const auto integer = [](const char* text) {
+    const Node file = map({{"H", scalar(text, 5, 4)}});
+    return Options(file).integer("H", {.fallback = 1, .min = 1, .meaning = ""});
+  };
+  CHECK(integer("1") == 1);
+  CHECK_THROWS_WITH_AS(integer("0"), "test.yaml:5:4: H: found 0, allowed is at least 1",
+                       InputError);
+}
+
+TEST_CASE("each item of a list is checked where it stands") {
+  const auto read = [](Node item) {
+    const Node file = map({{"milestones", list({scalar("1", 2, 14), std::move(item)}, 2, 13)}});
+    return Options(file).integers("milestones", {.min = 1, .max = 9, .meaning = ""});
+  };
+  CHECK(read(scalar("9", 2, 17)) == std::vector<std::int64_t>{1, 9});
+  CHECK_THROWS_WITH_AS(read(scalar("10", 2, 17)),
+                       "test.yaml:2:17: milestones: found 10, allowed is 1 .. 9", InputError);
+  CHECK_THROWS_WITH_AS(read(scalar("2.5", 2, 17)),
+                       "test.yaml:2:17: milestones: found '2.5', expected an integer", InputError);
+  CHECK_THROWS_WITH_AS(read(list({}, 2, 17)),
+                       "test.yaml:2:17: milestones: found a list, expected an integer", InputError);
+}
+
+TEST_CASE("a value that is no choice is refused with the nearest one") {
+  const Node file = map({{"name", scalar("norm_tset", 7, 3)}});
+  CHECK_THROWS_WITH_AS(
+      Options(file).choice("name", {.choices = {"fixed", "norm_test"}, .meaning = ""}),
+      "test.yaml:7:3: name: found 'norm_tset', allowed is fixed | norm_test (did you mean "
+      "'norm_test'?)",
+      InputError);
+}
+
+TEST_CASE("an unread key is refused with its full path, its place and the nearest name") {
+  const Node file =
+      map({{"seed", scalar("1", 1, 7)},
+           {"controller", map({{"inner", map({{"etaa", scalar("1", 5, 11)}}, 5, 5)}}, 4, 3)}});
+  Options options(file);
+  options.integer("seed", {.fallback = 1, .meaning = ""});
+  Options inner = options.part("controller", "").part("inner", "");
+  inner.number("eta", {.fallback = 1, .meaning = ""});
+  inner.number("nu", {.fallback = 1, .meaning = ""});
+  CHECK_THROWS_WITH_AS(options.finish(),
+                       "test.yaml:5:1: controller.inner.etaa: unknown key, allowed is eta | nu "
+                       "(did you mean 'eta'?)",
+                       InputError);
+}
+
+TEST_CASE("an unread key with no near name is refused without a guess") {
+  const Node file = map({{"colour", scalar("red", 2, 9)}});
+  Options options(file);
+  options.integer("seed", {.fallback = 1, .meaning = ""});
+  CHECK_THROWS_WITH_AS(options.finish(), "test.yaml:2:1: colour: unknown key, allowed is seed",
+                       InputError);
+}
+
+TEST_CASE("a whole mapping that nobody reads is an unknown key") {
+  const Node file = map({{"modle", map({{"depth", scalar("20")}}, 3, 2)}});
+  Options options(file);
+  options.part("model", "");
+  CHECK_THROWS_WITH_AS(options.finish(),
+                       "test.yaml:3:1: modle: unknown key, allowed is model (did you mean "
+                       "'model'?)",
+                       InputError);
+}
+
+TEST_CASE("a key that stands twice in a mapping is refused at its second place") {
+  const Node file = map({{"seed", scalar("1", 1, 7)}, {"seed", scalar("2", 2, 7)}});
+  Options options(file);
+  options.integer("seed", {.fallback = 1, .meaning = ""});
+  CHECK_THROWS_WITH_AS(options.finish(), "test.yaml:2:1: seed: found twice in one mapping",
+                       InputError);
+}
+
+TEST_CASE("a rule that spans several keys points at the value, or at the mapping without it") {
+  const Node file = map({{"part", map({{"min", scalar("9", 3, 8)}}, 2, 3)}});
+  Options options(file);
+  Options part = options.part("part", "");
+  CHECK_THROWS_WITH_AS(part.fail("min", "too large"), "test.yaml:3:8: part.min: too large",
+                       InputError);
+  CHECK_THROWS_WITH_AS(part.fail("max", "too small"), "test.yaml:2:3: part.max: too small",
+                       InputError);
+}
+
+TEST_CASE("a value from the command line is named by its source alone") {
+  Node file = map({{"H", scalar("x")}});
+  file.entries[0].value.where = {"--set H=x", 0, 0};
+  CHECK_THROWS_WITH_AS(Options(file).integer("H", {.fallback = 1, .meaning = ""}),
+                       "--set H=x: H: found 'x', expected an integer", InputError);
+}
+
+TEST_CASE("declarations stand in reading order with type, default, range, meaning and value") {
+  const Node file = map({{"eta", scalar("0.25")},
+                         {"root", scalar("a b")},
+                         {"model", map({{"depth", scalar("20")}})},
+                         {"steps", list({scalar("3"), scalar("5")})}});
+  Options options(file);
+  options.text("root", {.meaning = "where data lie"});
+  Options model = options.part("model", "the network");
+  options.number("eta", {.fallback = 0.8, .min = 0.1, .meaning = "parameter"});
+  options.flag("flip", {.fallback = true, .meaning = ""});
+  options.integers("steps", {.fallback = {{1, 2}}, .min = 1, .meaning = ""});
+  model.integer("depth", {.fallback = 8, .min = 1, .max = 99, .meaning = "layers"});
+
+  const std::vector<Declaration> declared = options.declarations();
+  REQUIRE(keys_of(declared) == std::vector<std::string>{"root", "model", "eta", "flip", "steps"});
+  CHECK(declared[0].type == "text");
+  CHECK(declared[0].required);
+  CHECK(declared[0].meaning == "where data lie");
+  CHECK(declared[0].value == "'a b'");
+  CHECK(declared[1].type == "part");
+  REQUIRE(keys_of(declared[1].parts) == std::vector<std::string>{"depth"});
+  CHECK(declared[1].parts[0].value == "20");
+  CHECK(declared[1].parts[0].fallback == "8");
+  CHECK(declared[1].parts[0].allowed == "1 .. 99");
+  CHECK(declared[2].type == "number");
+  CHECK(declared[2].fallback == "0.8");
+  CHECK(declared[2].allowed == "at least 0.1");
+  CHECK(declared[2].value == "0.25");
+  CHECK_FALSE(declared[2].required);
+  CHECK(declared[3].value == "true");
+  CHECK(declared[3].allowed == "true | false");
+  CHECK(declared[4].type == "list of integers");
+  CHECK(declared[4].fallback == "[1, 2]");
+  CHECK(declared[4].value == "[3, 5]");
+}
+
+TEST_CASE("numbers are declared with all the digits that bring them back") {
+  const Node file =
+      map({{"x", scalar("0.1000000000000000055511151231257827")}, {"y", scalar("1e-300")}});
+  Options options(file);
+  const double x = options.number("x", {.meaning = ""});
+  const double y = options.number("y", {.meaning = ""});
+  const auto declared = options.declarations();
+  CHECK(std::stod(declared[0].value) == x);
+  CHECK(std::stod(declared[1].value) == y);
+}
+
+TEST_CASE("text is declared as YAML that reads back as the same text") {
+  const auto declared = [](const char* text) {
+    const Node file = map({{"root", scalar(text)}});
+    Options options(file);
+    options.text("root", {.meaning = ""});
+    return options.declarations().front().value;
+  };
+  CHECK(declared("../data/cifar-10") == "../data/cifar-10");
+  CHECK(declared("it's") == "'it''s'");
+  CHECK(declared("") == "''");
+  CHECK(declared("10") == "'10'");
+  CHECK(declared("-x") == "'-x'");
+  CHECK(declared("a: b # c") == "'a: b # c'");
+}
+
+TEST_CASE("describing declares every key of every part although nothing was written") {
+  Options options = Options::describing();
+  CHECK_NOTHROW(options.number("eta", {.min = 0.1, .max = 1, .meaning = ""}));
+  CHECK_NOTHROW(options.integer("H", {.min = 4, .meaning = ""}));
+  CHECK_NOTHROW(options.text("root", {.meaning = ""}));
+  CHECK_NOTHROW(options.integers("milestones", {.min = 1, .meaning = ""}));
+  Options part = options.part("model", "");
+  CHECK(part.choice("name", {.choices = {"mlp", "resnet"}, .meaning = ""}) == "mlp");
+  CHECK_NOTHROW(options.finish());
+  const auto declared = options.declarations();
+  CHECK(keys_of(declared) == std::vector<std::string>{"eta", "H", "root", "milestones", "model"});
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(declared[i].required);
+    CHECK(declared[i].fallback.empty());
+  }
+  CHECK(keys_of(declared[4].parts) == std::vector<std::string>{"name"});
+}
+
+TEST_CASE("copies of options declare into one list") {
+  const Node file = map({{"part", map({{"a", scalar("1")}, {"b", scalar("2")}})}});
+  Options options(file);
+  {
+    Options part = options.part("part", "");
+    Options copy = part;
+    part.integer("a", {.meaning = ""});
+    copy.integer("b", {.meaning = ""});
+  }
+  CHECK_NOTHROW(options.finish());
+  CHECK(keys_of(options.declarations()[0].parts) == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("the nearest name is the one with the fewest edits, if any is near") {
+  const std::vector<std::string> names{"momentum", "nesterov", "weight_decay", "at_sync"};
+  CHECK(nearest_name("momentun", names) == "momentum");
+  CHECK(nearest_name("weightdecay", names) == "weight_decay");
+  CHECK(nearest_name("atsync", names) == "at_sync");
+  CHECK(nearest_name("learning_rate", names).empty());
+  CHECK(nearest_name("x", {}).empty());
+}

@@ -1,0 +1,121 @@
+#include "nn/gradient_check.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+
+#include "core/random.h"
+#include "core/vector_math.h"
+#include "nn/test_models.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr int kClasses = 5;
+
+/// The training loss as a function of the canonical parameters.
+class TrainingLoss {
+ public:
+  TrainingLoss(const Model& model, int images, int threads, std::uint64_t seed)
+      : network_(model, images, threads),
+        batch_(model.input(), kClasses, static_cast<std::size_t>(images), seed),
+        worker_(network_, seed),
+        canonical_(network_.parameter_count()) {
+    network_.to_canonical(worker_.parameters, canonical_);
+    // Ones and zeros would hide mistakes.
+    RandomStream random(seed, Purpose::kTest, 1);
+    for (const TensorView& tensor : network_.parameter_tensors())
+      for (std::size_t i = 0; i < tensor.size && tensor.dims.size() == 1; ++i)
+        canonical_[tensor.offset + i] += random.uniform() - 0.5F;
+  }
+
+  const Network& network() const { return network_; }
+  std::span<const float> canonical() const { return canonical_; }
+
+  double operator()(std::span<const float> canonical) {
+    network_.from_canonical(canonical, worker_.parameters);
+    return worker_.compute_gradient(network_, batch_);
+  }
+  std::vector<float> gradient() {
+    (*this)(canonical_);
+    return worker_.canonical_gradient(network_);
+  }
+
+ private:
+  Network network_;
+  TestBatch batch_;
+  TestWorker worker_;
+  std::vector<float> canonical_;
+};
+
+/// d loss(canonical + t direction)/dt at 0 by central differences with steps h and 2h, extrapolated
+/// to remove the error of order h^2.
+double slope(TrainingLoss& loss, const TensorView& tensor, std::span<const float> direction,
+             double h) {
+  const auto difference = [&](double step) {
+    std::array<double, 2> losses{};
+    double moved = 0;
+    for (const int side : {0, 1}) {
+      std::vector<float> parameters(loss.canonical().begin(), loss.canonical().end());
+      for (std::size_t i = 0; i < tensor.size; ++i) {
+        float& value = parameters[tensor.offset + i];
+        value = static_cast<float>(double{value} + (2 * side - 1) * step * double{direction[i]});
+      }
+      losses[static_cast<std::size_t>(side)] = loss(parameters);
+    }
+    moved = 2 * step;
+    return (losses[1] - losses[0]) / moved;
+  };
+  return (4 * difference(h) - difference(2 * h)) / 3;
+}
+
+}  // namespace
+
+std::vector<GradientErrors> gradient_errors(const Model& model, int images, int threads,
+                                            std::uint64_t seed) {
+  TrainingLoss loss(model, images, threads, seed);
+  const std::vector<float> gradient = loss.gradient();
+  RandomStream random(seed, Purpose::kTest, 2);
+  std::vector<GradientErrors> errors;
+  for (const TensorView& tensor : loss.network().parameter_tensors()) {
+    const auto mine = std::span(gradient).subspan(tensor.offset, tensor.size);
+    const double norm = std::sqrt(squared_norm(mine));
+    // f32 losses carry noise near 1e-7. A step that changes the loss by 1e-3 keeps it near 1e-4 of
+    // the slope, and crosses few kinks.
+    const double h = 1e-3 / norm;
+    const auto error_along = [&](const std::function<float(std::size_t)>& entry) {
+      std::vector<float> direction(tensor.size);
+      for (std::size_t i = 0; i < tensor.size; ++i) direction[i] = entry(i);
+      const double length = std::sqrt(squared_norm(direction));
+      for (float& value : direction) value = static_cast<float>(double{value} / length);
+      return std::abs(slope(loss, tensor, direction, h) - inner_product(direction, mine)) / norm;
+    };
+    errors.push_back({.tensor = tensor.name,
+                      .along_gradient = error_along([&](std::size_t i) { return mine[i]; }),
+                      .along_half = error_along(
+                          [&](std::size_t i) { return random.below(2) == 0 ? 0.0F : mine[i]; }),
+                      .along_random = error_along([&](std::size_t) { return random.normal(); })});
+  }
+  return errors;
+}
+
+std::vector<GradientErrors> median_gradient_errors(const Model& model, int images, int threads) {
+  constexpr std::size_t kSeeds = 3;
+  std::array<std::vector<GradientErrors>, kSeeds> runs;
+  for (std::size_t i = 0; i < kSeeds; ++i) runs[i] = gradient_errors(model, images, threads, i + 1);
+  std::vector<GradientErrors> medians = runs[0];
+  for (std::size_t tensor = 0; tensor < medians.size(); ++tensor)
+    for (double GradientErrors::*const error :
+         {&GradientErrors::along_gradient, &GradientErrors::along_half,
+          &GradientErrors::along_random}) {
+      std::array<double, kSeeds> values{};
+      for (std::size_t i = 0; i < kSeeds; ++i) values[i] = runs[i][tensor].*error;
+      std::ranges::nth_element(values, values.begin() + kSeeds / 2);
+      medians[tensor].*error = values[kSeeds / 2];
+    }
+  return medians;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nn/model.h"
+
+namespace localbatch {
+
+/// How far the gradient by one tensor is from finite differences of the training loss along three
+/// directions, each error relative to the norm of that gradient: along the gradient itself, along
+/// the gradient on a random half of its entries, and along a random direction.
+struct GradientErrors {
+  std::string tensor;
+  double along_gradient = 0;
+  double along_half = 0;
+  double along_random = 0;
+};
+
+/// Weights, images and labels are a function of the seed. One entry a parameter tensor.
+std::vector<GradientErrors> gradient_errors(const Model& model, int images, int threads,
+                                            std::uint64_t seed);
+
+/// The median over an odd number of seeds, entry by entry. A step over the kink of a ReLU or past
+/// the winner of a max-pool disturbs some finite differences, but not most of them.
+std::vector<GradientErrors> median_gradient_errors(const Model& model, int images, int threads);
+
+}  // namespace localbatch

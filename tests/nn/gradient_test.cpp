@@ -1,0 +1,216 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "nn/gradient_check.h"
+#include "nn/network.h"
+#include "nn/test_models.h"
+
+using namespace localbatch;
+
+// Every kind of layer in a small model of its own, against finite differences of the loss. The diff
+// that a layer passes on is checked by the parameters below it.
+
+namespace {
+
+constexpr int kClasses = 5;
+constexpr ImageShape kOdd{3, 9, 7};
+
+/// A wrong factor, a forgotten term or a lost border pixel is far above this.
+constexpr double kTolerance = 5e-3;
+
+void check_gradients(const Model& model, int images) {
+  CAPTURE(images);
+  for (const GradientErrors& errors : median_gradient_errors(model, images, 1 + images % 2)) {
+    CAPTURE(errors.tensor);
+    CHECK(errors.along_gradient < kTolerance);
+    CHECK(errors.along_half < kTolerance);
+    CHECK(errors.along_random < kTolerance);
+  }
+}
+
+/// Builds a model layer by layer; the end is always mean over pixels and classifier.
+class Builder {
+ public:
+  explicit Builder(const ImageShape& input = kOdd) : model_(input) {}
+
+  ValueId convolution(ValueId src, int channels, int kernel = 3, int stride = 1) {
+    return add(Convolution{.src = src,
+                           .channels = channels,
+                           .kernel = kernel,
+                           .stride = stride,
+                           .padding = kernel / 2});
+  }
+  ValueId add(const LayerKind& kind) {
+    return model_.add("layer" + std::to_string(model_.layers().size()), kind);
+  }
+  /// A value with a parameter below it, in channel blocks.
+  ValueId start(int channels) {
+    return add(BatchNorm{.src = convolution(0, channels), .relu = true});
+  }
+  Model finish(ValueId last) {
+    add(Dense{.src = add(AveragePool{.src = last}), .features = kClasses});
+    return model_;
+  }
+
+ private:
+  Model model_;
+};
+
+}  // namespace
+
+TEST_CASE("gradients of softmax regression") {
+  for (const int images : {1, 3, 8, 11})
+    check_gradients(make_test_model("softmax_regression", {}, kOdd, kClasses), images);
+}
+
+TEST_CASE("gradients of dense layers with ReLU") {
+  for (const int images : {1, 3, 8, 11})
+    check_gradients(make_test_model("mlp", {{"hidden_features", "27"}}, kOdd, kClasses), images);
+}
+
+TEST_CASE("gradients of a dense layer on a feature map") {
+  Builder builder;
+  const ValueId x = builder.add(Relu{.src = builder.convolution(0, 16, 3, 2)});
+  const ValueId y = builder.add(Dense{.src = x, .features = 32});
+  check_gradients(builder.finish(builder.add(Relu{.src = y})), 3);
+}
+
+TEST_CASE("gradients of convolutions, on the input and above it") {
+  for (const int kernel : {1, 3, 7})
+    for (const int stride : {1, 2}) {
+      CAPTURE(kernel);
+      CAPTURE(stride);
+      Builder builder;
+      ValueId x = builder.add(Relu{.src = builder.convolution(0, 16, kernel, stride)});
+      x = builder.add(Relu{.src = builder.convolution(x, 32, kernel, stride)});
+      const Model model = builder.finish(builder.convolution(x, 16, kernel, 1));
+      for (const int images : {1, 3, 8, 11}) check_gradients(model, images);
+    }
+}
+
+TEST_CASE("gradients of batch norm with and without ReLU") {
+  for (const bool relu : {false, true}) {
+    CAPTURE(relu);
+    Builder builder({3, 5, 3});
+    ValueId x = builder.convolution(0, 16);
+    x = builder.add(BatchNorm{.src = x, .relu = relu});
+    x = builder.convolution(x, 32);
+    x = builder.add(BatchNorm{.src = x, .relu = relu});
+    // A mean over all pixels of a normalized value does not depend on what was normalized.
+    const Model model = builder.finish(builder.add(Relu{.src = builder.convolution(x, 16)}));
+    for (const int images : {3, 8, 11}) check_gradients(model, images);
+  }
+}
+
+TEST_CASE("gradients of residuals, identity and projection, with and without ReLU") {
+  for (const bool relu : {false, true})
+    for (const bool projection : {false, true}) {
+      CAPTURE(relu);
+      CAPTURE(projection);
+      Builder builder;
+      const ValueId x = builder.start(16);
+      const int channels = projection ? 32 : 16, stride = projection ? 2 : 1;
+      ValueId y = builder.convolution(x, channels, 3, stride);
+      y = builder.add(BatchNorm{.src = y, .relu = true});
+      y = builder.convolution(y, channels);
+      ValueId shortcut = x;
+      if (projection)
+        shortcut = builder.add(BatchNorm{.src = builder.convolution(x, channels, 1, stride)});
+      y = builder.add(BatchNorm{.src = y, .add = shortcut, .relu = relu});
+      const Model model = builder.finish(builder.add(Relu{.src = builder.convolution(y, 16)}));
+      for (const int images : {3, 8, 11}) check_gradients(model, images);
+    }
+}
+
+TEST_CASE("gradients of max-pool") {
+  for (const MaxPool pool : {MaxPool{.kernel = 3, .stride = 2, .padding = 1},
+                             MaxPool{.kernel = 2, .stride = 2, .padding = 0},
+                             MaxPool{.kernel = 3, .stride = 1, .padding = 1}}) {
+    Builder builder;
+    MaxPool kind = pool;
+    kind.src = builder.start(16);
+    const Model model =
+        builder.finish(builder.add(Relu{.src = builder.convolution(builder.add(kind), 32)}));
+    for (const int images : {3, 8, 11}) check_gradients(model, images);
+  }
+}
+
+TEST_CASE("gradients of zero-padded shortcuts") {
+  for (const int stride : {1, 2}) {
+    CAPTURE(stride);
+    Builder builder;
+    const ValueId x = builder.start(16);
+    const ValueId shortcut = builder.add(PadShortcut{.src = x, .channels = 32, .stride = stride});
+    const ValueId y = builder.convolution(shortcut, 16);
+    const Model model = builder.finish(builder.add(Relu{.src = y}));
+    for (const int images : {3, 11}) check_gradients(model, images);
+  }
+}
+
+// A value with two readers gets its diff in two parts. The reader that comes first in the forward
+// pass is the last one in the backward pass: it adds to what the other one has left.
+
+TEST_CASE("gradients where a convolution shares its source") {
+  Builder builder;
+  const ValueId x = builder.start(16);
+  const ValueId y = builder.convolution(x, 16);
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), 11);
+}
+
+TEST_CASE("gradients where batch norm shares its source") {
+  Builder builder;
+  const ValueId x = builder.convolution(0, 16);
+  const ValueId y = builder.convolution(builder.add(BatchNorm{.src = x, .relu = true}), 16);
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), 11);
+}
+
+TEST_CASE("gradients where a residual is read again") {
+  Builder builder;
+  const ValueId x = builder.start(16);
+  const ValueId y =
+      builder.add(BatchNorm{.src = builder.convolution(x, 16), .add = x, .relu = true});
+  const ValueId z = builder.convolution(x, 16);
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = z, .add = y, .relu = true})), 11);
+}
+
+TEST_CASE("gradients where ReLU shares its source") {
+  Builder builder;
+  const ValueId x = builder.add(BatchNorm{.src = builder.convolution(0, 16)});
+  const ValueId y = builder.convolution(builder.add(Relu{.src = x}), 16);
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), 11);
+}
+
+TEST_CASE("gradients where max-pool shares its source") {
+  Builder builder;
+  const ValueId x = builder.start(16);
+  const ValueId pooled = builder.add(MaxPool{.src = x});
+  const ValueId y = builder.convolution(x, 16, 3, 2);
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = pooled, .relu = true})),
+                  11);
+}
+
+TEST_CASE("gradients where a zero-padded shortcut shares its source") {
+  Builder builder;
+  const ValueId x = builder.start(16);
+  const ValueId shortcut = builder.add(PadShortcut{.src = x, .channels = 32, .stride = 2});
+  const ValueId y = builder.convolution(x, 32, 3, 2);
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = shortcut, .relu = true})),
+                  11);
+}
+
+TEST_CASE("gradients where the mean over pixels shares its source") {
+  Builder builder;
+  const ValueId x = builder.start(16);
+  const ValueId mean = builder.add(AveragePool{.src = x});
+  const ValueId y = builder.add(Relu{.src = builder.convolution(x, 16)});
+  const ValueId z = builder.add(AveragePool{.src = y});
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = z, .add = mean})), 11);
+}
+
+TEST_CASE("gradients where a dense layer shares its source") {
+  Builder builder;
+  const ValueId x = builder.add(AveragePool{.src = builder.start(32)});
+  const ValueId y = builder.add(Dense{.src = x, .features = 32});
+  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), 11);
+}

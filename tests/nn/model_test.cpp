@@ -1,0 +1,144 @@
+#include "nn/model.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+#include "core/error.h"
+#include "nn/test_models.h"
+
+using namespace localbatch;
+
+namespace {
+
+constexpr ImageShape kCifar{3, 32, 32}, kImagenet{3, 224, 224};
+
+std::size_t parameters(const Model& model) { return total_size(parameter_tensors(model)); }
+
+Model cifar_resnet(const std::string& depth, const std::string& shortcut = "projection") {
+  return make_test_model("resnet", {{"depth", depth}, {"shortcut", shortcut}}, kCifar, 10);
+}
+
+Model imagenet_resnet(const std::string& depth) {
+  return make_test_model("resnet", {{"depth", depth}, {"stem", "imagenet"}}, kImagenet, 1000);
+}
+
+/// What the classifier sees before the mean over pixels.
+ImageShape final_feature_map(const Model& model) {
+  const auto layers = static_cast<ValueId>(model.layers().size());
+  return model.shape(layers - 2);
+}
+
+}  // namespace
+
+TEST_CASE("residual networks have the published numbers of parameters") {
+  CHECK(parameters(imagenet_resnet("18")) == 11'689'512);
+  CHECK(parameters(imagenet_resnet("34")) == 21'797'672);
+  CHECK(parameters(imagenet_resnet("50")) == 25'557'032);
+  CHECK(parameters(imagenet_resnet("101")) == 44'549'160);
+  CHECK(parameters(imagenet_resnet("152")) == 60'192'808);
+
+  CHECK(parameters(cifar_resnet("18")) == 11'173'962);
+  CHECK(parameters(cifar_resnet("50")) == 23'520'842);
+
+  CHECK(parameters(cifar_resnet("20")) == 272'474);
+  CHECK(parameters(cifar_resnet("20", "pad")) == 269'722);
+  CHECK(parameters(cifar_resnet("32", "pad")) == 464'154);
+  CHECK(parameters(cifar_resnet("44", "pad")) == 658'586);
+  CHECK(parameters(cifar_resnet("56", "pad")) == 853'018);
+  CHECK(parameters(cifar_resnet("110", "pad")) == 1'727'962);
+}
+
+TEST_CASE("multilayer perceptrons have (inputs + 1) outputs parameters a layer") {
+  const ImageShape mnist{1, 28, 28};
+  const Model mlp =
+      make_test_model("mlp", {{"hidden_layers", "2"}, {"hidden_features", "100"}}, mnist, 10);
+  CHECK(parameters(mlp) == 785 * 100 + 101 * 100 + 101 * 10);
+  CHECK(parameters(make_test_model("softmax_regression", {}, mnist, 10)) == 785 * 10);
+}
+
+TEST_CASE("tensors have unique names and fill their array without gaps") {
+  for (const Model& model : {cifar_resnet("50"), cifar_resnet("20", "pad"), imagenet_resnet("18"),
+                             make_test_model("mlp", {}, kCifar, 10)}) {
+    std::set<std::string> names;
+    for (const auto& tensors : {parameter_tensors(model), statistics_tensors(model)}) {
+      std::size_t offset = 0;
+      for (const TensorView& tensor : tensors) {
+        CAPTURE(tensor.name);
+        CHECK(names.insert(tensor.name).second);
+        CHECK(tensor.offset == offset);
+        std::size_t size = 1;
+        for (const int dim : tensor.dims) size *= static_cast<std::size_t>(dim);
+        CHECK(tensor.size == size);
+        offset += size;
+      }
+      CHECK(total_size(tensors) == offset);
+    }
+  }
+}
+
+TEST_CASE("every batch norm has a running mean and variance a channel") {
+  // Batch norm has as many scales and shifts as running means and variances.
+  const Model model = cifar_resnet("20", "pad");
+  std::size_t scales_and_shifts = 0;
+  for (const TensorView& tensor : parameter_tensors(model))
+    if (tensor.name.find("bn") != std::string::npos) scales_and_shifts += tensor.size;
+  CHECK(scales_and_shifts == 2 * (7 * 16 + 6 * 32 + 6 * 64));
+  CHECK(total_size(statistics_tensors(model)) == scales_and_shifts);
+}
+
+TEST_CASE("names are those of torchvision") {
+  std::set<std::string> names;
+  for (const TensorView& tensor : parameter_tensors(imagenet_resnet("50")))
+    names.insert(tensor.name);
+  for (const TensorView& tensor : statistics_tensors(imagenet_resnet("50")))
+    names.insert(tensor.name);
+  for (const char* const expected :
+       {"conv1.weight", "bn1.bias", "bn1.running_var", "layer1.0.downsample.0.weight",
+        "layer1.0.downsample.1.running_mean", "layer3.5.conv2.weight", "layer4.2.bn3.weight",
+        "fc.weight", "fc.bias"}) {
+    CAPTURE(expected);
+    CHECK(names.contains(expected));
+  }
+}
+
+TEST_CASE("images shrink to the published feature maps") {
+  CHECK(final_feature_map(imagenet_resnet("18")) == ImageShape{512, 7, 7});
+  CHECK(final_feature_map(imagenet_resnet("50")) == ImageShape{2048, 7, 7});
+  CHECK(final_feature_map(cifar_resnet("18")) == ImageShape{512, 4, 4});
+  CHECK(final_feature_map(cifar_resnet("20")) == ImageShape{64, 8, 8});
+  const Model odd = make_test_model("resnet", {{"depth", "20"}}, {3, 9, 7}, 5);
+  CHECK(final_feature_map(odd) == ImageShape{64, 3, 2});
+  CHECK(odd.num_classes() == 5);
+}
+
+TEST_CASE("shortcuts change shape only where blocks do") {
+  const auto downsampled = [](const Model& model) {
+    int count = 0;
+    for (const TensorView& tensor : parameter_tensors(model))
+      count += tensor.name.find("downsample.0") != std::string::npos ? 1 : 0;
+    return count;
+  };
+  CHECK(downsampled(cifar_resnet("20")) == 2);
+  CHECK(downsampled(cifar_resnet("20", "pad")) == 0);
+  CHECK(downsampled(imagenet_resnet("18")) == 3);
+  CHECK(downsampled(imagenet_resnet("50")) == 4);  // the first stage widens without a stride
+}
+
+TEST_CASE("zero-padded shortcuts are refused for bottlenecks") {
+  CHECK_THROWS_AS(cifar_resnet("50", "pad"), InputError);
+  CHECK_NOTHROW(cifar_resnet("18", "pad"));
+  CHECK_THROWS_AS(cifar_resnet("21"), InputError);
+}
+
+TEST_CASE("images that vanish inside the network are refused with the layer's name") {
+  Model model({3, 4, 4});
+  const ValueId conv = model.add("wide", Convolution{.src = 0, .channels = 16, .kernel = 3});
+  CHECK(model.shape(conv) == ImageShape{16, 2, 2});
+  CHECK_THROWS_WITH_AS(model.add("wider", Convolution{.src = conv, .channels = 16, .kernel = 3}),
+                       "model: images of 4x4 pixels are too small for layer wider", InputError);
+  // Padding keeps one pixel alive in residual networks.
+  CHECK(final_feature_map(make_test_model("resnet", {{"depth", "20"}}, {3, 1, 1}, 10)) ==
+        ImageShape{64, 1, 1});
+}
