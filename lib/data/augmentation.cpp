@@ -1,6 +1,7 @@
 #include "data/augmentation.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -58,7 +59,7 @@ void write_channel(const ImageShape& shape, const Crop& crop, const ChannelScale
       std::fill_n(to, width, black);
       continue;
     }
-    const std::uint8_t* const inside = from + row * width + begin + crop.dx;
+    const std::uint8_t* const inside = from + std::ptrdiff_t{row} * width + begin + crop.dx;
     if (crop.mirrored) {
       std::fill_n(to, width - end, black);
       normalize_mirrored(scale, inside, end - begin, to + (width - end));

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kSide = 32;
 constexpr int kPatch = 20;  ///< side of the square in which a grating shows
+constexpr std::size_t kPlane = std::size_t{kSide} * kSide;  ///< pixels of a channel
 constexpr ImageShape kShape{.channels = 3, .height = kSide, .width = kSide};
 constexpr int kNumClasses = 10;
 
@@ -45,7 +46,7 @@ int between(RandomStream& random, int low, int high) {
   return low + static_cast<int>(random.below(static_cast<std::uint32_t>(high - low + 1)));
 }
 
-using Plane = std::array<int, kSide * kSide>;
+using Plane = std::array<int, kPlane>;
 
 /// The patch with the texture of a class, in 1/127, zero around it.
 Plane draw_grating(const Tables& tables, std::size_t label, RandomStream& random) {
@@ -69,7 +70,7 @@ void draw_channel(const Plane& grating, int contrast, int noise, RandomStream& r
   const int strength = sign * contrast * between(random, 64, 256);
   const int base = between(random, 88, 168);
   const int slope_x = between(random, -384, 384), slope_y = between(random, -384, 384);
-  std::array<std::uint8_t, kSide * kSide> grain{};
+  std::array<std::uint8_t, kPlane> grain{};
   for (std::size_t i = 0; i < grain.size(); i += 4) {
     const std::uint32_t word = random.next_u32();
     for (std::size_t k = 0; k < 4; ++k) grain[i + k] = static_cast<std::uint8_t>(word >> 8 * k);
@@ -85,7 +86,6 @@ void draw_channel(const Plane& grating, int contrast, int noise, RandomStream& r
 
 ImageSet generate_set(const Tables& tables, std::uint32_t samples, Purpose purpose, int noise,
                       std::uint64_t seed) {
-  constexpr std::size_t kPlane = kSide * kSide;
   ImageSet set;
   set.pixels.resize(samples * kShape.size());
   set.labels.resize(samples);
@@ -111,7 +111,7 @@ Dataset generate_synthetic(const SyntheticSettings& settings) {
   return {.shape = kShape,
           .num_classes = kNumClasses,
           .mean = {0.497F, 0.497F, 0.497F},
-          .stddev = {0.152F, 0.152F, 0.152F},
+          .stddev = {0.1403F, 0.1403F, 0.1403F},
           .train = generate_set(tables, train_samples, Purpose::kSyntheticTrain, noise, seed),
           .test = generate_set(tables, test_samples, Purpose::kSyntheticTest, noise, seed)};
 }

@@ -13,10 +13,11 @@ struct SyntheticSettings {
   std::uint64_t generator_seed = 1;
 };
 
-/// Generates colour images of 32 x 32 pixels. A class is a texture: one of five angles and one of
-/// two wavelengths of a grating. It shows in a soft-edged patch at a random place, with random
-/// phase, colour and contrast, on a random plane of colour under noise. An angle is leaned to the
-/// left or to the right at random, so mirroring an image keeps its class.
+/// Generates colour images of 32 x 32 pixels. A class is a texture, a grating: its angle is c mod 5
+/// times 22.5 degrees and its wavelength 3.6 pixels for c < 5, 6 pixels for the other classes c. It
+/// shows in a soft-edged patch at a random place, with random phase, colour and contrast, on a
+/// random plane of colour under noise. An angle is leaned to the left or to the right at random, so
+/// mirroring an image keeps its class.
 ///
 /// Random phases make the mean image of all classes the same, so that nothing linear in the pixels
 /// can tell the classes apart, while the energy of a small filter does: a few convolutions suffice.

@@ -51,19 +51,14 @@ void normalize(const float* x, const float* residual, std::size_t pixels, const 
 
 void mask_and_add_moments(const float* x, const float* y, std::size_t pixels, const float* mean,
                           float* __restrict dy, double* sum_dy, double* sum_dy_centered) {
+  // Two plain loops: in one with the mask, the compiler gives up on vector registers.
+  if (y != nullptr)
+    for_each_value(pixels, [&](std::size_t i, std::size_t) { dy[i] = y[i] > 0 ? dy[i] : 0.0F; });
   double s[kBlock] = {}, c[kBlock] = {};
-  const auto accumulate = [&](std::size_t i, std::size_t lane) {
+  for_each_value(pixels, [&](std::size_t i, std::size_t lane) {
     s[lane] += double{dy[i]};
     c[lane] += double{dy[i]} * double{x[i] - mean[lane]};
-  };
-  if (y != nullptr) {
-    for_each_value(pixels, [&](std::size_t i, std::size_t lane) {
-      dy[i] = y[i] > 0 ? dy[i] : 0.0F;
-      accumulate(i, lane);
-    });
-  } else {
-    for_each_value(pixels, accumulate);
-  }
+  });
   for (std::size_t lane = 0; lane < kBlock; ++lane) {
     sum_dy[lane] += s[lane];
     sum_dy_centered[lane] += c[lane];

@@ -1,0 +1,55 @@
+# The words that a newcomer guesses; each is a line or two around a CMake preset.
+
+JOBS ?= $(shell nproc)
+FILE ?= experiments/demo.yaml
+RANKS ?= 1
+
+# Open MPI refuses root, and more ranks than cores, unless it is told that both are meant.
+export OMPI_ALLOW_RUN_AS_ROOT = 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+export OMPI_MCA_rmaps_base_oversubscribe = 1
+
+CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
+HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
+
+.PHONY: release demo test run lint format asan tsan debug clean help packages
+
+release: packages  ## build the program: build/release/apps/localbatch
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+
+demo: release  ## train on the built-in data set with two workers and show the result (3 minutes)
+	build/release/apps/localbatch run experiments/demo.yaml --force
+
+test: release  ## build and run all tests
+	ctest --test-dir build/release --output-on-failure -j 2
+
+run: release  ## make run FILE=experiments/demo.yaml RANKS=2
+	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
+
+lint: release  ## clang-format and clang-tidy, without changing anything
+	third_party/install_packages.sh lint
+	clang-format --dry-run --Werror $(CPP) $(HEADERS)
+	printf '%s\n' $(CPP) | xargs -P $(JOBS) -n 4 clang-tidy -p build/release --quiet
+
+format:  ## format all sources in place
+	third_party/install_packages.sh lint
+	clang-format -i $(CPP) $(HEADERS)
+
+asan tsan: packages  ## tests under the address and undefined-behaviour, or the thread sanitizer
+	cmake --preset $@
+	cmake --build --preset $@ -j $(JOBS)
+	ctest --test-dir build/$@ --output-on-failure -j 2
+
+debug: packages  ## build without optimization
+	cmake --preset debug
+	cmake --build --preset debug -j $(JOBS)
+
+packages:
+	third_party/install_packages.sh
+
+clean:  ## remove all builds
+	rm -rf build
+
+help:  ## this list
+	@grep -E '^[a-z ]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
