@@ -65,6 +65,7 @@ inline std::vector<Vector> noisy_chunks(int count, int samples, std::size_t dime
 inline BatchSizeControllerMade controller(
     const std::vector<std::pair<std::string, std::string>>& keys) {
   std::vector<std::pair<std::string, Node>> entries;
+  entries.reserve(keys.size());
   for (const auto& [key, value] : keys) entries.emplace_back(key, scalar(value));
   const Node file = map(entries);
   Options options(file);

@@ -138,7 +138,7 @@ TEST_CASE("rounding never contradicts the test: a pass wants no more than the ba
   for (int i = 0; i < 20000; ++i) {
     const int b = 1 + static_cast<int>(stream.below(5000));
     GradientStatistics statistics = statistics_of(0, std::exp(10.0 * stream.normal()));
-    statistics.global_batch_size = 4 * b;
+    statistics.global_batch_size = std::int64_t{4} * b;
     const double limit = 4.0 * b * 0.7 * 0.7 * statistics.squared_norm;
     for (const double variance :
          {limit, std::nextafter(limit, 0.0), std::nextafter(limit, infinity)}) {

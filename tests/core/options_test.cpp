@@ -11,6 +11,7 @@ namespace {
 
 std::vector<std::string> keys_of(const std::vector<Declaration>& declared) {
   std::vector<std::string> keys;
+  keys.reserve(declared.size());
   for (const Declaration& one : declared) keys.push_back(one.key);
   return keys;
 }

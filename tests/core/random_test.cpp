@@ -163,6 +163,7 @@ TEST_CASE("all permutations are equally frequent over epochs") {
     ++seen[random_permutation(4, {9, Purpose::kShuffle, epoch})];
   REQUIRE(seen.size() == 24);
   std::vector<int> counts;
+  counts.reserve(seen.size());
   for (const auto& [order, count] : seen) counts.push_back(count);
   CHECK(chi_square(counts) < five_sigma_limit(24));
 }

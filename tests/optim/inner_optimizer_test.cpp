@@ -32,6 +32,7 @@ std::vector<double> random_vector(std::size_t size, std::uint64_t owner) {
 
 std::vector<float> to_float(const std::vector<double>& values) {
   std::vector<float> result;
+  result.reserve(values.size());
   for (const double value : values) result.push_back(static_cast<float>(value));
   return result;
 }
