@@ -39,11 +39,11 @@ TEST_CASE("CIFAR-10 records are one label and 3072 pixels") {
   append_cifar_records(set, kTen, records({{3}, {9}}), "file");
   append_cifar_records(set, kTen, records({{0}}), "file");
   CHECK(set.labels == std::vector<std::uint8_t>{3, 9, 0});
-  REQUIRE(set.pixels.size() == 3 * 3072);
+  REQUIRE(set.pixels.size() == 9216);
   for (std::size_t i = 0; i < 3072; ++i) {
     REQUIRE(set.pixels[i] == i % 251);
     REQUIRE(set.pixels[3072 + i] == (i + 7) % 251);
-    REQUIRE(set.pixels[2 * 3072 + i] == i % 251);
+    REQUIRE(set.pixels[6144 + i] == i % 251);
   }
 }
 

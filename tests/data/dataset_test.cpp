@@ -47,7 +47,8 @@ TEST_CASE("a root that is no folder is named together with what was expected in 
                                                           {"cifar100", "train.bin"},
                                                           {"mnist", "train-images-idx3-ubyte"},
                                                           {"fashion_mnist", "t10k-labels"}};
-  for (const auto& [name, files] : expected) {
+  for (const auto& row : expected) {
+    const std::string &name = row.first, &files = row.second;
     CAPTURE(name);
     const std::string text = input_error([&] { load({{"name", name}, {"root", missing}}); });
     CHECK(contains(text, "'" + missing + "': no such folder"));

@@ -62,6 +62,7 @@ inline bool contains(const std::string& text, const std::string& part) {
 /// A mapping of scalars as an experiment file would hold it.
 inline Node mapping(const std::vector<std::pair<std::string, std::string>>& keys) {
   std::vector<std::pair<std::string, Node>> entries;
+  entries.reserve(keys.size());
   for (const auto& [key, value] : keys) entries.emplace_back(key, scalar(value));
   return map(entries);
 }

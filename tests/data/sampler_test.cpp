@@ -33,7 +33,9 @@ std::vector<Draw> first(std::size_t count, std::uint32_t size, int worker, int n
 }  // namespace
 
 TEST_CASE("each index is visited exactly once per epoch under any batch-size history") {
-  for (const auto& [size, num_workers] : {std::pair{30U, 3}, {31U, 4}, {7U, 1}, {5U, 8}, {1U, 3}}) {
+  for (const auto& setting : {std::pair{30U, 3}, {31U, 4}, {7U, 1}, {5U, 8}, {1U, 3}}) {
+    const std::uint32_t size = setting.first;
+    const int num_workers = setting.second;
     CAPTURE(size);
     CAPTURE(num_workers);
     constexpr std::uint32_t kEpochs = 6;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/model.h"
+#include "nn/network.h"
 
 namespace localbatch {
 
@@ -19,11 +19,10 @@ struct GradientErrors {
 };
 
 /// Weights, images and labels are a function of the seed. One entry a parameter tensor.
-std::vector<GradientErrors> gradient_errors(const Model& model, int images, int threads,
-                                            std::uint64_t seed);
+std::vector<GradientErrors> gradient_errors(Network& network, int images, std::uint64_t seed);
 
-/// The median over an odd number of seeds, entry by entry. A step over the kink of a ReLU or past
-/// the winner of a max-pool disturbs some finite differences, but not most of them.
-std::vector<GradientErrors> median_gradient_errors(const Model& model, int images, int threads);
+/// The median over three seeds, entry by entry. A step over the kink of a ReLU or past the winner
+/// of a max-pool disturbs some finite differences, but not most of them.
+std::vector<GradientErrors> median_gradient_errors(Network& network, int images);
 
 }  // namespace localbatch

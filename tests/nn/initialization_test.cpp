@@ -42,12 +42,12 @@ bool all_equal(std::span<const float> values, float expected) {
   return std::ranges::all_of(values, [expected](float value) { return value == expected; });
 }
 
-Model resnet18() { return make_test_model("resnet", {{"depth", "18"}}, {3, 32, 32}, 10); }
+Model resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
 
 }  // namespace
 
 TEST_CASE("weights have variance 2 / fan_in and the classifier's 1 / fan_in") {
-  const Model model = resnet18();
+  const Model model = resnet20();
   const std::vector<float> values = initialized(model, 1);
   for (const TensorView& tensor : parameter_tensors(model)) {
     CAPTURE(tensor.name);
@@ -73,7 +73,7 @@ TEST_CASE("hidden dense layers start like convolutions") {
 }
 
 TEST_CASE("batch norm starts as the plain normalization") {
-  const Model model = resnet18();
+  const Model model = resnet20();
   const std::vector<float> values = initialized(model, 1);
   for (const TensorView& tensor : parameter_tensors(model)) {
     CAPTURE(tensor.name);
@@ -90,10 +90,10 @@ TEST_CASE("batch norm starts as the plain normalization") {
 }
 
 TEST_CASE("zero_last_scale zeroes the last scale of every block and no other") {
-  for (const std::string depth : {"18", "50"}) {
+  for (const std::string depth : {"20", "50"}) {
     const Model model =
         make_test_model("resnet", {{"depth", depth}, {"zero_last_scale", "true"}}, {3, 32, 32}, 10);
-    const std::string last = depth == "18" ? ".bn2.weight" : ".bn3.weight";
+    const std::string last = depth == "20" ? ".bn2.weight" : ".bn3.weight";
     const std::vector<float> values = initialized(model, 1);
     int zeroed = 0;
     for (const TensorView& tensor : parameter_tensors(model)) {
@@ -103,7 +103,7 @@ TEST_CASE("zero_last_scale zeroes the last scale of every block and no other") {
       CHECK(all_equal(tensor_of(values, tensor), is_last ? 0.0F : 1.0F));
       zeroed += is_last ? 1 : 0;
     }
-    CHECK(zeroed == (depth == "18" ? 8 : 16));
+    CHECK(zeroed == (depth == "20" ? 9 : 16));
   }
 }
 

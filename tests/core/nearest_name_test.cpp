@@ -1,0 +1,19 @@
+#include "core/nearest_name.h"
+
+#include <doctest/doctest.h>
+
+using namespace localbatch;
+
+TEST_CASE("the nearest name is the one with the fewest edits, if any is near") {
+  const std::vector<std::string> names{"momentum", "nesterov", "weight_decay", "at_sync"};
+  CHECK(nearest_name("momentun", names) == "momentum");
+  CHECK(nearest_name("weightdecay", names) == "weight_decay");
+  CHECK(nearest_name("atsync", names) == "at_sync");
+  CHECK(nearest_name("learning_rate", names).empty());
+  CHECK(nearest_name("x", {}).empty());
+}
+
+TEST_CASE("a guess is offered in words, or nothing at all") {
+  CHECK(did_you_mean("etaa", {"eta", "nu"}) == " (did you mean 'eta'?)");
+  CHECK(did_you_mean("colour", {"eta", "nu"}).empty());
+}

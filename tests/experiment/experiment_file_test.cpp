@@ -1,0 +1,206 @@
+#include "experiment/experiment_file.h"
+
+#include <doctest/doctest.h>
+
+#include "experiment/fixtures.h"
+
+namespace localbatch {
+
+namespace {
+
+std::string place(const Location& location) { return to_string(location); }
+
+const Node& at(const Node& node, const std::string& key) {
+  const Node::Entry* const entry = node.find(key);
+  REQUIRE(entry != nullptr);
+  return entry->value;
+}
+
+std::string parse_error(const std::string& text) {
+  return input_error([&] { parse_experiment(text, "f.yaml"); });
+}
+
+/// What reading says once `setting` is applied to a small experiment.
+std::string setting_error(const std::string& setting) {
+  return input_error([&] {
+    Node file = parse_experiment(
+        "max_samples: 9\ndataset: {name: synthetic}\nlearning_rate: {peak: 0.1}", "f.yaml");
+    apply_setting(file, setting);
+    read_experiment(Options(file));
+  });
+}
+
+}  // namespace
+
+TEST_CASE("every key and value of a file knows its line and column") {
+  const Node file = parse_experiment(
+      "# a comment\n"
+      "workers:   4\n"
+      "model: {name: resnet,  depth: 20}\n"
+      "learning_rate:\n"
+      "  milestones: [1, 20,\n"
+      "               300]\n",
+      "f.yaml");
+  REQUIRE(file.kind == Node::Kind::kMap);
+  CHECK(place(file.where) == "f.yaml:2:1");
+  CHECK(place(file.find("workers")->key_location) == "f.yaml:2:1");
+  CHECK(place(at(file, "workers").where) == "f.yaml:2:12");
+  CHECK(at(file, "workers").scalar == "4");
+  const Node& model = at(file, "model");
+  CHECK(model.kind == Node::Kind::kMap);
+  CHECK(place(model.where) == "f.yaml:3:8");
+  CHECK(place(model.find("depth")->key_location) == "f.yaml:3:24");
+  CHECK(place(at(model, "depth").where) == "f.yaml:3:31");
+  const Node& milestones = at(at(file, "learning_rate"), "milestones");
+  CHECK(milestones.kind == Node::Kind::kList);
+  REQUIRE(milestones.items.size() == 3);
+  CHECK(milestones.items[1].scalar == "20");
+  CHECK(place(milestones.items[1].where) == "f.yaml:5:19");
+  CHECK(place(milestones.items[2].where) == "f.yaml:6:16");
+}
+
+TEST_CASE("keys keep the order of the file, and a key that is there twice stays twice") {
+  const Node file = parse_experiment("b: 1\na: 2\nb: 3\n", "f.yaml");
+  REQUIRE(file.entries.size() == 3);
+  CHECK(file.entries[0].key == "b");
+  CHECK(file.entries[1].key == "a");
+  CHECK(file.entries[2].key == "b");
+  CHECK(place(file.entries[2].key_location) == "f.yaml:3:1");
+}
+
+TEST_CASE("a value that is not there is empty text at a place in the file") {
+  const Node file = parse_experiment("a: 1\nworkers:\nseed: 2\n", "f.yaml");
+  CHECK(at(file, "workers").kind == Node::Kind::kScalar);
+  CHECK(at(file, "workers").scalar.empty());
+  CHECK(at(file, "workers").where.line >= 2);
+}
+
+TEST_CASE("what is no YAML is one line with file, line and column") {
+  CHECK(one_line_with(parse_error("a: 1\nb: [1, 2\nc: 3\n"), {"f.yaml:3:", "not valid YAML"}));
+  CHECK(one_line_with(parse_error("a: 1\n  b: 2\n"), {"f.yaml:2:4", "not valid YAML"}));
+  CHECK(one_line_with(parse_error("a: \"open\n"), {"f.yaml:", "not valid YAML"}));
+  CHECK(one_line_with(parse_error("a: *nowhere\n"), {"f.yaml:1:", "not valid YAML"}));
+  CHECK(one_line_with(parse_error("a: 1\n[1, 2]: 3\n"), {"f.yaml:2:1", "a key must be a word"}));
+}
+
+TEST_CASE("a file that is no mapping is refused") {
+  CHECK(one_line_with(parse_error("- a\n- b\n"), {"f.yaml:1:1", "no mapping"}));
+  CHECK(one_line_with(parse_error("\n\nword\n"), {"f.yaml:3:1", "no mapping"}));
+  CHECK(one_line_with(parse_error(""), {"f.yaml", "no mapping"}));
+  CHECK(one_line_with(parse_error("# only a comment\n"), {"f.yaml", "no mapping"}));
+}
+
+TEST_CASE("a second document is not ignored") {
+  CHECK(one_line_with(parse_error("a: 1\n---\nb: 2\n"), {"f.yaml", "one document"}));
+}
+
+TEST_CASE("a mapping that contains itself is refused") {
+  CHECK(one_line_with(parse_error("a: &loop\n  b: *loop\n"), {"f.yaml:", "nested"}));
+}
+
+TEST_CASE("an anchor stands for what it was given to") {
+  const Node file = parse_experiment("a: &x {n: 1}\nb: *x\n", "f.yaml");
+  CHECK(at(at(file, "b"), "n").scalar == "1");
+}
+
+TEST_CASE("a missing file is one line with its path") {
+  const std::string message = input_error([] { read_experiment_file("/no/such/file.yaml"); });
+  CHECK(one_line_with(message, {"/no/such/file.yaml"}));
+}
+
+TEST_CASE("a setting overrides a key and makes mappings on its way") {
+  Node file = parse_experiment("workers: 1\nmodel: {name: resnet, depth: 20}\n", "f.yaml");
+  apply_setting(file, "workers=3");
+  apply_setting(file, "model.depth=56");
+  apply_setting(file, "batch_size_controller.eta=0.9");
+  apply_setting(file, "learning_rate.milestones=[10, 20]");
+  apply_setting(file, "sync_interval={name: constant, H: 4}");
+  CHECK(file.entries.size() == 5);
+  CHECK(at(file, "workers").scalar == "3");
+  CHECK(at(at(file, "model"), "depth").scalar == "56");
+  CHECK(at(at(file, "model"), "name").scalar == "resnet");
+  CHECK(at(at(file, "batch_size_controller"), "eta").scalar == "0.9");
+  REQUIRE(at(at(file, "learning_rate"), "milestones").items.size() == 2);
+  CHECK(at(at(file, "learning_rate"), "milestones").items[1].scalar == "20");
+  CHECK(at(at(file, "sync_interval"), "H").scalar == "4");
+  CHECK(place(at(file, "workers").where) == "--set workers=3");
+}
+
+TEST_CASE("a setting with an equals sign in its value keeps it") {
+  Node file = parse_experiment("dataset: {name: cifar10}\n", "f.yaml");
+  apply_setting(file, "dataset.root=/data/a=b/c.d");
+  CHECK(at(at(file, "dataset"), "root").scalar == "/data/a=b/c.d");
+}
+
+TEST_CASE("the last of two settings of one key counts") {
+  Node file = parse_experiment("workers: 1\n", "f.yaml");
+  apply_setting(file, "workers=2");
+  apply_setting(file, "workers=3");
+  CHECK(file.entries.size() == 1);
+  CHECK(at(file, "workers").scalar == "3");
+}
+
+TEST_CASE("a bad setting is one line that repeats it") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"workers", "expected key=value"},
+      {"=3", "expected key=value"},
+      {"", "expected key=value"},
+      {"workers=[1", "not valid YAML"},
+      {"workers.m=3", "unknown"},
+      {"max_samples.x=3", "not a mapping"},
+      {"workers=many", "workers: found 'many', expected an integer"},
+      {"workers=", "workers: found '', expected an integer"},
+      {"workrs=2", "did you mean 'workers'?"},
+      {"batch_size.inital=2", "batch_size.inital: unknown key"},
+      {"batch_size..initial=2", "expected key=value"},
+      {".workers=2", "expected key=value"},
+      {"workers.=2", "expected key=value"},
+      {"batch_size=2", "batch_size: found '2', expected a mapping"},
+      {"dataset={name: synthetic, sede: 1}", "dataset.sede: unknown key"},
+  };
+  for (const auto& [setting, message] : cases) {
+    CAPTURE(setting);
+    const std::string expected = setting == "workers.m=3" ? "expected an integer" : message;
+    CHECK_MESSAGE(one_line_with(setting_error(setting), {"--set " + setting, expected}),
+                  setting_error(setting));
+  }
+}
+
+TEST_CASE("a setting of several lines still gives one line") {
+  CHECK(one_line_with(setting_error("workers=a\n  b"), {"--set workers=a"}));
+}
+
+TEST_CASE("what was read, read again, is the same text") {
+  for (const std::filesystem::path& path : experiment_files()) {
+    CAPTURE(path.string());
+    const Node file = read_experiment_file(path);
+    const std::string once = resolved_yaml(read_experiment(Options(file)).resolved);
+    CHECK(resolved_yaml(read_text(once).resolved) == once);
+    CHECK(contains(once, "max_samples: "));
+  }
+}
+
+TEST_CASE("texts and lists that YAML could misread survive being written and read") {
+  for (const std::string text : {"null",  "~",    "true", "1e5",  "- a",
+                                 "a: b",  "it's", "#x",   "a #b", "[a]",
+                                 "a  b",  "Null", "-1",   "0x10", "\xc3\xa9t\xc3\xa9",
+                                 "&a",    "*a",   "!t",   "%",    "@",
+                                 "\"q\"", "NULL", "a, b"}) {
+    CAPTURE(text);
+    Node file = parse_experiment(
+        "max_samples: 9\ndataset: {name: cifar10}\n"
+        "learning_rate: {name: multistep, peak: 0.1, milestones: [3, 6]}\n",
+        "f.yaml");
+    Node root;
+    root.kind = Node::Kind::kScalar;
+    root.scalar = text;
+    file.entries[1].value.entries.push_back({.key = "root", .key_location = {}, .value = root});
+    const std::string once = resolved_yaml(read_experiment(Options(file)).resolved);
+    const Node again = parse_experiment(once, "again.yaml");
+    CHECK(at(at(again, "dataset"), "root").scalar == text);
+    CHECK(at(at(again, "learning_rate"), "milestones").items.size() == 2);
+    CHECK(resolved_yaml(read_experiment(Options(again)).resolved) == once);
+  }
+}
+
+}  // namespace localbatch

@@ -1,0 +1,201 @@
+#include "experiment/experiment.h"
+
+#include <doctest/doctest.h>
+
+#include "experiment/fixtures.h"
+
+namespace localbatch {
+
+namespace {
+
+/// The shortest experiment, three lines.
+const std::string kSmallest =
+    "max_samples: 100\n"
+    "dataset: {name: synthetic}\n"
+    "learning_rate: {peak: 0.1}\n";
+
+/// A mistake in line 4 of an otherwise good file, and what the message must say.
+struct Mistake {
+  std::string line;
+  std::string place;  ///< line:column
+  std::string key;
+  std::string found;
+  std::string allowed = {};
+};
+
+const std::vector<Mistake> kMistakes = {
+    // unknown keys
+    {"workrs: 2", "4:1", "workrs", "unknown key", "did you mean 'workers'?"},
+    {"batch_size: {inital: 3}", "4:14", "batch_size.inital", "unknown key", "'initial'"},
+    {"batch_size_controller: {name: norm_test, etta: 0.9}", "4:42", "batch_size_controller.etta",
+     "unknown key", "did you mean 'eta'?"},
+    {"batch_size_controller: {name: fixed, eta: 0.9}", "4:38", "batch_size_controller.eta",
+     "unknown key"},
+    {"evaluation: {every_sample: 1}", "4:14", "evaluation.every_sample", "unknown key",
+     "did you mean 'every_samples'?"},
+    {"sweep: {seed: [1, 2]}", "4:1", "sweep", "unknown key"},
+    {"max_samples: 200", "4:1", "max_samples", "found twice"},
+    {"model: {depth: 20, depth: 32}", "4:20", "model.depth", "found twice"},
+    // wrong types
+    {"workers: two", "4:10", "workers", "found 'two'", "expected an integer"},
+    {"workers: 2.5", "4:10", "workers", "found '2.5'", "expected an integer"},
+    {"workers: 1e3", "4:10", "workers", "found '1e3'", "expected an integer"},
+    {"workers: 0x10", "4:10", "workers", "found '0x10'", "expected an integer"},
+    {"workers: 99999999999999999999", "4:10", "workers", "found '99999999999999999999'"},
+    {"workers: ''", "4:10", "workers", "found ''", "expected an integer"},
+    {"inner_optimizer: {momentum: high}", "4:29", "inner_optimizer.momentum", "found 'high'",
+     "expected a number"},
+    {"inner_optimizer: {momentum: nan}", "4:29", "inner_optimizer.momentum", "found 'nan'",
+     "expected a number"},
+    {"inner_optimizer: {weight_decay: inf}", "4:33", "inner_optimizer.weight_decay", "found 'inf'"},
+    {"augmentation: {flip: yes}", "4:22", "augmentation.flip", "found 'yes'",
+     "expected true or false"},
+    // scalars, lists and mappings in each other's place
+    {"workers: {n: 2}", "4:10", "workers", "found a mapping", "expected an integer"},
+    {"workers: [1, 2]", "4:10", "workers", "found a list", "expected an integer"},
+    {"model: resnet", "4:8", "model", "found 'resnet'", "expected a mapping"},
+    {"model: [resnet]", "4:8", "model", "found a list", "expected a mapping"},
+    {"model: {name: {a: b}}", "4:15", "model.name", "found a mapping", "resnet | mlp"},
+    {"experiment: [a]", "4:13", "experiment", "found a list", "expected text"},
+    {"precision: {f32: 1}", "4:12", "precision", "found a mapping", "f32"},
+    // ranges
+    {"workers: 0", "4:10", "workers", "found 0", "1 .. 65536"},
+    {"workers: 65537", "4:10", "workers", "found 65537", "1 .. 65536"},
+    {"threads_per_worker: 0", "4:21", "threads_per_worker", "found 0", "1 .. 1024"},
+    {"seed: -1", "4:7", "seed", "found -1", "at least 0"},
+    {"inner_optimizer: {momentum: 1}", "4:29", "inner_optimizer.momentum", "found 1",
+     "0 .. 0.9999"},
+    {"batch_size_controller: {name: norm_test, eta: 0}", "4:47", "batch_size_controller.eta",
+     "found 0", "0.001 .. 1000"},
+    {"batch_size: {micro_batch: 5000}", "4:27", "batch_size.micro_batch", "found 5000",
+     "1 .. 4096"},
+    {"evaluation: {every_samples: -5}", "4:29", "evaluation.every_samples", "found -5",
+     "at least 0"},
+    // choices
+    {"precision: bf16", "4:12", "precision", "found 'bf16'", "allowed is f32"},
+    {"model: {name: resnt}", "4:15", "model.name", "found 'resnt'", "did you mean 'resnet'?"},
+    {"model: {depth: 21}", "4:16", "model.depth", "found '21'", "20 | 32"},
+    {"batch_size_controller: {name: normtest}", "4:31", "batch_size_controller.name",
+     "found 'normtest'", "did you mean 'norm_test'?"},
+    {"batch_norm_at_sync: averge", "4:21", "batch_norm_at_sync", "found 'averge'",
+     "did you mean 'average'?"},
+    // rules over several keys
+    {"batch_size: {initial: 64, max: 32}", "4:23", "batch_size.initial", "found 64", "1 .. 32"},
+    {"batch_size: {min: 16, initial: 8}", "4:32", "batch_size.initial", "found 8", "16 .. "},
+    {"batch_size: {max: 8}", "4:13", "batch_size.initial", "found 32", "1 .. 8"},
+    {"batch_size: {min: 9, max: 8}", "4:19", "batch_size.min", "found 9", "maximum 8"},
+    {"inner_optimizer: {nesterov: true}", "4:29", "inner_optimizer.nesterov", "momentum"},
+    {"model: {depth: 50, shortcut: pad}", "4:30", "model.shortcut", "'pad'", "found depth 50"},
+    {"sync_interval: {name: post_local, H: 4}", "4:16", "sync_interval.start_samples", "missing"},
+    // names of folders
+    {"experiment: a/b", "4:13", "experiment", "found 'a/b'", "a name for a folder"},
+    {"experiment: ..", "4:13", "experiment", "found '..'", "a name for a folder"},
+    {"experiment: ''", "4:13", "experiment", "found ''", "a name for a folder"},
+    {"experiment: \"a\\nb\"", "4:13", "experiment", "a name for a folder"},
+};
+
+}  // namespace
+
+TEST_CASE("every experiment file is read, and its model fits images and classes of CIFAR-10") {
+  const std::vector<std::filesystem::path> files = experiment_files();
+  REQUIRE(files.size() >= 4);
+  for (const std::filesystem::path& path : files) {
+    CAPTURE(path.string());
+    const Node file = read_experiment_file(path);
+    const Experiment experiment = read_experiment(Options(file));
+    const Model model = experiment.make_model({.channels = 3, .height = 32, .width = 32}, 10);
+    CHECK(model.num_classes() == 10);
+    CHECK(total_size(parameter_tensors(model)) > 0);
+    CHECK(experiment.load_dataset != nullptr);
+    CHECK(experiment.method.controller != nullptr);
+    CHECK(experiment.method.learning_rate(0, experiment.method.max_samples) >= 0);
+    CHECK(experiment.method.sync_interval({}) >= 1);
+    CHECK(experiment.make_outer_optimizer(1) != nullptr);
+    CHECK(experiment.inner_optimizer.make(1) != nullptr);
+  }
+}
+
+TEST_CASE("the values of a file arrive where they are used") {
+  const Experiment read = read_text(
+      "experiment: name\nseed: 7\nworkers: 3\nthreads_per_worker: 2\nmax_samples: 1000\n"
+      "dataset: {name: synthetic, train_samples: 12, test_samples: 5}\n"
+      "augmentation: {pad_crop: 4, flip: true}\n"
+      "model: {name: mlp, hidden_layers: 1, hidden_features: 9}\n"
+      "inner_optimizer: {name: sgd, momentum: 0.9, at_sync: reset}\n"
+      "learning_rate: {name: linear, peak: 0.5}\n"
+      "sync_interval: {name: constant, H: 6}\n"
+      "batch_size: {initial: 10, min: 2, max: 100, multiple_of: 5, micro_batch: 4}\n"
+      "batch_size_controller: {name: norm_test, growth_limit: 3, every_rounds: 2}\n"
+      "batch_norm_at_sync: keep\nevaluation: {every_samples: 250}\n");
+  CHECK(read.name == "name");
+  CHECK(read.seed == 7);
+  CHECK(read.workers == 3);
+  CHECK(read.threads_per_worker == 2);
+  CHECK(read.augmentation.pad_crop == 4);
+  CHECK(read.augmentation.flip);
+  CHECK(read.inner_optimizer.at_sync == StatePolicy::kReset);
+  CHECK(read.batch_norm_at_sync == StatePolicy::kKeep);
+  CHECK(read.initial_local_batch_size == 10);
+  CHECK(read.micro_batch == 4);
+  CHECK(read.evaluate_every_samples == 250);
+  CHECK(read.method.max_samples == 1000);
+  CHECK(read.method.learning_rate(500, 1000) == doctest::Approx(0.25));
+  CHECK(read.method.sync_interval({}) == 6);
+  CHECK(read.method.limits.min == 2);
+  CHECK(read.method.limits.max == 100);
+  CHECK(read.method.limits.multiple_of == 5);
+  CHECK(read.method.limits.growth_limit == 3);
+  CHECK(read.method.limits.every_rounds == 2);
+  CHECK(read.method.controller->needs_statistics());
+  const Dataset data = read.load_dataset();
+  CHECK(data.train.size() == 12);
+  CHECK(data.test.size() == 5);
+  const Model model = read.make_model(data.shape, data.num_classes);
+  CHECK(total_size(parameter_tensors(model)) == 3072 * 9 + 9 + 9 * 10 + 10);
+}
+
+TEST_CASE("a mistake is one line with its place, its key and what was found") {
+  REQUIRE_NOTHROW(read_text(kSmallest));
+  for (const Mistake& mistake : kMistakes) {
+    const std::string message = text_error(kSmallest + mistake.line + "\n");
+    CAPTURE(mistake.line);
+    CHECK_MESSAGE(one_line_with(message, {"test.yaml:" + mistake.place + ": " + mistake.key + ": ",
+                                          mistake.found, mistake.allowed}),
+                  message);
+  }
+}
+
+TEST_CASE("a missing key is named with the place of the mapping that lacks it") {
+  const auto missing = [](const std::string& text, const std::string& beginning) {
+    const std::string message = text_error(text);
+    CHECK_MESSAGE(one_line_with(message, {beginning + "missing"}), message);
+  };
+  missing("dataset: {name: synthetic}\nlearning_rate: {peak: 0.1}\n",
+          "test.yaml:1:1: max_samples: ");
+  missing("max_samples: 5\nlearning_rate: {peak: 0.1}\n", "test.yaml:1:1: dataset.name: ");
+  missing("max_samples: 5\ndataset: {}\nlearning_rate: {peak: 1}\n",
+          "test.yaml:2:10: dataset.name: ");
+  missing("max_samples: 5\ndataset: {name: cifar10}\nlearning_rate: {peak: 1}\n",
+          "test.yaml:2:10: dataset.root: ");
+  missing("max_samples: 5\ndataset: {name: synthetic}\n", "test.yaml:1:1: learning_rate.peak: ");
+  missing("max_samples: 5\ndataset: {name: synthetic}\nlearning_rate:\n  name: cosine\n",
+          "test.yaml:4:3: learning_rate.peak: ");
+}
+
+TEST_CASE("lists are checked item by item") {
+  const auto message = [](const std::string& milestones) {
+    return text_error(
+        "max_samples: 9\ndataset: {name: synthetic}\n"
+        "learning_rate: {name: multistep, peak: 1, milestones: " +
+        milestones + "}\n");
+  };
+  CHECK(one_line_with(message("3"), {"test.yaml:3:55: learning_rate.milestones: found '3'",
+                                     "expected a list of integers"}));
+  CHECK(one_line_with(message("[1, x]"), {"test.yaml:3:59: learning_rate.milestones: found 'x'"}));
+  CHECK(one_line_with(message("[1, [2]]"),
+                      {"test.yaml:3:59: learning_rate.milestones: found a list"}));
+  CHECK(one_line_with(message("[0]"), {"test.yaml:3:56: learning_rate.milestones: found 0"}));
+  CHECK(one_line_with(message("[5, 5]"), {"test.yaml:3:55: learning_rate.milestones: "}));
+}
+
+}  // namespace localbatch

@@ -1,0 +1,62 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "experiment/run_fixtures.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr std::size_t kParameters = 269722 + 2752;  // ResNet-20 with projections
+
+/// What ResNet-20 on two workers ends with after three rounds of two local steps.
+std::vector<float> final_values_with(const ScratchFolder& scratch, const std::string& output,
+                                     const std::string& setting) {
+  const RunResult result =
+      run_alone(request(scratch, tiny_experiment(), output,
+                        {"workers=2", "model={name: resnet}", "max_samples=48",
+                         "batch_size={initial: 4, micro_batch: 4}", "batch_size_controller={}",
+                         "inner_optimizer={name: sgd, momentum: 0.9, at_sync: keep}", setting}));
+  CHECK(result.outcome == Outcome::kFinished);
+  CHECK(result.rounds == 3);
+  return final_values(result.folder);
+}
+
+}  // namespace
+
+TEST_CASE("what happens to momentum at a synchronization changes the parameters") {
+  const ScratchFolder scratch;
+  const auto with = [&](const std::string& policy) {
+    return final_values_with(scratch, policy, "inner_optimizer.at_sync=" + policy);
+  };
+  const std::vector<float> keep = with("keep"), average = with("average"), reset = with("reset");
+  CHECK(keep != average);
+  CHECK(keep != reset);
+  CHECK(average != reset);
+}
+
+TEST_CASE("what happens to batch-norm statistics at a synchronization leaves parameters alone") {
+  const ScratchFolder scratch;
+  const auto with = [&](const std::string& policy) {
+    return final_values_with(scratch, policy, "batch_norm_at_sync=" + policy);
+  };
+  const std::vector<float> keep = with("keep"), average = with("average"), reset = with("reset");
+  REQUIRE(keep.size() > kParameters);
+  const auto parameters = [](const std::vector<float>& values) {
+    return std::vector<float>(values.begin(), values.begin() + kParameters);
+  };
+  CHECK(parameters(keep) == parameters(average));
+  CHECK(parameters(keep) == parameters(reset));
+  // Running averages are linear: averaging them at each synchronization or once at the end differs
+  // by rounding only.
+  float largest_difference = 0, largest_change = 0;
+  for (std::size_t i = kParameters; i < keep.size(); ++i) {
+    largest_difference = std::max(largest_difference, std::abs(keep[i] - average[i]));
+    largest_change = std::max(largest_change, std::abs(keep[i] - reset[i]));
+  }
+  CHECK(largest_difference < 1e-5F);
+  CHECK(largest_change > 1e-2F);
+}
+
+}  // namespace localbatch

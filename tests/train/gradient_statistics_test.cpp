@@ -1,0 +1,156 @@
+#include "train/gradient_statistics.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "comm/run_workers.h"
+#include "core/random.h"
+
+namespace localbatch {
+namespace {
+
+using Gradients = std::vector<std::vector<float>>;
+
+constexpr int kBatch = 8;
+
+GradientStatistics measure(const Gradients& gradients, const StatisticsOptions& options = {}) {
+  GradientStatistics result;
+  const auto processes = single_process();
+  run_workers(static_cast<int>(gradients.size()), *processes, [&](Communicator& comm) {
+    const std::vector<float>& mine = gradients[static_cast<std::size_t>(comm.worker())];
+    std::vector<float> mean(mine.size());
+    const GradientStatistics measured = gradient_statistics(mine, kBatch, options, mean, comm);
+    if (comm.worker() == 0) result = measured;
+  });
+  return result;
+}
+
+Gradients noisy_gradients(int workers, std::size_t size, float signal, float noise) {
+  Gradients gradients(static_cast<std::size_t>(workers), std::vector<float>(size));
+  for (std::size_t m = 0; m < gradients.size(); ++m) {
+    RandomStream random(3, Purpose::kTest, m);
+    for (std::size_t i = 0; i < size; ++i)
+      gradients[m][i] = signal * std::sin(static_cast<float>(i)) + noise * random.normal();
+  }
+  return gradients;
+}
+
+/// The definitions of gradient_statistics.h, term by term in double.
+GradientStatistics brute_force(const Gradients& gradients) {
+  const double workers = static_cast<double>(gradients.size());
+  const std::size_t size = gradients[0].size();
+  std::vector<double> mean(size, 0.0);
+  for (const auto& g : gradients)
+    for (std::size_t i = 0; i < size; ++i) mean[i] += double{g[i]} / workers;
+  double squared_norm = 0;
+  for (const double value : mean) squared_norm += value * value;
+  double variance = 0, inner = 0, orthogonal = 0;
+  for (const auto& g : gradients) {
+    double p = 0;
+    for (std::size_t i = 0; i < size; ++i) p += double{g[i]} * mean[i];
+    inner += (p - squared_norm) * (p - squared_norm);
+    for (std::size_t i = 0; i < size; ++i) {
+      variance += (double{g[i]} - mean[i]) * (double{g[i]} - mean[i]);
+      const double rest = double{g[i]} - p / squared_norm * mean[i];
+      orthogonal += rest * rest;
+    }
+  }
+  const double factor = kBatch / (workers - 1);
+  return {.num_workers = static_cast<int>(workers),
+          .num_chunks = static_cast<int>(workers),
+          .global_batch_size = static_cast<std::int64_t>(workers) * kBatch,
+          .variance = factor * variance,
+          .squared_norm = squared_norm,
+          .inner_product_variance = factor * inner,
+          .orthogonal_variance = factor * orthogonal};
+}
+
+TEST_CASE("the variance between workers equals brute force in double") {
+  for (const int workers : {2, 3, 4, 16}) {
+    const Gradients gradients = noisy_gradients(workers, 2000, 0.3F, 1.0F);
+    const GradientStatistics measured = measure(gradients), expected = brute_force(gradients);
+    CHECK(measured.variance == doctest::Approx(expected.variance).epsilon(1e-10));
+    // The mean gradient is rounded to f32 once, which shows in its own norm but hardly in
+    // distances.
+    CHECK(measured.squared_norm == doctest::Approx(expected.squared_norm).epsilon(1e-7));
+    CHECK(measured.inner_product_variance ==
+          doctest::Approx(expected.inner_product_variance).epsilon(1e-6));
+    CHECK(measured.orthogonal_variance ==
+          doctest::Approx(expected.orthogonal_variance).epsilon(1e-7));
+    CHECK(measured.num_chunks == workers);
+    CHECK(measured.global_batch_size == workers * kBatch);
+  }
+}
+
+TEST_CASE("variance = inner-product variance / |g|^2 + orthogonal variance, by brute force too") {
+  const Gradients gradients = noisy_gradients(5, 300, 1.0F, 0.5F);
+  const GradientStatistics expected = brute_force(gradients);
+  CHECK(expected.inner_product_variance / expected.squared_norm + expected.orthogonal_variance ==
+        doctest::Approx(expected.variance).epsilon(1e-12));
+  const GradientStatistics measured = measure(gradients);
+  CHECK(measured.inner_product_variance / measured.squared_norm + measured.orthogonal_variance ==
+        doctest::Approx(measured.variance).epsilon(1e-12));
+}
+
+TEST_CASE("inner products are taken over the whole vector, not part by part") {
+  // Two halves whose inner products with the mean cancel: the sum of the halves' variances is
+  // large, the variance of their sum is zero.
+  const Gradients gradients{{2, 0, 1, 1}, {0, 2, 1, 1}, {1, 1, 2, 0}, {1, 1, 0, 2}};
+  const GradientStatistics measured = measure(gradients);
+  CHECK(measured.squared_norm == doctest::Approx(4));
+  CHECK(measured.inner_product_variance == doctest::Approx(0).epsilon(1e-12));
+}
+
+TEST_CASE("options change the divisor and the squared norm and nothing else") {
+  const Gradients gradients = noisy_gradients(4, 1000, 0.2F, 1.0F);
+  const GradientStatistics plain = measure(gradients);
+  const GradientStatistics divided = measure(gradients, {.divide_by_chunks = true});
+  CHECK(divided.variance == doctest::Approx(plain.variance * 3 / 4).epsilon(1e-12));
+  CHECK(divided.squared_norm == plain.squared_norm);
+  const GradientStatistics unbiased = measure(gradients, {.unbiased_squared_norm = true});
+  CHECK(unbiased.variance == plain.variance);
+  CHECK(unbiased.squared_norm ==
+        doctest::Approx(plain.squared_norm - plain.variance / (4 * kBatch)).epsilon(1e-12));
+}
+
+TEST_CASE("the unbiased squared norm is right on average, the biased one is not") {
+  double biased = 0, unbiased = 0, variance = 0;
+  constexpr int kTrials = 200;
+  constexpr std::size_t kSize = 400;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    Gradients gradients(4, std::vector<float>(kSize));
+    for (std::size_t m = 0; m < gradients.size(); ++m) {
+      RandomStream random(11, Purpose::kTest, m, static_cast<std::uint32_t>(trial));
+      for (float& value : gradients[m]) value = 0.05F + random.normal();
+    }
+    biased += measure(gradients).squared_norm / kTrials;
+    const GradientStatistics measured = measure(gradients, {.unbiased_squared_norm = true});
+    unbiased += measured.squared_norm / kTrials;
+    variance += measured.variance / kTrials;
+  }
+  // |g|^2 = 400 * 0.0025 = 1; its noise is 400/4 = 100; the trace of one sample's covariance is 8 *
+  // 400.
+  CHECK(biased == doctest::Approx(101).epsilon(0.02));
+  CHECK(std::abs(unbiased - 1) < 2);
+  CHECK(variance == doctest::Approx(kBatch * 400.0).epsilon(0.02));
+}
+
+TEST_CASE("one worker, equal gradients, zero gradients and NaN give defined statistics") {
+  const GradientStatistics lone = measure({{1, 2, 3}});
+  CHECK(lone.num_chunks == 1);
+  CHECK(lone.variance == 0);
+  const GradientStatistics equal = measure({{1, 2, 3}, {1, 2, 3}});
+  CHECK(equal.variance == 0);
+  CHECK(equal.squared_norm == doctest::Approx(14));
+  const GradientStatistics zero = measure({{0, 0}, {0, 0}});
+  CHECK(zero.variance == 0);
+  CHECK(zero.squared_norm == 0);
+  CHECK(zero.orthogonal_variance == 0);
+  const GradientStatistics broken = measure({{1, NAN}, {1, 1}});
+  CHECK(std::isnan(broken.variance));
+}
+
+}  // namespace
+}  // namespace localbatch

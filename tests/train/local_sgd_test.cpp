@@ -1,0 +1,216 @@
+#include "train/local_sgd.h"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <vector>
+
+#include "comm/run_workers.h"
+#include "core/options.h"
+#include "train/quadratic_worker.h"
+
+namespace localbatch {
+namespace {
+
+template <class Part>
+Part default_part(std::span<const PartRow<Part>> table, std::string_view name) {
+  Options options = Options::describing();
+  for (const PartRow<Part>& row : table)
+    if (row.name == name) return row.make(options);
+  FAIL("no part of this name");
+  throw;
+}
+
+LocalSgd make_method(std::int64_t max_samples, int sync_interval, double learning_rate) {
+  return {.max_samples = max_samples,
+          .learning_rate = [=](std::int64_t, std::int64_t) { return learning_rate; },
+          .sync_interval = [=](const SyncContext&) { return sync_interval; },
+          .controller = default_part(batch_size_controller_table(), "fixed"),
+          .limits = {},
+          .statistics = {}};
+}
+
+struct Run {
+  std::vector<float> x;
+  std::vector<RoundRecord> rounds;
+  Progress progress;
+  Outcome outcome = Outcome::kFinished;
+};
+
+/// Runs `workers` quadratic workers in one process and returns what worker 0 saw.
+Run run(const LocalSgd& method, const QuadraticWorker::Problem& problem, int workers,
+        int local_batch_size) {
+  Run result;
+  const auto processes = single_process();
+  run_workers(workers, *processes, [&](Communicator& comm) {
+    QuadraticWorker worker(problem, comm.worker());
+    const auto outer = default_part(outer_optimizer_table(), "averaging")(problem.target.size());
+    Progress progress{.local_batch_size = local_batch_size};
+    std::vector<RoundRecord> rounds;
+    const Outcome outcome = local_sgd(method, worker, *outer, comm, progress,
+                                      [&](const RoundRecord& round) { rounds.push_back(round); });
+    if (comm.worker() != 0) return;
+    result = {{worker.parameters().begin(), worker.parameters().end()}, rounds, progress, outcome};
+  });
+  return result;
+}
+
+const QuadraticWorker::Problem kQuiet{.target = {1, -2, 3, 0.5F}};
+const QuadraticWorker::Problem kNoisy{.target = std::vector<float>(500, 1.0F), .noise = 2};
+
+TEST_CASE("one worker without noise is gradient descent") {
+  const Run local = run(make_method(40, 4, 0.25), kQuiet, 1, 1);
+  double shrunk = 1;
+  for (int step = 0; step < 40; ++step) shrunk *= 1 - 0.25;
+  for (std::size_t i = 0; i < local.x.size(); ++i)
+    CHECK(local.x[i] == doctest::Approx(kQuiet.target[i] * (1 - shrunk)).epsilon(1e-5));
+  CHECK(local.rounds.size() == 10);
+}
+
+TEST_CASE("H = 1 is synchronous SGD on the mean gradient of the pooled batch") {
+  constexpr int kWorkers = 4, kBatch = 3, kSteps = 20;
+  constexpr double kRate = 0.1;
+  const Run local =
+      run(make_method(kWorkers * kBatch * kSteps, 1, kRate), kNoisy, kWorkers, kBatch);
+
+  std::vector<QuadraticWorker> workers;
+  for (int m = 0; m < kWorkers; ++m) workers.emplace_back(kNoisy, m);
+  std::vector<double> x(kNoisy.target.size(), 0.0);
+  for (int step = 0; step < kSteps; ++step) {
+    std::vector<double> mean(x.size(), 0.0);
+    for (QuadraticWorker& worker : workers) {
+      for (std::size_t i = 0; i < x.size(); ++i) worker.parameters()[i] = static_cast<float>(x[i]);
+      worker.local_step(kBatch, kRate);
+      for (std::size_t i = 0; i < x.size(); ++i) mean[i] += double{worker.gradient()[i]} / kWorkers;
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= kRate * mean[i];
+  }
+  for (std::size_t i = 0; i < x.size(); ++i)
+    CHECK(double{local.x[i]} == doctest::Approx(x[i]).epsilon(1e-5));
+}
+
+TEST_CASE("workers with equal gradients equal one worker") {
+  const Run one = run(make_method(24, 3, 0.25), kQuiet, 1, 1);
+  const Run four = run(make_method(96, 3, 0.25), kQuiet, 4, 1);
+  CHECK(one.x == four.x);
+  for (const RoundRecord& round : four.rounds) CHECK(round.drift == 0);
+}
+
+TEST_CASE("a round does H local steps and synchronizes state once") {
+  const auto processes = single_process();
+  QuadraticWorker* seen = nullptr;
+  run_workers(1, *processes, [&](Communicator& comm) {
+    QuadraticWorker worker(kQuiet, 0);
+    seen = &worker;
+    const auto outer = default_part(outer_optimizer_table(), "averaging")(kQuiet.target.size());
+    Progress progress{.local_batch_size = 2};
+    local_sgd(make_method(30, 5, 0.1), worker, *outer, comm, progress, [](const RoundRecord&) {});
+    CHECK(seen->steps() == 15);
+    CHECK(seen->synchronizations() == 3);
+  });
+}
+
+TEST_CASE("the last round is cut to the local steps that the budget allows") {
+  const Run local = run(make_method(100, 16, 0.1), kQuiet, 2, 4);
+  REQUIRE(local.rounds.size() == 1);
+  CHECK(local.rounds[0].local_steps == 13);
+  CHECK(local.progress.samples == 104);
+}
+
+TEST_CASE("the learning rate is a function of the samples processed before each local step") {
+  std::vector<std::int64_t> asked;
+  LocalSgd method = make_method(24, 2, 0);
+  method.learning_rate = [&](std::int64_t samples, std::int64_t) {
+    asked.push_back(samples);
+    return 0.1;
+  };
+  run(method, kQuiet, 1, 4);
+  CHECK(asked == std::vector<std::int64_t>{0, 0, 0, 4, 8, 8, 8, 12, 16, 16, 16, 20});
+}
+
+TEST_CASE("stopping between rounds and going on from the same progress gives the same bytes") {
+  LocalSgd whole = make_method(4096, 4, 0.05);
+  whole.controller = default_part(batch_size_controller_table(), "norm_test");
+  LocalSgd first_half = whole;
+  first_half.max_samples = 1000;
+  const Run uninterrupted = run(whole, kNoisy, 4, 2);
+
+  std::vector<float> x;
+  const auto processes = single_process();
+  run_workers(4, *processes, [&](Communicator& comm) {
+    QuadraticWorker worker(kNoisy, comm.worker());
+    const auto outer = default_part(outer_optimizer_table(), "averaging")(kNoisy.target.size());
+    Progress progress{.local_batch_size = 2};
+    const auto ignore = [](const RoundRecord&) {};
+    // A round that is cut short would not be the same run, so the first half ends at a round's end.
+    std::int64_t stop = 0;
+    for (const RoundRecord& round : uninterrupted.rounds)
+      if (round.samples <= first_half.max_samples) stop = round.samples;
+    LocalSgd first = first_half;
+    first.max_samples = stop;
+    local_sgd(first, worker, *outer, comm, progress, ignore);
+    local_sgd(whole, worker, *outer, comm, progress, ignore);
+    if (comm.worker() == 0) x.assign(worker.parameters().begin(), worker.parameters().end());
+  });
+  CHECK(x == uninterrupted.x);
+}
+
+TEST_CASE("the norm test lets the batch grow while the loss of a noisy problem falls") {
+  LocalSgd method = make_method(200000, 8, 0.1);
+  method.controller = default_part(batch_size_controller_table(), "norm_test");
+  method.limits.max = 512;
+  const Run local = run(method, kNoisy, 4, 2);
+  CHECK(local.rounds.front().loss > 100 * local.rounds.back().loss);
+  CHECK(local.progress.local_batch_size == 512);
+  int before = 2;
+  for (const RoundRecord& round : local.rounds) {
+    CHECK(round.local_batch_size >= before);
+    before = round.local_batch_size;
+  }
+}
+
+TEST_CASE("every round of a test can be audited from its record") {
+  LocalSgd method = make_method(20000, 4, 0.1);
+  method.controller = default_part(batch_size_controller_table(), "norm_test");
+  method.limits = {.max = 64, .multiple_of = 8};
+  const Run local = run(method, kNoisy, 4, 8);
+  for (const RoundRecord& round : local.rounds) {
+    const BatchSizeDecision again = apply_limits(method.limits, round.local_batch_size, round.wish);
+    CHECK(again.next == round.decision.next);
+    CHECK(again.reason == round.decision.reason);
+    if (!round.statistics) {
+      CHECK(round.local_batch_size == 64);
+      CHECK(round.decision.reason == Reason::kNotDue);
+      continue;
+    }
+    REQUIRE(round.wish.test.has_value());
+    const auto& statistics = *round.statistics;
+    CHECK(round.wish.test->statistic ==
+          doctest::Approx(statistics.variance / (4.0 * round.local_batch_size)));
+    CHECK(round.wish.test->threshold == doctest::Approx(0.64 * statistics.squared_norm));
+  }
+}
+
+TEST_CASE("a fixed batch is never tested and a lone worker has no variance") {
+  const Run fixed = run(make_method(64, 2, 0.1), kNoisy, 4, 2);
+  for (const RoundRecord& round : fixed.rounds) {
+    CHECK_FALSE(round.statistics.has_value());
+    CHECK(round.decision.reason == Reason::kFixed);
+  }
+  LocalSgd method = make_method(64, 2, 0.1);
+  method.controller = default_part(batch_size_controller_table(), "norm_test");
+  const Run lone = run(method, kNoisy, 1, 2);
+  for (const RoundRecord& round : lone.rounds) {
+    CHECK(round.decision.reason == Reason::kTooFewChunks);
+    CHECK(round.decision.next == 2);
+  }
+}
+
+TEST_CASE("divergence ends the run after the round that shows it") {
+  const Run local = run(make_method(100000, 4, 1e20), kQuiet, 2, 1);
+  CHECK(local.outcome == Outcome::kDiverged);
+  CHECK(local.rounds.size() < 10);
+}
+
+}  // namespace
+}  // namespace localbatch

@@ -1,0 +1,205 @@
+#include "train/network_worker.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "comm/run_workers.h"
+#include "core/options.h"
+#include "core/random.h"
+
+namespace localbatch {
+namespace {
+
+Dataset make_dataset(std::uint32_t train_images, std::uint32_t test_images) {
+  Dataset dataset{.shape = {3, 8, 8},
+                  .num_classes = 4,
+                  .mean = {0.5F, 0.5F, 0.5F},
+                  .stddev = {0.3F, 0.3F, 0.3F},
+                  .train = {},
+                  .test = {}};
+  const auto fill = [&](ImageSet& set, std::uint32_t images, std::uint64_t seed) {
+    RandomStream random(seed, Purpose::kTest);
+    for (std::uint32_t i = 0; i < images; ++i)
+      set.labels.push_back(static_cast<std::uint8_t>(random.below(4)));
+    for (std::size_t i = 0; i < images * dataset.shape.size(); ++i)
+      set.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+  };
+  fill(dataset.train, train_images, 1);
+  fill(dataset.test, test_images, 2);
+  return dataset;
+}
+
+Model make_mlp_model() {
+  Model model({3, 8, 8});
+  const ValueId hidden = model.add("fc1", Dense{.src = 0, .features = 20});
+  const ValueId relu = model.add("relu1", Relu{.src = hidden});
+  model.add("fc", Dense{.src = relu, .features = 4});
+  return model;
+}
+
+Model make_batch_norm_model() {
+  Model model({3, 8, 8});
+  ValueId x = model.add("conv1", Convolution{.src = 0, .channels = 16, .kernel = 3, .padding = 1});
+  x = model.add("bn1", BatchNorm{.src = x, .relu = true});
+  x = model.add("avgpool", AveragePool{.src = x});
+  model.add("fc", Dense{.src = x, .features = 4});
+  return model;
+}
+
+InnerOptimizerChoice make_sgd(std::string_view momentum, StatePolicy at_sync) {
+  Node node;
+  node.entries.push_back({.key = "momentum", .key_location = {}, .value = {}});
+  node.entries[0].value.kind = Node::Kind::kScalar;
+  node.entries[0].value.scalar = momentum;
+  Options options(node);
+  InnerOptimizerChoice choice = inner_optimizer_table()[0].make(options);
+  choice.at_sync = at_sync;
+  return choice;
+}
+
+struct Case {
+  Model model = make_mlp_model();
+  int workers = 1;
+  int micro_batch = 64;
+  int slots = 1;
+  std::string_view momentum = "0";
+  StatePolicy optimizer_at_sync = StatePolicy::kKeep;
+  StatePolicy batch_norm_at_sync = StatePolicy::kKeep;
+};
+
+/// Runs `body` on every worker of a small problem without augmentation.
+template <class Body>
+void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
+  SlotPool slots(test.model, test.micro_batch, 1, test.slots);
+  const TrainingSetup setup{.dataset = dataset,
+                            .augmentation = {},
+                            .model = test.model,
+                            .micro_batch = test.micro_batch,
+                            .seed = 5,
+                            .inner_optimizer = make_sgd(test.momentum, test.optimizer_at_sync),
+                            .batch_norm_at_sync = test.batch_norm_at_sync,
+                            .slots = slots};
+  const auto processes = single_process();
+  run_workers(test.workers, *processes, [&](Communicator& comm) {
+    NetworkWorker worker(setup, comm.worker(), comm.num_workers());
+    body(worker, comm);
+  });
+}
+
+std::vector<float> parameters_after(const Case& test, int local_batch_size, int rounds, int H) {
+  const Dataset dataset = make_dataset(101, 10);
+  std::vector<float> result;
+  with_workers(test, dataset, [&](NetworkWorker& worker, Communicator& comm) {
+    for (int round = 0; round < rounds; ++round) {
+      for (int h = 0; h < H; ++h) worker.local_step(local_batch_size, 0.1);
+      comm.average(worker.parameters(), worker.parameters());
+      worker.synchronize_state(comm);
+    }
+    if (comm.worker() == 0) result.assign(worker.parameters().begin(), worker.parameters().end());
+  });
+  return result;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(double{a[i]} - double{b[i]}));
+  return largest;
+}
+
+TEST_CASE("micro-batches of 16, 32 and 64 give the same step without batch norm, to rounding") {
+  const auto of_micro_batch = [](int micro_batch) {
+    return parameters_after({.micro_batch = micro_batch}, 100, 3, 1);
+  };
+  const std::vector<float> whole = of_micro_batch(100);
+  for (const int micro_batch : {16, 32, 64})
+    CHECK(largest_difference(of_micro_batch(micro_batch), whole) < 1e-6);
+  CHECK(largest_difference(parameters_after({.micro_batch = 100}, 99, 3, 1), whole) > 1e-4);
+}
+
+TEST_CASE("H = 1 with plain SGD on four workers is one worker with the pooled batch, to rounding") {
+  const std::vector<float> pooled = parameters_after({}, 32, 6, 1);
+  const std::vector<float> four = parameters_after({.workers = 4}, 8, 6, 1);
+  CHECK(largest_difference(pooled, four) < 1e-6);
+  const std::vector<float> local = parameters_after({.workers = 4}, 8, 3, 2);
+  CHECK(largest_difference(pooled, local) > 1e-5);
+}
+
+TEST_CASE("averaged momentum keeps four workers equal to one with the pooled batch") {
+  const Case one{.momentum = "0.9"};
+  Case four{.workers = 4, .momentum = "0.9", .optimizer_at_sync = StatePolicy::kAverage};
+  const std::vector<float> pooled = parameters_after(one, 32, 6, 1);
+  CHECK(largest_difference(pooled, parameters_after(four, 8, 6, 1)) < 2e-6);
+  four.optimizer_at_sync = StatePolicy::kReset;
+  CHECK(largest_difference(pooled, parameters_after(four, 8, 6, 1)) > 1e-4);
+}
+
+TEST_CASE("the number of execution slots does not change a bit") {
+  Case test{.workers = 5, .slots = 1};
+  const std::vector<float> one_slot = parameters_after(test, 8, 2, 3);
+  test.slots = 4;
+  CHECK(parameters_after(test, 8, 2, 3) == one_slot);
+}
+
+TEST_CASE("batch-norm statistics follow their policy at a synchronization") {
+  const Dataset dataset = make_dataset(64, 10);
+  const auto statistics_after = [&](StatePolicy policy) {
+    std::vector<std::vector<float>> all(3);
+    with_workers({.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = policy},
+                 dataset, [&](NetworkWorker& worker, Communicator& comm) {
+                   worker.local_step(8, 0.1);
+                   worker.synchronize_state(comm);
+                   all[static_cast<std::size_t>(comm.worker())].assign(worker.statistics().begin(),
+                                                                       worker.statistics().end());
+                 });
+    return all;
+  };
+  const auto kept = statistics_after(StatePolicy::kKeep);
+  CHECK(kept[0] != kept[1]);
+  const auto averaged = statistics_after(StatePolicy::kAverage);
+  CHECK(averaged[0] == averaged[1]);
+  CHECK(averaged[0] == averaged[2]);
+  CHECK(double{averaged[0][0]} ==
+        doctest::Approx((double{kept[0][0]} + double{kept[1][0]} + double{kept[2][0]}) / 3));
+  const auto reset = statistics_after(StatePolicy::kReset);
+  for (std::size_t i = 0; i < reset[0].size(); ++i) CHECK(reset[0][i] == (i < 16 ? 0.0F : 1.0F));
+}
+
+TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work") {
+  const Dataset dataset = make_dataset(64, 103);
+  const auto evaluate = [&](int workers, int micro_batch) {
+    Evaluation result;
+    with_workers({.model = make_batch_norm_model(),
+                  .workers = workers,
+                  .micro_batch = micro_batch,
+                  .slots = 2},
+                 dataset, [&](NetworkWorker& worker, Communicator& comm) {
+                   const Evaluation mine = worker.evaluate_test_set(comm);
+                   if (comm.worker() == comm.num_workers() - 1) result = mine;
+                 });
+    return result;
+  };
+  const Evaluation alone = evaluate(1, 103);
+  CHECK(alone.images == 103);
+  for (const int workers : {2, 3, 7}) {
+    const Evaluation shared = evaluate(workers, 16);
+    CHECK(shared.images == 103);
+    CHECK(shared.correct == alone.correct);
+    CHECK(shared.loss_sum == doctest::Approx(alone.loss_sum).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("a local step takes samples where the last one stopped, whatever their sizes") {
+  const Dataset dataset = make_dataset(50, 10);
+  with_workers({}, dataset, [&](NetworkWorker& worker, Communicator&) {
+    worker.local_step(7, 0.1);
+    worker.local_step(30, 0.1);
+    CHECK(worker.sampler().drawn() == 37);
+  });
+}
+
+}  // namespace
+}  // namespace localbatch
