@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
+#include <vector>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -48,29 +50,27 @@ Crop draw_crop(const Augmentation& augmentation, std::uint64_t seed, Draw draw) 
   return {.dy = dy, .dx = dx, .mirrored = random.below(2) == 1 && augmentation.flip};
 }
 
+/// Keeps a row of the original between |dx| black pixels on either side: whatever the offset is, a
+/// row is normalized in one piece and a row of the crop is one copy.
 void write_channel(const ImageShape& shape, const Crop& crop, ChannelScale scale,
                    const std::uint8_t* from, float* to) {
-  const int width = shape.width;
+  const int width = shape.width, margin = std::abs(crop.dx);
   const float black = scale(0);
-  // Columns begin .. end - 1 of the crop, before mirroring, lie inside the original.
-  const int begin = std::clamp(-crop.dx, 0, width);
-  const int end = std::clamp(width - crop.dx, begin, width);
+  std::vector<float> padded(static_cast<std::size_t>(width + 2 * margin), black);
+  float* const inside = padded.data() + margin;
+  const float* const window = inside + (crop.mirrored ? -crop.dx : crop.dx);
   for (int y = 0; y < shape.height; ++y, to += width) {
     const int row = y + crop.dy;
     if (row < 0 || row >= shape.height) {
       std::fill_n(to, width, black);
       continue;
     }
-    const std::uint8_t* const inside = from + std::ptrdiff_t{row} * width + begin + crop.dx;
-    if (crop.mirrored) {
-      std::fill_n(to, width - end, black);
-      normalize_mirrored(scale, inside, end - begin, to + (width - end));
-      std::fill_n(to + (width - begin), begin, black);
-    } else {
-      std::fill_n(to, begin, black);
-      normalize(scale, inside, end - begin, to + begin);
-      std::fill_n(to + end, width - end, black);
-    }
+    const std::uint8_t* const pixels = from + std::ptrdiff_t{row} * width;
+    if (crop.mirrored)
+      normalize_mirrored(scale, pixels, width, inside);
+    else
+      normalize(scale, pixels, width, inside);
+    std::copy_n(window, width, to);
   }
 }
 

@@ -108,3 +108,12 @@ TEST_CASE("copies of options declare into one list") {
   CHECK_NOTHROW(options.finish());
   CHECK(keys_of(options.declarations()[0].parts) == std::vector<std::string>{"a", "b"});
 }
+
+TEST_CASE("a text that YAML would take for nothing or for a number is declared in quotes") {
+  for (const std::string text : {"null", "Null", "NULL", "12", "-x", "a b", "", "it's"}) {
+    const Node file = map({{"root", scalar(text)}});
+    Options options(file);
+    CHECK(options.text("root", {.meaning = "where data lie"}) == text);
+    CHECK(options.declarations().at(0).value.front() == '\'');
+  }
+}

@@ -76,24 +76,26 @@ class SoftmaxRegression {
 
 /// A pair of gratings a quarter of a wave apart under a raised cosine, without a constant part.
 struct WavePair {
-  static constexpr int kSide = 18;
-  std::array<float, kSide * kSide> cosine{}, sine{};
+  static constexpr int kSide = 18, kArea = 324;
+  std::array<float, kArea> cosine{}, sine{};
 
   WavePair(double angle, double wavelength) {
     constexpr double kTurn = 2 * std::numbers::pi;
-    std::array<double, kSide * kSide> window{};
+    std::array<double, kArea> window{};
     double weight = 0, mean_cosine = 0, mean_sine = 0;
     const auto phase = [&](int i) {
-      return kTurn / wavelength * (std::cos(angle) * (i % kSide) + std::sin(angle) * (i / kSide));
+      const int x = i % kSide, y = i / kSide;
+      return kTurn / wavelength * (std::cos(angle) * x + std::sin(angle) * y);
     };
-    for (int i = 0; i < kSide * kSide; ++i) {
-      window[i] = (1 - std::cos(kTurn * (i % kSide + 0.5) / kSide)) *
-                  (1 - std::cos(kTurn * (i / kSide + 0.5) / kSide));
+    for (int i = 0; i < kArea; ++i) {
+      const int x = i % kSide, y = i / kSide;
+      window[i] =
+          (1 - std::cos(kTurn * (x + 0.5) / kSide)) * (1 - std::cos(kTurn * (y + 0.5) / kSide));
       weight += window[i];
       mean_cosine += window[i] * std::cos(phase(i));
       mean_sine += window[i] * std::sin(phase(i));
     }
-    for (int i = 0; i < kSide * kSide; ++i) {
+    for (int i = 0; i < kArea; ++i) {
       cosine[i] = static_cast<float>(window[i] * (std::cos(phase(i)) - mean_cosine / weight));
       sine[i] = static_cast<float>(window[i] * (std::sin(phase(i)) - mean_sine / weight));
     }
@@ -107,7 +109,7 @@ struct WavePair {
         float energy = 0;
         for (int channel = 0; channel < 3; ++channel) {
           float c = 0, s = 0;
-          for (int i = 0; i < kSide * kSide; ++i) {
+          for (int i = 0; i < kArea; ++i) {
             const float pixel = image[channel * 1024 + (top + i / kSide) * 32 + left + i % kSide];
             c += cosine[i] * pixel;
             s += sine[i] * pixel;

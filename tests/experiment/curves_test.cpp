@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
@@ -18,8 +20,10 @@ namespace {
 template <class Row>
 std::string header(std::span<const CsvColumn<Row>> columns) {
   std::string line;
-  for (const CsvColumn<Row>& column : columns)
-    line += (line.empty() ? "" : ",") + std::string(column.name);
+  for (const CsvColumn<Row>& column : columns) {
+    if (!line.empty()) line += ',';
+    line += column.name;
+  }
   return line;
 }
 

@@ -191,10 +191,10 @@ TEST_CASE("texts and lists that YAML could misread survive being written and rea
         "max_samples: 9\ndataset: {name: cifar10}\n"
         "learning_rate: {name: multistep, peak: 0.1, milestones: [3, 6]}\n",
         "f.yaml");
-    Node root;
-    root.kind = Node::Kind::kScalar;
-    root.scalar = text;
-    file.entries[1].value.entries.push_back({.key = "root", .key_location = {}, .value = root});
+    Node::Entry root{.key = "root", .key_location = {}, .value = {}};
+    root.value.kind = Node::Kind::kScalar;
+    root.value.scalar = text;
+    file.entries[1].value.entries.push_back(root);
     const std::string once = resolved_yaml(read_experiment(Options(file)).resolved);
     const Node again = parse_experiment(once, "again.yaml");
     CHECK(at(at(again, "dataset"), "root").scalar == text);

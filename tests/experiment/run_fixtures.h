@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -67,7 +68,11 @@ inline RunRequest request(const ScratchFolder& scratch, const std::string& text,
                           const std::vector<std::string>& settings = {}) {
   const std::filesystem::path file = scratch.path() / (output + ".yaml");
   std::ofstream(file) << text;
-  return {.file = file, .settings = settings, .output = scratch.path() / output};
+  return {.file = file,
+          .settings = settings,
+          .output = scratch.path() / output,
+          .force = false,
+          .command_line = {}};
 }
 
 inline RunResult run_alone(const RunRequest& request) {

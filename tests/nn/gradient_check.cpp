@@ -85,15 +85,17 @@ std::vector<GradientErrors> gradient_errors(Network& network, int images, std::u
   std::vector<GradientErrors> errors;
   for (const TensorView& tensor : loss.tensors()) {
     const auto mine = std::span(gradient).subspan(tensor.offset, tensor.size);
-    const double norm = std::sqrt(squared_norm(mine));
-    // f32 losses carry noise near 1e-7. A step that changes the loss by 1e-3 keeps it near 1e-4 of
-    // the slope, and crosses few kinks.
-    const double h = 1e-3 / norm;
+    // A bias in front of batch norm has a gradient of zero.
+    const double norm = std::max(0.01, std::sqrt(squared_norm(mine)));
+    // f32 losses carry noise near 1e-7. A step that changes the loss by 5e-4 keeps it well below
+    // 1e-3 of the slope, and crosses few kinks.
+    const double h = 5e-4 / norm;
     const auto error_along = [&](const std::function<float(std::size_t)>& entry) {
       std::vector<float> direction(tensor.size);
       for (std::size_t i = 0; i < tensor.size; ++i) direction[i] = entry(i);
       const double length = std::sqrt(squared_norm(direction));
-      for (float& value : direction) value = static_cast<float>(double{value} / length);
+      for (float& value : direction)
+        value = length > 0 ? static_cast<float>(double{value} / length) : 0.0F;
       return std::abs(slope(loss, tensor, direction, h) - inner_product(direction, mine)) / norm;
     };
     errors.push_back({.tensor = tensor.name,
@@ -106,19 +108,20 @@ std::vector<GradientErrors> gradient_errors(Network& network, int images, std::u
   return errors;
 }
 
-std::vector<GradientErrors> median_gradient_errors(Network& network, int images) {
-  constexpr std::size_t kSeeds = 3;
-  std::array<std::vector<GradientErrors>, kSeeds> runs;
-  for (std::size_t i = 0; i < kSeeds; ++i) runs[i] = gradient_errors(network, images, i + 1);
+std::vector<GradientErrors> median_gradient_errors(Network& network, int images, int seeds) {
+  std::vector<std::vector<GradientErrors>> runs;
+  for (int seed = 1; seed <= seeds; ++seed)
+    runs.push_back(gradient_errors(network, images, static_cast<std::uint64_t>(seed)));
   std::vector<GradientErrors> medians = runs[0];
   for (std::size_t tensor = 0; tensor < medians.size(); ++tensor)
     for (double GradientErrors::*const error :
          {&GradientErrors::along_gradient, &GradientErrors::along_half,
           &GradientErrors::along_random}) {
-      std::array<double, kSeeds> values{};
-      for (std::size_t i = 0; i < kSeeds; ++i) values[i] = runs[i][tensor].*error;
-      std::ranges::nth_element(values, values.begin() + kSeeds / 2);
-      medians[tensor].*error = values[kSeeds / 2];
+      std::vector<double> values;
+      for (const std::vector<GradientErrors>& run : runs) values.push_back(run[tensor].*error);
+      const auto middle = values.begin() + seeds / 2;
+      std::ranges::nth_element(values, middle);
+      medians[tensor].*error = *middle;
     }
   return medians;
 }

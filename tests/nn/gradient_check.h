@@ -9,8 +9,9 @@
 namespace localbatch {
 
 /// How far the gradient by one tensor is from finite differences of the training loss along three
-/// directions, each error relative to the norm of that gradient: along the gradient itself, along
-/// the gradient on a random half of its entries, and along a random direction.
+/// directions, each error relative to the norm of that gradient (or to 0.01 if that is more): along
+/// the gradient itself, along the gradient on a random half of its entries, and along a random
+/// direction.
 struct GradientErrors {
   std::string tensor;
   double along_gradient = 0;
@@ -21,8 +22,8 @@ struct GradientErrors {
 /// Weights, images and labels are a function of the seed. One entry a parameter tensor.
 std::vector<GradientErrors> gradient_errors(Network& network, int images, std::uint64_t seed);
 
-/// The median over three seeds, entry by entry. A step over the kink of a ReLU or past the winner
-/// of a max-pool disturbs some finite differences, but not most of them.
-std::vector<GradientErrors> median_gradient_errors(Network& network, int images);
+/// The median over this odd number of seeds, entry by entry. A step over the kink of a ReLU or past
+/// the winner of a max-pool disturbs some finite differences, but not most of them.
+std::vector<GradientErrors> median_gradient_errors(Network& network, int images, int seeds);
 
 }  // namespace localbatch

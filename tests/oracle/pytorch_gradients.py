@@ -2,9 +2,10 @@
 """Gradients of residual networks by PyTorch in double precision, for tests/nn/oracle_test.cpp.
 
 Weights, images and labels come from the same counter-based random numbers as in the C++ test
-(lib/core/random.h), so only gradients have to travel. For every network two files are written:
+(lib/core/random.h), so only gradients have to travel. Files that are newer than this script are
+kept. For every network two files are written:
 
-  <network>.txt  the loss, and for every tensor one line
+  <network>.txt  the loss, the margin (see margin_of), and for every tensor one line
                  tensor <name> <entries> <norm of the gradient> <error of PyTorch in f32> <samples>
                  followed by one line "<index> <value>" for each sample. The error is
                  |g32 - g64| / |g64|.
@@ -25,8 +26,8 @@ PURPOSE_TEST = 1000
 IMAGES, LABELS = 1_000_000, 1_000_001  # streams beside those of the tensors
 SAMPLES = 32
 
-# name: (batch, seed); the seeds and the reason for them are repeated in oracle_test.cpp
-NETWORKS = {"resnet20": (16, 1), "resnet18": (8, 1), "resnet50": (8, 1)}
+# name: (images, seed, distance of batch-norm biases from zero); the same in oracle_test.cpp
+NETWORKS = {"resnet20": (16, 3, 3.0), "resnet18": (8, 1, 3.0), "resnet50": (8, 1, 4.0)}
 
 
 def philox(counter, key):
@@ -129,12 +130,12 @@ class ResNet(nn.Module):
 
 
 def relu(x):
-    """Keeps the signs of what it saw, so that two precisions can be compared."""
-    relu.masks.append(x.detach() > 0)
+    """Keeps what it saw, so that two precisions can be compared."""
+    relu.seen.append(x.detach())
     return torch.relu(x)
 
 
-relu.masks = []
+relu.seen = []
 
 
 def make_network(name):
@@ -145,52 +146,73 @@ def make_network(name):
     }[name]()
 
 
-def fill(network, seed):
+def fill(network, seed, bias):
     """As fill_parameters in oracle_test.cpp."""
     for index, (name, parameter) in enumerate(network.named_parameters()):
+        count = parameter.numel()
         if parameter.dim() > 1:
-            fan_in = parameter.numel() // parameter.shape[0]
-            center, half_width = 0.0, math.sqrt(6.0 / fan_in)
+            half_width = math.sqrt(6.0 / (count // parameter.shape[0]))
+            classifier = name == "fc.weight"
+            values = uniform(seed, index, count, 0.0, half_width / 8 if classifier else half_width)
+        elif name == "fc.bias":
+            values = uniform(seed, index, count, 0.0, 0.125)
         elif name.endswith(".weight"):
-            center, half_width = 1.0, 0.5
+            values = uniform(seed, index, count, 1.0, 0.25)
         else:
-            center, half_width = 0.0, 0.125
-        values = uniform(seed, index, parameter.numel(), center, half_width)
+            signs = numpy.where(numpy.arange(count) % 2 == 0, bias, -bias)
+            values = uniform(seed, index, count, signs, 0.5)
         parameter.data.copy_(torch.from_numpy(values).view(parameter.shape))
 
 
-def gradients(name, seed, batch, dtype):
-    network = make_network(name)
-    fill(network, seed)
+def gradients(network, images, labels, dtype):
+    """The loss, the gradient by tensor, and what every ReLU saw."""
     network = network.to(dtype).train()
-    images = uniform(seed, IMAGES, batch * 3 * 32 * 32, 0.0, 1.7).reshape(batch, 3, 32, 32)
-    # 2^32 mod 10 = 6: below(10) rejects products whose low word is below 6, once in 7e8 draws.
-    labels = (random_words(seed, LABELS, batch) * numpy.uint64(10)) >> numpy.uint64(32)
-    logits = network(torch.from_numpy(images).to(dtype))
-    loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels.astype(numpy.int64)))
+    network.zero_grad(set_to_none=True)
+    relu.seen.clear()
+    loss = nn.functional.cross_entropy(network(torch.from_numpy(images).to(dtype)), labels)
     loss.backward()
     tensors = {n: p.grad.double().numpy().reshape(-1) for n, p in network.named_parameters()}
-    return loss.item(), tensors
+    return loss.item(), tensors, list(relu.seen)
+
+
+def margin_of(single, double):
+    """The smallest |input| of a ReLU in units of the f32 error of its layer (rms)."""
+    return min(
+        float(b.abs().min() / (a.double() - b).square().mean().sqrt())
+        for a, b in zip(single, double)
+    )
 
 
 def write(name, folder, full):
-    batch, seed = NETWORKS[name]
-    _, single = gradients(name, seed, batch, torch.float32)
-    loss, double = gradients(name, seed, batch, torch.float64)
+    batch, seed, bias = NETWORKS[name]
+    images = uniform(seed, IMAGES, batch * 3 * 32 * 32, 0.0, 1.7).reshape(batch, 3, 32, 32)
+    # below(10) would reject products whose low word is below 2^32 mod 10 = 6: once in 7e8 draws.
+    labels = (random_words(seed, LABELS, batch) * numpy.uint64(10)) >> numpy.uint64(32)
+    labels = torch.from_numpy(labels.astype(numpy.int64))
+    network = make_network(name)
+    fill(network, seed, bias)
+    _, single, single_seen = gradients(network, images, labels, torch.float32)
+    loss, double, double_seen = gradients(network, images, labels, torch.float64)
+    margin = margin_of(single_seen, double_seen)
     random = numpy.random.RandomState(0)
-    lines = [f"loss {loss:.15e}"]
+    lines = [f"loss {loss:.15e}", f"margin {margin:.1f}"]
+    errors = []
     for tensor, g in double.items():
         norm = numpy.linalg.norm(g)
-        error = numpy.linalg.norm(single[tensor] - g) / norm
+        errors.append(numpy.linalg.norm(single[tensor] - g) / norm)
         samples = range(g.size)
         if g.size > SAMPLES:
             samples = sorted(random.randint(0, g.size, SAMPLES))
-        lines.append(f"tensor {tensor} {g.size} {norm:.10e} {error:.3e} {len(samples)}")
+        lines.append(f"tensor {tensor} {g.size} {norm:.10e} {errors[-1]:.3e} {len(samples)}")
         lines.extend(f"{i} {g[i]:.9e}" for i in samples)
     folder.mkdir(parents=True, exist_ok=True)
     if full:
         numpy.concatenate(list(double.values())).tofile(folder / f"{name}.f64")
     (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    print(
+        f"{name}: error of PyTorch in f32: median {numpy.median(errors):.2e}, largest "
+        f"{max(errors):.2e}; margin {margin:.1f}"
+    )
 
 
 def main():
@@ -198,6 +220,12 @@ def main():
     parser.add_argument("folder", type=pathlib.Path, help="where the files go")
     parser.add_argument("--full", action="store_true", help="write the whole gradients as well")
     arguments = parser.parse_args()
+    outputs = [arguments.folder / f"{name}.txt" for name in NETWORKS]
+    if arguments.full:
+        outputs += [arguments.folder / f"{name}.f64" for name in NETWORKS]
+    script = pathlib.Path(__file__)
+    if all(o.exists() and o.stat().st_mtime > script.stat().st_mtime for o in outputs):
+        return
     for name in NETWORKS:
         write(name, arguments.folder, arguments.full)
 

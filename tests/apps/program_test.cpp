@@ -1,0 +1,257 @@
+// The program as a person starts it: exit status, standard output and standard error.
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "data/fixtures.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Finished {
+  int status = -1;
+  std::string out;
+  std::vector<std::string> errors;  ///< lines of standard error
+};
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+/// A folder with a small experiment, and the shell that runs the program in it.
+class Desk {
+ public:
+  Desk() {
+    std::ofstream(folder_.path() / "tiny.yaml")
+        << "experiment: tiny\nworkers: 2\nmax_samples: 64\n"
+           "dataset: {name: synthetic, train_samples: 40, test_samples: 20}\n"
+           "model: {name: softmax_regression}\nlearning_rate: {peak: 0.01}\n"
+           "batch_size: {initial: 4, max: 8}\nbatch_size_controller: {name: norm_test}\n";
+  }
+
+  fs::path path(const std::string& name) const { return folder_.path() / name; }
+
+  /// `arguments` as a shell reads them; `launcher` stands before the program.
+  Finished run(const std::string& arguments, const std::string& launcher = {}) const {
+    const std::string command = "cd '" + folder_.path().string() + "' && " + launcher + " '" +
+                                LOCALBATCH_PROGRAM + "' " + arguments + " >stdout 2>stderr";
+    const int status = std::system(command.c_str());
+    return {.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+            .out = text_of(path("stdout")),
+            .errors = lines_of(text_of(path("stderr")))};
+  }
+
+ private:
+  ScratchFolder folder_;
+};
+
+/// A refusal: status 2, one line of ours that contains `parts`, no results.
+void check_refused(const Desk& desk, const std::string& arguments,
+                   const std::vector<std::string>& parts) {
+  const Finished finished = desk.run(arguments);
+  CAPTURE(arguments);
+  CHECK(finished.status == 2);
+  CHECK(finished.out.empty());
+  REQUIRE(finished.errors.size() == 1);
+  CHECK(finished.errors.front().starts_with("localbatch: "));
+  for (const std::string& part : parts)
+    CHECK_MESSAGE(contains(finished.errors.front(), part), finished.errors.front());
+  CHECK_FALSE(fs::exists(desk.path("results")));
+}
+
+bool has_control_characters(const std::string& text) {
+  return std::ranges::any_of(text, [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("help and version go to standard output with status 0") {
+  const Desk desk;
+  for (const char* const arguments :
+       {"--help", "-h", "run --help", "run -h", "describe --help", "--version"}) {
+    CAPTURE(arguments);
+    const Finished finished = desk.run(arguments);
+    CHECK(finished.status == 0);
+    CHECK(contains(finished.out, "localbatch"));
+    CHECK(finished.errors.empty());
+  }
+  const std::string help = desk.run("--help").out;
+  for (const char* const part : {"run", "describe", "exit status", "diverged"})
+    CHECK(contains(help, part));
+  for (const char* const part : {"--set", "--output", "--force"})
+    CHECK(contains(desk.run("run --help").out, part));
+}
+
+TEST_CASE("no arguments: status 2 and how to use the program") {
+  const Desk desk;
+  const Finished finished = desk.run("");
+  CHECK(finished.status == 2);
+  CHECK(contains(finished.out, "usage:"));
+}
+
+TEST_CASE("mistakes in the command line are refused in one line") {
+  const Desk desk;
+  check_refused(desk, "rnu tiny.yaml", {"'rnu' is no command", "did you mean 'run'?"});
+  check_refused(desk, "--verbose", {"'--verbose' is no command"});
+  check_refused(desk, "run", {"an experiment file is missing"});
+  check_refused(desk, "run tiny.yaml --frce", {"frce"});
+  check_refused(desk, "run tiny.yaml other.yaml", {"run: "});
+  check_refused(desk, "run tiny.yaml --set", {"set"});
+  check_refused(desk, "run tiny.yaml --set workers", {"--set workers: expected key=value"});
+  check_refused(desk, "describe batch_size_controler", {"did you mean 'batch_size_controller'?"});
+  check_refused(desk, "describe model resnt", {"did you mean 'resnet'?"});
+  check_refused(desk, "describe model resnet depth", {"depth"});
+}
+
+TEST_CASE("mistakes in the experiment are refused in one line") {
+  const Desk desk;
+  check_refused(desk, "run none.yaml", {"none.yaml"});
+  check_refused(desk, "run .", {"."});
+  check_refused(desk, "run tiny.yaml --set workrs=2", {"unknown key", "did you mean 'workers'?"});
+  check_refused(desk, "run tiny.yaml --set workers=two", {"found 'two', expected an integer"});
+  check_refused(desk, "run tiny.yaml --set workers=0", {"found 0, allowed is 1 .. 65536"});
+  check_refused(desk, "run tiny.yaml --set batch_size.initial=9", {"found 9", "1 .. 8"});
+  std::ofstream(desk.path("bad.yaml")) << "max_samples: 10\nworkers: [1\n";
+  check_refused(desk, "run bad.yaml", {"bad.yaml:3:1", "not valid YAML"});
+  std::ofstream(desk.path("key.yaml")) << text_of(desk.path("tiny.yaml")) << "sede: 3\n";
+  check_refused(desk, "run key.yaml", {"key.yaml:9:1: sede: unknown key", "'seed'"});
+}
+
+TEST_CASE("a data file that is cut short, missing or no data is refused in one line") {
+  const Desk desk;
+  const std::string set = "run tiny.yaml --set 'dataset={name: cifar10, root: cifar}'";
+  check_refused(desk, set, {"cifar", "no such folder"});
+  fs::create_directory(desk.path("cifar"));
+  check_refused(desk, set, {"data_batch_1.bin"});
+  std::ofstream(desk.path("cifar") / "data_batch_1.bin") << std::string(3073 * 10000 - 1, '\0');
+  check_refused(desk, set, {"data_batch_1.bin: found 30729999 bytes, expected 30730000"});
+}
+
+TEST_CASE("results that cannot be written are refused, and nothing else is touched") {
+  const Desk desk;
+  std::ofstream(desk.path("file")) << "notes";
+  check_refused(desk, "run tiny.yaml --output file", {"file/tiny/run-", "cannot be made"});
+  CHECK(text_of(desk.path("file")) == "notes");
+  check_refused(desk, "run tiny.yaml --output /dev/null", {"/dev/null/tiny/run-"});
+  check_refused(desk, "run tiny.yaml --output /proc", {"/proc/tiny", "cannot be made"});
+}
+
+TEST_CASE("a run prints plain text, writes its curves, and is not repeated over its results") {
+  const Desk desk;
+  const Finished first = desk.run("run tiny.yaml");
+  CHECK(first.status == 0);
+  CHECK(first.errors.empty());
+  CHECK_FALSE(has_control_characters(first.out));
+  CHECK(contains(first.out, "accuracy"));
+  const fs::path folder = fs::directory_iterator(desk.path("results/tiny"))->path();
+  CHECK(contains(first.out, "results/tiny/" + folder.filename().string()));
+  const std::string rounds = text_of(folder / "rounds.csv");
+  CHECK(lines_of(rounds).size() > 4);
+
+  const Finished second = desk.run("run tiny.yaml");
+  CHECK(second.status == 2);
+  REQUIRE(second.errors.size() == 1);
+  CHECK(contains(second.errors.front(), "holds results already; --force replaces them"));
+  CHECK(text_of(folder / "rounds.csv") == rounds);
+
+  CHECK(desk.run("run tiny.yaml --force").status == 0);
+  CHECK(text_of(folder / "rounds.csv") == rounds);
+  CHECK(std::distance(fs::directory_iterator(desk.path("results/tiny")), {}) == 1);
+}
+
+TEST_CASE("a run that diverges ends with status 3 and its curves are there") {
+  const Desk desk;
+  const Finished finished = desk.run(
+      "run tiny.yaml --set learning_rate.peak=1e6 --set inner_optimizer.weight_decay=1 "
+      "--set max_samples=10000");
+  CHECK(finished.status == 3);
+  CHECK(finished.errors.empty());
+  CHECK(contains(finished.out, "diverged in round"));
+  const fs::path folder = fs::directory_iterator(desk.path("results/tiny"))->path();
+  CHECK(contains(text_of(folder / "summary.json"), "diverged"));
+}
+
+TEST_CASE("a full disk is a failure of the world: status 1 and one line with the path") {
+  const Desk desk;
+  // 4 blocks of 512 bytes a file: experiment.yaml fits, the final parameters do not.
+  const Finished finished = desk.run("run tiny.yaml", "trap '' XFSZ; ulimit -f 8;");
+  CHECK(finished.status == 1);
+  REQUIRE(finished.errors.size() == 1);
+  CHECK(finished.errors.front().starts_with("localbatch: "));
+  CHECK(contains(finished.errors.front(), "final_parameters.f32"));
+}
+
+TEST_CASE("mpirun: more ranks than workers are refused by one line") {
+  const Desk desk;
+  const Finished finished = desk.run("run tiny.yaml", LOCALBATCH_MPIRUN " 3");
+  CHECK(finished.status == 2);
+  CHECK(std::ranges::count_if(finished.errors, [](const std::string& line) {
+          return line.starts_with("localbatch: ");
+        }) == 1);
+  CHECK_FALSE(fs::exists(desk.path("results")));
+}
+
+TEST_CASE("mpirun: two ranks print once and end with status 0") {
+  const Desk desk;
+  const Finished finished = desk.run("run tiny.yaml", LOCALBATCH_MPIRUN " 2");
+  CHECK(finished.status == 0);
+  CHECK(contains(finished.out, "2 workers of 1 thread on 2 ranks"));
+  const std::vector<std::string> lines = lines_of(finished.out);
+  CHECK(std::ranges::count_if(
+            lines, [](const std::string& line) { return line.starts_with("curves in "); }) == 1);
+}
+
+TEST_CASE("mpirun: a run that diverges ends with status 3 on two ranks as well") {
+  const Desk desk;
+  const Finished finished = desk.run(
+      "run tiny.yaml --set learning_rate.peak=1e6 --set inner_optimizer.weight_decay=1 "
+      "--set max_samples=10000",
+      LOCALBATCH_MPIRUN " 2");
+  CHECK(finished.status == 3);
+}
+
+TEST_CASE("describe shows parts, their keys and the columns of the curves") {
+  const Desk desk;
+  const auto shows = [&](const std::string& arguments, const std::vector<std::string>& parts) {
+    const Finished finished = desk.run("describe " + arguments);
+    CAPTURE(arguments);
+    CHECK(finished.status == 0);
+    CHECK(finished.errors.empty());
+    CHECK_FALSE(has_control_characters(finished.out));
+    for (const std::string& part : parts) CHECK_MESSAGE(contains(finished.out, part), part);
+  };
+  shows("", {"batch_size_controller", "fixed | norm_test | inner_product_test", "max_samples"});
+  shows("batch_size_controller", {"growth_limit", "norm_test", "eta", "theta"});
+  shows("batch_size_controller norm_test", {"growth_limit", "eta", "0.001 .. 1000"});
+  CHECK_FALSE(contains(desk.run("describe batch_size_controller norm_test").out, "theta"));
+  shows("all", {"hidden_features", "momentum", "every_samples", "post_local"});
+  shows("rounds.csv", {"global_batch_size", "[samples]", "M b"});
+  shows("evaluations.csv", {"test_accuracy"});
+  shows("timing.csv", {"gradient_seconds", "[s]"});
+}
+
+}  // namespace localbatch
