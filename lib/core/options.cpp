@@ -56,6 +56,9 @@ std::string yaml_list(const std::vector<std::int64_t>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
 
+bool is_finite(double value) { return std::isfinite(value); }
+bool is_finite(std::int64_t) { return true; }
+
 template <class Value>
 bool parse_whole(const std::string& text, Value& value) {
   const char* const end = text.data() + text.size();
@@ -104,19 +107,22 @@ const Node* Options::find_scalar(std::string_view key, std::string_view expected
   return &entry->value;
 }
 
-double Options::number(std::string_view key, const NumberKey& declared) {
+template <class Value, class Key>
+Value Options::ranged(std::string_view key, const Key& declared, std::string_view type,
+                      std::string_view expected) {
   const std::string allowed = range_text(declared.min, declared.max);
-  double value = declared.fallback.value_or(std::isfinite(declared.min) ? declared.min : 0);
-  if (const Node* const found = find_scalar(key, "a number")) {
-    if (!parse_whole(found->scalar, value) || !std::isfinite(value))
-      fail_at(found->where, key, fmt::format("found '{}', expected a number", found->scalar));
+  Value value = declared.fallback.value_or(is_finite(declared.min) ? declared.min : 0);
+  if (const Node* const found = find_scalar(key, expected)) {
+    if (!parse_whole(found->scalar, value) || !is_finite(value))
+      fail_at(found->where, key, fmt::format("found '{}', expected {}", found->scalar, expected));
     if (value < declared.min || value > declared.max)
       fail_at(found->where, key, fmt::format("found {}, allowed is {}", value, allowed));
   } else if (!declared.fallback && !describing_) {
-    fail(key, fmt::format("missing, expected a number{}{}", allowed.empty() ? "" : ", ", allowed));
+    fail(key,
+         fmt::format("missing, expected {}{}{}", expected, allowed.empty() ? "" : ", ", allowed));
   }
   record_->declared.push_back({std::string(key),
-                               "number",
+                               std::string(type),
                                declared.fallback ? fmt::format("{}", *declared.fallback) : "",
                                !declared.fallback,
                                allowed,
@@ -126,26 +132,12 @@ double Options::number(std::string_view key, const NumberKey& declared) {
   return value;
 }
 
+double Options::number(std::string_view key, const NumberKey& declared) {
+  return ranged<double>(key, declared, "number", "a number");
+}
+
 std::int64_t Options::integer(std::string_view key, const IntegerKey& declared) {
-  const std::string allowed = range_text(declared.min, declared.max);
-  std::int64_t value = declared.fallback.value_or(declared.min);
-  if (const Node* const found = find_scalar(key, "an integer")) {
-    if (!parse_whole(found->scalar, value))
-      fail_at(found->where, key, fmt::format("found '{}', expected an integer", found->scalar));
-    if (value < declared.min || value > declared.max)
-      fail_at(found->where, key, fmt::format("found {}, allowed is {}", value, allowed));
-  } else if (!declared.fallback && !describing_) {
-    fail(key, fmt::format("missing, expected an integer, {}", allowed));
-  }
-  record_->declared.push_back({std::string(key),
-                               "integer",
-                               declared.fallback ? fmt::format("{}", *declared.fallback) : "",
-                               !declared.fallback,
-                               allowed,
-                               std::string(declared.meaning),
-                               fmt::format("{}", value),
-                               {}});
-  return value;
+  return ranged<std::int64_t>(key, declared, "integer", "an integer");
 }
 
 std::vector<std::int64_t> Options::integers(std::string_view key, const IntegersKey& declared) {

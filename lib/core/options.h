@@ -100,6 +100,9 @@ class Options {
   Options(const Node& mapping, Location where, std::string path, std::shared_ptr<Record> record,
           bool describing);
 
+  template <class Value, class Key>
+  Value ranged(std::string_view key, const Key& declared, std::string_view type,
+               std::string_view expected);
   const Node* find_scalar(std::string_view key, std::string_view expected) const;
   std::string path_of(std::string_view key) const;
   [[noreturn]] void fail_at(const Location& where, std::string_view key,
