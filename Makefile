@@ -16,13 +16,15 @@ HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' '
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
-	cmake --build --preset release -j $(JOBS)
+	cmake --build --preset release -j $(JOBS) --target localbatch
 
 demo: release  ## train on the built-in data set with two workers and show the result (3 minutes)
 	build/release/apps/localbatch run experiments/demo.yaml --force
 
-test: release  ## build and run all tests
-	ctest --test-dir build/release --output-on-failure -j 2
+test: packages  ## build and run all tests
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+	ctest --test-dir build/release --output-on-failure -j $(JOBS)
 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
@@ -39,7 +41,7 @@ format:  ## format all sources in place
 asan tsan: packages  ## tests under the address and undefined-behaviour, or the thread sanitizer
 	cmake --preset $@
 	cmake --build --preset $@ -j $(JOBS)
-	ctest --test-dir build/$@ --output-on-failure -j 2
+	ctest --test-dir build/$@ --output-on-failure -j $(JOBS)
 
 debug: packages  ## build without optimization
 	cmake --preset debug

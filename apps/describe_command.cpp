@@ -91,6 +91,10 @@ int describe_command(std::span<const std::string> arguments) {
     return kSuccess;
   }
   const std::string& part = arguments[0];
+  const bool whole = part == "all" || part.ends_with(".csv");
+  if (arguments.size() > (whole ? 1U : 2U))
+    fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",
+               arguments[whole ? 1 : 2]);
   if (part == "all") {
     for (const PartDescription& description : parts) print_part(description);
     return kSuccess;

@@ -58,7 +58,9 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
 }
 
 /// Runs under MPI. A failure before training is known to all ranks, which end in good order; one
-/// during training is known to one rank only, which ends the job.
+/// during training is known to one rank only, which ends the job. Only the rank that reports ends
+/// with another status than 0: a launcher kills the others at the first such status, and with them
+/// what they have not said yet.
 int run(const RunRequest& request) {
   const std::unique_ptr<ProcessGroup> processes = mpi_processes();
   ProgressPrinter printer;
@@ -67,10 +69,11 @@ int run(const RunRequest& request) {
   try {
     const RunResult result =
         run_experiment(request, *processes, events, [&training] { training = true; });
-    if (processes->rank() == 0) printer.print_result(result);
+    if (processes->rank() != 0) return kSuccess;
+    printer.print_result(result);
     return result.outcome == Outcome::kDiverged ? kDivergence : kSuccess;
   } catch (const FailedElsewhere&) {
-    return kInputFailure;
+    return kSuccess;
   } catch (const std::exception& error) {
     if (!training || processes->num_ranks() == 1) throw;
     fmt::print(stderr, "localbatch: rank {}: {}\n", processes->rank(), error.what());

@@ -75,8 +75,8 @@ DatasetLoader make_cifar100(Options& options) {
   return [root] {
     require_folder(root);
     const CifarFormat format{.label_limits = {20, 100}};
-    // Mean and stddev of the training set as the WideResNet line of code has them (Zagoruyko and
-    // Komodakis 2016, github.com/xternalz/WideResNet-pytorch).
+    // Mean and stddev of the training set in the digits that PyTorch code for CIFAR-100 commonly
+    // has (not checked here: no copy of the files was at hand).
     return Dataset{.shape = kShape,
                    .num_classes = 100,
                    .mean = {129.3F / 255, 124.1F / 255, 112.4F / 255},

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 
@@ -15,29 +17,46 @@ Location location(const YAML::Mark& mark, const std::string& source) {
   return {.source = source, .line = mark.line + 1, .column = mark.column + 1};
 }
 
-Node convert(const YAML::Node& yaml, const std::string& source) {
+bool has_control_characters(const std::string& text) {
+  return std::ranges::any_of(text, [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
+}
+
+/// A word of the file. A value goes into messages, names and `experiment.yaml`, one line each.
+std::string word(const YAML::Node& yaml, const std::string& source) {
+  if (has_control_characters(yaml.Scalar()))
+    fail_input("{}: found a text of several lines or with control characters, expected one line",
+               to_string(location(yaml.Mark(), source)));
+  return yaml.Scalar();
+}
+
+/// Levels of mappings in an experiment file; an anchor inside itself would have no end of them.
+constexpr int kMaxDepth = 16;
+
+Node convert(const YAML::Node& yaml, const std::string& source, int depth = 0) {
   Node node;
   node.where = location(yaml.Mark(), source);
+  if (depth > kMaxDepth)
+    fail_input("{}: nested in more than {} levels", to_string(node.where), kMaxDepth);
   switch (yaml.Type()) {
     case YAML::NodeType::Map:
       node.kind = Node::Kind::kMap;
       for (const auto& entry : yaml) {
         if (!entry.first.IsScalar())
           fail_input("{}: a key must be a word", to_string(location(entry.first.Mark(), source)));
-        node.entries.push_back({.key = entry.first.Scalar(),
+        node.entries.push_back({.key = word(entry.first, source),
                                 .key_location = location(entry.first.Mark(), source),
-                                .value = convert(entry.second, source)});
+                                .value = convert(entry.second, source, depth + 1)});
       }
       break;
     case YAML::NodeType::Sequence:
       node.kind = Node::Kind::kList;
-      for (const auto& item : yaml) node.items.push_back(convert(item, source));
+      for (const auto& item : yaml) node.items.push_back(convert(item, source, depth + 1));
       break;
     case YAML::NodeType::Scalar:
     case YAML::NodeType::Null:
     case YAML::NodeType::Undefined:
       node.kind = Node::Kind::kScalar;
-      node.scalar = yaml.IsScalar() ? yaml.Scalar() : "";
+      node.scalar = yaml.IsScalar() ? word(yaml, source) : "";
       break;
   }
   return node;
@@ -62,8 +81,15 @@ void append_yaml(const std::vector<Declaration>& declarations, std::size_t inden
 
 Node parse_experiment(const std::string& text, const std::string& source) {
   try {
-    const YAML::Node yaml = YAML::Load(text);
-    if (!yaml.IsMap()) fail_input("{}: found no mapping of keys to values", source);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.empty()) fail_input("{}: found no mapping of keys to values", source);
+    const YAML::Node& yaml = documents.front();
+    if (!yaml.IsMap())
+      fail_input("{}: found no mapping of keys to values",
+                 to_string(location(yaml.Mark(), source)));
+    if (documents.size() > 1)
+      fail_input("{}: found {} documents, expected one document",
+                 to_string(location(documents[1].Mark(), source)), documents.size());
     return convert(yaml, source);
   } catch (const YAML::Exception& error) {
     fail_input("{}: not valid YAML: {}", to_string(location(error.mark, source)), error.msg);
@@ -78,11 +104,14 @@ Node read_experiment_file(const std::filesystem::path& path) {
 void apply_setting(Node& experiment, const std::string& setting) {
   const std::string source = fmt::format("--set {}", setting);
   const std::size_t equals = setting.find('=');
-  if (equals == std::string::npos || equals == 0)
+  if (has_control_characters(setting))
+    fail_input("--set: found control characters, expected key=value on one line");
+  std::string_view path = std::string_view(setting).substr(0, equals);
+  if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
+      path.find("..") != std::string_view::npos)
     fail_input("{}: expected key=value, such as batch_size_controller.eta=0.9", source);
 
   Node* target = &experiment;
-  std::string_view path = std::string_view(setting).substr(0, equals);
   while (!path.empty()) {
     const std::size_t dot = path.find('.');
     const std::string key(path.substr(0, dot));

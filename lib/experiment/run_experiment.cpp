@@ -57,7 +57,6 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
                .train_images = run.dataset.train.size(),
                .test_images = run.dataset.test.size(),
                .max_samples = experiment.method.max_samples};
-  if (processes.rank() == 0) claim_run_folder(run.start.folder, request.force);
   return run;
 }
 
@@ -85,6 +84,10 @@ auto agree(ProcessGroup& processes, const Build& build) {
 RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins) {
   Prepared run = agree(processes, [&] { return prepare(request, processes); });
+  agree(processes, [&] {  // only now: a rank that could not prepare leaves older results alone
+    if (processes.rank() == 0) claim_run_folder(run.start.folder, request.force);
+    return true;
+  });
   const Experiment& experiment = run.experiment;
   const TrainingSetup setup{.dataset = run.dataset,
                             .augmentation = experiment.augmentation,

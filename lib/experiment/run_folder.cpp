@@ -45,6 +45,8 @@ fs::path run_folder(const fs::path& output, const std::string& experiment,
 
 void claim_run_folder(const fs::path& folder, bool force) {
   std::error_code error;
+  if (fs::exists(folder, error) && !fs::is_directory(folder, error))
+    fail_input("{}: cannot be made: a file has this name", folder.string());
   if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
     if (!force)
       fail_input("{}: holds results already; --force replaces them, --output writes elsewhere",

@@ -51,7 +51,7 @@ std::vector<ValueId> sources(const LayerKind& kind) {
                     kind);
 }
 
-ValueId Model::add(std::string name, LayerKind kind) {
+ValueId Model::add(std::string name, const LayerKind& kind) {
   for (const ValueId source : sources(kind))
     check(source >= 0 && source <= static_cast<ValueId>(layers_.size()),
           "a layer reads values that exist");
@@ -87,7 +87,7 @@ ValueId Model::add(std::string name, LayerKind kind) {
   if (dst.height < 1 || dst.width < 1)
     fail_input("model: images of {}x{} pixels are too small for layer {}", input_.height,
                input_.width, name);
-  layers_.push_back({std::move(name), std::move(kind), dst});
+  layers_.push_back({std::move(name), kind, dst});
   return static_cast<ValueId>(layers_.size());
 }
 

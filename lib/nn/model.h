@@ -66,7 +66,7 @@ class Model {
   explicit Model(ImageShape input) : input_(input) {}
 
   /// Appends a layer and returns its output. Shapes are inferred; a source must exist already.
-  ValueId add(std::string name, LayerKind kind);
+  ValueId add(std::string name, const LayerKind& kind);
 
   const ImageShape& shape(ValueId value) const;
   std::span<const LayerDescription> layers() const { return layers_; }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <ranges>
 
 #include "core/error.h"
 #include "nn/layers.h"
@@ -134,26 +133,26 @@ void Network::make_layers(const DiffPlan& plan, const Team& team) {
   }
 }
 
-void Network::to_canonical(std::span<const float> parameters, std::span<float> canonical) const {
+void Network::convert(std::span<const float> from, std::span<float> to,
+                      LayoutConversion conversion) const {
+  const SingleThreadScope single_thread;
   for (const TensorView& tensor : parameter_tensors_) {
-    const auto from = parameters.subspan(tensor.offset, tensor.size);
-    const auto to = canonical.subspan(tensor.offset, tensor.size);
-    if (operators_[tensor.layer] != nullptr && tensor.dims.size() > 1)
-      operators_[tensor.layer]->to_canonical(from, to);
+    const auto source = from.subspan(tensor.offset, tensor.size);
+    const auto destination = to.subspan(tensor.offset, tensor.size);
+    const bool is_weight = tensor.dims.size() > 1;
+    if (is_weight)
+      (*operators_[tensor.layer].*conversion)(source, destination);
     else
-      std::ranges::copy(from, to.begin());
+      std::ranges::copy(source, destination.begin());
   }
 }
 
+void Network::to_canonical(std::span<const float> parameters, std::span<float> canonical) const {
+  convert(parameters, canonical, &LinearOperator::to_canonical);
+}
+
 void Network::from_canonical(std::span<const float> canonical, std::span<float> parameters) const {
-  for (const TensorView& tensor : parameter_tensors_) {
-    const auto from = canonical.subspan(tensor.offset, tensor.size);
-    const auto to = parameters.subspan(tensor.offset, tensor.size);
-    if (operators_[tensor.layer] != nullptr && tensor.dims.size() > 1)
-      operators_[tensor.layer]->from_canonical(from, to);
-    else
-      std::ranges::copy(from, to.begin());
-  }
+  convert(canonical, parameters, &LinearOperator::from_canonical);
 }
 
 void Network::load(std::span<const float> parameters, std::span<float> statistics) {
@@ -188,10 +187,10 @@ double Network::train_micro_batch(std::span<const float> images,
   const std::span<const float> logits = forward(images, labels.size(), /*training=*/true);
   const int classes = model_.num_classes();
   softmax_loss_gradient(logits, labels, classes, weight, {activations_.back().diff, logits.size()});
-  for (const std::unique_ptr<Layer>& layer : std::views::reverse(layers_))
-    layer->backward({.images = static_cast<int>(labels.size()),
-                     .parameters = parameters_,
-                     .gradient = gradient});
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer)
+    (*layer)->backward({.images = static_cast<int>(labels.size()),
+                        .parameters = parameters_,
+                        .gradient = gradient});
   return softmax_loss(logits, labels, classes).loss_sum / static_cast<double>(labels.size());
 }
 

@@ -51,6 +51,9 @@ class Network {
   struct DiffPlan;
   static DiffPlan plan_diffs(const Model& model);
 
+  using LayoutConversion = void (LinearOperator::*)(std::span<const float>, std::span<float>) const;
+  void convert(std::span<const float> from, std::span<float> to, LayoutConversion conversion) const;
+
   void make_layers(const DiffPlan& plan, const Team& team);
   std::span<const float> forward(std::span<const float> images, std::size_t count, bool training);
 

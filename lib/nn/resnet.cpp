@@ -116,6 +116,7 @@ const Depth& find_depth(int depth) {
 
 ModelMaker make_resnet(Options& options) {
   std::vector<std::string> depths;
+  depths.reserve(kDepths.size());
   for (const Depth& row : kDepths) depths.push_back(fmt::format("{}", row.depth));
   Resnet resnet;
   resnet.depth = find_depth(std::stoi(options.choice(
