@@ -125,10 +125,12 @@ constexpr std::array<CsvColumn<EvaluationRow>, 10> kEvaluationColumns{{
 
 using Timing = const TimingRow&;
 
-constexpr std::array<CsvColumn<TimingRow>, 7> kTimingColumns{{
+constexpr std::array<CsvColumn<TimingRow>, 8> kTimingColumns{{
     {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
     {"total_seconds", "s", "wall time of the round, evaluation included",
      [](Timing r) { return seconds(r.total); }},
+    {"slot_seconds", "s", "waiting for a free execution slot, while other workers compute",
+     [](Timing r) { return seconds(r.slot); }},
     {"data_seconds", "s", "drawing and preparing images", [](Timing r) { return seconds(r.data); }},
     {"gradient_seconds", "s", "forward and backward passes",
      [](Timing r) { return seconds(r.gradient); }},

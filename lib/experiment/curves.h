@@ -35,7 +35,8 @@ struct EvaluationRow {
 /// A row of timing.csv: seconds of worker 0 in one round.
 struct TimingRow {
   std::int64_t round = 0;
-  double total = 0, data = 0, gradient = 0, optimizer = 0, communication = 0, evaluation = 0;
+  double total = 0, slot = 0, data = 0, gradient = 0, optimizer = 0, communication = 0,
+         evaluation = 0;
 };
 
 std::span<const CsvColumn<RoundRow>> round_columns();

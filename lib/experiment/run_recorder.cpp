@@ -112,6 +112,7 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
   const WorkerSeconds& worker = worker_.seconds();
   const TimingRow now{.round = round,
                       .total = seconds_since(started_),
+                      .slot = worker.slot.seconds(),
                       .data = worker.data.seconds(),
                       .gradient = worker.gradient.seconds(),
                       .optimizer = worker.optimizer.seconds(),
@@ -119,6 +120,7 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                       .evaluation = evaluation_seconds};
   files_->timing.write({.round = round,
                         .total = now.total - before_.total,
+                        .slot = now.slot - before_.slot,
                         .data = now.data - before_.data,
                         .gradient = now.gradient - before_.gradient,
                         .optimizer = now.optimizer - before_.optimizer,

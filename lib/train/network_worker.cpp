@@ -22,8 +22,13 @@ NetworkWorker::NetworkWorker(const TrainingSetup& setup, int worker, int num_wor
   initialize_statistics(setup.model, statistics_.span());
 }
 
+SlotPool::Lease NetworkWorker::borrow_slot() {
+  const Stopwatch::Scope timed(seconds_.slot);
+  return setup_.slots.borrow();
+}
+
 double NetworkWorker::local_step(int local_batch_size, double learning_rate) {
-  const SlotPool::Lease slot = setup_.slots.borrow();
+  const SlotPool::Lease slot = borrow_slot();
   slot->network.load(parameters_.span(), statistics_.span());
   std::ranges::fill(gradient_.span(), 0.0F);
   const std::size_t image_size = setup_.dataset.shape.size();

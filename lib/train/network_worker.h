@@ -29,6 +29,7 @@ struct TrainingSetup {
 
 /// Where a worker's time goes, in seconds since it was made.
 struct WorkerSeconds {
+  Stopwatch slot;  ///< waiting for a free execution slot
   Stopwatch data, gradient, optimizer;
 };
 
@@ -65,6 +66,8 @@ class NetworkWorker final : public Worker {
   const WorkerSeconds& seconds() const { return seconds_; }
 
  private:
+  SlotPool::Lease borrow_slot();
+
   const TrainingSetup& setup_;
   Sampler sampler_;
   std::unique_ptr<InnerOptimizer> inner_optimizer_;

@@ -124,7 +124,8 @@ TEST_CASE("mistakes in the command line are refused in one line") {
   check_refused(desk, "run tiny.yaml --set workers", {"--set workers: expected key=value"});
   check_refused(desk, "describe batch_size_controler", {"did you mean 'batch_size_controller'?"});
   check_refused(desk, "describe model resnt", {"did you mean 'resnet'?"});
-  check_refused(desk, "describe model resnet depth", {"depth"});
+  check_refused(desk, "describe model resnet depth", {"'depth' is one word too many"});
+  check_refused(desk, "describe rounds.csv loss", {"'loss' is one word too many"});
 }
 
 TEST_CASE("mistakes in the experiment are refused in one line") {
@@ -195,24 +196,17 @@ TEST_CASE("a run that diverges ends with status 3 and its curves are there") {
   CHECK(contains(text_of(folder / "summary.json"), "diverged"));
 }
 
-TEST_CASE("a full disk is a failure of the world: status 1 and one line with the path") {
-  const Desk desk;
-  // 4 blocks of 512 bytes a file: experiment.yaml fits, the final parameters do not.
-  const Finished finished = desk.run("run tiny.yaml", "trap '' XFSZ; ulimit -f 8;");
-  CHECK(finished.status == 1);
-  REQUIRE(finished.errors.size() == 1);
-  CHECK(finished.errors.front().starts_with("localbatch: "));
-  CHECK(contains(finished.errors.front(), "final_parameters.f32"));
-}
-
+// Several times: a launcher that sees a rank fail may end the one that has something to say.
 TEST_CASE("mpirun: more ranks than workers are refused by one line") {
-  const Desk desk;
-  const Finished finished = desk.run("run tiny.yaml", LOCALBATCH_MPIRUN " 3");
-  CHECK(finished.status == 2);
-  CHECK(std::ranges::count_if(finished.errors, [](const std::string& line) {
-          return line.starts_with("localbatch: ");
-        }) == 1);
-  CHECK_FALSE(fs::exists(desk.path("results")));
+  for (int repetition = 0; repetition < 5; ++repetition) {
+    const Desk desk;
+    const Finished finished = desk.run("run tiny.yaml", LOCALBATCH_MPIRUN " 3");
+    CHECK(finished.status == 2);
+    CHECK(std::ranges::count_if(finished.errors, [](const std::string& line) {
+            return line.starts_with("localbatch: 3 ranks were started for 2 workers");
+          }) == 1);
+    CHECK_FALSE(fs::exists(desk.path("results")));
+  }
 }
 
 TEST_CASE("mpirun: two ranks print once and end with status 0") {
@@ -225,13 +219,16 @@ TEST_CASE("mpirun: two ranks print once and end with status 0") {
             lines, [](const std::string& line) { return line.starts_with("curves in "); }) == 1);
 }
 
-TEST_CASE("mpirun: a run that diverges ends with status 3 on two ranks as well") {
-  const Desk desk;
-  const Finished finished = desk.run(
-      "run tiny.yaml --set learning_rate.peak=1e6 --set inner_optimizer.weight_decay=1 "
-      "--set max_samples=10000",
-      LOCALBATCH_MPIRUN " 2");
-  CHECK(finished.status == 3);
+TEST_CASE("mpirun: a run that diverges says so and ends with status 3") {
+  for (int repetition = 0; repetition < 3; ++repetition) {
+    const Desk desk;
+    const Finished finished = desk.run(
+        "run tiny.yaml --set learning_rate.peak=1e6 --set inner_optimizer.weight_decay=1 "
+        "--set max_samples=10000",
+        LOCALBATCH_MPIRUN " 2");
+    CHECK(finished.status == 3);
+    CHECK(contains(finished.out, "diverged in round"));
+  }
 }
 
 TEST_CASE("describe shows parts, their keys and the columns of the curves") {

@@ -93,7 +93,7 @@ TEST_CASE("the columns of a run are fixed") {
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
         "local_batch_size,sync_interval");
   CHECK(header(timing_columns()) ==
-        "round,total_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
+        "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
         "communication_seconds,evaluation_seconds");
 }
 

@@ -78,7 +78,8 @@ TEST_CASE("a value that is not there is empty text at a place in the file") {
 TEST_CASE("what is no YAML is one line with file, line and column") {
   CHECK(one_line_with(parse_error("a: 1\nb: [1, 2\nc: 3\n"), {"f.yaml:3:", "not valid YAML"}));
   CHECK(one_line_with(parse_error("a: 1\n  b: 2\n"), {"f.yaml:2:4", "not valid YAML"}));
-  CHECK(one_line_with(parse_error("a: \"open\n"), {"f.yaml:", "not valid YAML"}));
+  CHECK(one_line_with(parse_error("a: 1\n\tb: 2\n"), {"f.yaml:2:", "not valid YAML"}));
+  CHECK(one_line_with(parse_error("a: 1\nb: }\n"), {"f.yaml:2:4", "not valid YAML"}));
   CHECK(one_line_with(parse_error("a: *nowhere\n"), {"f.yaml:1:", "not valid YAML"}));
   CHECK(one_line_with(parse_error("a: 1\n[1, 2]: 3\n"), {"f.yaml:2:1", "a key must be a word"}));
 }
@@ -166,8 +167,12 @@ TEST_CASE("a bad setting is one line that repeats it") {
   }
 }
 
-TEST_CASE("a setting of several lines still gives one line") {
-  CHECK(one_line_with(setting_error("workers=a\n  b"), {"--set workers=a"}));
+TEST_CASE("texts of several lines are refused in one line") {
+  CHECK(one_line_with(parse_error("a: 1\nworkers: |\n  x\n  y\n"), {"f.yaml:2:10", "one line"}));
+  CHECK(one_line_with(parse_error("a: \"x\\ny\"\n"), {"f.yaml:1:4", "one line"}));
+  CHECK(one_line_with(parse_error("a: 1\n\"x\\e[2J\": 1\n"), {"f.yaml:2:1", "one line"}));
+  CHECK(one_line_with(setting_error("workers=a\n  b"), {"--set: ", "one line"}));
+  CHECK(parse_experiment("a: >-\n  x\n  y\n", "f.yaml").entries[0].value.scalar == "x y");
 }
 
 TEST_CASE("what was read, read again, is the same text") {

@@ -91,7 +91,6 @@ const std::vector<Mistake> kMistakes = {
     {"experiment: a/b", "4:13", "experiment", "found 'a/b'", "a name for a folder"},
     {"experiment: ..", "4:13", "experiment", "found '..'", "a name for a folder"},
     {"experiment: ''", "4:13", "experiment", "found ''", "a name for a folder"},
-    {"experiment: \"a\\nb\"", "4:13", "experiment", "a name for a folder"},
 };
 
 }  // namespace

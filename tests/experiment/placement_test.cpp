@@ -116,6 +116,18 @@ TEST_CASE("one rank that cannot start stops all of them, and nothing is left beh
   }
 }
 
+TEST_CASE("one rank that cannot start leaves older results alone, also with force") {
+  const ScratchFolder scratch;
+  RunRequest good = request(scratch, tiny_experiment(), "out");
+  const fs::path folder = run_alone(good).folder;
+  good.force = true;
+  const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=0"});
+  run_simulated_ranks(2, [&](ProcessGroup& processes) {
+    CHECK_THROWS(run_experiment(processes.rank() == 1 ? bad : good, processes, {}, [] {}));
+  });
+  CHECK(fs::exists(folder / "final_parameters.f32"));
+}
+
 TEST_CASE("one mistake that all ranks see is told by one") {
   const ScratchFolder scratch;
   const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=1"});

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <csignal>
 #include <thread>
 
 #include "data/augmentation.h"
 #include "data/synthetic.h"
+#include "experiment/fixtures.h"
 #include "experiment/run_fixtures.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -246,6 +248,26 @@ TEST_CASE("a mistake leaves nothing behind, and results are not overwritten") {
   again.force = true;
   CHECK(run_alone(again).folder == result.folder);
   CHECK(text_of(result.folder / "rounds.csv") == rounds);
+}
+
+TEST_CASE("a file that cannot grow any more is a SystemError with its path") {
+  const ScratchFolder scratch;
+  const RunRequest tiny = request(scratch, tiny_experiment(), "out");
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = before;
+  small.rlim_cur = 16384;  // more than any text of the run, less than the parameters
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  std::string message;
+  try {
+    run_alone(tiny);
+  } catch (const SystemError& error) {
+    message = error.what();
+  }
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, handler);
+  CHECK_MESSAGE(one_line_with(message, {"final_parameters.f32", "File too large"}), message);
 }
 
 #ifndef LOCALBATCH_UNDER_SANITIZER

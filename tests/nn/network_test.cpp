@@ -118,7 +118,7 @@ TEST_CASE("workers that take turns on one network get what each would get alone"
       worker.parameters[i] -= 0.05F * worker.gradient[i];
   };
   const TestBatch batch_a(kSmall, 10, 16, 1), batch_b(kSmall, 10, 11, 2);
-  Network shared(resnet20(), 16, 2), own_a(resnet20(), 16, 1), own_b(resnet20(), 16, 1);
+  Network shared(resnet20(), 16, 1), own_a(resnet20(), 16, 1), own_b(resnet20(), 16, 1);
   TestWorker a(shared, 1), b(shared, 2), alone_a(own_a, 1), alone_b(own_b, 2);
   for (int i = 0; i < kSteps; ++i) {
     step(shared, a, batch_a);
@@ -156,7 +156,10 @@ TEST_CASE("evaluation does not depend on the size of its batches") {
     for (const std::size_t size : {1U, 3U, 8U, 16U, 20U}) {
       CAPTURE(size);
       const Evaluation parts = evaluate_by(size);
-      CHECK(parts.loss_sum == doctest::Approx(whole.loss_sum).epsilon(1e-9));
+      // Batches of whole slices are the same calls of the same primitives. Others are bit-identical
+      // with AVX-512; dense layers of oneDNN for AVX2 round differently by the number of images.
+      const double rounding = size % kSliceImages == 0 ? 1e-14 : 1e-7;
+      CHECK(std::abs(parts.loss_sum - whole.loss_sum) <= rounding * whole.loss_sum);
       CHECK(parts.correct == whole.correct);
       CHECK(parts.images == whole.images);
     }

@@ -144,8 +144,13 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Sampled errors scatter, whole ones do not.
+/// How much larger than PyTorch's our error may be, in every tensor. PyTorch's is taken as its
+/// median over tensors where it was luckier than that: luck differs between instruction sets.
 constexpr double kFactor = 3;
+
+/// Some biases have no effect: batch norm further up takes the mean out again. Their gradient in
+/// double is below this share of the whole one, and relative errors mean nothing there.
+constexpr double kVanishing = 1e-9;
 
 void compare(const Case& what, const Network& network, const Gradient& ours,
              const fs::path& folder) {
@@ -154,19 +159,28 @@ void compare(const Case& what, const Network& network, const Gradient& ours,
   REQUIRE(reference.tensors.size() == tensors.size());
   CHECK(reference.margin > 10);
   CHECK(ours.loss == doctest::Approx(reference.loss).epsilon(1e-6));
-  std::vector<double> errors, pytorch_errors;
-  double largest_factor = 0;
+  double whole_norm = 0;
+  for (const ReferenceTensor& tensor : reference.tensors)
+    whole_norm = std::hypot(whole_norm, tensor.norm);
+  std::vector<double> pytorch_errors;
+  for (const ReferenceTensor& tensor : reference.tensors)
+    if (tensor.norm >= kVanishing * whole_norm) pytorch_errors.push_back(tensor.pytorch_error);
+  std::vector<double> errors, factors;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const ReferenceTensor& expected = reference.tensors[i];
     CAPTURE(expected.name);
     REQUIRE(expected.name == tensors[i].name);
     REQUIRE(expected.size == tensors[i].size);
-    errors.push_back(relative_error(
+    const double error = relative_error(
         reference, expected, std::span(ours.values).subspan(tensors[i].offset, tensors[i].size),
-        tensors[i].offset));
-    pytorch_errors.push_back(expected.pytorch_error);
-    CHECK(errors.back() <= kFactor * expected.pytorch_error);
-    largest_factor = std::max(largest_factor, errors.back() / expected.pytorch_error);
+        tensors[i].offset);
+    if (expected.norm < kVanishing * whole_norm) {
+      CHECK(error * expected.norm < 1e-7 * whole_norm);
+      continue;
+    }
+    errors.push_back(error);
+    CHECK(error <= kFactor * std::max(expected.pytorch_error, median(pytorch_errors)));
+    factors.push_back(error / expected.pytorch_error);
   }
   CHECK(median(errors) < 1e-5);
   MESSAGE(fmt::format(
@@ -174,7 +188,7 @@ void compare(const Case& what, const Network& network, const Gradient& ours,
       "in f32: {:.2e}), largest {:.2e} ({:.2e}), largest factor {:.2f}",
       what.name, reference.whole.empty() ? "stored samples" : "whole gradient, computed here",
       errors.size(), median(errors), median(pytorch_errors), *std::ranges::max_element(errors),
-      *std::ranges::max_element(pytorch_errors), largest_factor));
+      *std::ranges::max_element(pytorch_errors), *std::ranges::max_element(factors)));
 }
 
 void check_against_pytorch(const Case& what) {
