@@ -14,7 +14,6 @@ enum class Purpose : std::uint32_t {
   kAugmentation = 3,
   kSyntheticTrain = 4,
   kSyntheticTest = 5,
-  kSyntheticClasses = 6,
   kTest = 1000,
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <iterator>
 
 #include "core/random.h"
 #include "core/vector_math.h"
@@ -118,7 +119,8 @@ std::vector<GradientErrors> median_gradient_errors(Network& network, int images,
          {&GradientErrors::along_gradient, &GradientErrors::along_half,
           &GradientErrors::along_random}) {
       std::vector<double> values;
-      for (const std::vector<GradientErrors>& run : runs) values.push_back(run[tensor].*error);
+      std::ranges::transform(runs, std::back_inserter(values),
+                             [&](const auto& run) { return run[tensor].*error; });
       const auto middle = values.begin() + seeds / 2;
       std::ranges::nth_element(values, middle);
       medians[tensor].*error = *middle;
