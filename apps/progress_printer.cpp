@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace localbatch {
 
@@ -19,6 +20,15 @@ std::string duration(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }
 
+/// mpirun and srun give a process a terminal of its own and pass on what it writes there, to a
+/// batch log as well; only a program that was started directly knows where its output goes.
+bool writes_to_terminal() {
+  const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr ||
+                        std::getenv("PMI_SIZE") != nullptr ||
+                        std::getenv("SLURM_STEP_ID") != nullptr;
+  return !launched && ::isatty(STDOUT_FILENO) == 1;
+}
+
 /// Extrapolates the time per sample so far, evaluations included.
 std::string time_left(const RunProgress& progress) {
   const auto done = static_cast<double>(progress.samples);
@@ -28,7 +38,7 @@ std::string time_left(const RunProgress& progress) {
 
 }  // namespace
 
-ProgressPrinter::ProgressPrinter() : terminal_(::isatty(STDOUT_FILENO) == 1) {}
+ProgressPrinter::ProgressPrinter() : terminal_(writes_to_terminal()) {}
 
 RunEvents ProgressPrinter::events() {
   return {.on_start = [this](const RunStart& start) { print_start(start); },

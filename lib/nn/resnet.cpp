@@ -129,9 +129,10 @@ ModelMaker make_resnet(Options& options) {
                               .choices = {"cifar", "imagenet"},
                               .meaning = "first layer: 3x3, stride 1, no pool; or 7x7, stride 2, "
                                          "max-pool"}) == "imagenet";
-  options.choice("norm", {.fallback = "batch_norm",
-                          .choices = {"batch_norm"},
-                          .meaning = "statistics are those of a micro-batch"});
+  options.choice("norm",
+                 {.fallback = "batch_norm",
+                  .choices = {"batch_norm"},
+                  .meaning = "normalization; batch norm takes its statistics over a micro-batch"});
   resnet.pad_shortcut =
       options.choice("shortcut",
                      {.fallback = "projection",

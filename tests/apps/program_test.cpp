@@ -209,11 +209,12 @@ TEST_CASE("mpirun: more ranks than workers are refused by one line") {
   }
 }
 
-TEST_CASE("mpirun: two ranks print once and end with status 0") {
+TEST_CASE("mpirun: two ranks print once, without control characters, and end with status 0") {
   const Desk desk;
   const Finished finished = desk.run("run tiny.yaml", LOCALBATCH_MPIRUN " 2");
   CHECK(finished.status == 0);
   CHECK(contains(finished.out, "2 workers of 1 thread on 2 ranks"));
+  CHECK_FALSE(has_control_characters(finished.out));  // mpirun gives each rank a terminal
   const std::vector<std::string> lines = lines_of(finished.out);
   CHECK(std::ranges::count_if(
             lines, [](const std::string& line) { return line.starts_with("curves in "); }) == 1);
