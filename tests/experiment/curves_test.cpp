@@ -214,7 +214,8 @@ TEST_CASE("a row is in the file when it was written, and the header before it") 
   const std::string header_line = header(timing_columns()) + "\n";
   CHECK(text_of(path) == header_line);
   table.write({.round = 1, .total = 0.5});
-  CHECK(text_of(path) == header_line + "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000\n");
+  CHECK(text_of(path) ==
+        header_line + "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000\n");
 }
 
 TEST_CASE("a CSV file that cannot be made or filled is a SystemError with its path") {
