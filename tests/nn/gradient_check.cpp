@@ -8,6 +8,7 @@
 
 #include "core/random.h"
 #include "core/vector_math.h"
+#include "nn/reference_loss.h"
 #include "nn/test_models.h"
 
 namespace localbatch {
@@ -35,6 +36,10 @@ class TrainingLoss {
   double operator()(std::span<const float> canonical) {
     network_.from_canonical(canonical, worker_.parameters);
     return worker_.compute_gradient(network_, batch_);
+  }
+  double relative_error() {
+    const double expected = reference_loss(network_.model(), canonical_, batch_);
+    return ((*this)(canonical_)-expected) / expected;
   }
   std::vector<float> gradient() {
     (*this)(canonical_);
@@ -79,7 +84,14 @@ double slope(TrainingLoss& loss, const TensorView& tensor, std::span<const float
 
 }  // namespace
 
-std::vector<GradientErrors> gradient_errors(Network& network, int images, std::uint64_t seed) {
+double loss_error(Network& network, int images, std::uint64_t seed) {
+  return TrainingLoss(network, images, seed).relative_error();
+}
+
+namespace {
+
+std::vector<GradientErrors> errors_of_seed(Network& network, int images, std::uint64_t seed,
+                                           double loss_change) {
   TrainingLoss loss(network, images, seed);
   const std::vector<float> gradient = loss.gradient();
   RandomStream random(seed, Purpose::kTest, 2);
@@ -88,9 +100,7 @@ std::vector<GradientErrors> gradient_errors(Network& network, int images, std::u
     const auto mine = std::span(gradient).subspan(tensor.offset, tensor.size);
     // A bias in front of batch norm has a gradient of zero.
     const double norm = std::max(0.01, std::sqrt(squared_norm(mine)));
-    // f32 losses carry noise near 1e-7. A step that changes the loss by 5e-4 keeps it well below
-    // 1e-3 of the slope, and crosses few kinks.
-    const double h = 5e-4 / norm;
+    const double h = loss_change / norm;
     const auto error_along = [&](const std::function<float(std::size_t)>& entry) {
       std::vector<float> direction(tensor.size);
       for (std::size_t i = 0; i < tensor.size; ++i) direction[i] = entry(i);
@@ -109,10 +119,14 @@ std::vector<GradientErrors> gradient_errors(Network& network, int images, std::u
   return errors;
 }
 
-std::vector<GradientErrors> median_gradient_errors(Network& network, int images, int seeds) {
+}  // namespace
+
+std::vector<GradientErrors> gradient_errors(Network& network, int images,
+                                            const FiniteDifferences& how) {
   std::vector<std::vector<GradientErrors>> runs;
-  for (int seed = 1; seed <= seeds; ++seed)
-    runs.push_back(gradient_errors(network, images, static_cast<std::uint64_t>(seed)));
+  for (int seed = 1; seed <= how.seeds; ++seed)
+    runs.push_back(
+        errors_of_seed(network, images, static_cast<std::uint64_t>(seed), how.loss_change));
   std::vector<GradientErrors> medians = runs[0];
   for (std::size_t tensor = 0; tensor < medians.size(); ++tensor)
     for (double GradientErrors::*const error :
@@ -121,7 +135,7 @@ std::vector<GradientErrors> median_gradient_errors(Network& network, int images,
       std::vector<double> values;
       std::ranges::transform(runs, std::back_inserter(values),
                              [&](const auto& run) { return run[tensor].*error; });
-      const auto middle = values.begin() + seeds / 2;
+      const auto middle = values.begin() + how.seeds / 2;
       std::ranges::nth_element(values, middle);
       medians[tensor].*error = *middle;
     }

@@ -19,11 +19,19 @@ struct GradientErrors {
   double along_random = 0;
 };
 
-/// Weights, images and labels are a function of the seed. One entry a parameter tensor.
-std::vector<GradientErrors> gradient_errors(Network& network, int images, std::uint64_t seed);
+/// The training loss of the network less that of reference_loss(), relative to the latter. Weights,
+/// images and labels are a function of the seed, here and below.
+double loss_error(Network& network, int images, std::uint64_t seed);
 
-/// The median over this odd number of seeds, entry by entry. A step over the kink of a ReLU or past
-/// the winner of a max-pool disturbs some finite differences, but not most of them.
-std::vector<GradientErrors> median_gradient_errors(Network& network, int images, int seeds);
+/// A step over the kink of a ReLU or past the winner of a max-pool disturbs some finite
+/// differences, but not most of them.
+struct FiniteDifferences {
+  int seeds = 3;              ///< odd: the median over them counts
+  double loss_change = 4e-3;  ///< by one step: small crosses few kinks, large drowns f32's noise
+};
+
+/// One entry a parameter tensor.
+std::vector<GradientErrors> gradient_errors(Network& network, int images,
+                                            const FiniteDifferences& how);
 
 }  // namespace localbatch
