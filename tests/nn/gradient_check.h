@@ -26,8 +26,8 @@ double loss_error(Network& network, int images, std::uint64_t seed);
 /// A step over the kink of a ReLU or past the winner of a max-pool disturbs some finite
 /// differences, but not most of them.
 struct FiniteDifferences {
-  int seeds = 3;              ///< odd: the median over them counts
-  double loss_change = 4e-3;  ///< by one step: small crosses few kinks, large drowns f32's noise
+  int seeds = 5;              ///< odd: the median over them counts
+  double loss_change = 1e-3;  ///< by one step: small crosses few kinks, large drowns f32's noise
 };
 
 /// One entry a parameter tensor.

@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -34,7 +33,6 @@ void check_gradients(const Model& model, std::initializer_list<int> numbers_of_i
     CHECK(std::abs(loss_error(network, images, 1)) < 1e-5);
     for (const GradientErrors& errors : gradient_errors(network, images, how)) {
       CAPTURE(errors.tensor);
-      std::printf("ERRS %d %s %.1e %.1e %.1e\n",images,errors.tensor.c_str(),errors.along_gradient,errors.along_half,errors.along_random);
       CHECK(errors.along_gradient < kTolerance);
       CHECK(errors.along_half < kTolerance);
       CHECK(errors.along_random < kTolerance);

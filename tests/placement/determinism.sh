@@ -5,9 +5,10 @@
 set -eu
 program=$1
 shift
-experiment=tests/placement/determinism.yaml
 folder=$(mktemp -d "${TMPDIR:-/tmp}/localbatch-determinism-XXXXXX")
 trap 'rm -rf "$folder"' EXIT INT TERM
+experiment=$folder/determinism.yaml  # a copy: all runs read the same, whatever an editor does meanwhile
+cp tests/placement/determinism.yaml "$experiment"
 
 fail() {
   echo "determinism: $*" >&2
@@ -47,6 +48,10 @@ first=$(sed -n 2p "$reference/rounds.csv" | cut -d, -f"$column")
 last=$(tail -n 1 "$reference/rounds.csv" | cut -d, -f"$column")
 [ "$last" -gt "$first" ] || fail "the local batch did not grow: $first -> $last"
 
+for other in ranks2 ranks3 ranks4; do
+  cmp "$reference/experiment.yaml" "$folder/$other"/determinism/*/experiment.yaml ||
+    fail "$other: another experiment was run"
+done
 for other in ranks2 ranks3 ranks4 threads2; do
   for file in rounds.csv evaluations.csv final_parameters.f32; do
     cmp "$reference/$file" "$folder/$other"/determinism/*/"$file" || fail "$other: $file differs"
