@@ -66,7 +66,7 @@ class Interpreter {
 
   void run(const Convolution& kind, const Values& src, Values& dst) {
     const int k = kind.kernel, inputs = src.shape.channels;
-    const auto weight = take(static_cast<std::size_t>(kind.channels * inputs * k * k));
+    const auto weight = take(static_cast<std::size_t>(kind.channels) * inputs * k * k);
     dst.fill([&](int n, int c, int y, int x) {
       double sum = 0;
       for (int i = 0; i < inputs; ++i)
@@ -110,7 +110,7 @@ class Interpreter {
     const auto bias = take(static_cast<std::size_t>(kind.features));
     // Features of anything but the input come in the order of memory, channel blocks last.
     const bool plain = kind.src == 0;
-    const auto pixels = static_cast<std::size_t>(src.shape.height * src.shape.width);
+    const auto pixels = static_cast<std::size_t>(src.shape.height) * src.shape.width;
     const auto block = static_cast<std::size_t>(plain || pixels == 1 ? 1 : kChannelBlock);
     dst.fill([&](int n, int f, int, int) {
       double sum = double{bias[static_cast<std::size_t>(f)]};
