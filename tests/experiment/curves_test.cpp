@@ -139,10 +139,10 @@ TEST_CASE("a cell holds its number, to the last bit") {
       {"next_local_batch_size", 10},
       {"method_bytes", 123456789012},
   };
-  for (const auto& [name, value] : expected) {
-    CAPTURE(name);
-    REQUIRE_FALSE(cell.at(name).empty());
-    CHECK(std::strtod(cell.at(name).c_str(), nullptr) == value);
+  for (const auto& column : expected) {
+    CAPTURE(column.first);
+    REQUIRE_FALSE(cell.at(column.first).empty());
+    CHECK(std::strtod(cell.at(column.first).c_str(), nullptr) == column.second);
   }
   CHECK(cell.at("reason") == "rounding");
   CHECK(std::stod(cell.at("passing_eta")) == doctest::Approx(std::sqrt(0.1 / 32 * 3)));
@@ -167,9 +167,9 @@ TEST_CASE("what was not measured is an empty cell and never 0") {
                                        "passing_theta",
                                        "passing_nu",
                                        "wanted_local_batch_size"};
-  for (const auto& [name, cell] : cells(round_columns(), row)) {
-    CAPTURE(name);
-    CHECK(cell.empty() == empty.contains(name));
+  for (const auto& cell : cells(round_columns(), row)) {
+    CAPTURE(cell.first);
+    CHECK(cell.second.empty() == empty.contains(cell.first));
   }
 }
 

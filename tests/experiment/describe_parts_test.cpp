@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
@@ -19,7 +20,7 @@ std::string experiment_with(const PartDescription& description, const std::strin
   if (!description.name.empty()) {
     std::string keys = "name: " + description.name;
     for (const Declaration& key : description.keys)
-      if (key.required) keys += ", " + key.key + ": " + key.value;
+      if (key.required) keys += fmt::format(", {}: {}", key.key, key.value);
     parts[description.part] = keys;
   }
   std::string text = "max_samples: 100\n";
@@ -30,7 +31,7 @@ std::string experiment_with(const PartDescription& description, const std::strin
     if (!keys.empty() && !more.empty()) keys += ", ";
     keys += more;
   }
-  for (const auto& [part, keys] : parts) text += part + ": {" + keys + "}\n";
+  for (const auto& [part, keys] : parts) text += fmt::format("{}: {{{}}}\n", part, keys);
   return text;
 }
 

@@ -50,6 +50,7 @@ inline Columns read_csv(const std::filesystem::path& path) {
 
 inline std::vector<long> integers(const std::vector<std::string>& cells) {
   std::vector<long> values;
+  values.reserve(cells.size());
   for (const std::string& cell : cells) values.push_back(std::stol(cell));
   return values;
 }
