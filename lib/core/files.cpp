@@ -58,6 +58,14 @@ class Temporary {
   fail_system("{}: {} failed: {}", path.string(), call, std::strerror(errno));
 }
 
+/// A rename lasts only when the folder that lists the file is on the disk too.
+void sync_folder(const fs::path& folder) {
+  const FileDescriptor listing(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (listing.get() < 0) fail_call("open", folder);
+  // Some network file systems know no such thing for folders.
+  if (::fsync(listing.get()) != 0 && errno != EINVAL) fail_call("fsync", folder);
+}
+
 }  // namespace
 
 std::vector<unsigned char> read_file(const fs::path& path) {
@@ -85,6 +93,7 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
   if (::fsync(file.get()) != 0) fail_call("fsync", beside);
   if (::close(file.release()) != 0) fail_call("close", beside);
   if (!temporary.rename_to(path)) fail_call("rename", path);
+  sync_folder(path.has_parent_path() ? path.parent_path() : ".");
 }
 
 }  // namespace localbatch

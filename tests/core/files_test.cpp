@@ -1,15 +1,40 @@
 #include "core/files.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <thread>
 
 #include "core/error.h"
+
+namespace {
+
+/// What the library asks the system to sync: f is a file, d a folder.
+std::string synced;
+bool folders_cannot_be_synced = false;
+
+}  // namespace
+
+/// Stands in front of the system's function in this program.
+extern "C" int fsync(int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) return -1;
+  const bool is_folder = S_ISDIR(status.st_mode);
+  synced += is_folder ? 'd' : 'f';
+  if (is_folder && folders_cannot_be_synced) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 using namespace localbatch;
 namespace fs = std::filesystem;
@@ -155,6 +180,35 @@ TEST_CASE("a folder that does not exist is reported with the path") {
   const fs::path path = directory / "nowhere/file";
   const std::string error = system_error_of([&] { write_file_atomically(path, "text"); });
   CHECK(error == path.string() + ".new: open failed: No such file or directory");
+}
+
+TEST_CASE("a file is synced, and then the folder that lists it") {
+  const Directory directory;
+  synced.clear();
+  write_file_atomically(directory / "file", "text");
+  CHECK(synced == "fd");
+}
+
+TEST_CASE("a file without a folder in its path is written to the current one") {
+  const Directory directory;
+  const fs::path before = fs::current_path();
+  fs::current_path((directory / "file").parent_path());
+  const std::string error = system_error_of([] { write_file_atomically("file", "text"); });
+  fs::current_path(before);
+  CHECK(error == "no error");
+  CHECK(text_of(directory / "file") == "text");
+}
+
+TEST_CASE("a folder that cannot be synced is reported; the new file is whole") {
+  const Directory directory;
+  const fs::path path = directory / "file";
+  write_file_atomically(path, "old");
+  folders_cannot_be_synced = true;
+  const std::string error = system_error_of([&] { write_file_atomically(path, "new"); });
+  folders_cannot_be_synced = false;
+  CHECK(error == path.parent_path().string() + ": fsync failed: Input/output error");
+  CHECK(text_of(path) == "new");
+  CHECK(directory.count() == 1);
 }
 
 TEST_CASE("a file that cannot be read is a person's mistake and names the path") {
