@@ -1,5 +1,6 @@
 #include "experiment/experiment.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace localbatch {
@@ -19,6 +20,34 @@ Part read_part(Options& options, std::string_view key, std::span<const PartRow<P
 
 int read_int(Options& options, std::string_view key, const IntegerKey& declared) {
   return static_cast<int>(options.integer(key, declared));
+}
+
+bool has_convolutions(const Model& model) {
+  return std::ranges::any_of(model.layers(), [](const LayerDescription& layer) {
+    return std::holds_alternative<Convolution>(layer.kind);
+  });
+}
+
+void read_execution(Options& options, bool cpu_has_bfloat16, Experiment& experiment) {
+  const std::string precision =
+      options.choice("precision", {.fallback = "f32",
+                                   .choices = {"f32", "bf16"},
+                                   .meaning = "of convolutions and activations; parameters, "
+                                              "gradients, statistics and loss are always f32"});
+  experiment.winograd = options.flag(
+      "winograd", {.fallback = true,
+                   .meaning = "3x3 convolutions with stride 1 by Winograd's algorithm where it "
+                              "pays; false: directly, with another speed and rounding"});
+  if (precision == "f32") return;
+  experiment.precision = Precision::kBfloat16;
+  // The layers of a model do not depend on the images, which are not known yet.
+  constexpr ImageShape kAnyImage{.channels = 3, .height = 32, .width = 32};
+  if (!has_convolutions(experiment.make_model(kAnyImage, 10)))
+    options.fail("precision",
+                 "found 'bf16', which is for models with convolutions; allowed here is f32");
+  if (!cpu_has_bfloat16)
+    options.fail("precision",
+                 "found 'bf16', which this CPU does not have (avx512_bf16); allowed here is f32");
 }
 
 void read_batch_size(Options& options, Experiment& experiment) {
@@ -48,7 +77,7 @@ void read_batch_size(Options& options, Experiment& experiment) {
 
 }  // namespace
 
-Experiment read_experiment(Options options) {
+Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   Experiment read;
   LocalSgd& method = read.method;
   read.name = options.text(
@@ -76,9 +105,7 @@ Experiment read_experiment(Options options) {
   Options augmentation = options.part("augmentation", "random changes of training images");
   read.augmentation = read_augmentation(augmentation);
   read.make_model = read_part(options, "model", model_table(), "resnet", "the network");
-  options.choice("precision", {.fallback = "f32",
-                               .choices = {"f32"},
-                               .meaning = "of activations; parameters are always f32"});
+  read_execution(options, cpu_has_bfloat16, read);
   read.inner_optimizer = read_part(options, "inner_optimizer", inner_optimizer_table(), "sgd",
                                    "the rule of a local step");
   read.make_outer_optimizer = read_part(options, "outer_optimizer", outer_optimizer_table(),

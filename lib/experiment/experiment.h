@@ -7,6 +7,7 @@
 #include "core/options.h"
 #include "data/augmentation.h"
 #include "data/dataset.h"
+#include "nn/execution.h"
 #include "nn/model.h"
 #include "optim/inner_optimizer.h"
 #include "optim/outer_optimizer.h"
@@ -23,6 +24,8 @@ struct Experiment {
   DatasetLoader load_dataset;
   Augmentation augmentation;
   ModelMaker make_model;
+  Precision precision = Precision::kFloat32;
+  bool winograd = true;
   InnerOptimizerChoice inner_optimizer;
   OuterOptimizerMaker make_outer_optimizer;
   StatePolicy batch_norm_at_sync = StatePolicy::kAverage;
@@ -35,8 +38,8 @@ struct Experiment {
 };
 
 /// Reads all keys. Throws an InputError that says where for anything unknown, missing, of the wrong
-/// type or out of range.
-Experiment read_experiment(Options options);
+/// type or out of range, and for a precision that the model or this CPU has no use for.
+Experiment read_experiment(Options options, bool cpu_has_bfloat16 = supports_bfloat16());
 
 /// One implementation of an exchangeable part, or a part of which there is only one.
 struct PartDescription {

@@ -55,6 +55,10 @@ std::string utc_now() {
   return {text.data(), length};
 }
 
+std::string_view to_string(Precision precision) {
+  return precision == Precision::kBfloat16 ? "bf16" : "f32";
+}
+
 void append_index(std::string& text, std::span<const TensorView> tensors, std::size_t base) {
   for (const TensorView& tensor : tensors)
     text += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"),
@@ -84,6 +88,8 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
                                         {"threads_per_worker", start.threads_per_worker},
                                         {"execution_slots_per_rank", start.slots},
                                         {"cores_of_rank_0", start.cores},
+                                        {"precision", to_string(start.precision)},
+                                        {"winograd", start.winograd},
                                         {"parameters", start.parameters},
                                         {"environment", environment()}});
 }

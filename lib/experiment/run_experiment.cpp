@@ -43,8 +43,12 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
 
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int slots = std::clamp(cores / experiment.threads_per_worker, 1, std::max(1, hosted.count));
-  run.slots = std::make_unique<SlotPool>(*run.model, experiment.micro_batch,
-                                         experiment.threads_per_worker, slots);
+  run.slots = std::make_unique<SlotPool>(*run.model,
+                                         ExecutionOptions{.max_images = experiment.micro_batch,
+                                                          .threads = experiment.threads_per_worker,
+                                                          .precision = experiment.precision,
+                                                          .winograd = experiment.winograd},
+                                         slots);
   run.start = {.experiment = experiment.name,
                .folder = run_folder(request.output, experiment.name, request.settings,
                                     resolved_yaml(experiment.resolved)),
@@ -53,6 +57,8 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
                .threads_per_worker = experiment.threads_per_worker,
                .slots = slots,
                .cores = cores,
+               .precision = experiment.precision,
+               .winograd = experiment.winograd,
                .parameters = total_size(parameter_tensors(*run.model)),
                .train_images = run.dataset.train.size(),
                .test_images = run.dataset.test.size(),
@@ -84,7 +90,10 @@ auto agree(ProcessGroup& processes, const Build& build) {
 RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins) {
   Prepared run = agree(processes, [&] { return prepare(request, processes); });
-  agree(processes, [&] {  // only now: a rank that could not prepare leaves older results alone
+  // Claiming a folder may remove older results, so it has to wait until all ranks are known to be
+  // ready; and it may fail, on rank 0 alone, which the others have to know before they train. Hence
+  // two agreements.
+  agree(processes, [&] {
     if (processes.rank() == 0) claim_run_folder(run.start.folder, request.force);
     return true;
   });

@@ -28,6 +28,8 @@ struct RunStart {
   int workers = 1, ranks = 1, threads_per_worker = 1;
   int slots = 1;  ///< workers of this rank that compute at the same time
   int cores = 1;  ///< that this rank may use
+  Precision precision = Precision::kFloat32;
+  bool winograd = true;
   std::size_t parameters = 0;
   std::size_t train_images = 0, test_images = 0;
   std::int64_t max_samples = 0;

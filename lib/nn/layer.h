@@ -3,41 +3,29 @@
 #include <cstddef>
 #include <span>
 
-#include "core/aligned_buffer.h"
-#include "core/image_shape.h"
 #include "nn/team.h"
 
 namespace localbatch {
 
-/// Channels that lie together in memory, one vector register of them: the blocked layouts that
-/// oneDNN's convolutions prefer (nChw16c with AVX-512, nChw8c without).
-#ifdef __AVX512F__
-constexpr int kChannelBlock = 16;
-#else
-constexpr int kChannelBlock = 8;
-#endif
+/// A stretch of a micro-batch.
+struct Images {
+  int first = 0;
+  int count = 0;
+};
 
-/// One value of the network for a whole micro-batch, with the gradient of the loss by it. Images
-/// follow each other; inside an image the order is [C/block][H][W][block], or plain [C][H][W] for
-/// the input of the network and for feature vectors.
-struct Activation {
-  ImageShape shape;
-  AlignedBuffer<float> storage;  ///< empty for the network's input, which belongs to the caller
-  const float* values = nullptr;
-  float* diff = nullptr;  ///< null when no gradient is needed
-
-  const float* image(int i) const { return values + static_cast<std::size_t>(i) * shape.size(); }
-  float* mutable_image(int i) {
-    return storage.data() + static_cast<std::size_t>(i) * shape.size();
-  }
-  float* diff_image(int i) const { return diff + static_cast<std::size_t>(i) * shape.size(); }
+/// Some channels of some images. Layers that cut their work by channels speak about all images at
+/// once, those that cut it by images about all channels.
+struct Region {
+  Images images;
+  int first_channel = 0;
+  int channels = 0;
 };
 
 /// What a layer sees of a pass over a micro-batch. The flat arrays are those of the worker at hand.
 struct ForwardPass {
   int images = 0;
-  bool training =
-      false;  ///< batch norm uses the micro-batch's statistics and updates the running ones
+  /// Batch norm uses the micro-batch's statistics and updates the running ones.
+  bool training = false;
   std::span<const float> parameters;
   std::span<float> statistics;  ///< running means and variances
 };
@@ -48,19 +36,45 @@ struct BackwardPass {
   std::span<float> gradient;  ///< added to
 };
 
-/// One stage of the network. Its activations are bound when it is made.
+/// Memory that a layer works with, beside the values.
+struct MemoryNeeds {
+  std::size_t thread_bytes = 0;      ///< frames of every thread
+  std::size_t scratchpad_bytes = 0;  ///< of oneDNN, for every thread
+  std::size_t shared_floats = 0;     ///< scratch of the team
+  std::size_t own_bytes = 0;         ///< what it keeps: weights in other layouts, sums
+};
+
+/// One stage of the network. Its values are bound when it is made (values.h).
+///
+/// `forward` and `backward` run a layer over the whole micro-batch; inside, it works slice by slice
+/// of images so that a slice stays in the cache. The other functions are what a layer does for its
+/// neighbours while their slice is there; batch norm alone needs them.
 class Layer {
  public:
   virtual ~Layer() = default;
 
-  /// Called when parameters have changed, before the next pass.
-  virtual void load(std::span<const float> /*parameters*/) {}
+  virtual MemoryNeeds needs() const { return {}; }
 
-  virtual void forward(const ForwardPass& pass) = 0;
+  /// Called when parameters have changed, before the next pass; on any thread of the team, beside
+  /// other layers.
+  virtual void load(std::span<const float> /*parameters*/, Thread& /*thread*/) {}
 
-  /// Reads the diff of its destination, adds to the gradient and writes the diffs of its sources,
-  /// or adds to those that a layer further up has written already.
-  virtual void backward(const BackwardPass& pass) = 0;
+  virtual void forward(Team& team, const ForwardPass& pass) = 0;
+
+  /// Adds to the gradient and contributes to the diffs of the sources.
+  virtual void backward(Team& team, const BackwardPass& pass) = 0;
+
+  /// Computes these images of the layer's output, which is not stored.
+  virtual void compute(Images images, std::byte* dst, Thread& thread);
+
+  /// A region of the source has just been written.
+  virtual void observe(const Region& region, Thread& thread);
+
+  /// The diff of the layer's output is complete in this region.
+  virtual void observe_diff(const Region& region, Thread& thread);
+
+  /// Computes the diff of the source, which is not stored.
+  virtual void compute_diff(Images images, std::byte* diff_src, Thread& thread);
 };
 
 }  // namespace localbatch

@@ -1,53 +1,60 @@
 #pragma once
 
 #include <memory>
-#include <span>
+#include <optional>
 
-#include "nn/layer.h"
 #include "nn/linear_operator.h"
+#include "nn/linear_passes.h"
 #include "nn/model.h"
+#include "nn/values.h"
 
 namespace localbatch {
 
-/// Where a layer's diff of a source goes: into a fresh array, or onto what a later layer has left
-/// there.
-enum class DiffUse { kNone, kWrite, kAdd };
+// One function per kind of layer. T is the type of activations: float or Bfloat16; feature vectors
+// are float always. Tensor views say where a tensor lies in the worker's flat arrays.
 
-/// What a layer is wired to.
-struct Wiring {
-  Team team{1};
-  Activation* src = nullptr;
-  Activation* dst = nullptr;
-  DiffUse src_diff = DiffUse::kNone;
+/// Convolution by a oneDNN primitive per slice of images.
+template <class T>
+std::unique_ptr<Layer> make_convolution_layer(const Source<T>& src, const Destination<T>& dst,
+                                              std::shared_ptr<LinearOperator> linear_operator,
+                                              const TensorView& weight, int max_images);
+
+/// Dense layer: y = W x + b.
+std::unique_ptr<Layer> make_dense_layer(const Source<float>& src, const Destination<float>& dst,
+                                        std::shared_ptr<LinearOperator> linear_operator,
+                                        const TensorView& weight, const TensorView& bias,
+                                        int max_images);
+
+/// Whether Winograd's algorithm can do a convolution, and is faster.
+bool winograd_pays(const Convolution& kind, const ImageShape& src);
+
+/// Convolution 3x3 with stride 1 by Winograd's algorithm (winograd.h).
+template <class T>
+std::unique_ptr<Layer> make_winograd_layer(const Source<T>& src, const Destination<T>& dst,
+                                           const TensorView& weight, int max_images);
+
+struct BatchNormTensors {
+  TensorView scale, shift, running_mean, running_variance;
 };
-
-/// Batch norm reads a second value when there is a residual.
-struct ResidualWiring {
-  Activation* add = nullptr;  ///< null: no residual
-  DiffUse add_diff = DiffUse::kNone;
-};
-
-// One function per kind of layer. `weight`, `bias`, `scale` and so on say where the tensor lies in
-// the worker's flat arrays.
-
-/// Convolution or dense layer: y = W x (+ b). `bias` may be null.
-std::unique_ptr<Layer> make_linear_layer(const Wiring& wiring,
-                                         std::shared_ptr<LinearOperator> linear_operator,
-                                         const TensorView& weight, const TensorView* bias);
 
 /// Ioffe and Szegedy 2015 with PyTorch's conventions: epsilon 1e-5, running statistics with
 /// momentum 0.1 and the unbiased variance. In training, mean and variance are those of the whole
 /// micro-batch.
-std::unique_ptr<Layer> make_batch_norm_layer(const Wiring& wiring, const ResidualWiring& residual,
-                                             const BatchNorm& kind, int max_images,
-                                             const TensorView& scale, const TensorView& shift,
-                                             const TensorView& running_mean,
-                                             const TensorView& running_variance);
+template <class T>
+std::unique_ptr<Layer> make_batch_norm_layer(const Source<T>& src,
+                                             std::optional<Source<T>> residual,
+                                             const Destination<T>& dst, const BatchNorm& kind,
+                                             int max_images, const BatchNormTensors& tensors);
 
-std::unique_ptr<Layer> make_relu_layer(const Wiring& wiring);
-std::unique_ptr<Layer> make_max_pool_layer(const Wiring& wiring, const MaxPool& kind,
-                                           int max_images);
-std::unique_ptr<Layer> make_average_pool_layer(const Wiring& wiring);
-std::unique_ptr<Layer> make_pad_shortcut_layer(const Wiring& wiring, const PadShortcut& kind);
+template <class T>
+std::unique_ptr<Layer> make_relu_layer(const Source<T>& src, const Destination<T>& dst);
+template <class T>
+std::unique_ptr<Layer> make_max_pool_layer(const Source<T>& src, const Destination<T>& dst,
+                                           const MaxPool& kind, int max_images);
+template <class T>
+std::unique_ptr<Layer> make_average_pool_layer(const Source<T>& src, const Destination<float>& dst);
+template <class T>
+std::unique_ptr<Layer> make_pad_shortcut_layer(const Source<T>& src, const Destination<T>& dst,
+                                               const PadShortcut& kind);
 
 }  // namespace localbatch

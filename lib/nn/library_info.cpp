@@ -4,6 +4,8 @@
 
 #include <dnnl.hpp>
 
+#include "nn/execution.h"
+
 namespace localbatch {
 
 std::string onednn_version() {
@@ -30,5 +32,7 @@ std::string onednn_instruction_set() {
                          static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
   }
 }
+
+bool supports_bfloat16() { return __builtin_cpu_supports("avx512bf16") != 0; }
 
 }  // namespace localbatch

@@ -1,6 +1,9 @@
 #include "nn/linear_operator.h"
 
-#include "nn/layer.h"
+#include <algorithm>
+
+#include "core/error.h"
+#include "nn/vector.h"
 
 namespace localbatch {
 
@@ -12,9 +15,14 @@ constexpr auto kFloat = memory::data_type::f32;
 constexpr auto kBlocked =
     kChannelBlock == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c;
 
-memory::desc activation_desc(int images, const ImageShape& shape, bool plain) {
+memory::data_type activation_type(const LinearShape& shape) {
+  return shape.precision == Precision::kBfloat16 ? memory::data_type::bf16 : kFloat;
+}
+
+memory::desc activation_desc(int images, const ImageShape& shape, memory::data_type type,
+                             bool plain) {
   return {{images, shape.channels, shape.height, shape.width},
-          kFloat,
+          type,
           plain ? memory::format_tag::nchw : kBlocked};
 }
 
@@ -32,10 +40,10 @@ struct ConvolutionFamily {
       : strides{shape.stride, shape.stride}, padding{shape.padding, shape.padding} {}
 
   static memory::desc src(const LinearShape& shape, int images) {
-    return activation_desc(images, shape.src, shape.src_is_plain);
+    return activation_desc(images, shape.src, activation_type(shape), shape.src_is_plain);
   }
   static memory::desc dst(const LinearShape& shape, int images) {
-    return activation_desc(images, shape.dst, false);
+    return activation_desc(images, shape.dst, activation_type(shape), false);
   }
   Forward::primitive_desc forward(const memory::desc& src, const memory::desc& weights,
                                   const memory::desc& dst) const {
@@ -92,27 +100,36 @@ memory::desc canonical_desc(const LinearShape& shape) {
 
 }  // namespace
 
-LinearOperator::LinearOperator(const LinearShape& shape, int threads)
-    : shape_(shape), threads_(threads), canonical_(canonical_desc(shape)) {
-  prepare(kSliceImages);
+std::size_t LinearShape::weight_count() const {
+  const std::size_t window =
+      dense ? 1 : static_cast<std::size_t>(kernel) * static_cast<std::size_t>(kernel);
+  return static_cast<std::size_t>(dst.channels) * window *
+         (dense ? src.size() : static_cast<std::size_t>(src.channels));
 }
 
-std::size_t LinearOperator::weight_count() const { return canonical_.get_size() / sizeof(float); }
+LinearOperator::LinearOperator(const LinearShape& shape, int max_images, int threads)
+    : shape_(shape), threads_(threads), canonical_(canonical_desc(shape)) {
+  check(canonical_.get_size() == shape.weight_count() * sizeof(float), "weights fill their array");
+  prepare(max_images);
+  forward_weights_ = make_copy(layouts_->forward);
+  if (shape.src_needs_diff) backward_weights_ = make_copy(layouts_->backward_data);
+}
 
 template <class Family>
 LinearOperator::Primitives LinearOperator::create(int images) {
   const Family family(shape_);
   const memory::desc src = family.src(shape_, images), dst = family.dst(shape_, images);
-  const memory::desc any(weight_dims(shape_), kFloat, memory::format_tag::any);
-  const auto wanted = [&](const memory::desc Layouts::*pass) {
-    return layouts_ ? (*layouts_).*pass : any;
+  const auto wanted = [&](const memory::desc Layouts::*pass, memory::data_type type) {
+    return layouts_ ? (*layouts_).*pass
+                    : memory::desc(weight_dims(shape_), type, memory::format_tag::any);
   };
 
-  const auto forward = family.forward(src, wanted(&Layouts::forward), dst);
+  const auto type = activation_type(shape_);
+  const auto forward = family.forward(src, wanted(&Layouts::forward, type), dst);
   const auto backward_weights_desc = [&](const memory::desc& weights) {
     return family.template backward<typename Family::BackwardWeights>(forward, src, weights, dst);
   };
-  auto backward_weights = backward_weights_desc(wanted(&Layouts::master));
+  auto backward_weights = backward_weights_desc(wanted(&Layouts::master, kFloat));
   // A padded layout (10 classes in blocks of 16, say) would not fit into the flat arrays.
   if (backward_weights.diff_weights_desc().get_size() != canonical_.get_size())
     backward_weights = backward_weights_desc(canonical_);
@@ -120,7 +137,7 @@ LinearOperator::Primitives LinearOperator::create(int images) {
   std::optional<BackwardDataDesc> backward_data;
   if (shape_.src_needs_diff)
     backward_data = family.template backward<typename Family::BackwardData>(
-        forward, src, wanted(&Layouts::backward_data), dst);
+        forward, src, wanted(&Layouts::backward_data, type), dst);
 
   if (!layouts_) {
     const memory::desc master = backward_weights.diff_weights_desc();
@@ -156,40 +173,61 @@ void LinearOperator::prepare(int images) {
 
 void LinearOperator::to_canonical(std::span<const float> weights,
                                   std::span<float> canonical) const {
-  reorder(layouts_->master, weights.data(), canonical_, canonical.data());
+  Reorder(layouts_->master, canonical_).run(weights.data(), canonical.data());
 }
 
 void LinearOperator::from_canonical(std::span<const float> canonical,
                                     std::span<float> weights) const {
-  reorder(canonical_, canonical.data(), layouts_->master, weights.data());
+  Reorder(canonical_, layouts_->master).run(canonical.data(), weights.data());
 }
 
-void LinearOperator::refresh(WeightCopy& copy, const memory::desc& layout, const float* weights) {
-  if (layout == layouts_->master) {
-    copy.weights = weights;
-    return;
-  }
+std::size_t LinearOperator::copy_bytes() const {
+  std::size_t bytes = 0;
+  for (const WeightCopy* const copy : {&forward_weights_, &backward_weights_})
+    if (copy->reorder) bytes += copy->reorder->to().get_size();
+  return bytes;
+}
+
+std::size_t LinearOperator::scratchpad_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [images, made] : primitives_)
+    for (const ThreadedPrimitive* const primitive :
+         {&made.forward, &made.backward_data, &made.backward_weights})
+      bytes = std::max(bytes, primitive->scratchpad_bytes());
+  return bytes;
+}
+
+LinearOperator::WeightCopy LinearOperator::make_copy(const memory::desc& layout) const {
+  WeightCopy copy;
+  if (layout != layouts_->master) copy.reorder.emplace(layouts_->master, layout);
+  return copy;
+}
+
+void LinearOperator::refresh(WeightCopy& copy, const float* weights) {
+  copy.weights = weights;
+  if (!copy.reorder) return;
   if (copy.storage.size() == 0)
-    copy.storage = AlignedBuffer<float>(layout.get_size() / sizeof(float));
-  reorder(layouts_->master, weights, layout, copy.storage.data());
+    copy.storage = AlignedBuffer<std::byte>(copy.reorder->to().get_size());
+  copy.reorder->run(weights, copy.storage.data());
   copy.weights = copy.storage.data();
 }
 
 void LinearOperator::load(const float* weights) {
-  refresh(forward_weights_, layouts_->forward, weights);
-  if (shape_.src_needs_diff) refresh(backward_weights_, layouts_->backward_data, weights);
+  refresh(forward_weights_, weights);
+  refresh(backward_weights_, weights);
 }
 
-void LinearOperator::forward(int thread, int images, const float* src, float* dst) {
+void LinearOperator::forward(Thread& thread, int images, const void* src, void* dst) {
   primitives_.at(images).forward.run(thread, {src, forward_weights_.weights, dst});
 }
 
-void LinearOperator::backward_data(int thread, int images, const float* diff_dst, float* diff_src) {
+void LinearOperator::backward_data(Thread& thread, int images, const void* diff_dst,
+                                   void* diff_src) {
   primitives_.at(images).backward_data.run(thread, {diff_dst, backward_weights_.weights, diff_src});
 }
 
-void LinearOperator::backward_weights(int thread, int images, const float* src,
-                                      const float* diff_dst, float* diff_weights) {
+void LinearOperator::backward_weights(Thread& thread, int images, const void* src,
+                                      const void* diff_dst, float* diff_weights) {
   primitives_.at(images).backward_weights.run(thread, {src, diff_dst, diff_weights});
 }
 

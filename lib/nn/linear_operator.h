@@ -5,6 +5,7 @@
 #include <span>
 
 #include "core/image_shape.h"
+#include "nn/execution.h"
 #include "nn/onednn.h"
 
 namespace localbatch {
@@ -19,30 +20,37 @@ struct LinearShape {
   int padding = 0;
   bool src_is_plain = false;  ///< [C][H][W] instead of channel blocks: the network's input
   bool src_needs_diff = true;
+  Precision precision = Precision::kFloat32;  ///< of activations and their diffs
+
+  std::size_t weight_count() const;
 };
 
-/// y = W x for slices of images, and its two transposes. Weights live in the layout in which the
-/// weight-gradient primitive delivers its result, so that gradient, momentum and parameters share
-/// it; the passes that want another one get a copy, refreshed by `load`.
+/// y = W x for slices of images, and its two transposes. Weights live in f32 in the layout in which
+/// the weight-gradient primitive delivers its result, so that gradient, momentum and parameters
+/// share it; the passes that want another layout or bf16 get a copy, refreshed by `load`.
+/// Activations are arrays of float or Bfloat16, as the shape says.
 class LinearOperator {
  public:
-  LinearOperator(const LinearShape& shape, int threads);
+  /// `max_images`: per slice.
+  LinearOperator(const LinearShape& shape, int max_images, int threads);
 
   const LinearShape& shape() const { return shape_; }
-  std::size_t weight_count() const;
 
   /// Between the flat arrays' order and [out][in][row][column].
   void to_canonical(std::span<const float> weights, std::span<float> canonical) const;
   void from_canonical(std::span<const float> canonical, std::span<float> weights) const;
 
-  /// Refreshes the copies in other layouts and creates the primitives for slices of these numbers
-  /// of images. Not thread-safe; the three passes below are, per thread of the team.
+  /// Bytes of the copies that `load` refreshes, and of the scratchpad that a thread needs.
+  std::size_t copy_bytes() const;
+  std::size_t scratchpad_bytes() const;
   void load(const float* weights);
+
+  /// Creates the primitives for slices of so many images. Not thread-safe; the passes below are.
   void prepare(int images);
 
-  void forward(int thread, int images, const float* src, float* dst);
-  void backward_data(int thread, int images, const float* diff_dst, float* diff_src);
-  void backward_weights(int thread, int images, const float* src, const float* diff_dst,
+  void forward(Thread& thread, int images, const void* src, void* dst);
+  void backward_data(Thread& thread, int images, const void* diff_dst, void* diff_src);
+  void backward_weights(Thread& thread, int images, const void* src, const void* diff_dst,
                         float* diff_weights);
 
  private:
@@ -52,15 +60,17 @@ class LinearOperator {
   struct Layouts {
     dnnl::memory::desc master, forward, backward_data;
   };
-  /// A view of the weights in the layout of one pass.
+  /// The weights as one pass wants them.
   struct WeightCopy {
-    AlignedBuffer<float> storage;
-    const float* weights = nullptr;
+    std::optional<Reorder> reorder;  ///< none: the master's layout will do
+    AlignedBuffer<std::byte> storage;
+    const void* weights = nullptr;
   };
 
   template <class Family>
   Primitives create(int images);
-  void refresh(WeightCopy& copy, const dnnl::memory::desc& layout, const float* weights);
+  WeightCopy make_copy(const dnnl::memory::desc& layout) const;
+  static void refresh(WeightCopy& copy, const float* weights);
 
   LinearShape shape_;
   int threads_;

@@ -5,10 +5,13 @@
 #include <span>
 #include <vector>
 
-#include "nn/layer.h"
+#include "core/stopwatch.h"
+#include "nn/execution.h"
+#include "nn/execution_plan.h"
 #include "nn/linear_operator.h"
 #include "nn/model.h"
 #include "nn/softmax_loss.h"
+#include "nn/values.h"
 
 namespace localbatch {
 
@@ -19,17 +22,16 @@ namespace localbatch {
 /// statistics_count(). Not thread-safe; results do not depend on the number of threads.
 class Network {
  public:
-  /// `max_images`: the largest micro-batch. `threads`: the size of the team that works on one.
-  Network(const Model& model, int max_images, int threads);
+  Network(const Model& model, const ExecutionOptions& options);
 
   const Model& model() const { return model_; }
-  int max_images() const { return max_images_; }
+  int max_images() const { return options_.max_images; }
   std::size_t parameter_count() const { return total_size(parameter_tensors_); }
   std::size_t statistics_count() const { return total_size(statistics_tensors_); }
   std::span<const TensorView> parameter_tensors() const { return parameter_tensors_; }
   std::span<const TensorView> statistics_tensors() const { return statistics_tensors_; }
 
-  /// In memory, weights are in the order that the primitives like; files and other programs want
+  /// In memory, weights are in the order that the convolutions like; files and other programs want
   /// TensorView's order. Both arrays hold parameter_count() values and do not overlap.
   void to_canonical(std::span<const float> parameters, std::span<float> canonical) const;
   void from_canonical(std::span<const float> canonical, std::span<float> parameters) const;
@@ -46,26 +48,50 @@ class Network {
   /// Loss and number of correct predictions under the running statistics.
   Evaluation evaluate(std::span<const float> images, std::span<const std::uint8_t> labels);
 
+  /// Wall-clock time of the halves of train_micro_batch, and where the threads' time went, since
+  /// the network was made.
+  double forward_seconds() const { return forward_.seconds(); }
+  double backward_seconds() const { return backward_.seconds(); }
+  PhaseSeconds phase_seconds() const;
+
+  /// Bytes that a network allocates: activations, their gradients, copies of weights, scratch. The
+  /// worker's flat arrays are not among them.
+  static std::size_t predicted_bytes(const Model& model, const ExecutionOptions& options);
+
  private:
-  /// Which array holds the diff of each value, and how each layer uses those of its sources.
-  struct DiffPlan;
-  static DiffPlan plan_diffs(const Model& model);
+  enum class Allocation { kNow, kNever };
+  Network(const Model& model, const ExecutionOptions& options, Allocation allocation);
 
-  using LayoutConversion = void (LinearOperator::*)(std::span<const float>, std::span<float>) const;
-  void convert(std::span<const float> from, std::span<float> to, LayoutConversion conversion) const;
+  /// Places for the values, without memory. T is the type of those in channel blocks.
+  template <class T>
+  void make_values();
+  template <class T>
+  void make_layers();
+  template <class T>
+  std::unique_ptr<Layer> make_layer(std::size_t index);
+  template <class T>
+  std::unique_ptr<Layer> make_convolution(const Convolution& kind, const Source<T>& src,
+                                          const Destination<T>& dst, const TensorView& weight);
+  std::shared_ptr<LinearOperator> make_operator(LinearShape shape);
+  void allocate();
 
-  void make_layers(const DiffPlan& plan, const Team& team);
+  void convert(std::span<const float> from, std::span<float> to, bool to_canonical) const;
   std::span<const float> forward(std::span<const float> images, std::size_t count, bool training);
 
   Model model_;
-  int max_images_;
+  ExecutionOptions options_;
+  ExecutionPlan plan_;
   std::vector<TensorView> parameter_tensors_, statistics_tensors_;
-  std::vector<AlignedBuffer<float>> diffs_;
-  std::vector<Activation> activations_;                     ///< by ValueId
+  Team team_;
+  std::vector<AlignedBuffer<std::byte>> diffs_;
+  std::vector<Value> values_;                               ///< by ValueId
   std::vector<std::shared_ptr<LinearOperator>> operators_;  ///< by layer, null where there is none
   std::vector<std::unique_ptr<Layer>> layers_;
+  MemoryNeeds needs_;            ///< of all layers
+  std::size_t value_bytes_ = 0;  ///< of values and diffs
   std::span<const float> parameters_;
   std::span<float> statistics_;
+  Stopwatch loading_, forward_, backward_, evaluation_;
 };
 
 }  // namespace localbatch

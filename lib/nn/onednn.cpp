@@ -11,7 +11,7 @@ namespace localbatch {
 namespace {
 
 /// oneDNN takes mutable pointers for what it only reads as well.
-void* handle(const float* data) { return const_cast<float*>(data); }
+void* handle(const void* data) { return const_cast<void*>(data); }
 
 }  // namespace
 
@@ -32,34 +32,39 @@ dnnl::primitive_attr user_scratchpad() {
 ThreadedPrimitive::ThreadedPrimitive(const dnnl::primitive& primitive,
                                      const dnnl::memory::desc& scratchpad,
                                      const std::vector<Argument>& arguments, int threads)
-    : primitive_(primitive), threads_(static_cast<std::size_t>(threads)) {
+    : primitive_(primitive),
+      scratchpad_bytes_(scratchpad.get_size()),
+      threads_(static_cast<std::size_t>(threads)) {
   for (PerThread& mine : threads_) {
     mine.stream = dnnl::stream(cpu_engine());
     for (const Argument& argument : arguments) {
       mine.memories.emplace_back(argument.desc, cpu_engine(), nullptr);
       mine.arguments.emplace(argument.index, mine.memories.back());
     }
-    mine.scratchpad = AlignedBuffer<std::byte>(scratchpad.get_size());
-    mine.arguments.emplace(DNNL_ARG_SCRATCHPAD,
-                           dnnl::memory(scratchpad, cpu_engine(), mine.scratchpad.data()));
+    mine.scratchpad = dnnl::memory(scratchpad, cpu_engine(), nullptr);
+    mine.arguments.emplace(DNNL_ARG_SCRATCHPAD, mine.scratchpad);
   }
 }
 
-void ThreadedPrimitive::run(int thread, std::initializer_list<const float*> handles) {
-  PerThread& mine = threads_[static_cast<std::size_t>(thread)];
+void ThreadedPrimitive::run(Thread& thread, std::initializer_list<const void*> handles) {
+  PerThread& mine = threads_[static_cast<std::size_t>(thread.index())];
   check(handles.size() == mine.memories.size(), "every argument of a primitive has data");
   std::size_t i = 0;
-  for (const float* const data : handles) mine.memories[i++].set_data_handle(handle(data));
+  for (const void* const data : handles) mine.memories[i++].set_data_handle(handle(data));
+  mine.scratchpad.set_data_handle(thread.scratchpad(scratchpad_bytes_));
   primitive_.execute(mine.stream, mine.arguments);
 }
 
-void reorder(const dnnl::memory::desc& from, const float* source, const dnnl::memory::desc& to,
-             float* destination) {
-  dnnl::memory source_memory(from, cpu_engine(), handle(source));
-  dnnl::memory destination_memory(to, cpu_engine(), destination);
+Reorder::Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to)
+    : from_(from),
+      to_(to),
+      primitive_(dnnl::reorder::primitive_desc(cpu_engine(), from, cpu_engine(), to)) {}
+
+void Reorder::run(const void* source, void* destination) const {
+  dnnl::memory source_memory(from_, cpu_engine(), handle(source));
+  dnnl::memory destination_memory(to_, cpu_engine(), destination);
   dnnl::stream stream(cpu_engine());
-  dnnl::reorder(source_memory, destination_memory)
-      .execute(stream, source_memory, destination_memory);
+  primitive_.execute(stream, source_memory, destination_memory);
   stream.wait();
 }
 

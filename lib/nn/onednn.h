@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "nn/team.h"
 
 namespace localbatch {
 
@@ -56,7 +57,7 @@ typename Primitive::primitive_desc backward_desc(const Hint& forward, Arguments&
 #endif
 
 /// A primitive that several threads may run at once, each on its own images: the primitive is
-/// shared, memory objects, stream and scratchpad exist once per thread.
+/// shared, memory objects and stream exist once per thread.
 class ThreadedPrimitive {
  public:
   struct Argument {
@@ -68,24 +69,35 @@ class ThreadedPrimitive {
   ThreadedPrimitive(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
                     const std::vector<Argument>& arguments, int threads);
 
-  /// Runs on the calling thread, which says which of the team's threads it is. `handles` are the
-  /// data of the arguments in the order of the constructor; oneDNN writes only through those that
-  /// are results.
-  void run(int thread, std::initializer_list<const float*> handles);
+  /// Runs on the calling thread. `handles` are the data of the arguments in the order of the
+  /// constructor; oneDNN writes only through those that are results.
+  void run(Thread& thread, std::initializer_list<const void*> handles);
+
+  std::size_t scratchpad_bytes() const { return scratchpad_bytes_; }
 
  private:
   struct PerThread {
     dnnl::stream stream;
     std::vector<dnnl::memory> memories;
+    dnnl::memory scratchpad;
     std::unordered_map<int, dnnl::memory> arguments;
-    AlignedBuffer<std::byte> scratchpad;
   };
   dnnl::primitive primitive_;
+  std::size_t scratchpad_bytes_ = 0;
   std::vector<PerThread> threads_;
 };
 
-/// Copies one array into another memory layout of the same shape.
-void reorder(const dnnl::memory::desc& from, const float* source, const dnnl::memory::desc& to,
-             float* destination);
+/// Copies arrays from one memory layout and type to another.
+class Reorder {
+ public:
+  Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to);
+
+  const dnnl::memory::desc& to() const { return to_; }
+  void run(const void* source, void* destination) const;
+
+ private:
+  dnnl::memory::desc from_, to_;
+  dnnl::reorder primitive_;
+};
 
 }  // namespace localbatch

@@ -1,47 +1,53 @@
+#include "nn/elementwise.h"
 #include "nn/layers.h"
 
 namespace localbatch {
 
 namespace {
 
+template <class T>
 class ReluLayer final : public Layer {
  public:
-  explicit ReluLayer(const Wiring& wiring) : wiring_(wiring) {}
+  ReluLayer(const Source<T>& src, const Destination<T>& dst) : src_(src), dst_(dst) {}
 
-  void forward(const ForwardPass& pass) override {
-    for_each_value(pass.images, [this](std::size_t i) {
-      const float x = wiring_.src->values[i];
-      wiring_.dst->storage.data()[i] = x < 0 ? 0.0F : x;
+  MemoryNeeds needs() const override { return {.thread_bytes = 2 * src_.scratch(1)}; }
+
+  void forward(Team& team, const ForwardPass& pass) override {
+    team.for_each(pass.images, Phase::kElementwise, [&](int image, Thread& thread) {
+      const Thread::Frame frame(thread);
+      const Images one{image, 1};
+      relu(src_.values_forward(one, thread), src_.shape().size(), dst_.values(one));
+      if (pass.training) dst_.written(all_channels(one, dst_.shape()), thread);
     });
   }
 
-  void backward(const BackwardPass& pass) override {
-    if (wiring_.src_diff == DiffUse::kNone) return;
-    const bool add = wiring_.src_diff == DiffUse::kAdd;
-    for_each_value(pass.images, [this, add](std::size_t i) {
-      const float diff = wiring_.dst->values[i] > 0 ? wiring_.dst->diff[i] : 0.0F;
-      wiring_.src->diff[i] = add ? wiring_.src->diff[i] + diff : diff;
+  void backward(Team& team, const BackwardPass& pass) override {
+    if (src_.diff_use() == DiffUse::kNone) return;
+    team.for_each(pass.images, Phase::kElementwise, [this](int image, Thread& thread) {
+      const Thread::Frame frame(thread);
+      const Images one{image, 1};
+      const std::size_t count = src_.shape().size();
+      T* const diff = thread.take<T>(count);
+      mask(dst_.values(one), dst_.diff(one, thread), count, diff);
+      src_.contribute(one, diff);
+      src_.diff_written(all_channels(one, src_.shape()), thread);
     });
   }
 
  private:
-  template <class Body>
-  void for_each_value(int images, const Body& body) const {
-    const std::size_t size = wiring_.dst->shape.size();
-    wiring_.team.for_each_slice(images, [&](const Slice& slice, int) {
-      const std::size_t first = static_cast<std::size_t>(slice.first) * size;
-      const std::size_t count = static_cast<std::size_t>(slice.images) * size;
-      for (std::size_t i = first; i < first + count; ++i) body(i);
-    });
-  }
-
-  Wiring wiring_;
+  Source<T> src_;
+  Destination<T> dst_;
 };
 
 }  // namespace
 
-std::unique_ptr<Layer> make_relu_layer(const Wiring& wiring) {
-  return std::make_unique<ReluLayer>(wiring);
+template <class T>
+std::unique_ptr<Layer> make_relu_layer(const Source<T>& src, const Destination<T>& dst) {
+  return std::make_unique<ReluLayer<T>>(src, dst);
 }
+
+template std::unique_ptr<Layer> make_relu_layer(const Source<float>&, const Destination<float>&);
+template std::unique_ptr<Layer> make_relu_layer(const Source<Bfloat16>&,
+                                                const Destination<Bfloat16>&);
 
 }  // namespace localbatch

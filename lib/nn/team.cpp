@@ -1,24 +1,72 @@
 #include "nn/team.h"
 
-#include <algorithm>
+#include <omp.h>
+
+#include <utility>
+
+#include "core/error.h"
+#include "nn/vector.h"
 
 namespace localbatch {
 
-void Team::for_each_slice(int images, const std::function<void(const Slice&, int)>& work) const {
-  const int slices = num_slices(images);
-  const auto run = [&](int index, int thread) {
-    const int first = index * kSliceImages;
-    work({.index = index, .first = first, .images = std::min(kSliceImages, images - first)},
-         thread);
+std::byte* Thread::take_bytes(std::size_t bytes) {
+  std::byte* const memory = memory_.data() + used_;
+  used_ += scratch_bytes<std::byte>(bytes);
+  check(used_ <= memory_.size(), "a layer asks for the scratch memory that it uses");
+  return memory;
+}
+
+std::byte* Thread::scratchpad(std::size_t bytes) {
+  if (scratchpad_.size() < bytes) scratchpad_ = AlignedBuffer<std::byte>(bytes);
+  return scratchpad_.data();
+}
+
+Phase Thread::enter(Phase phase) {
+  const Clock::time_point now = Clock::now();
+  seconds_[static_cast<std::size_t>(phase_)] += std::chrono::duration<double>(now - since_).count();
+  since_ = now;
+  return std::exchange(phase_, phase);
+}
+
+Team::Team(int threads) {
+  for (int index = 0; index < threads; ++index) threads_.emplace_back(index);
+}
+
+void Team::allocate(std::size_t thread_bytes, std::size_t shared_floats) {
+  for (Thread& thread : threads_) thread.memory_ = AlignedBuffer<std::byte>(thread_bytes);
+  shared_ = AlignedBuffer<float>(shared_floats);
+}
+
+void Team::for_each(int count, Phase phase, const std::function<void(int, Thread&)>& work) {
+  const auto begin = [phase](Thread& thread) {
+    thread.since_ = Thread::Clock::now();
+    thread.phase_ = phase;
   };
-  if (threads_ == 1) {
-    for (int index = 0; index < slices; ++index) run(index, 0);
+  if (threads() == 1 || count == 1) {
+    const FlushDenormals flush;
+    Thread& thread = threads_.front();
+    begin(thread);
+    for (int index = 0; index < count; ++index) work(index, thread);
+    thread.enter(Phase::kWaiting);
     return;
   }
-#pragma omp parallel for num_threads(threads_) schedule(static, 1)
-  for (int thread = 0; thread < threads_; ++thread)
-    for (int index = slices * thread / threads_; index < slices * (thread + 1) / threads_; ++index)
-      run(index, thread);
+#pragma omp parallel num_threads(threads())
+  {
+    const FlushDenormals flush;
+    Thread& thread = threads_[static_cast<std::size_t>(omp_get_thread_num())];
+    begin(thread);
+#pragma omp for schedule(dynamic, 1) nowait
+    for (int index = 0; index < count; ++index) work(index, thread);
+    thread.enter(Phase::kWaiting);
+  }
+}
+
+PhaseSeconds Team::busy_seconds() const {
+  PhaseSeconds sum{};
+  for (const Thread& thread : threads_)
+    for (std::size_t phase = 0; phase < sum.size(); ++phase) sum[phase] += thread.seconds_[phase];
+  sum[static_cast<std::size_t>(Phase::kWaiting)] = 0;
+  return sum;
 }
 
 }  // namespace localbatch

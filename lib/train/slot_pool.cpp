@@ -4,9 +4,9 @@
 
 namespace localbatch {
 
-SlotPool::SlotPool(const Model& model, int micro_batch, int threads, int num_slots) {
+SlotPool::SlotPool(const Model& model, const ExecutionOptions& options, int num_slots) {
   for (int i = 0; i < num_slots; ++i)
-    free_.push_back(std::make_unique<ExecutionSlot>(model, micro_batch, threads));
+    free_.push_back(std::make_unique<ExecutionSlot>(model, options));
 }
 
 SlotPool::Lease SlotPool::borrow() {

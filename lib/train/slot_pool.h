@@ -13,10 +13,10 @@ namespace localbatch {
 /// What is large and belongs to nobody: a network's primitives and activations with the arrays of
 /// its input.
 struct ExecutionSlot {
-  ExecutionSlot(const Model& model, int micro_batch, int threads)
-      : network(model, micro_batch, threads),
-        images(static_cast<std::size_t>(micro_batch) * model.input().size()),
-        labels(static_cast<std::size_t>(micro_batch)) {}
+  ExecutionSlot(const Model& model, const ExecutionOptions& options)
+      : network(model, options),
+        images(static_cast<std::size_t>(options.max_images) * model.input().size()),
+        labels(static_cast<std::size_t>(options.max_images)) {}
 
   Network network;
   AlignedBuffer<float> images;
@@ -27,7 +27,7 @@ struct ExecutionSlot {
 /// step, so memory for activations does not grow with the number of workers.
 class SlotPool {
  public:
-  SlotPool(const Model& model, int micro_batch, int threads, int num_slots);
+  SlotPool(const Model& model, const ExecutionOptions& options, int num_slots);
 
   /// A borrowed slot, given back when it goes out of scope.
   class Lease {
@@ -38,6 +38,7 @@ class SlotPool {
     Lease& operator=(const Lease&) = delete;
 
     ExecutionSlot* operator->() const { return slot_.get(); }
+    ExecutionSlot& operator*() const { return *slot_; }
 
    private:
     SlotPool& pool_;

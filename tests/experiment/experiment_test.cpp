@@ -50,6 +50,7 @@ const std::vector<Mistake> kMistakes = {
     {"inner_optimizer: {weight_decay: inf}", "4:33", "inner_optimizer.weight_decay", "found 'inf'"},
     {"augmentation: {flip: yes}", "4:22", "augmentation.flip", "found 'yes'",
      "expected true or false"},
+    {"winograd: 2x2", "4:11", "winograd", "found '2x2'", "expected true or false"},
     // scalars, lists and mappings in each other's place
     {"workers: {n: 2}", "4:10", "workers", "found a mapping", "expected an integer"},
     {"workers: [1, 2]", "4:10", "workers", "found a list", "expected an integer"},
@@ -72,7 +73,7 @@ const std::vector<Mistake> kMistakes = {
     {"evaluation: {every_samples: -5}", "4:29", "evaluation.every_samples", "found -5",
      "at least 0"},
     // choices
-    {"precision: bf16", "4:12", "precision", "found 'bf16'", "allowed is f32"},
+    {"precision: f16", "4:12", "precision", "found 'f16'", "allowed is f32 | bf16"},
     {"model: {name: resnt}", "4:15", "model.name", "found 'resnt'", "did you mean 'resnet'?"},
     {"model: {depth: 21}", "4:16", "model.depth", "found '21'", "20 | 32"},
     {"batch_size_controller: {name: normtest}", "4:31", "batch_size_controller.name",
@@ -86,6 +87,9 @@ const std::vector<Mistake> kMistakes = {
     {"batch_size: {min: 9, max: 8}", "4:19", "batch_size.min", "found 9", "maximum 8"},
     {"inner_optimizer: {nesterov: true}", "4:29", "inner_optimizer.nesterov", "momentum"},
     {"model: {depth: 50, shortcut: pad}", "4:30", "model.shortcut", "'pad'", "found depth 50"},
+    {"precision: bf16\nmodel: {name: mlp}", "4:12", "precision", "found 'bf16'", "convolutions"},
+    {"precision: bf16\nmodel: {name: softmax_regression}", "4:12", "precision", "found 'bf16'",
+     "allowed here is f32"},
     {"sync_interval: {name: post_local, H: 4}", "4:16", "sync_interval.start_samples", "missing"},
     // names of folders
     {"experiment: a/b", "4:13", "experiment", "found 'a/b'", "a name for a folder"},
@@ -151,6 +155,28 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(data.test.size() == 5);
   const Model model = read.make_model(data.shape, data.num_classes);
   CHECK(total_size(parameter_tensors(model)) == 3072 * 9 + 9 + 9 * 10 + 10);
+}
+
+TEST_CASE("convolutions are in f32 and by Winograd's algorithm unless the file says otherwise") {
+  const Experiment defaults = read_text(kSmallest);
+  CHECK(defaults.precision == Precision::kFloat32);
+  CHECK(defaults.winograd);
+  const Node file = parse_experiment(kSmallest + "precision: bf16\nwinograd: false\n", "test.yaml");
+  const Experiment read = read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
+  CHECK(read.precision == Precision::kBfloat16);
+  CHECK_FALSE(read.winograd);
+}
+
+TEST_CASE("bf16 is refused on a CPU without it, f32 is not") {
+  const auto error = [](const std::string& line) {
+    const Node file = parse_experiment(kSmallest + line, "test.yaml");
+    return input_error([&] { read_experiment(Options(file), /*cpu_has_bfloat16=*/false); });
+  };
+  const std::string message = error("precision: bf16\n");
+  CHECK_MESSAGE(one_line_with(message, {"test.yaml:4:12: precision: found 'bf16'", "this CPU",
+                                        "allowed here is f32"}),
+                message);
+  CHECK(error("precision: f32\n") == "(no InputError)");
 }
 
 TEST_CASE("a mistake is one line with its place, its key and what was found") {

@@ -89,7 +89,7 @@ class Reference {
 
 struct Fixture {
   Fixture()
-      : network(small_model(), kImages, 1),
+      : network(small_model(), {.max_images = kImages}),
         batch(network.model().input(), kClasses, kImages, 1),
         worker(network, 1),
         reference(batch) {

@@ -27,7 +27,7 @@ constexpr FiniteDifferences kSmooth{.seeds = 1, .loss_change = 1e-2};
 
 void check_gradients(const Model& model, std::initializer_list<int> numbers_of_images,
                      const FiniteDifferences& how = {}) {
-  Network network(model, std::max(numbers_of_images), 1);
+  Network network(model, {.max_images = std::max(numbers_of_images), .threads = 1});
   for (const int images : numbers_of_images) {
     CAPTURE(images);
     CHECK(std::abs(loss_error(network, images, 1)) < 1e-5);

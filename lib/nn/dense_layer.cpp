@@ -1,0 +1,49 @@
+#include <utility>
+
+#include "nn/elementwise.h"
+#include "nn/layers.h"
+#include "nn/linear_passes.h"
+
+namespace localbatch {
+
+namespace {
+
+class DenseLayer final : public Layer {
+ public:
+  DenseLayer(LinearPasses<float> passes, const Destination<float>& dst, const TensorView& bias)
+      : passes_(std::move(passes)), dst_(dst), bias_(bias) {}
+
+  MemoryNeeds needs() const override { return passes_.needs(); }
+  void load(std::span<const float> parameters, Thread&) override { passes_.load(parameters); }
+
+  void forward(Team& team, const ForwardPass& pass) override {
+    passes_.forward(team, pass, pass.parameters.subspan(bias_.offset, bias_.size));
+  }
+
+  void backward(Team& team, const BackwardPass& pass) override {
+    team.for_each(1, Phase::kElementwise, [&](int, Thread& thread) {
+      for (int image = 0; image < pass.images; ++image) {
+        const Thread::Frame frame(thread);
+        add(dst_.diff({image, 1}, thread), bias_.size, pass.gradient.data() + bias_.offset);
+      }
+    });
+    passes_.backward(team, pass);
+  }
+
+ private:
+  LinearPasses<float> passes_;
+  Destination<float> dst_;
+  TensorView bias_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_dense_layer(const Source<float>& src, const Destination<float>& dst,
+                                        std::shared_ptr<LinearOperator> linear_operator,
+                                        const TensorView& weight, const TensorView& bias,
+                                        int max_images) {
+  return std::make_unique<DenseLayer>(
+      LinearPasses<float>(src, dst, std::move(linear_operator), weight, max_images), dst, bias);
+}
+
+}  // namespace localbatch

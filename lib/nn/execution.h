@@ -1,0 +1,39 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace localbatch {
+
+/// What activations and the products of convolutions are made of. Parameters, gradients, statistics
+/// and the loss are f32 (or double) always.
+enum class Precision { kFloat32, kBfloat16 };
+
+/// Whether this CPU multiplies bf16 by itself; without that, bf16 would be slower than f32.
+bool supports_bfloat16();
+
+/// How a network is to be executed.
+struct ExecutionOptions {
+  int max_images = 1;  ///< the largest micro-batch
+  int threads = 1;     ///< size of the team that works on one; no influence on results
+  Precision precision = Precision::kFloat32;
+  bool winograd = true;  ///< 3x3 convolutions with stride 1 by Winograd's algorithm where it pays
+};
+
+/// What a network's threads do.
+enum class Phase {
+  kForward,  ///< convolutions and dense layers
+  kBackwardData,
+  kBackwardWeights,
+  kElementwise,  ///< batch norm, ReLU, residuals, pools, loss
+  kWeights,      ///< weights into the layouts of the passes, sums of partial gradients
+  kWaiting,      ///< for the other threads of the team
+};
+constexpr std::array<std::string_view, 6> kPhaseNames{
+    "forward", "backward_data", "backward_weights", "elementwise", "weights", "waiting"};
+
+/// Seconds of all threads together, by Phase.
+using PhaseSeconds = std::array<double, kPhaseNames.size()>;
+
+}  // namespace localbatch

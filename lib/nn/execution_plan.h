@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "nn/model.h"
+
+namespace localbatch {
+
+/// What happens to a value of the network in a pass.
+enum class Storage {
+  kCaller,  ///< the input, which belongs to the caller
+  kWhenItsLayerRuns,
+  kAtFirstRead,  ///< its layer computes it when the first reader asks, slice by slice, and keeps it
+  kNever         ///< its layer computes it anew for every reader
+};
+
+/// How a layer hands a contribution to the diff (the gradient of the loss) of a value that it
+/// reads.
+enum class DiffUse {
+  kNone,   ///< nobody needs it: the value is the network's input
+  kWrite,  ///< the first contribution of the backward pass
+  kAdd,
+  kShared,  ///< the first one, and equal to the layer's own diff: both are one array
+};
+
+/// What a layer does with one of its sources.
+struct SourcePlan {
+  ValueId value = 0;
+  DiffUse diff = DiffUse::kNone;
+  bool first_reader = false;  ///< in the forward pass, and hence the last to contribute to the diff
+};
+
+struct ValuePlan {
+  Storage storage = Storage::kWhenItsLayerRuns;
+  int diff_array = -1;  ///< several values take turns with one array; -1: no diff is stored
+};
+
+/// Who stores what, decided from the model alone.
+///
+/// Batch norm's output is cheap to compute from its input, so it is not computed in a pass of its
+/// own: the layer that reads it asks for a slice of images, uses it while it is in the cache, and
+/// asks again in the backward pass. Outputs with several readers, or with a residual, are kept. In
+/// the same way the diff of batch norm's input is computed when the layer below asks for a slice.
+struct ExecutionPlan {
+  std::vector<ValuePlan> values;                 ///< by ValueId
+  std::vector<std::vector<SourcePlan>> sources;  ///< by layer, in the order of sources()
+  std::vector<std::size_t> diff_array_sizes;     ///< values per image
+};
+
+ExecutionPlan plan_execution(const Model& model);
+
+}  // namespace localbatch

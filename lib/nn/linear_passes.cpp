@@ -1,0 +1,113 @@
+#include "nn/linear_passes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "nn/elementwise.h"
+#include "nn/partial_gradients.h"
+
+namespace localbatch {
+
+int images_per_slice(const LinearShape& shape, int max_images) {
+  constexpr std::size_t kCacheBytes = 512 * 1024;
+  const std::size_t image = shape.src.size() + shape.dst.size();
+  const std::size_t by_cache = kCacheBytes / sizeof(float) / image;
+  const std::size_t by_weights = 2 * shape.weight_count() / image;
+  // Enough slices to share among threads remain even then.
+  const std::size_t shared = (static_cast<std::size_t>(max_images) + 7) / 8;
+  const std::size_t images = std::max({std::size_t{1}, by_cache, std::min(by_weights, shared)});
+  return static_cast<int>(std::min(images, static_cast<std::size_t>(max_images)));
+}
+
+template <class T>
+LinearPasses<T>::LinearPasses(const Source<T>& src, const Destination<T>& dst,
+                              std::shared_ptr<LinearOperator> linear_operator,
+                              const TensorView& weight, int max_images)
+    : src_(src),
+      dst_(dst),
+      operator_(std::move(linear_operator)),
+      weight_(weight),
+      max_images_(max_images),
+      per_slice_(images_per_slice(operator_->shape(), max_images)) {}
+
+template <class T>
+MemoryNeeds LinearPasses<T>::needs() const {
+  const auto values = [this](const ImageShape& shape) {
+    return scratch_bytes<float>(static_cast<std::size_t>(per_slice_) * shape.size());
+  };
+  const SliceGroups groups(max_images_, per_slice_);
+  return {.thread_bytes = src_.scratch(per_slice_) + values(src_.shape()) + values(dst_.shape()) +
+                          scratch_bytes<float>(weight_.size),
+          .scratchpad_bytes = operator_->scratchpad_bytes(),
+          .shared_floats = static_cast<std::size_t>(groups.groups()) * weight_.size,
+          .own_bytes = operator_->copy_bytes()};
+}
+
+template <class T>
+void LinearPasses<T>::prepare(int images) {
+  operator_->prepare(std::min(images, per_slice_));
+  if (images % per_slice_ != 0) operator_->prepare(images % per_slice_);
+}
+
+template <class T>
+void LinearPasses<T>::forward(Team& team, const ForwardPass& pass, std::span<const float> bias) {
+  prepare(pass.images);
+  const SliceGroups slices(pass.images, per_slice_);
+  team.for_each(slices.slices(), Phase::kForward, [&](int index, Thread& thread) {
+    const Thread::Frame frame(thread);
+    const Images images = slices.slice(index);
+    const T* const src = src_.values_forward(images, thread);
+    operator_->forward(thread, images.count, src, dst_.values(images));
+    if constexpr (std::is_same_v<T, float>)
+      for (int i = 0; i < images.count && !bias.empty(); ++i)
+        add(bias.data(), bias.size(), dst_.values({images.first + i, 1}));
+    if (pass.training) dst_.written(all_channels(images, dst_.shape()), thread);
+  });
+}
+
+template <class T>
+void LinearPasses<T>::backward(Team& team, const BackwardPass& pass) {
+  const SliceGroups slices(pass.images, per_slice_);
+  const std::span<float> gradient = pass.gradient.subspan(weight_.offset, weight_.size);
+  const auto partial = [&](int group) {
+    return team.shared().data() + static_cast<std::size_t>(group) * weight_.size;
+  };
+  team.for_each(slices.groups(), Phase::kBackwardWeights, [&](int group, Thread& thread) {
+    const int first = slices.first_slice(group), last = slices.first_slice(group + 1);
+    backward_slice(slices.slice(first), thread, partial(group));
+    for (int index = first + 1; index < last; ++index) {
+      const Thread::Frame frame(thread);
+      float* const more = thread.take<float>(weight_.size);
+      backward_slice(slices.slice(index), thread, more);
+      add(more, weight_.size, partial(group));
+    }
+  });
+  add_groups(team, team.shared(), slices.groups(), gradient);
+}
+
+template <class T>
+void LinearPasses<T>::backward_slice(Images images, Thread& thread, float* diff_weights) {
+  const Thread::Frame frame(thread);
+  const T* const diff_dst = dst_.diff(images, thread);
+  const T* const src = src_.values_backward(images, thread);
+  operator_->backward_weights(thread, images.count, src, diff_dst, diff_weights);
+  if (src_.diff_use() != DiffUse::kNone) backward_data(images, diff_dst, thread);
+}
+
+template <class T>
+void LinearPasses<T>::backward_data(Images images, const T* diff_dst, Thread& thread) {
+  const Thread::Timed timed(thread, Phase::kBackwardData);
+  if (src_.diff_use() == DiffUse::kAdd) {
+    T* const mine = thread.take<T>(static_cast<std::size_t>(images.count) * src_.shape().size());
+    operator_->backward_data(thread, images.count, diff_dst, mine);
+    src_.contribute(images, mine);
+  } else {
+    operator_->backward_data(thread, images.count, diff_dst, src_.diff(images));
+  }
+  src_.diff_written(all_channels(images, src_.shape()), thread);
+}
+
+template class LinearPasses<float>;
+template class LinearPasses<Bfloat16>;
+
+}  // namespace localbatch

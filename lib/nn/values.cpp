@@ -1,0 +1,41 @@
+#include "nn/values.h"
+
+#include <type_traits>
+
+#include "nn/elementwise.h"
+
+namespace localbatch {
+
+template <class T>
+const T* Source<T>::values_backward(Images images, Thread& thread) const {
+  const std::size_t count = static_cast<std::size_t>(images.count) * shape().size();
+  if (value_->storage == Storage::kNever) {
+    T* const values = thread.take<T>(count);
+    value_->producer->compute(images, reinterpret_cast<std::byte*>(values), thread);
+    return values;
+  }
+  const std::byte* const stored = value_->values + byte_offset(images);
+  if constexpr (!std::is_same_v<T, float>) {
+    if (value_->element_size == sizeof(float)) {
+      T* const values = thread.take<T>(count);
+      convert(reinterpret_cast<const float*>(stored), count, values);
+      return values;
+    }
+  }
+  return reinterpret_cast<const T*>(stored);
+}
+
+template <class T>
+void Source<T>::contribute(Images images, const T* contribution) const {
+  const std::size_t count = static_cast<std::size_t>(images.count) * shape().size();
+  if (plan_.diff == DiffUse::kAdd) {
+    add(contribution, count, diff(images));
+  } else {
+    std::memcpy(diff(images), contribution, count * sizeof(T));
+  }
+}
+
+template class Source<float>;
+template class Source<Bfloat16>;
+
+}  // namespace localbatch

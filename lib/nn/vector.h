@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
+namespace localbatch {
+
+/// Channels that lie together in memory, one vector register of them: the blocked layouts that
+/// oneDNN's convolutions prefer (nChw16c with AVX-512, nChw8c without).
+#ifdef __AVX512F__
+constexpr int kChannelBlock = 16;
+#else
+constexpr int kChannelBlock = 8;
+#endif
+
+/// One pixel of a channel block. The compiler's vector extension: arithmetic works element by
+/// element, on registers as wide as the machine has them, so one source serves every machine.
+typedef float Vector __attribute__((vector_size(kChannelBlock * sizeof(float))));
+
+/// The upper half of an f32: its range with 8 bits of precision. Storage only, arithmetic is f32.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+namespace detail {
+typedef std::uint32_t VectorBits __attribute__((vector_size(kChannelBlock * sizeof(float))));
+typedef std::uint16_t HalfBits __attribute__((vector_size(kChannelBlock * sizeof(Bfloat16))));
+}  // namespace detail
+
+inline Vector broadcast(float value) { return value - Vector{}; }
+
+inline Vector load(const float* from) {
+  Vector value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+inline void store(float* to, Vector value) { std::memcpy(to, &value, sizeof value); }
+
+inline Vector load(const Bfloat16* from) {
+  detail::HalfBits half;
+  std::memcpy(&half, from, sizeof half);
+  const detail::VectorBits bits = __builtin_convertvector(half, detail::VectorBits) << 16;
+  Vector value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/// Rounds to the nearest, ties to even. NaN stays NaN.
+inline void store(Bfloat16* to, Vector value) {
+#if defined(__AVX512BF16__) && defined(__AVX512F__)
+  const __m256bh half = _mm512_cvtneps_pbh(reinterpret_cast<const __m512&>(value));
+  std::memcpy(to, &half, sizeof half);
+#else
+  detail::VectorBits bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const detail::VectorBits rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+  const detail::VectorBits quiet_nan = (bits >> 16) | 0x40U;
+  const auto half = __builtin_convertvector(value == value ? rounded : quiet_nan, detail::HalfBits);
+  std::memcpy(to, &half, sizeof half);
+#endif
+}
+
+/// The same for one value.
+inline float to_float(float value) { return value; }
+inline float to_float(Bfloat16 value) {
+  const std::uint32_t bits = std::uint32_t{value.bits} << 16;
+  float result = 0;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+/// The larger one; `value` where it is NaN, so that a NaN is not swallowed.
+inline Vector at_least(Vector value, Vector lowest) { return value < lowest ? lowest : value; }
+
+/// While it lives, numbers too small for normal f32 are zero on this thread. They appear late in a
+/// training, mean nothing, and are slow on many processors.
+class FlushDenormals {
+ public:
+#ifdef __SSE2__
+  FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | kFlushToZero | kDenormalsAreZero); }
+  ~FlushDenormals() { _mm_setcsr(saved_); }
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  static constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+  unsigned saved_;
+#endif
+};
+
+}  // namespace localbatch

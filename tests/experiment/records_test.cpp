@@ -1,0 +1,44 @@
+#include "experiment/records.h"
+
+#include <doctest/doctest.h>
+
+#include "experiment/run_fixtures.h"
+
+namespace localbatch {
+
+TEST_CASE("the final parameters are listed with their places") {
+  const ScratchFolder scratch;
+  const RunResult result = run_alone(
+      request(scratch, tiny_experiment(), "out", {"model={name: resnet}", "max_samples=20"}));
+  const Columns index = read_csv(result.folder / "final_parameters.csv");
+  const std::vector<long> offset = integers(index.at("offset")), size = integers(index.at("size"));
+  long next = 0;
+  for (std::size_t i = 0; i < offset.size(); ++i) {
+    CHECK(offset[i] == next);
+    next += size[i];
+    long product = 1;
+    for (std::istringstream dims(index.at("dims")[i]); dims;) {
+      long dim = 1;
+      if (dims >> dim) product *= dim;
+      dims.ignore();
+    }
+    CHECK(product == size[i]);
+  }
+  CHECK(std::filesystem::file_size(result.folder / "final_parameters.f32") == 4 * next);
+  CHECK(index.at("name").front() == "conv1.weight");
+  CHECK(contains(index.at("name").back(), "running_var"));
+}
+
+TEST_CASE("precision and Winograd stand in the settings and the manifest of a run") {
+  const ScratchFolder scratch;
+  const RunResult usual = run_alone(request(scratch, tiny_experiment(), "out"));
+  const RunResult direct =
+      run_alone(request(scratch, tiny_experiment(), "out", {"winograd=false"}));
+  CHECK(contains(text_of(usual.folder / "experiment.yaml"), "\nprecision: f32\nwinograd: true\n"));
+  CHECK(contains(text_of(direct.folder / "experiment.yaml"), "\nwinograd: false\n"));
+  CHECK(contains(text_of(usual.folder / "manifest.json"), "\"precision\": \"f32\""));
+  CHECK(contains(text_of(usual.folder / "manifest.json"), "\"winograd\": true"));
+  CHECK(contains(text_of(direct.folder / "manifest.json"), "\"winograd\": false"));
+}
+
+}  // namespace localbatch
