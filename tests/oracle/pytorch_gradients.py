@@ -6,8 +6,9 @@ Weights, images and labels come from the same counter-based random numbers as in
 kept. For every network two files are written:
 
   <network>.txt  the loss, the margin (see margin_of), and for every tensor one line
-                 tensor <name> <entries> <norm of the gradient> <error of PyTorch in f32> <samples>
-                 followed by one line "<index> <value>" for each sample. The error is
+                 tensor <name> <entries> <norm of the gradient> <error of PyTorch in f32>
+                        <error of PyTorch with bf16 autocast> <samples>
+                 followed by one line "<index> <value>" for each sample. An error is
                  |g32 - g64| / |g64|.
   <network>.f64  the whole gradient, tensors one after the other, raw doubles (with --full)
 
@@ -164,12 +165,14 @@ def fill(network, seed, bias):
         parameter.data.copy_(torch.from_numpy(values).view(parameter.shape))
 
 
-def gradients(network, images, labels, dtype):
+def gradients(network, images, labels, dtype, autocast=False):
     """The loss, the gradient by tensor, and what every ReLU saw."""
     network = network.to(dtype).train()
     network.zero_grad(set_to_none=True)
     relu.seen.clear()
-    loss = nn.functional.cross_entropy(network(torch.from_numpy(images).to(dtype)), labels)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        logits = network(torch.from_numpy(images).to(dtype))
+    loss = nn.functional.cross_entropy(logits.to(dtype), labels)
     loss.backward()
     tensors = {n: p.grad.double().numpy().reshape(-1) for n, p in network.named_parameters()}
     return loss.item(), tensors, list(relu.seen)
@@ -191,6 +194,7 @@ def write(name, folder, full):
     labels = torch.from_numpy(labels.astype(numpy.int64))
     network = make_network(name)
     fill(network, seed, bias)
+    _, half, _ = gradients(network, images, labels, torch.float32, autocast=True)
     _, single, single_seen = gradients(network, images, labels, torch.float32)
     loss, double, double_seen = gradients(network, images, labels, torch.float64)
     margin = margin_of(single_seen, double_seen)
@@ -200,10 +204,11 @@ def write(name, folder, full):
     for tensor, g in double.items():
         norm = numpy.linalg.norm(g)
         errors.append(numpy.linalg.norm(single[tensor] - g) / norm)
+        half_error = numpy.linalg.norm(half[tensor] - g) / norm
         samples = range(g.size)
         if g.size > SAMPLES:
             samples = sorted(random.randint(0, g.size, SAMPLES))
-        lines.append(f"tensor {tensor} {g.size} {norm:.10e} {errors[-1]:.3e} {len(samples)}")
+        lines.append(f"tensor {tensor} {g.size} {norm:.10e} {errors[-1]:.3e} {half_error:.3e} {len(samples)}")
         lines.extend(f"{i} {g[i]:.9e}" for i in samples)
     folder.mkdir(parents=True, exist_ok=True)
     if full:
