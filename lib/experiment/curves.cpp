@@ -125,7 +125,7 @@ constexpr std::array<CsvColumn<EvaluationRow>, 10> kEvaluationColumns{{
 
 using Timing = const TimingRow&;
 
-constexpr std::array<CsvColumn<TimingRow>, 8> kTimingColumns{{
+constexpr std::array<CsvColumn<TimingRow>, 10> kTimingColumns{{
     {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
     {"total_seconds", "s", "wall time of the round, evaluation included",
      [](Timing r) { return seconds(r.total); }},
@@ -140,6 +140,10 @@ constexpr std::array<CsvColumn<TimingRow>, 8> kTimingColumns{{
      [](Timing r) { return seconds(r.communication); }},
     {"evaluation_seconds", "s", "evaluation on the test set",
      [](Timing r) { return seconds(r.evaluation); }},
+    {"forward_seconds", "s", "forward passes, a part of gradient_seconds",
+     [](Timing r) { return seconds(r.forward); }},
+    {"backward_seconds", "s", "loss and backward passes, the rest of gradient_seconds",
+     [](Timing r) { return seconds(r.backward); }},
 }};
 
 }  // namespace

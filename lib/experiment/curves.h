@@ -37,6 +37,7 @@ struct TimingRow {
   std::int64_t round = 0;
   double total = 0, slot = 0, data = 0, gradient = 0, optimizer = 0, communication = 0,
          evaluation = 0;
+  double forward = 0, backward = 0;
 };
 
 std::span<const CsvColumn<RoundRow>> round_columns();

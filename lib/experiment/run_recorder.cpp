@@ -41,12 +41,13 @@ RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::pa
       worker_(worker),
       comm_(comm),
       train_images_(train_images),
-      events_(events) {
+      events_(events),
+      evaluation_interval_(experiment.evaluate_every_samples > 0
+                               ? experiment.evaluate_every_samples
+                               : static_cast<std::int64_t>(train_images)),
+      next_evaluation_(evaluation_interval_) {
   if (comm.worker() == 0) files_ = std::make_unique<Files>(folder);
   result_.first_local_batch_size = experiment.initial_local_batch_size;
-  next_evaluation_ = experiment.evaluate_every_samples > 0
-                         ? experiment.evaluate_every_samples
-                         : static_cast<std::int64_t>(train_images);
 }
 
 RunRecorder::~RunRecorder() = default;
@@ -60,7 +61,7 @@ void RunRecorder::observe(const RoundRecord& round) {
   if (files_ != nullptr) {
     files_->rounds.write(
         {.record = round,
-         .epoch = static_cast<double>(round.samples) / static_cast<double>(train_images_),
+         .epoch = epoch(round.samples),
          .workers = comm_.num_workers(),
          .method_bytes = method_bytes(experiment_, worker_, round.statistics.has_value())});
     events_.on_round(progress(round));
@@ -68,6 +69,10 @@ void RunRecorder::observe(const RoundRecord& round) {
   const double evaluated = evaluating_.seconds();
   if (evaluation_due(round)) evaluate(round);
   if (files_ != nullptr) write_timing(round.round, evaluating_.seconds() - evaluated);
+}
+
+double RunRecorder::epoch(std::int64_t samples) const {
+  return static_cast<double>(samples) / static_cast<double>(train_images_);
 }
 
 bool RunRecorder::evaluation_due(const RoundRecord& round) const {
@@ -82,23 +87,19 @@ void RunRecorder::evaluate(const RoundRecord& round) {
     const Stopwatch::Scope timed(evaluating_);
     evaluation = worker_.evaluate_test_set(comm_);
   }
-  const std::int64_t interval = experiment_.evaluate_every_samples > 0
-                                    ? experiment_.evaluate_every_samples
-                                    : static_cast<std::int64_t>(train_images_);
-  next_evaluation_ = (round.samples / interval + 1) * interval;
-  const EvaluationRow row{
-      .round = round.round,
-      .samples = round.samples,
-      .epoch = static_cast<double>(round.samples) / static_cast<double>(train_images_),
-      .train_loss =
-          loss_since_evaluation_ / static_cast<double>(round.samples - samples_at_evaluation_),
-      .test_loss = evaluation.loss_sum / static_cast<double>(evaluation.images),
-      .test_accuracy =
-          static_cast<double>(evaluation.correct) / static_cast<double>(evaluation.images),
-      .test_correct = evaluation.correct,
-      .test_images = evaluation.images,
-      .local_batch_size = round.local_batch_size,
-      .sync_interval = round.local_steps};
+  next_evaluation_ = (round.samples / evaluation_interval_ + 1) * evaluation_interval_;
+  const EvaluationRow row{.round = round.round,
+                          .samples = round.samples,
+                          .epoch = epoch(round.samples),
+                          .train_loss = loss_since_evaluation_ /
+                                        static_cast<double>(round.samples - samples_at_evaluation_),
+                          .test_loss = evaluation.loss_sum / static_cast<double>(evaluation.images),
+                          .test_accuracy = static_cast<double>(evaluation.correct) /
+                                           static_cast<double>(evaluation.images),
+                          .test_correct = evaluation.correct,
+                          .test_images = evaluation.images,
+                          .local_batch_size = round.local_batch_size,
+                          .sync_interval = round.local_steps};
   result_.last_evaluation = row;
   loss_since_evaluation_ = 0;
   samples_at_evaluation_ = round.samples;
@@ -117,7 +118,9 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                       .gradient = worker.gradient.seconds(),
                       .optimizer = worker.optimizer.seconds(),
                       .communication = comm_.seconds(),
-                      .evaluation = evaluation_seconds};
+                      .evaluation = evaluation_seconds,
+                      .forward = worker.forward,
+                      .backward = worker.backward};
   files_->timing.write({.round = round,
                         .total = now.total - before_.total,
                         .slot = now.slot - before_.slot,
@@ -125,7 +128,9 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                         .gradient = now.gradient - before_.gradient,
                         .optimizer = now.optimizer - before_.optimizer,
                         .communication = now.communication - before_.communication,
-                        .evaluation = evaluation_seconds});
+                        .evaluation = evaluation_seconds,
+                        .forward = now.forward - before_.forward,
+                        .backward = now.backward - before_.backward});
   before_ = now;
 }
 

@@ -25,6 +25,7 @@ class RunRecorder {
  private:
   struct Files;
 
+  double epoch(std::int64_t samples) const;
   bool evaluation_due(const RoundRecord& round) const;
   void evaluate(const RoundRecord& round);
   void write_timing(std::int64_t round, double evaluation_seconds);
@@ -41,7 +42,8 @@ class RunRecorder {
 
   Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
   Stopwatch evaluating_;
-  TimingRow before_;  ///< totals at the end of the round before
+  TimingRow before_;                  ///< totals at the end of the round before
+  std::int64_t evaluation_interval_;  ///< in samples
   std::int64_t next_evaluation_;
   std::int64_t samples_at_evaluation_ = 0;
   double training_seconds_at_evaluation_ = 0;

@@ -40,7 +40,9 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
                   Communicator& comm, Progress& progress, const RoundObserver& observe) {
   const int M = comm.num_workers();
   const std::span<float> x = worker.parameters();
-  std::vector<float> x_global(x.begin(), x.end()), mean(x.size()), g(x.size());
+  const bool at_first_step = method.statistics.at_first_step;
+  std::vector<float> x_global(x.begin(), x.end()), mean(x.size());
+  std::vector<float> g_first(at_first_step ? x.size() : 0);
 
   while (progress.samples < method.max_samples) {
     const int b = progress.local_batch_size;
@@ -50,7 +52,6 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     const int H = local_steps(method, progress, lr(0), std::int64_t{M} * b);
     const bool test =
         method.controller->needs_statistics() && method.limits.due(progress.round + 1, b);
-    const int tested_step = method.statistics.at_first_step ? 0 : H - 1;
     RoundRecord round{.round = progress.round + 1,
                       .local_steps = H,
                       .local_batch_size = b,
@@ -58,7 +59,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
 
     for (int h = 0; h < H; ++h) {
       round.loss += worker.local_step(b, lr(h)) / H;
-      if (test && h == tested_step) std::ranges::copy(worker.gradient(), g.begin());
+      if (test && at_first_step && h == 0) std::ranges::copy(worker.gradient(), g_first.begin());
     }
 
     comm.average(x, mean);
@@ -68,6 +69,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     worker.synchronize_state(comm);
     average_over_workers(round, comm);
 
+    const std::span<const float> g = at_first_step ? g_first : worker.gradient();
     if (test) round.statistics = gradient_statistics(g, b, method.statistics, mean, comm);
     round.wish = wish(method, round);
     round.decision = apply_limits(method.limits, b, round.wish);

@@ -27,33 +27,50 @@ SlotPool::Lease NetworkWorker::borrow_slot() {
   return setup_.slots.borrow();
 }
 
+void NetworkWorker::begin_round() {
+  round_begins_ = false;
+  if (setup_.batch_norm_at_sync == StatePolicy::kReset)
+    initialize_statistics(setup_.model, statistics_.span());
+}
+
 double NetworkWorker::local_step(int local_batch_size, double learning_rate) {
+  if (round_begins_) begin_round();
   const SlotPool::Lease slot = borrow_slot();
   slot->network.load(parameters_.span(), statistics_.span());
   std::ranges::fill(gradient_.span(), 0.0F);
-  const std::size_t image_size = setup_.dataset.shape.size();
   double loss = 0;
   for (int done = 0; done < local_batch_size;) {
     const int images = std::min(setup_.micro_batch, local_batch_size - done);
-    const auto count = static_cast<std::size_t>(images);
-    {
-      const Stopwatch::Scope timed(seconds_.data);
-      sampler_.draw(std::span(draws_).first(count));
-      for (std::size_t i = 0; i < count; ++i) {
-        prepare_training_image(setup_.dataset, setup_.augmentation, setup_.seed, draws_[i],
-                               slot->images.span().subspan(i * image_size, image_size));
-        slot->labels[i] = setup_.dataset.train.labels[draws_[i].sample];
-      }
-    }
-    const Stopwatch::Scope timed(seconds_.gradient);
     const double weight = static_cast<double>(images) / local_batch_size;
-    loss += weight * slot->network.train_micro_batch(slot->images.span().first(count * image_size),
-                                                     std::span(slot->labels).first(count), weight,
-                                                     gradient_.span());
+    draw_images(*slot, static_cast<std::size_t>(images));
+    loss += weight * add_gradient(*slot, static_cast<std::size_t>(images), weight);
     done += images;
   }
   const Stopwatch::Scope timed(seconds_.optimizer);
   inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate);
+  return loss;
+}
+
+void NetworkWorker::draw_images(ExecutionSlot& slot, std::size_t images) {
+  const Stopwatch::Scope timed(seconds_.data);
+  const std::size_t image_size = setup_.dataset.shape.size();
+  sampler_.draw(std::span(draws_).first(images));
+  for (std::size_t i = 0; i < images; ++i) {
+    prepare_training_image(setup_.dataset, setup_.augmentation, setup_.seed, draws_[i],
+                           slot.images.span().subspan(i * image_size, image_size));
+    slot.labels[i] = setup_.dataset.train.labels[draws_[i].sample];
+  }
+}
+
+double NetworkWorker::add_gradient(ExecutionSlot& slot, std::size_t images, double weight) {
+  const Stopwatch::Scope timed(seconds_.gradient);
+  Network& network = slot.network;
+  const double forward = network.forward_seconds(), backward = network.backward_seconds();
+  const double loss =
+      network.train_micro_batch(slot.images.span().first(images * setup_.dataset.shape.size()),
+                                std::span(slot.labels).first(images), weight, gradient_.span());
+  seconds_.forward += network.forward_seconds() - forward;
+  seconds_.backward += network.backward_seconds() - backward;
   return loss;
 }
 
@@ -77,9 +94,9 @@ void NetworkWorker::synchronize_state(Communicator& comm) {
       comm.average(norm, norm);
       break;
     case StatePolicy::kReset:
-      initialize_statistics(setup_.model, norm);
-      break;
+      break;  // when the next round begins: until then models are evaluated with them
   }
+  round_begins_ = true;
 }
 
 std::vector<float> NetworkWorker::mean_statistics(Communicator& comm) const {

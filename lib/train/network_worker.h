@@ -31,6 +31,7 @@ struct TrainingSetup {
 struct WorkerSeconds {
   Stopwatch slot;  ///< waiting for a free execution slot
   Stopwatch data, gradient, optimizer;
+  double forward = 0, backward = 0;  ///< the two halves of `gradient`
 };
 
 /// A worker that trains a network on images. It owns four flat arrays (parameters, gradient,
@@ -47,6 +48,7 @@ class NetworkWorker final : public Worker {
 
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
+  /// Batch-norm statistics that are to be reset stay as they are until the next local step.
   void synchronize_state(Communicator& comm) override;
 
   /// Loss and accuracy of this worker's parameters, with the workers' mean batch-norm statistics,
@@ -54,8 +56,8 @@ class NetworkWorker final : public Worker {
   /// the same parameters, and get the same result.
   Evaluation evaluate_test_set(Communicator& comm);
 
-  /// The workers' mean batch-norm statistics, whatever happens to them at a synchronization.
-  /// Collective.
+  /// The mean over the workers of the batch-norm statistics at the end of their local steps,
+  /// whatever the policy does to them at the synchronization. Collective.
   std::vector<float> mean_statistics(Communicator& comm) const;
 
   // The rest of what the next round depends on.
@@ -67,12 +69,18 @@ class NetworkWorker final : public Worker {
 
  private:
   SlotPool::Lease borrow_slot();
+  void begin_round();
+  /// Fills the slot with the next `images` training images of this worker.
+  void draw_images(ExecutionSlot& slot, std::size_t images);
+  /// Of these images; returns their mean loss.
+  double add_gradient(ExecutionSlot& slot, std::size_t images, double weight);
 
   const TrainingSetup& setup_;
   Sampler sampler_;
   std::unique_ptr<InnerOptimizer> inner_optimizer_;
   AlignedBuffer<float> parameters_, gradient_, statistics_;
   std::vector<Draw> draws_;
+  bool round_begins_ = true;  ///< no local step since the last synchronization
   WorkerSeconds seconds_;
 };
 

@@ -94,7 +94,7 @@ TEST_CASE("the columns of a run are fixed") {
         "local_batch_size,sync_interval");
   CHECK(header(timing_columns()) ==
         "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
-        "communication_seconds,evaluation_seconds");
+        "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds");
 }
 
 TEST_CASE("columns are unique and documented") {
@@ -207,6 +207,32 @@ TEST_CASE("an evaluation's cells hold its numbers") {
   CHECK(cell.at("sync_interval") == "2");
 }
 
+TEST_CASE("a timing's cells hold its seconds to six digits") {
+  const TimingRow row{.round = 9,
+                      .total = 1,
+                      .slot = 2,
+                      .data = 3,
+                      .gradient = 4,
+                      .optimizer = 5,
+                      .communication = 6,
+                      .evaluation = 7,
+                      .forward = 0.12345678,
+                      .backward = 8.5};
+  const std::map<std::string, std::string> expected = {
+      {"round", "9"},
+      {"total_seconds", "1.000000"},
+      {"slot_seconds", "2.000000"},
+      {"data_seconds", "3.000000"},
+      {"gradient_seconds", "4.000000"},
+      {"optimizer_seconds", "5.000000"},
+      {"communication_seconds", "6.000000"},
+      {"evaluation_seconds", "7.000000"},
+      {"forward_seconds", "0.123457"},
+      {"backward_seconds", "8.500000"},
+  };
+  CHECK(cells(timing_columns(), row) == expected);
+}
+
 TEST_CASE("a row is in the file when it was written, and the header before it") {
   const ScratchFolder folder;
   const std::filesystem::path path = folder.path() / "timing.csv";
@@ -215,7 +241,8 @@ TEST_CASE("a row is in the file when it was written, and the header before it") 
   CHECK(text_of(path) == header_line);
   table.write({.round = 1, .total = 0.5});
   CHECK(text_of(path) ==
-        header_line + "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000\n");
+        header_line +
+            "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000\n");
 }
 
 TEST_CASE("a CSV file that cannot be made or filled is a SystemError with its path") {

@@ -11,17 +11,24 @@ namespace {
 
 constexpr std::size_t kParameters = 269722 + 2752;  // ResNet-20 with projections
 
-/// What ResNet-20 on two workers ends with after three rounds of two local steps.
+/// ResNet-20 on two workers in rounds of two local steps, evaluated after each.
+RunResult run_rounds(int rounds, const ScratchFolder& scratch, const std::string& output,
+                     const std::string& setting) {
+  RunResult result = run_alone(
+      request(scratch, tiny_experiment(), output,
+              {"workers=2", "model={name: resnet}", "max_samples=" + std::to_string(16 * rounds),
+               "batch_size={initial: 4, micro_batch: 4}", "batch_size_controller={}",
+               "inner_optimizer={name: sgd, momentum: 0.9, at_sync: keep}",
+               "evaluation.every_samples=1", setting}));
+  CHECK(result.outcome == Outcome::kFinished);
+  CHECK(result.rounds == rounds);
+  return result;
+}
+
+/// What three rounds end with.
 std::vector<float> final_values_with(const ScratchFolder& scratch, const std::string& output,
                                      const std::string& setting) {
-  const RunResult result =
-      run_alone(request(scratch, tiny_experiment(), output,
-                        {"workers=2", "model={name: resnet}", "max_samples=48",
-                         "batch_size={initial: 4, micro_batch: 4}", "batch_size_controller={}",
-                         "inner_optimizer={name: sgd, momentum: 0.9, at_sync: keep}", setting}));
-  CHECK(result.outcome == Outcome::kFinished);
-  CHECK(result.rounds == 3);
-  return final_values(result.folder);
+  return final_values(run_rounds(3, scratch, output, setting).folder);
 }
 
 }  // namespace
@@ -58,6 +65,18 @@ TEST_CASE("what happens to batch-norm statistics at a synchronization leaves par
   }
   CHECK(largest_difference < 1e-5F);
   CHECK(largest_change > 1e-2F);
+}
+
+TEST_CASE("after the first round, evaluation and final statistics are the same for all policies") {
+  const ScratchFolder scratch;
+  const auto with = [&](const std::string& policy) {
+    return run_rounds(1, scratch, policy, "batch_norm_at_sync=" + policy).folder;
+  };
+  const auto keep = with("keep"), average = with("average"), reset = with("reset");
+  for (const auto& other : {average, reset}) {
+    CHECK(text_of(keep / "evaluations.csv") == text_of(other / "evaluations.csv"));
+    CHECK(final_values(keep) == final_values(other));
+  }
 }
 
 }  // namespace localbatch

@@ -191,6 +191,21 @@ TEST_CASE("every round of a test can be audited from its record") {
   }
 }
 
+TEST_CASE("the gradients that are tested are those of the last local step, or of the first") {
+  LocalSgd method = make_method(12, 3, 0.1);
+  method.controller = default_part(batch_size_controller_table(), "norm_test");
+  const auto tested_squared_norm = [&](bool at_first_step) {
+    method.statistics.at_first_step = at_first_step;
+    const Run local = run(method, kQuiet, 2, 2);
+    REQUIRE(local.rounds.size() == 1);
+    REQUIRE(local.rounds[0].statistics.has_value());
+    return local.rounds[0].statistics->squared_norm;
+  };
+  const double at_start = 1 + 4 + 9 + 0.25;  // |0 - target|^2; each step multiplies it by 0.9^2
+  CHECK(tested_squared_norm(true) == doctest::Approx(at_start));
+  CHECK(tested_squared_norm(false) == doctest::Approx(at_start * 0.81 * 0.81));
+}
+
 TEST_CASE("a fixed batch is never tested and a lone worker has no variance") {
   const Run fixed = run(make_method(64, 2, 0.1), kNoisy, 4, 2);
   for (const RoundRecord& round : fixed.rounds) {

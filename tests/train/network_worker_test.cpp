@@ -72,7 +72,7 @@ struct Case {
 /// Runs `body` on every worker of a small problem without augmentation.
 template <class Body>
 void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
-  SlotPool slots(test.model, test.micro_batch, 1, test.slots);
+  SlotPool slots(test.model, {.max_images = test.micro_batch}, test.slots);
   const TrainingSetup setup{.dataset = dataset,
                             .augmentation = {},
                             .model = test.model,
@@ -120,6 +120,27 @@ TEST_CASE("micro-batches of 16, 32 and 64 give the same step without batch norm,
   CHECK(largest_difference(parameters_after({.micro_batch = 100}, 99, 3, 1), whole) > 1e-4);
 }
 
+TEST_CASE("local batches that change at every step have the gradients of batches in one piece") {
+  const Dataset dataset = make_dataset(101, 10);
+  const auto gradients_of = [&](int micro_batch) {
+    std::vector<std::vector<float>> gradients;
+    with_workers({.micro_batch = micro_batch}, dataset, [&](NetworkWorker& worker, Communicator&) {
+      for (const int b : {7, 64, 33, 1, 128, 32, 96, 31, 65}) {
+        worker.local_step(b, 0.1);
+        gradients.emplace_back(worker.gradient().begin(), worker.gradient().end());
+      }
+    });
+    return gradients;
+  };
+  const auto pieces = gradients_of(32), whole = gradients_of(128);
+  REQUIRE(pieces.size() == 9);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    CAPTURE(i);
+    CHECK(largest_difference(pieces[i], whole[i]) < 1e-6);
+    if (i > 0) CHECK(largest_difference(pieces[i], whole[i - 1]) > 1e-2);
+  }
+}
+
 TEST_CASE("H = 1 with plain SGD on four workers is one worker with the pooled batch, to rounding") {
   const std::vector<float> pooled = parameters_after({}, 32, 6, 1);
   const std::vector<float> four = parameters_after({.workers = 4}, 8, 6, 1);
@@ -164,8 +185,38 @@ TEST_CASE("batch-norm statistics follow their policy at a synchronization") {
   CHECK(averaged[0] == averaged[2]);
   CHECK(double{averaged[0][0]} ==
         doctest::Approx((double{kept[0][0]} + double{kept[1][0]} + double{kept[2][0]}) / 3));
-  const auto reset = statistics_after(StatePolicy::kReset);
-  for (std::size_t i = 0; i < reset[0].size(); ++i) CHECK(reset[0][i] == (i < 16 ? 0.0F : 1.0F));
+}
+
+TEST_CASE("reset statistics are those of the round until the next one begins, and then initial") {
+  const Dataset dataset = make_dataset(64, 10);
+  struct Seen {
+    std::vector<float> mean;               ///< that an evaluation takes after the first round
+    std::vector<float> own, after_a_step;  ///< of worker 1
+  };
+  const auto seen_with = [&](StatePolicy policy) {
+    Seen seen;
+    with_workers({.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = policy},
+                 dataset, [&](NetworkWorker& worker, Communicator& comm) {
+                   const auto copy = [&] {
+                     return std::vector(worker.statistics().begin(), worker.statistics().end());
+                   };
+                   worker.local_step(8, 0.1);
+                   worker.synchronize_state(comm);
+                   const std::vector<float> mean = worker.mean_statistics(comm), own = copy();
+                   worker.local_step(8, 0.1);
+                   if (comm.worker() == 1) seen = {mean, own, copy()};
+                 });
+    return seen;
+  };
+  const Seen keep = seen_with(StatePolicy::kKeep), reset = seen_with(StatePolicy::kReset);
+  CHECK(reset.mean == keep.mean);
+  for (std::size_t i = 0; i < 16; ++i) CHECK(keep.mean[i] != 0.0F);
+  // A step turns s into 0.9 s + 0.1 (of the batch), and the parameters do not depend on s.
+  for (std::size_t i = 0; i < keep.own.size(); ++i) {
+    const double initial = i < 16 ? 0 : 1;
+    CHECK(double{keep.after_a_step[i]} - double{reset.after_a_step[i]} ==
+          doctest::Approx(0.9 * (double{keep.own[i]} - initial)).epsilon(1e-4));
+  }
 }
 
 TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work") {
