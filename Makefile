@@ -3,6 +3,8 @@
 JOBS ?= $(shell nproc)
 FILE ?= experiments/demo.yaml
 RANKS ?= 1
+ROUNDS ?= 3
+BENCH_SECONDS ?= 3
 
 # Open MPI refuses root, and more ranks than cores, unless it is told that both are meant.
 export OMPI_ALLOW_RUN_AS_ROOT = 1
@@ -12,7 +14,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test run lint format asan tsan debug clean help packages
+.PHONY: release demo test run bench lint format asan tsan debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -28,6 +30,10 @@ test: packages  ## build and run all tests
 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
+
+bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (ROUNDS=3, 5 minutes)
+	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
+	  --rounds $(ROUNDS) --seconds $(BENCH_SECONDS)
 
 lint: release  ## clang-format and clang-tidy, without changing anything
 	third_party/install_packages.sh lint

@@ -21,10 +21,11 @@ struct Command {
   int (*run)(std::span<const std::string>);
 };
 
-constexpr std::array<Command, 2> kCommands{{
+constexpr std::array<Command, 3> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command},
     {"describe", "parts of an experiment file with their keys, and columns of the curves",
      describe_command},
+    {"bench", "how fast this machine trains, averages and prepares data", bench_command},
 }};
 
 constexpr std::string_view kExitStatuses = R"(exit status:

@@ -4,7 +4,7 @@
 
 cmake_minimum_required(VERSION 3.25)
 
-set(ROOMS core data optim batching comm nn train experiment report apps)
+set(ROOMS core data optim batching comm nn train bench experiment report apps)
 
 # What each room may include besides itself.
 set(MAY_core)
@@ -12,7 +12,8 @@ foreach(room data optim batching comm nn)
   set(MAY_${room} core)
 endforeach()
 set(MAY_train core data optim batching comm nn)
-set(MAY_experiment ${MAY_train} train)
+set(MAY_bench ${MAY_train} train)
+set(MAY_experiment ${MAY_bench} bench)
 set(MAY_report core experiment)
 set(MAY_apps ${MAY_experiment} experiment report)
 

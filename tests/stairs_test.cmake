@@ -24,6 +24,8 @@ plant(lib/core/a.h "#include \"nn/model.h\"\n" "#include \"nn/model.h\": core ma
 plant(lib/nn/a.cpp "#include \"data/dataset.h\"\n" "#include \"data/dataset.h\": nn may not")
 plant(lib/batching/a.cpp "  #  include \"comm/slice.h\"\n" "#include \"comm/slice.h\": batching may")
 plant(lib/train/a.cpp "#include \"experiment/csv.h\"\n" "#include \"experiment/csv.h\": train may")
+plant(lib/train/a.cpp "#include \"bench/rate.h\"\n" "#include \"bench/rate.h\": train may not include bench")
+plant(lib/bench/a.cpp "#include \"experiment/csv.h\"\n" "#include \"experiment/csv.h\": bench may")
 plant(lib/report/a.cpp "#include \"train/worker.h\"\n" "#include \"train/worker.h\": report may")
 plant(lib/experiment/a.h "#include \"report/table.h\"\n" "#include \"report/table.h\": experiment")
 plant(lib/comm/a.cpp "#include \"slice.h\"\n" "#include \"slice.h\": no room of the house")

@@ -6,6 +6,13 @@
 
 namespace localbatch {
 
+/// What an array of so many bytes takes: whole cache lines, or whole huge pages from 2 MiB on.
+constexpr std::size_t allocated_bytes(std::size_t bytes) {
+  constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
+  const std::size_t unit = bytes >= kHugePage ? kHugePage : kCacheLine;
+  return (bytes + unit - 1) / unit * unit;
+}
+
 /// An array of zeros that vector instructions and large pages like: aligned to 64 bytes, or to 2
 /// MiB and advised to huge pages from that size on (+8 % on whole training steps, performance.md
 /// 2d).

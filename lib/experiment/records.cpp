@@ -3,11 +3,10 @@
 #include <unistd.h>
 
 #include <bit>
-#include <chrono>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/machine.h"
 #include "experiment/build_info.h"
 #include "nn/library_info.h"
 
@@ -21,19 +20,6 @@ void write_json(const std::filesystem::path& path, const Json& json) {
   write_file_atomically(path, json.dump(2) + "\n");
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
-  return name.data();
-}
-
-std::string cpu_model() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
-
 /// The variables that change how the libraries run or say where the job runs.
 Json environment() {
   Json variables = Json::object();
@@ -44,19 +30,6 @@ Json environment() {
         variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
   }
   return variables;
-}
-
-std::string utc_now() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text.data(), length};
-}
-
-std::string_view to_string(Precision precision) {
-  return precision == Precision::kBfloat16 ? "bf16" : "f32";
 }
 
 void append_index(std::string& text, std::span<const TensorView> tensors, std::size_t base) {
@@ -88,7 +61,7 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
                                         {"threads_per_worker", start.threads_per_worker},
                                         {"execution_slots_per_rank", start.slots},
                                         {"cores_of_rank_0", start.cores},
-                                        {"precision", to_string(start.precision)},
+                                        {"precision", precision_name(start.precision)},
                                         {"winograd", start.winograd},
                                         {"parameters", start.parameters},
                                         {"environment", environment()}});

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <exception>
 #include <optional>
-#include <thread>
 
 #include "comm/run_workers.h"
 #include "core/files.h"
+#include "core/machine.h"
 #include "experiment/experiment_file.h"
 #include "experiment/records.h"
 #include "experiment/run_folder.h"
@@ -41,7 +41,7 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
   run.dataset = experiment.load_dataset();
   run.model = experiment.make_model(run.dataset.shape, run.dataset.num_classes);
 
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = available_cores();
   const int slots = std::clamp(cores / experiment.threads_per_worker, 1, std::max(1, hosted.count));
   run.slots = std::make_unique<SlotPool>(*run.model,
                                          ExecutionOptions{.max_images = experiment.micro_batch,

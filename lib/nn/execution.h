@@ -10,6 +10,11 @@ namespace localbatch {
 /// and the loss are f32 (or double) always.
 enum class Precision { kFloat32, kBfloat16 };
 
+/// As options and records call it.
+constexpr std::string_view precision_name(Precision precision) {
+  return precision == Precision::kFloat32 ? "f32" : "bf16";
+}
+
 /// Whether this CPU multiplies bf16 by itself; without that, bf16 would be slower than f32.
 bool supports_bfloat16();
 

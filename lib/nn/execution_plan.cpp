@@ -188,6 +188,15 @@ ExecutionPlan plan_execution(const Model& model) {
   for (std::size_t layer = 0; layer < layers; ++layer) {
     plan.sources[layer].resize(sources(model.layers()[layer].kind).size());
     if (const BatchNorm* const batch_norm = as_batch_norm(model, layer)) {
+      const auto& others = readers[at(batch_norm->src)];
+      check(batch_norm->src > 0 && as_batch_norm(model, producer(batch_norm->src)) == nullptr &&
+                std::ranges::none_of(others,
+                                     [&](std::size_t other) {
+                                       const BatchNorm* const its = as_batch_norm(model, other);
+                                       return other != layer && its != nullptr &&
+                                              its->src == batch_norm->src;
+                                     }),
+            "batch norm has a source of its own, which another kind of layer computes");
       const bool keep = batch_norm->add >= 0 || readers[layer + 1].size() > 1;
       plan.values[layer + 1].storage = keep ? Storage::kAtFirstRead : Storage::kNever;
     }

@@ -184,7 +184,7 @@ void LinearOperator::from_canonical(std::span<const float> canonical,
 std::size_t LinearOperator::copy_bytes() const {
   std::size_t bytes = 0;
   for (const WeightCopy* const copy : {&forward_weights_, &backward_weights_})
-    if (copy->reorder) bytes += copy->reorder->to().get_size();
+    if (copy->reorder) bytes += allocated_bytes(copy->reorder->to().get_size());
   return bytes;
 }
 

@@ -132,6 +132,17 @@ std::size_t total_size(std::span<const TensorView> tensors) {
   return tensors.empty() ? 0 : tensors.back().offset + tensors.back().size;
 }
 
+std::int64_t multiply_adds(const Model& model) {
+  std::int64_t count = 0;
+  for (const TensorView& tensor : parameter_tensors(model)) {
+    const bool is_weight = tensor.dims.size() > 1;
+    const ImageShape& dst = model.layers()[tensor.layer].dst;
+    // Every pixel of the output sees all weights once.
+    if (is_weight) count += static_cast<std::int64_t>(tensor.size) * dst.height * dst.width;
+  }
+  return count;
+}
+
 std::span<const PartRow<ModelMaker>> model_table() {
   static constexpr std::array<PartRow<ModelMaker>, 3> kTable{{
       {"resnet", "residual network (He et al. 2016) for small or large images", make_resnet},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -97,6 +98,11 @@ std::vector<TensorView> statistics_tensors(const Model& model);
 
 /// Sum of the sizes.
 std::size_t total_size(std::span<const TensorView> tensors);
+
+/// Multiplications, each with its addition, of one image's forward pass through convolutions
+/// (counted as direct ones, padding included) and dense layers. The backward pass does about twice
+/// as many.
+std::int64_t multiply_adds(const Model& model);
 
 /// A model of an experiment file waits for the data set to know its channels and classes.
 using ModelMaker = std::function<Model(const ImageShape& input, int num_classes)>;

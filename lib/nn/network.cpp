@@ -32,12 +32,11 @@ Network::Network(const Model& model, const ExecutionOptions& options, Allocation
 void Network::allocate() {
   team_.allocate(needs_.thread_bytes, needs_.shared_floats);
   const auto images = static_cast<std::size_t>(options_.max_images);
-  for (const std::size_t size : plan_.diff_array_sizes)
-    diffs_.emplace_back(size * sizeof(float) * images);
+  for (const std::size_t bytes : diff_image_bytes_) diffs_.emplace_back(bytes * images);
   for (std::size_t i = 0; i < values_.size(); ++i) {
     Value& value = values_[i];
     const ValuePlan& plan = plan_.values[i];
-    if (value.storage != Storage::kCaller && value.storage != Storage::kNever) {
+    if (value.is_stored()) {
       value.memory = AlignedBuffer<std::byte>(value.image_bytes() * images);
       value.values = value.memory.data();
     }
@@ -47,9 +46,16 @@ void Network::allocate() {
 
 std::size_t Network::predicted_bytes(const Model& model, const ExecutionOptions& options) {
   const Network network(model, options, Allocation::kNever);
+  const auto images = static_cast<std::size_t>(options.max_images);
+  const auto threads = static_cast<std::size_t>(options.threads);
   const MemoryNeeds& needs = network.needs_;
-  return network.value_bytes_ + needs.own_bytes + needs.shared_floats * sizeof(float) +
-         (needs.thread_bytes + needs.scratchpad_bytes) * static_cast<std::size_t>(options.threads);
+  std::size_t bytes =
+      needs.own_bytes + allocated_bytes(needs.shared_floats * sizeof(float)) +
+      threads * (allocated_bytes(needs.thread_bytes) + allocated_bytes(needs.scratchpad_bytes));
+  for (const std::size_t diff : network.diff_image_bytes_) bytes += allocated_bytes(diff * images);
+  for (const Value& value : network.values_)
+    if (value.is_stored()) bytes += allocated_bytes(value.image_bytes() * images);
+  return bytes;
 }
 
 void Network::convert(std::span<const float> from, std::span<float> to, bool to_canonical) const {

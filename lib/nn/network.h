@@ -83,12 +83,12 @@ class Network {
   ExecutionPlan plan_;
   std::vector<TensorView> parameter_tensors_, statistics_tensors_;
   Team team_;
+  std::vector<std::size_t> diff_image_bytes_;  ///< by array of diffs
   std::vector<AlignedBuffer<std::byte>> diffs_;
   std::vector<Value> values_;                               ///< by ValueId
   std::vector<std::shared_ptr<LinearOperator>> operators_;  ///< by layer, null where there is none
   std::vector<std::unique_ptr<Layer>> layers_;
-  MemoryNeeds needs_;            ///< of all layers
-  std::size_t value_bytes_ = 0;  ///< of values and diffs
+  MemoryNeeds needs_;  ///< of all layers
   std::span<const float> parameters_;
   std::span<float> statistics_;
   Stopwatch loading_, forward_, backward_, evaluation_;

@@ -26,6 +26,7 @@ template <class T>
 void Network::make_values() {
   values_.resize(model_.layers().size() + 1);
   values_.front().shape = model_.input();
+  diff_image_bytes_.resize(plan_.diff_array_sizes.size());
   for (std::size_t i = 0; i < values_.size(); ++i) {
     Value& value = values_[i];
     value.storage = plan_.values[i].storage;
@@ -37,10 +38,11 @@ void Network::make_values() {
         is_feature_vector(kind) || (std::holds_alternative<Relu>(kind) &&
                                     values_[source].element_size == sizeof(float) && source > 0);
     value.element_size = is_float ? sizeof(float) : sizeof(T);
-    if (value.storage != Storage::kNever) value_bytes_ += value.image_bytes();
+    if (plan_.values[i].diff_array >= 0) {
+      std::size_t& bytes = diff_image_bytes_[static_cast<std::size_t>(plan_.values[i].diff_array)];
+      bytes = std::max(bytes, value.image_bytes());
+    }
   }
-  for (const std::size_t size : plan_.diff_array_sizes) value_bytes_ += size * sizeof(float);
-  value_bytes_ *= static_cast<std::size_t>(options_.max_images);
 }
 
 template <class T>

@@ -65,7 +65,6 @@ PhaseSeconds Team::busy_seconds() const {
   PhaseSeconds sum{};
   for (const Thread& thread : threads_)
     for (std::size_t phase = 0; phase < sum.size(); ++phase) sum[phase] += thread.seconds_[phase];
-  sum[static_cast<std::size_t>(Phase::kWaiting)] = 0;
   return sum;
 }
 

@@ -22,6 +22,7 @@ struct Value {
   Layer* observer = nullptr;          ///< the batch norm that reads it, if one does
 
   std::size_t image_bytes() const { return shape.size() * element_size; }
+  bool is_stored() const { return storage != Storage::kCaller && storage != Storage::kNever; }
 };
 
 /// A value as the layer sees it that computes it.

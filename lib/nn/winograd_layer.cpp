@@ -180,7 +180,9 @@ class WinogradLayer final : public Layer {
   /// the sums are kept from one to the next.
   void backward_by_channels(Team& team, const BackwardPass& pass, Images stretch) const {
     const bool data_by_channels = by_channels() && src_.diff_use() != DiffUse::kNone;
-    float* memory = team.shared().data();
+    // The sums come first: their place must not depend on the number of images in a stretch.
+    float* const kept_sums = team.shared().data();
+    float* memory = kept_sums + (by_channels() ? 0 : sums_size());
     const auto next_points = [&](int channels) {
       const Points points = WinogradOperator::points_in(memory, channels, stretch.count * tiles_);
       memory += WinogradOperator::points_size(channels, points.tiles);
@@ -189,7 +191,6 @@ class WinogradLayer final : public Layer {
     const Points input = next_points(operator_.channels());
     const Points diff = next_points(operator_.filters());
     const Points diff_input = data_by_channels ? next_points(operator_.filters()) : Points{};
-    float* const kept_sums = memory;
 
     operator_.clear_padding(stretch.count, input, diff);
     const SliceGroups slices(stretch.count, per_slice_);

@@ -32,8 +32,8 @@ void WinogradOperator::load(const float* weights, bool backward_data) {
 
 std::size_t WinogradOperator::loaded_bytes() const {
   if (cut_ == WinogradCut::kByChannels) return 0;
-  return (transformed_size(Direction::kForward) + transformed_size(Direction::kBackwardData)) *
-         sizeof(float);
+  return allocated_bytes(transformed_size(Direction::kForward) * sizeof(float)) +
+         allocated_bytes(transformed_size(Direction::kBackwardData) * sizeof(float));
 }
 
 void WinogradOperator::transform_all(Direction direction, AlignedBuffer<float>& transformed) const {

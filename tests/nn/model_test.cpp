@@ -58,6 +58,27 @@ TEST_CASE("multilayer perceptrons have (inputs + 1) outputs parameters a layer")
   CHECK(parameters(make_test_model("softmax_regression", {}, mnist, 10)) == 785 * 10);
 }
 
+TEST_CASE("residual networks multiply as often as published") {
+  // He et al. 2016, table 1, for 224x224 images; the small ones are sums over their layers.
+  CHECK(multiply_adds(imagenet_resnet("18")) == doctest::Approx(1.8e9).epsilon(0.02));
+  CHECK(multiply_adds(imagenet_resnet("50")) == doctest::Approx(4.1e9).epsilon(0.02));
+  const std::int64_t stage = 6 * 9 * 16 * 16 * 1024, narrower = stage / 12;
+  CHECK(multiply_adds(cifar_resnet("20", "pad")) ==
+        9 * 3 * 16 * 1024 + stage + 2 * (stage - narrower) + 64 * 10);
+  CHECK(multiply_adds(cifar_resnet("20")) ==
+        multiply_adds(cifar_resnet("20", "pad")) + 2 * 16 * 32 * 256);
+  CHECK(multiply_adds(cifar_resnet("18")) ==
+        9 * 3 * 64 * 1024 + 4 * 9 * 64 * 64 * 1024 +
+            3 * (9 * 64 * 128 * 256 + 3 * 9 * 128 * 128 * 256 + 64 * 128 * 256) + 512 * 10);
+  CHECK(multiply_adds(cifar_resnet("50")) == doctest::Approx(1298e6).epsilon(0.001));
+}
+
+TEST_CASE("a dense layer multiplies once per weight") {
+  const Model mlp =
+      make_test_model("mlp", {{"hidden_layers", "1"}, {"hidden_features", "100"}}, {1, 28, 28}, 10);
+  CHECK(multiply_adds(mlp) == 784 * 100 + 100 * 10);
+}
+
 TEST_CASE("tensors have unique names and fill their array without gaps") {
   for (const Model& model : {cifar_resnet("50"), cifar_resnet("20", "pad"), imagenet_resnet("18"),
                              make_test_model("mlp", {}, kCifar, 10)}) {

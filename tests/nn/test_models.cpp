@@ -1,6 +1,7 @@
 #include "nn/test_models.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/make_node.h"
 #include "core/random.h"
@@ -26,6 +27,32 @@ TestBatch::TestBatch(const ImageShape& shape, int num_classes, std::size_t count
   for (float& pixel : pixels) pixel = random.normal();
   for (std::uint8_t& label : labels)
     label = static_cast<std::uint8_t>(random.below(static_cast<std::uint32_t>(num_classes)));
+}
+
+std::vector<float> repetitive_parameters(const Model& model) {
+  std::vector<float> normal(4093);  // a prime, lest filters repeat
+  RandomStream random(1, Purpose::kTest);
+  for (float& value : normal) value = random.normal();
+  const std::vector<TensorView> tensors = parameter_tensors(model);
+  std::vector<float> parameters(total_size(tensors));
+  for (const TensorView& tensor : tensors) {
+    const std::size_t inputs = tensor.size / static_cast<std::size_t>(tensor.dims.front());
+    const bool is_vector = tensor.dims.size() == 1;
+    const float deviation = is_vector ? 0.1F : std::sqrt(2.0F / static_cast<float>(inputs));
+    const float mean = is_vector && tensor.name.ends_with("weight") ? 1 : 0;
+    for (std::size_t i = 0; i < tensor.size; ++i)
+      parameters[tensor.offset + i] =
+          mean + deviation * normal[(tensor.offset + i) % normal.size()];
+  }
+  return parameters;
+}
+
+TestWorker::TestWorker(const Network& network, std::span<const float> canonical)
+    : parameters(network.parameter_count()),
+      statistics(network.statistics_count()),
+      gradient(network.parameter_count()) {
+  initialize_statistics(network.model(), statistics);
+  network.from_canonical(canonical, parameters);
 }
 
 TestWorker::TestWorker(const Network& network, std::uint64_t seed)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,9 +32,15 @@ struct TestBatch {
   std::vector<std::uint8_t> labels;
 };
 
+/// Parameters for large models in canonical order: scaled as for training, but made of a few normal
+/// numbers over and over, because drawing millions would take longer than what is tested.
+std::vector<float> repetitive_parameters(const Model& model);
+
 /// The arrays of one worker, initialized; parameters in the network's own order.
 struct TestWorker {
   TestWorker(const Network& network, std::uint64_t seed);
+  /// With these parameters, given in canonical order.
+  TestWorker(const Network& network, std::span<const float> canonical);
 
   /// Sets the gradient to that of the mean loss of the batch, and returns the loss.
   double compute_gradient(Network& network, const TestBatch& batch);

@@ -2,7 +2,7 @@
 """Gradients of residual networks by PyTorch in double precision, for tests/nn/oracle_test.cpp.
 
 Weights, images and labels come from the same counter-based random numbers as in the C++ test
-(lib/core/random.h), so only gradients have to travel. Files that are newer than this script are
+(lib/core/random.h), so only gradients have to travel. Files that are newer than the scripts are
 kept. For every network two files are written:
 
   <network>.txt  the loss, the margin (see margin_of), and for every tensor one line
@@ -22,6 +22,8 @@ import pathlib
 import numpy
 import torch
 from torch import nn
+
+import pytorch_networks
 
 PURPOSE_TEST = 1000
 IMAGES, LABELS = 1_000_000, 1_000_001  # streams beside those of the tensors
@@ -68,68 +70,6 @@ def uniform(seed, owner, count, center, half_width):
     return (center + half_width * (2 * u - 1)).astype(numpy.float32)
 
 
-class Block(nn.Module):
-    """Modules stand in the order in which localbatch lists tensors: the shortcut before the norm
-    that adds it."""
-
-    def __init__(self, channels, width, stride, bottleneck):
-        super().__init__()
-        out = 4 * width if bottleneck else width
-        self.bottleneck = bottleneck
-        if bottleneck:
-            self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
-            self.bn1 = nn.BatchNorm2d(width)
-            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
-            self.bn2 = nn.BatchNorm2d(width)
-            self.conv3 = nn.Conv2d(width, out, 1, bias=False)
-        else:
-            self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
-            self.bn1 = nn.BatchNorm2d(width)
-            self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.downsample = nn.Sequential()
-        if stride != 1 or channels != out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
-            )
-        if bottleneck:
-            self.bn3 = nn.BatchNorm2d(out)
-        else:
-            self.bn2 = nn.BatchNorm2d(out)
-
-    def forward(self, x):
-        y = relu(self.bn1(self.conv1(x)))
-        if self.bottleneck:
-            y = relu(self.bn2(self.conv2(y)))
-            y = self.bn3(self.conv3(y))
-        else:
-            y = self.bn2(self.conv2(y))
-        return relu(y + self.downsample(x))
-
-
-class ResNet(nn.Module):
-    def __init__(self, blocks, width, bottleneck, num_classes=10):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        channels = width
-        self.stages = len(blocks)
-        for stage, count in enumerate(blocks):
-            layer = nn.Sequential()
-            for index in range(count):
-                stride = 2 if stage > 0 and index == 0 else 1
-                layer.append(Block(channels, width, stride, bottleneck))
-                channels = 4 * width if bottleneck else width
-            setattr(self, f"layer{stage + 1}", layer)
-            width *= 2
-        self.fc = nn.Linear(channels, num_classes)
-
-    def forward(self, x):
-        x = relu(self.bn1(self.conv1(x)))
-        for stage in range(self.stages):
-            x = getattr(self, f"layer{stage + 1}")(x)
-        return self.fc(x.mean((2, 3)))
-
-
 def relu(x):
     """Keeps what it saw, so that two precisions can be compared."""
     relu.seen.append(x.detach())
@@ -137,14 +77,6 @@ def relu(x):
 
 
 relu.seen = []
-
-
-def make_network(name):
-    return {
-        "resnet20": lambda: ResNet([3, 3, 3], 16, False),
-        "resnet18": lambda: ResNet([2, 2, 2, 2], 64, False),
-        "resnet50": lambda: ResNet([3, 4, 6, 3], 64, True),
-    }[name]()
 
 
 def fill(network, seed, bias):
@@ -192,7 +124,7 @@ def write(name, folder, full):
     # below(10) would reject products whose low word is below 2^32 mod 10 = 6: once in 7e8 draws.
     labels = (random_words(seed, LABELS, batch) * numpy.uint64(10)) >> numpy.uint64(32)
     labels = torch.from_numpy(labels.astype(numpy.int64))
-    network = make_network(name)
+    network = pytorch_networks.make_network(name, relu)
     fill(network, seed, bias)
     _, half, _ = gradients(network, images, labels, torch.float32, autocast=True)
     _, single, single_seen = gradients(network, images, labels, torch.float32)
@@ -228,8 +160,9 @@ def main():
     outputs = [arguments.folder / f"{name}.txt" for name in NETWORKS]
     if arguments.full:
         outputs += [arguments.folder / f"{name}.f64" for name in NETWORKS]
-    script = pathlib.Path(__file__)
-    if all(o.exists() and o.stat().st_mtime > script.stat().st_mtime for o in outputs):
+    sources = [pathlib.Path(__file__), pathlib.Path(pytorch_networks.__file__)]
+    changed = max(source.stat().st_mtime for source in sources)
+    if all(o.exists() and o.stat().st_mtime > changed for o in outputs):
         return
     for name in NETWORKS:
         write(name, arguments.folder, arguments.full)

@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "bench/foreign_load.h"
+#include "bench/machine_peak.h"
+#include "bench/tables.h"
+#include "bench_options.h"
+#include "commands.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/machine.h"
+#include "experiment/bench_report.h"
+#include "experiment/build_info.h"
+
+namespace localbatch {
+
+namespace {
+
+void print(const std::string& text) {
+  fmt::print("{}", text);
+  std::fflush(stdout);
+}
+
+/// Measures one thing after the other and prints each as soon as it is known.
+class Bench {
+ public:
+  Bench(const BenchOptions& options, ProcessGroup& processes);
+
+  void run();
+  const BenchReport& report() const { return report_; }
+
+ private:
+  void measure_peaks();
+  void train();
+  void conv();
+  void sync();
+  void data();
+
+  bool speaks() const { return processes_.rank() == 0; }
+  ExecutionOptions execution(const BenchNetwork& network, Precision precision) const;
+  std::optional<double> peak(Precision precision) const {
+    return precision == Precision::kFloat32 ? report_.peak_f32 : report_.peak_bf16;
+  }
+
+  /// Says so, or under --strict gives up, when other programs have used too much of the machine
+  /// since `before`. What the other ranks of a job do looks like other programs.
+  std::optional<double> check_load(const CpuSnapshot& before, std::string_view during);
+
+  const BenchOptions& options_;
+  ProcessGroup& processes_;
+  BenchReport report_;
+};
+
+Bench::Bench(const BenchOptions& options, ProcessGroup& processes)
+    : options_(options), processes_(processes) {
+  report_.version = build_info().version;
+  report_.commit = build_info().commit;
+  report_.started = utc_now();
+  report_.host = host_name();
+  report_.cpu = cpu_model();
+  report_.cores = available_cores();
+  report_.threads = options.threads;
+}
+
+std::optional<double> Bench::check_load(const CpuSnapshot& before, std::string_view during) {
+  if (processes_.num_ranks() > 1) return {};
+  const std::optional<double> load = foreign_load(before, look_at_cpus());
+  if (!load) return load;
+  report_.foreign_load = std::max(report_.foreign_load.value_or(0), *load);
+  if (*load <= kTooMuchForeignLoad) return load;
+  const std::string line = fmt::format(
+      "bench: other programs used {:.0f} % of the cores {}; above {:.0f} % a measurement does not "
+      "count",
+      100 * *load, during, 100 * kTooMuchForeignLoad);
+  if (options_.strict) fail_system("{}", line);
+  fmt::print(stderr, "localbatch: warning: {}\n", line);
+  return load;
+}
+
+ExecutionOptions Bench::execution(const BenchNetwork& network, Precision precision) const {
+  return {.max_images = options_.batch.value_or(network.batch),
+          .threads = options_.threads,
+          .precision = precision,
+          .winograd = options_.winograd};
+}
+
+void Bench::measure_peaks() {
+  const CpuSnapshot before = look_at_cpus();
+  report_.peak_f32 = measure_peak(Precision::kFloat32, options_.threads);
+  report_.peak_bf16 = measure_peak(Precision::kBfloat16, options_.threads);
+  check_load(before, "while the machine's peak was measured");
+  const auto gflops = [](const std::optional<double>& peak) {
+    return peak ? fmt::format("{:.0f} GFLOP/s", *peak / 1e9) : std::string("not measured");
+  };
+  print(fmt::format("{}, {} of {} cores; peak f32 {}, bf16 {}\n", report_.cpu, report_.threads,
+                    report_.cores, gflops(report_.peak_f32), gflops(report_.peak_bf16)));
+}
+
+void Bench::train() {
+  print("\ntraining steps\n" + titles(training_columns()));
+  for (const BenchNetwork& network : options_.networks) {
+    for (const Precision precision : options_.precisions) {
+      const CpuSnapshot before = look_at_cpus();
+      TrainingSpeed speed = measure_training(network, execution(network, precision),
+                                             options_.train_seconds(), peak(precision));
+      speed.foreign_load = check_load(before, fmt::format("while {} was trained in {}",
+                                                          network.name, precision_name(precision)));
+      print(line_of(training_columns(), speed));
+      report_.train.push_back(speed);
+    }
+  }
+  print("\nmilliseconds of a step, on average over its threads\n" + titles(phase_columns()));
+  for (const TrainingSpeed& speed : report_.train) print(line_of(phase_columns(), speed));
+}
+
+void Bench::conv() {
+  print("\nconvolutions, GFLOP/s\n" + titles(convolution_columns()));
+  for (const BenchNetwork& network : options_.networks) {
+    for (const Precision precision : options_.precisions) {
+      for (const ConvolutionCount& convolution : distinct_convolutions(make_model(network))) {
+        const CpuSnapshot before = look_at_cpus();
+        ConvolutionSpeed speed = measure_convolution(
+            network, convolution, execution(network, precision), options_.other_seconds());
+        speed.foreign_load =
+            check_load(before, fmt::format("while a convolution of {} was measured", network.name));
+        print(line_of(convolution_columns(), speed));
+        report_.conv.push_back(speed);
+      }
+    }
+  }
+}
+
+void Bench::sync() {
+  if (speaks()) print("\naverages over workers\n" + titles(synchronization_columns()));
+  const int workers = options_.workers.value_or(std::max(2, processes_.num_ranks()));
+  for (const BenchNetwork& network : options_.networks) {
+    const CpuSnapshot before = look_at_cpus();
+    SynchronizationSpeed speed =
+        measure_synchronization(network, workers, options_.other_seconds(), processes_);
+    speed.foreign_load =
+        check_load(before, fmt::format("while parameters of {} were averaged", network.name));
+    if (speaks()) print(line_of(synchronization_columns(), speed));
+    report_.sync.push_back(speed);
+  }
+}
+
+void Bench::data() {
+  const CpuSnapshot before = look_at_cpus();
+  DataSpeed speed = measure_data(options_.other_seconds());
+  speed.foreign_load = check_load(before, "while images were prepared");
+  for (const TrainingSpeed& training : report_.train)
+    if (training.network.name == "resnet20")
+      speed.share_of_step =
+          std::max(speed.share_of_step.value_or(0),
+                   training.images_per_second.median / speed.images_per_second.median);
+  print("\npreparation of images\n" + titles(data_columns()) + line_of(data_columns(), speed));
+  report_.data = speed;
+}
+
+void Bench::run() {
+  constexpr std::chrono::milliseconds kQuietTime{500};
+  const CpuSnapshot before = look_at_cpus();
+  if (processes_.num_ranks() == 1) std::this_thread::sleep_for(kQuietTime);
+  check_load(before, "before anything was measured");
+  if (options_.train || options_.conv) measure_peaks();
+  if (options_.train) train();
+  if (options_.conv) conv();
+  if (options_.sync) sync();
+  if (options_.data) data();
+}
+
+/// Many ranks are for `sync` alone: the rest is about one process, and others would disturb it.
+void check_job(const BenchOptions& options, const ProcessGroup& processes) {
+  const int ranks = processes.num_ranks();
+  if (ranks == 1) return;
+  if (options.train || options.conv || options.data)
+    fail_input("bench: found {} ranks, only 'bench sync' is for more than one", ranks);
+  if (options.strict)
+    fail_input("bench: --strict: found {} ranks, can tell other programs from one only", ranks);
+  if (options.workers.value_or(ranks) < ranks)
+    fail_input("bench: --workers: found {}, needs at least one for each of {} ranks",
+               *options.workers, ranks);
+}
+
+}  // namespace
+
+int bench_command(std::span<const std::string> arguments) {
+  const std::optional<BenchOptions> options = parse_bench_options(arguments);
+  if (!options) return kSuccess;
+  const std::unique_ptr<ProcessGroup> processes = mpi_processes();
+  try {
+    check_job(*options, *processes);
+  } catch (const InputError&) {
+    // All ranks know; a launcher kills the others at the first status that is not 0.
+    if (processes->rank() != 0) return kSuccess;
+    throw;
+  }
+  Bench bench(*options, *processes);
+  bench.run();
+  if (processes->rank() == 0 && !options->json.empty())
+    write_file_atomically(options->json, to_json(bench.report()));
+  return kSuccess;
+}
+
+}  // namespace localbatch

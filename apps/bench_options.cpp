@@ -1,0 +1,161 @@
+#include "bench_options.h"
+
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <iostream>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/machine.h"
+#include "core/nearest_name.h"
+
+namespace localbatch {
+
+namespace {
+
+namespace po = boost::program_options;
+
+/// The command line as words and numbers, before anybody knows whether they make sense.
+struct Words {
+  std::vector<std::string> what;
+  std::string model, precision, winograd, json;
+  int batch = 0, threads = 0, workers = 0;
+  double seconds = 0;
+  bool strict = false;
+};
+
+po::options_description visible_options(Words& words) {
+  po::options_description visible("options");
+  const auto add = [&visible](const char* name, const po::value_semantic* value,
+                              const char* meaning) { visible.add_options()(name, value, meaning); };
+  visible.add_options()("help,h", "print this text");
+  add("model", po::value(&words.model)->value_name("NAME,..."),
+      "resnet20, resnet18, resnet50; default: all");
+  add("batch", po::value(&words.batch)->value_name("IMAGES"),
+      "micro-batch; default: 128, 64, 32 for the three");
+  add("precision", po::value(&words.precision)->value_name("f32|bf16|both"),
+      "default: both where the CPU multiplies bf16, else f32");
+  add("threads", po::value(&words.threads)->value_name("N"), "of a worker; default: all cores");
+  add("winograd", po::value(&words.winograd)->value_name("on|off")->default_value("on"),
+      "3x3 convolutions by Winograd's algorithm where it pays");
+  add("seconds", po::value(&words.seconds)->value_name("S"),
+      "of each measurement; default: 3 for train, 0.5 for the others");
+  add("workers", po::value(&words.workers)->value_name("M"),
+      "of sync; default: one on every rank, and two on a single one");
+  add("json", po::value(&words.json)->value_name("FILE"), "write the numbers to a file as well");
+  add("strict", po::bool_switch(&words.strict),
+      "end with status 1 when other programs disturb a measurement");
+  return visible;
+}
+
+const std::vector<std::string>& kinds() {
+  static const std::vector<std::string> kKinds{"train", "conv", "sync", "data"};
+  return kKinds;
+}
+
+std::string choice(std::string_view option, const std::string& found,
+                   const std::vector<std::string>& allowed) {
+  if (std::ranges::find(allowed, found) == allowed.end())
+    fail_input("bench: {}: found '{}', allowed is {}{}", option, found, fmt::join(allowed, " | "),
+               did_you_mean(found, allowed));
+  return found;
+}
+
+template <class Number>
+Number ranged(std::string_view option, Number found, Number min, Number max) {
+  if (!(found >= min && found <= max))
+    fail_input("bench: --{}: found {}, allowed is {} .. {}", option, found, min, max);
+  return found;
+}
+
+std::vector<BenchNetwork> read_networks(const std::string& list) {
+  std::vector<BenchNetwork> networks;
+  std::istringstream names(list);
+  for (std::string name; std::getline(names, name, ',');)
+    networks.push_back(find_bench_network(name, "bench: --model"));
+  if (networks.empty()) fail_input("bench: --model: found '', allowed is a list of networks");
+  return networks;
+}
+
+std::vector<Precision> read_precisions(const std::string& word) {
+  if (choice("--precision", word, {"f32", "bf16", "both"}) == "f32") return {Precision::kFloat32};
+  if (!supports_bfloat16())
+    fail_input("bench: --precision: found '{}', but this CPU does not multiply bf16", word);
+  if (word == "bf16") return {Precision::kBfloat16};
+  return {Precision::kFloat32, Precision::kBfloat16};
+}
+
+/// Before anything is measured: after minutes of it would be too late.
+void check_can_hold_a_file(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (path.filename().empty() || std::filesystem::is_directory(path) ||
+      !std::filesystem::is_directory(folder))
+    fail_input("bench: --json: found '{}', allowed is a file in a folder that exists",
+               path.string());
+}
+
+BenchOptions check_words(const Words& words, const po::variables_map& given) {
+  BenchOptions options;
+  for (const std::string& word : words.what) choice("measurement", word, kinds());
+  const auto wants = [&words](const char* kind) {
+    return words.what.empty() || std::ranges::find(words.what, kind) != words.what.end();
+  };
+  options.train = wants("train");
+  options.conv = wants("conv");
+  options.sync = wants("sync");
+  options.data = wants("data");
+
+  const std::span<const BenchNetwork> all = bench_networks();
+  options.networks.assign(all.begin(), all.end());
+  if (given.count("model") > 0) options.networks = read_networks(words.model);
+  if (given.count("batch") > 0) options.batch = ranged("batch", words.batch, 1, 65536);
+  const std::string precision = supports_bfloat16() ? "both" : "f32";
+  options.precisions = read_precisions(given.count("precision") > 0 ? words.precision : precision);
+  options.threads = available_cores();
+  if (given.count("threads") > 0) options.threads = ranged("threads", words.threads, 1, 1024);
+  options.winograd = choice("--winograd", words.winograd, {"on", "off"}) == "on";
+  if (given.count("seconds") > 0) options.seconds = ranged("seconds", words.seconds, 0.01, 3600.0);
+  if (given.count("workers") > 0) options.workers = ranged("workers", words.workers, 1, 65536);
+  options.strict = words.strict;
+  options.json = words.json;
+  if (given.count("json") > 0) check_can_hold_a_file(options.json);
+  return options;
+}
+
+}  // namespace
+
+std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arguments) {
+  Words words;
+  const po::options_description visible = visible_options(words);
+  po::options_description all;
+  all.add(visible).add_options()("what", po::value(&words.what));
+  po::positional_options_description positional;
+  positional.add("what", -1);
+
+  po::variables_map given;
+  try {
+    po::store(po::command_line_parser({arguments.begin(), arguments.end()})
+                  .options(all)
+                  .positional(positional)
+                  .run(),
+              given);
+    po::notify(given);
+  } catch (const po::error& error) {
+    fail_input("bench: {}; see 'localbatch bench --help'", error.what());
+  }
+  if (given.count("help") > 0) {
+    std::cout << "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
+                 "       mpirun -np RANKS localbatch bench sync [options]\n\n"
+                 "  train  whole training steps: images per second, share of the machine's peak,\n"
+                 "         milliseconds by phase, memory\n"
+                 "  conv   each convolution alone: GFLOP/s of its three passes\n"
+                 "  sync   averages of the parameters over the workers of this job\n"
+                 "  data   augmentation and normalization of images by one thread\n\n"
+              << visible << std::flush;
+    return {};
+  }
+  return check_words(words, given);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bench/networks.h"
+#include "nn/execution.h"
+
+namespace localbatch {
+
+/// What `localbatch bench` was asked for, checked.
+struct BenchOptions {
+  bool train = false, conv = false, sync = false, data = false;
+  std::vector<BenchNetwork> networks;
+  std::optional<int> batch;  ///< for all networks; nothing: each network's own
+  std::vector<Precision> precisions;
+  int threads = 1;
+  bool winograd = true;
+  std::optional<double> seconds;  ///< per measurement
+  std::optional<int> workers;
+  std::filesystem::path json;  ///< empty: no file
+  bool strict = false;
+
+  double train_seconds() const { return seconds.value_or(3); }
+  double other_seconds() const { return seconds.value_or(0.5); }
+};
+
+/// Nothing when only help was asked for, which is then printed. Throws an InputError.
+std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arguments);
+
+}  // namespace localbatch

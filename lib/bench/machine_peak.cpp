@@ -1,0 +1,102 @@
+#include "bench/machine_peak.h"
+
+#include <algorithm>
+#include <barrier>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "nn/vector.h"
+
+namespace localbatch {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// As many chains of dependent multiply-adds as hide the latency of one (6 cycles, 2 of them at a
+/// time) and still leave two registers for the factors where there are 16.
+constexpr int kChains = 12;
+
+/// Flop that `iterations` of a kernel below do, and a number that depends on all of them, so that
+/// none can be left out.
+struct KernelRun {
+  double flop = 0;
+  float witness = 0;
+};
+using Kernel = KernelRun (*)(int iterations, float seed);
+
+float witness_of(const Vector (&chains)[kChains]) {
+  Vector sum{};
+  for (const Vector& chain : chains) sum += chain;
+  return sum[0];
+}
+
+/// chain = chain * factor + summand with a fixed point near 1: neither overflow nor denormals.
+KernelRun multiply_add_f32(int iterations, float seed) {
+  const Vector factor = broadcast(0.5F + seed), summand = broadcast(0.5F);
+  Vector chains[kChains];
+  for (int i = 0; i < kChains; ++i) chains[i] = broadcast(static_cast<float>(i));
+  for (int n = 0; n < iterations; ++n)
+    for (Vector& chain : chains) chain = chain * factor + summand;
+  return {2.0 * kChannelBlock * kChains * iterations, witness_of(chains)};
+}
+
+#if defined(__AVX512BF16__) && defined(__AVX512F__)
+constexpr Kernel kBfloat16Kernel = [](int iterations, float seed) -> KernelRun {
+  const __m512 ones = _mm512_set1_ps(1.0F + seed), small = _mm512_set1_ps(0x1p-16F);
+  const __m512bh a = _mm512_cvtne2ps_pbh(ones, ones), b = _mm512_cvtne2ps_pbh(small, small);
+  __m512 sums[kChains];
+  for (int i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
+  for (int n = 0; n < iterations; ++n)
+    for (__m512& sum : sums) sum = _mm512_dpbf16_ps(sum, a, b);
+  Vector chains[kChains];
+  for (int i = 0; i < kChains; ++i) chains[i] = reinterpret_cast<const Vector&>(sums[i]);
+  return {4.0 * kChannelBlock * kChains * iterations, witness_of(chains)};
+};
+#else
+constexpr Kernel kBfloat16Kernel = nullptr;
+#endif
+
+/// One window: all threads start together; the last one to finish ends it.
+double window_rate(Kernel kernel, int threads, int iterations) {
+  std::barrier together(threads);
+  std::vector<Clock::time_point> started(static_cast<std::size_t>(threads)), ended(started);
+  std::vector<KernelRun> runs(started.size());
+  {
+    std::vector<std::jthread> team;
+    for (std::size_t t = 0; t < runs.size(); ++t)
+      team.emplace_back([&, t] {
+        together.arrive_and_wait();
+        started[t] = Clock::now();
+        runs[t] = kernel(iterations, 0);
+        ended[t] = Clock::now();
+      });
+  }
+  double flop = 0;
+  for (const KernelRun& run : runs) {
+    check(run.witness > 0, "sums of positive numbers are positive");
+    flop += run.flop;
+  }
+  return flop /
+         std::chrono::duration<double>(std::ranges::max(ended) - std::ranges::min(started)).count();
+}
+
+}  // namespace
+
+std::optional<double> measure_peak(Precision precision, int threads) {
+  const bool bfloat16 = precision == Precision::kBfloat16;
+  const Kernel kernel = bfloat16 ? kBfloat16Kernel : multiply_add_f32;
+  if (kernel == nullptr || (bfloat16 && !supports_bfloat16())) return {};
+  // About 4 ms a window, so that some of them fit between two interruptions by the scheduler.
+  constexpr int kIterations = 1'000'000, kFewestWindows = 3;
+  constexpr std::chrono::milliseconds kLongest{300};
+  const Clock::time_point started = Clock::now();
+  double best = 0;
+  for (int window = 0; window < kFewestWindows || Clock::now() - started < kLongest; ++window)
+    best = std::max(best, window_rate(kernel, threads, kIterations));
+  return best;
+}
+
+}  // namespace localbatch

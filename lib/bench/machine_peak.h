@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+
+#include "nn/execution.h"
+
+namespace localbatch {
+
+/// FLOP per second that `threads` threads reach together in fused multiply-adds on registers alone,
+/// which is the most that any network can get: products of f32, or of pairs of bf16 added up in
+/// f32. The best of many short windows. Nothing for bf16 where the program was built without these
+/// instructions or the CPU has none.
+std::optional<double> measure_peak(Precision precision, int threads);
+
+}  // namespace localbatch

@@ -1,0 +1,102 @@
+#include "bench/measure_convolutions.h"
+
+#include <algorithm>
+
+#include "bench/rate.h"
+#include "bench/training_step.h"
+
+namespace localbatch {
+
+namespace {
+
+/// Images, or a 1x1 convolution that makes the layer's input out of images; the layer, if it is
+/// wanted; and what it takes to have a loss.
+Model surroundings(const ConvolutionShape& shape, bool with_layer) {
+  const int image_channels = shape.reads_images ? shape.src.channels : 3;
+  Model model({image_channels, shape.src.height, shape.src.width});
+  ValueId x = 0;
+  const auto add = [&](const std::string& name, const Convolution& convolution) {
+    x = model.add(name, convolution);
+    x = model.add(name + "_norm", BatchNorm{.src = x, .relu = true});
+  };
+  if (!shape.reads_images) add("stem", {.src = x, .channels = shape.src.channels});
+  if (with_layer)
+    add("layer", {.src = x,
+                  .channels = shape.channels,
+                  .kernel = shape.kernel,
+                  .stride = shape.stride,
+                  .padding = shape.padding});
+  x = model.add("pool", AveragePool{.src = x});
+  model.add("classes", Dense{.src = x, .features = 10});
+  return model;
+}
+
+/// Median over steps of each phase, on average over threads.
+PhaseSeconds seconds_of_a_step(const Model& model, const ExecutionOptions& execution,
+                               double seconds) {
+  TrainingStep step(model, execution);
+  step.run();
+  std::array<std::vector<double>, kPhaseNames.size()> of_steps;
+  measure_rate(seconds, 1, [&] {
+    const PhaseSeconds before = step.network().phase_seconds();
+    step.run();
+    const PhaseSeconds after = step.network().phase_seconds();
+    for (std::size_t phase = 0; phase < of_steps.size(); ++phase)
+      of_steps[phase].push_back((after[phase] - before[phase]) / execution.threads);
+  });
+  PhaseSeconds medians{};
+  std::ranges::transform(of_steps, medians.begin(), median);
+  return medians;
+}
+
+}  // namespace
+
+std::vector<ConvolutionCount> distinct_convolutions(const Model& model) {
+  std::vector<ConvolutionCount> counts;
+  for (const LayerDescription& layer : model.layers()) {
+    const auto* const convolution = std::get_if<Convolution>(&layer.kind);
+    if (convolution == nullptr) continue;
+    const ConvolutionShape shape{.src = model.shape(convolution->src),
+                                 .channels = convolution->channels,
+                                 .kernel = convolution->kernel,
+                                 .stride = convolution->stride,
+                                 .padding = convolution->padding,
+                                 .reads_images = convolution->src == 0};
+    auto found = std::ranges::find(counts, shape, &ConvolutionCount::shape);
+    if (found == counts.end()) found = counts.insert(found, {.shape = shape, .layers = 0});
+    ++found->layers;
+  }
+  return counts;
+}
+
+ConvolutionSpeed measure_convolution(const BenchNetwork& network,
+                                     const ConvolutionCount& convolution,
+                                     const ExecutionOptions& execution, double seconds) {
+  const ConvolutionShape& shape = convolution.shape;
+  const Model with = surroundings(shape, true);
+  PhaseSeconds of_layer = seconds_of_a_step(with, execution, seconds);
+  std::int64_t layer_multiply_adds = multiply_adds(with);
+  // Without its first layer a network has nothing to do but the loss, which is nothing beside it.
+  if (!shape.reads_images) {
+    const Model without = surroundings(shape, false);
+    const PhaseSeconds of_rest = seconds_of_a_step(without, execution, seconds);
+    std::ranges::transform(of_layer, of_rest, of_layer.begin(), std::minus());
+    layer_multiply_adds -= multiply_adds(without);
+  }
+
+  const double flop = 2.0 * static_cast<double>(layer_multiply_adds) * execution.max_images;
+  const auto speed_of = [&](Phase phase) -> std::optional<double> {
+    const double phase_seconds = of_layer[static_cast<std::size_t>(phase)];
+    if (phase_seconds <= 0) return {};
+    return flop / phase_seconds;
+  };
+  return {.network = network,
+          .execution = execution,
+          .convolution = convolution,
+          .forward = speed_of(Phase::kForward),
+          .backward_data = shape.reads_images ? std::nullopt : speed_of(Phase::kBackwardData),
+          .backward_weights = speed_of(Phase::kBackwardWeights),
+          .foreign_load = {}};
+}
+
+}  // namespace localbatch

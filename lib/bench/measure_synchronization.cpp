@@ -1,0 +1,64 @@
+#include "bench/measure_synchronization.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "bench/rate.h"
+#include "comm/run_workers.h"
+#include "core/aligned_buffer.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr std::size_t kFewestAverages = 3;
+
+/// Averages until worker 0 says that it is enough, and returns how long each one took.
+std::vector<double> time_averages(std::size_t parameters, double seconds, Communicator& comm) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  AlignedBuffer<float> mine(parameters), mean(parameters);
+  std::ranges::fill(mine.span(), static_cast<float>(comm.worker()));
+  comm.average(mine.span(), mean.span());
+
+  std::vector<double> times;
+  const Clock::time_point started = Clock::now();
+  while (true) {
+    const bool go_on = times.size() < kFewestAverages || seconds_since(started) < seconds;
+    // Also lets the workers start together.
+    std::array<double, 1> votes{comm.worker() == 0 && go_on ? 1.0 : 0.0};
+    comm.sum(votes);
+    if (votes[0] == 0) return times;
+    const Clock::time_point begin = Clock::now();
+    comm.average(mine.span(), mean.span());
+    times.push_back(seconds_since(begin));
+  }
+}
+
+}  // namespace
+
+SynchronizationSpeed measure_synchronization(const BenchNetwork& network, int workers,
+                                             double seconds, ProcessGroup& processes) {
+  SynchronizationSpeed speed;
+  speed.network = network;
+  speed.parameters = total_size(parameter_tensors(make_model(network)));
+  speed.workers = workers;
+  speed.ranks = processes.num_ranks();
+  std::vector<double> times;
+  run_workers(workers, processes, [&](Communicator& comm) {
+    std::vector<double> of_worker = time_averages(speed.parameters, seconds, comm);
+    if (comm.worker() == 0) times = std::move(of_worker);
+  });
+  if (times.empty()) return speed;
+  speed.averages = static_cast<int>(times.size());
+  speed.best_seconds = std::ranges::min(times);
+  speed.median_seconds = median(std::move(times));
+  speed.bytes_per_second =
+      static_cast<double>(sizeof(float) * speed.parameters) / speed.median_seconds;
+  return speed;
+}
+
+}  // namespace localbatch

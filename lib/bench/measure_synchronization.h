@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "bench/networks.h"
+#include "comm/process_group.h"
+
+namespace localbatch {
+
+/// Averages of one flat array of parameters over all workers: the traffic of a synchronization.
+struct SynchronizationSpeed {
+  BenchNetwork network;
+  std::size_t parameters = 0;
+  int workers = 1, ranks = 1;
+  int averages = 0;  ///< that were measured
+  double median_seconds = 0, best_seconds = 0;
+  /// The bytes of one worker's array divided by the median time, whatever goes over the network.
+  double bytes_per_second = 0;
+  std::optional<double> foreign_load;
+};
+
+/// Runs the workers on the ranks of this job for about `seconds`. Collective; the times are filled
+/// in on rank 0 only.
+SynchronizationSpeed measure_synchronization(const BenchNetwork& network, int workers,
+                                             double seconds, ProcessGroup& processes);
+
+}  // namespace localbatch

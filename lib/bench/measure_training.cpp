@@ -1,0 +1,55 @@
+#include "bench/measure_training.h"
+
+#include <algorithm>
+
+#include "bench/memory.h"
+#include "bench/training_step.h"
+
+namespace localbatch {
+
+namespace {
+
+std::optional<PhaseMilliseconds> phases_of_a_step(const PhaseSeconds& before,
+                                                  const PhaseSeconds& after, int threads,
+                                                  int steps) {
+  if (before == after) return {};
+  PhaseMilliseconds milliseconds{};
+  for (std::size_t phase = 0; phase < milliseconds.size(); ++phase)
+    milliseconds[phase] = 1e3 * (after[phase] - before[phase]) / (threads * steps);
+  return milliseconds;
+}
+
+}  // namespace
+
+TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,
+                               double seconds, std::optional<double> peak) {
+  const Model model = make_model(network);
+  TrainingSpeed speed;
+  speed.network = network;
+  speed.execution = execution;
+
+  reset_peak_resident_bytes();
+  const std::size_t resident = resident_bytes();
+  TrainingStep step(model, execution);
+  // What only the construction needed does not count.
+  reset_peak_resident_bytes();
+  step.run();
+
+  const PhaseSeconds before = step.network().phase_seconds();
+  const double optimizer_before = step.optimizer_seconds();
+  speed.images_per_second = measure_rate(seconds, execution.max_images, [&step] { step.run(); });
+  const int steps = speed.images_per_second.calls;
+  speed.phases = phases_of_a_step(before, step.network().phase_seconds(), execution.threads, steps);
+  speed.optimizer_milliseconds = 1e3 * (step.optimizer_seconds() - optimizer_before) / steps;
+  speed.step_milliseconds = 1e3 * execution.max_images / speed.images_per_second.median;
+
+  if (peak)
+    speed.share_of_peak = 3.0 * 2.0 * static_cast<double>(multiply_adds(model)) *
+                          speed.images_per_second.median / *peak;
+  const std::size_t network_bytes = Network::predicted_bytes(model, execution);
+  if (network_bytes > 0) speed.predicted_bytes = network_bytes + step.worker_bytes();
+  speed.measured_bytes = peak_resident_bytes() - std::min(resident, peak_resident_bytes());
+  return speed;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,66 @@
+#include "bench/networks.h"
+
+#include <array>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+namespace localbatch {
+
+namespace {
+
+/// A mapping as an experiment file would hold it: parts are made from nothing else.
+Node mapping(std::initializer_list<std::pair<std::string_view, std::string_view>> keys) {
+  const Location here{.source = "bench"};
+  Node node;
+  node.where = here;
+  for (const auto& [key, text] : keys) {
+    Node value;
+    value.kind = Node::Kind::kScalar;
+    value.where = here;
+    value.scalar = text;
+    node.entries.push_back({.key = std::string(key), .key_location = here, .value = value});
+  }
+  return node;
+}
+
+template <class Part>
+Part make(std::span<const PartRow<Part>> table, const Node& keys) {
+  Options options(keys);
+  Part part = make_part(table, options, "", "what is measured");
+  options.finish();
+  return part;
+}
+
+}  // namespace
+
+std::span<const BenchNetwork> bench_networks() {
+  static constexpr std::array<BenchNetwork, 3> kNetworks{{
+      {"resnet20", "20", 128},
+      {"resnet18", "18", 64},
+      {"resnet50", "50", 32},
+  }};
+  return kNetworks;
+}
+
+const BenchNetwork& find_bench_network(std::string_view name, std::string_view place) {
+  std::vector<std::string> names;
+  for (const BenchNetwork& network : bench_networks()) {
+    if (network.name == name) return network;
+    names.emplace_back(network.name);
+  }
+  fail_input("{}: found '{}', allowed is {}{}", place, name, fmt::join(names, " | "),
+             did_you_mean(name, names));
+}
+
+Model make_model(const BenchNetwork& network) {
+  const Node keys = mapping({{"name", "resnet"}, {"depth", network.depth}, {"stem", "cifar"}});
+  return make(model_table(), keys)(ImageShape{3, 32, 32}, 10);
+}
+
+InnerOptimizerChoice bench_optimizer() {
+  return make(inner_optimizer_table(),
+              mapping({{"name", "sgd"}, {"momentum", "0.9"}, {"weight_decay", "5.0e-4"}}));
+}
+
+}  // namespace localbatch

@@ -1,0 +1,139 @@
+#include "bench/tables.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr std::string_view kNotMeasured = "-";
+
+std::string scaled(const std::optional<double>& value, double factor, int decimals) {
+  return value ? fmt::format("{:.{}f}", factor * *value, decimals) : std::string(kNotMeasured);
+}
+
+std::string percent(const std::optional<double>& share) { return scaled(share, 100, 1); }
+std::string gflops(const std::optional<double>& flop_per_second) {
+  return scaled(flop_per_second, 1e-9, 0);
+}
+std::string mebibytes(std::size_t bytes) {
+  return fmt::format("{:.0f}", static_cast<double>(bytes) / (1 << 20));
+}
+
+template <Phase kPhase>
+std::string milliseconds_of(const TrainingSpeed& row) {
+  if (!row.phases) return std::string(kNotMeasured);
+  return fmt::format("{:.2f}", (*row.phases)[static_cast<std::size_t>(kPhase)]);
+}
+
+// The columns that say what a row is about.
+template <class Row>
+constexpr TableColumn<Row> kNetwork{"network", 9,
+                                    [](const Row& row) { return std::string(row.network.name); }};
+template <class Row>
+constexpr TableColumn<Row> kBatch{
+    "batch", 7, [](const Row& row) { return fmt::format("{}", row.execution.max_images); }};
+template <class Row>
+constexpr TableColumn<Row> kPrecision{"precision", 11, [](const Row& row) {
+                                        return std::string(precision_name(row.execution.precision));
+                                      }};
+
+}  // namespace
+
+std::span<const TableColumn<TrainingSpeed>> training_columns() {
+  using Row = TrainingSpeed;
+  static constexpr std::array kColumns{
+      kNetwork<Row>,
+      kBatch<Row>,
+      kPrecision<Row>,
+      TableColumn<Row>{"images/s", 12,
+                       [](const Row& row) { return scaled(row.images_per_second.median, 1, 1); }},
+      TableColumn<Row>{"best", 10,
+                       [](const Row& row) { return scaled(row.images_per_second.best, 1, 1); }},
+      TableColumn<Row>{"% of peak", 11, [](const Row& row) { return percent(row.share_of_peak); }},
+      TableColumn<Row>{"MiB predicted", 15,
+                       [](const Row& row) {
+                         return row.predicted_bytes ? mebibytes(*row.predicted_bytes)
+                                                    : std::string(kNotMeasured);
+                       }},
+      TableColumn<Row>{"measured", 10,
+                       [](const Row& row) { return mebibytes(row.measured_bytes); }},
+  };
+  return kColumns;
+}
+
+std::span<const TableColumn<TrainingSpeed>> phase_columns() {
+  using Row = TrainingSpeed;
+  constexpr auto kName = [](Phase phase) { return kPhaseNames[static_cast<std::size_t>(phase)]; };
+  static constexpr std::array kColumns{
+      kNetwork<Row>,
+      kBatch<Row>,
+      kPrecision<Row>,
+      TableColumn<Row>{"step ms", 11,
+                       [](const Row& row) { return scaled(row.step_milliseconds, 1, 2); }},
+      TableColumn<Row>{kName(Phase::kForward), 11, milliseconds_of<Phase::kForward>},
+      TableColumn<Row>{kName(Phase::kBackwardData), 15, milliseconds_of<Phase::kBackwardData>},
+      TableColumn<Row>{kName(Phase::kBackwardWeights), 18,
+                       milliseconds_of<Phase::kBackwardWeights>},
+      TableColumn<Row>{kName(Phase::kElementwise), 13, milliseconds_of<Phase::kElementwise>},
+      TableColumn<Row>{kName(Phase::kWeights), 9, milliseconds_of<Phase::kWeights>},
+      TableColumn<Row>{kName(Phase::kWaiting), 9, milliseconds_of<Phase::kWaiting>},
+      TableColumn<Row>{"optimizer", 11,
+                       [](const Row& row) { return scaled(row.optimizer_milliseconds, 1, 2); }},
+  };
+  return kColumns;
+}
+
+std::span<const TableColumn<ConvolutionSpeed>> convolution_columns() {
+  using Row = ConvolutionSpeed;
+  static constexpr std::array kColumns{
+      kNetwork<Row>,
+      kBatch<Row>,
+      kPrecision<Row>,
+      TableColumn<Row>{"convolution", 26,
+                       [](const Row& row) {
+                         const ConvolutionShape& shape = row.convolution.shape;
+                         return fmt::format("{}x{}x{} -> {}, {}x{}/{}", shape.src.channels,
+                                            shape.src.height, shape.src.width, shape.channels,
+                                            shape.kernel, shape.kernel, shape.stride);
+                       }},
+      TableColumn<Row>{"layers", 8,
+                       [](const Row& row) { return fmt::format("{}", row.convolution.layers); }},
+      TableColumn<Row>{"forward", 10, [](const Row& row) { return gflops(row.forward); }},
+      TableColumn<Row>{"backward data", 15,
+                       [](const Row& row) { return gflops(row.backward_data); }},
+      TableColumn<Row>{"weights GFLOP/s", 17,
+                       [](const Row& row) { return gflops(row.backward_weights); }},
+  };
+  return kColumns;
+}
+
+std::span<const TableColumn<SynchronizationSpeed>> synchronization_columns() {
+  using Row = SynchronizationSpeed;
+  static constexpr std::array kColumns{
+      kNetwork<Row>,
+      TableColumn<Row>{"parameters", 12,
+                       [](const Row& row) { return fmt::format("{}", row.parameters); }},
+      TableColumn<Row>{"workers", 9, [](const Row& row) { return fmt::format("{}", row.workers); }},
+      TableColumn<Row>{"ranks", 7, [](const Row& row) { return fmt::format("{}", row.ranks); }},
+      TableColumn<Row>{"average ms", 12,
+                       [](const Row& row) { return scaled(row.median_seconds, 1e3, 3); }},
+      TableColumn<Row>{"best", 10, [](const Row& row) { return scaled(row.best_seconds, 1e3, 3); }},
+      TableColumn<Row>{"GB/s", 8,
+                       [](const Row& row) { return scaled(row.bytes_per_second, 1e-9, 2); }},
+  };
+  return kColumns;
+}
+
+std::span<const TableColumn<DataSpeed>> data_columns() {
+  using Row = DataSpeed;
+  static constexpr std::array kColumns{
+      TableColumn<Row>{"images/s", 12,
+                       [](const Row& row) { return scaled(row.images_per_second.median, 1, 0); }},
+      TableColumn<Row>{"best", 10,
+                       [](const Row& row) { return scaled(row.images_per_second.best, 1, 0); }},
+      TableColumn<Row>{"% of a step of resnet20", 25,
+                       [](const Row& row) { return percent(row.share_of_step); }},
+  };
+  return kColumns;
+}
+
+}  // namespace localbatch

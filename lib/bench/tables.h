@@ -1,0 +1,47 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bench/measure_convolutions.h"
+#include "bench/measure_data.h"
+#include "bench/measure_synchronization.h"
+#include "bench/measure_training.h"
+
+namespace localbatch {
+
+/// A column of a table for people, on the right edge of its width.
+template <class Row>
+struct TableColumn {
+  std::string_view title;
+  int width;
+  std::string (*text)(const Row&);
+};
+
+/// All lines of a table have the same length, so they can be printed as they come in.
+template <class Row>
+std::string titles(std::span<const TableColumn<Row>> columns) {
+  std::string line;
+  for (const TableColumn<Row>& column : columns)
+    line += fmt::format("{:>{}}", column.title, column.width);
+  return line + "\n";
+}
+template <class Row>
+std::string line_of(std::span<const TableColumn<Row>> columns, const Row& row) {
+  std::string line;
+  for (const TableColumn<Row>& column : columns)
+    line += fmt::format("{:>{}}", column.text(row), column.width);
+  return line + "\n";
+}
+
+// "-" is what was not measured.
+std::span<const TableColumn<TrainingSpeed>> training_columns();
+std::span<const TableColumn<TrainingSpeed>> phase_columns();  ///< milliseconds of a step
+std::span<const TableColumn<ConvolutionSpeed>> convolution_columns();
+std::span<const TableColumn<SynchronizationSpeed>> synchronization_columns();
+std::span<const TableColumn<DataSpeed>> data_columns();
+
+}  // namespace localbatch

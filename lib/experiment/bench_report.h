@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/measure_convolutions.h"
+#include "bench/measure_data.h"
+#include "bench/measure_synchronization.h"
+#include "bench/measure_training.h"
+
+namespace localbatch {
+
+/// What was measured where.
+struct BenchReport {
+  std::string version, commit;
+  std::string started;  ///< UTC
+  std::string host, cpu;
+  int cores = 1;                              ///< that this process may use
+  int threads = 1;                            ///< that it was measured with
+  std::optional<double> peak_f32, peak_bf16;  ///< FLOP per second of these threads
+  std::optional<double> foreign_load;         ///< the largest of all, also that before the first
+  std::vector<TrainingSpeed> train;
+  std::vector<ConvolutionSpeed> conv;
+  std::vector<SynchronizationSpeed> sync;
+  std::optional<DataSpeed> data;
+};
+
+/// One JSON object. What was not measured is null; units are in the names.
+std::string to_json(const BenchReport& report);
+
+}  // namespace localbatch

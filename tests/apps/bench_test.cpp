@@ -1,0 +1,124 @@
+// 'localbatch bench' as a person starts it.
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/desk.h"
+
+namespace localbatch {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kShort = " --model resnet20 --batch 8 --seconds 0.2 --json out.json";
+
+/// Warnings about other programs are all that a good run may say on standard error: test machines
+/// are busy.
+void check_good(const Finished& finished) {
+  CHECK(finished.status == 0);
+  for (const std::string& line : finished.errors)
+    CHECK_MESSAGE(contains(line, "localbatch: warning: bench: other programs used"), line);
+  CHECK_FALSE(has_control_characters(finished.out));
+}
+
+}  // namespace
+
+TEST_CASE("bench train prints a table and writes the same numbers") {
+  const Desk desk;
+  const Finished finished =
+      desk.run(std::string("bench train --precision f32 --threads 2") + kShort);
+  check_good(finished);
+  CHECK(contains(finished.out, "images/s"));
+  CHECK(contains(finished.out, "peak f32"));
+  const Json json = Json::parse(text_of(desk.path("out.json")));
+  REQUIRE(json["train"].size() == 1);
+  const Json& train = json["train"][0];
+  CHECK(train["network"] == "resnet20");
+  CHECK(train["batch"] == 8);
+  CHECK(train["precision"] == "f32");
+  CHECK(train["threads"] == 2);
+  CHECK(train["images_per_second"] > 0);
+  CHECK(train["share_of_peak"] > 0);
+  CHECK(json["peak_gflops"]["f32"] > 0);
+  CHECK(json.contains("foreign_load"));
+  CHECK(json["sync"].empty());
+  CHECK(json["data"].is_null());
+}
+
+TEST_CASE("bench train data also says what share of a step the data take") {
+  const Desk desk;
+  check_good(desk.run(std::string("bench train data --precision f32 --winograd off") + kShort));
+  const Json json = Json::parse(text_of(desk.path("out.json")));
+  CHECK(json["train"][0]["winograd"] == false);
+  const double step = json["train"][0]["images_per_second"];
+  const double data = json["data"]["images_per_second"];
+  CHECK(json["data"]["share_of_step"] == doctest::Approx(step / data));
+}
+
+TEST_CASE("bench sync averages over the workers of one process and of a job") {
+  const Desk desk;
+  check_good(desk.run(std::string("bench sync --workers 3") + kShort));
+  Json sync = Json::parse(text_of(desk.path("out.json")))["sync"];
+  REQUIRE(sync.size() == 1);
+  CHECK(sync[0]["workers"] == 3);
+  CHECK(sync[0]["ranks"] == 1);
+
+  const Finished job = desk.run(std::string("bench sync") + kShort, LOCALBATCH_MPIRUN " 2");
+  check_good(job);
+  const std::vector<std::string> lines = lines_of(job.out);
+  CHECK(std::ranges::count_if(
+            lines, [](const std::string& line) { return contains(line, "resnet20"); }) == 1);
+  sync = Json::parse(text_of(desk.path("out.json")))["sync"];
+  CHECK(sync[0]["workers"] == 2);
+  CHECK(sync[0]["ranks"] == 2);
+  CHECK(sync[0]["median_seconds"] > 0);
+}
+
+TEST_CASE("bench: only sync is for several ranks") {
+  const Desk desk;
+  const auto refusals = [&desk](const std::string& arguments) {
+    const Finished finished = desk.run("bench " + arguments, LOCALBATCH_MPIRUN " 2");
+    CHECK(finished.status == 2);
+    return std::ranges::count_if(finished.errors, [](const std::string& line) {
+      return line.starts_with("localbatch: bench: ");
+    });
+  };
+  CHECK(refusals("train") == 1);
+  CHECK(refusals("sync --strict") == 1);
+  CHECK(refusals("sync --workers 1") == 1);
+}
+
+TEST_CASE("bench: mistakes in the command line are refused in one line before measuring") {
+  const Desk desk;
+  check_refused(desk, "bench trian", {"found 'trian'", "did you mean 'train'?"});
+  check_refused(desk, "bench train --model resnet20,resnet19",
+                {"--model: found 'resnet19'", "resnet20 | resnet18 | resnet50"});
+  check_refused(desk, "bench train --model ''", {"--model: "});
+  check_refused(desk, "bench train --batch 0", {"--batch: found 0, allowed is 1 .. 65536"});
+  check_refused(desk, "bench train --batch many", {"many"});
+  check_refused(desk, "bench train --threads -1", {"--threads: found -1, allowed is 1 .. 1024"});
+  check_refused(desk, "bench train --seconds nan", {"--seconds: found nan"});
+  check_refused(desk, "bench train --precision f64", {"--precision: found 'f64'", "f32 | bf16"});
+  check_refused(desk, "bench train --winograd maybe", {"found 'maybe', allowed is on | off"});
+  check_refused(desk, "bench train --json none/out.json", {"--json: found 'none/out.json'"});
+  check_refused(desk, "bench train --json .", {"--json: found '.'"});
+  check_refused(desk, "bench train --fast", {"fast"});
+}
+
+TEST_CASE("bench --strict ends with status 1 when other programs are busy") {
+  const Desk desk;
+  // More than an eighth of the cores; the time limit is for the case that this test is killed.
+  const Finished finished =
+      desk.run("bench data --strict --json out.json",
+               "sh -c 'for i in $(seq $(($(nproc) / 8 + 1))); do"
+               " timeout 30 sh -c \"while :; do :; done\" & pids=\"$pids $!\"; done;"
+               " \"$@\"; status=$?; kill $pids; exit $status' x");
+  CHECK(finished.status == 1);
+  REQUIRE(finished.errors.size() == 1);
+  CHECK(contains(finished.errors.front(), "other programs used"));
+  CHECK_FALSE(fs::exists(desk.path("out.json")));
+}
+
+}  // namespace localbatch

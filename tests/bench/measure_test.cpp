@@ -1,0 +1,110 @@
+// That measurements measure what they say. How fast anything is does not matter here.
+
+#include <doctest/doctest.h>
+
+#include <numeric>
+
+#include "bench/machine_peak.h"
+#include "bench/measure_convolutions.h"
+#include "bench/measure_data.h"
+#include "bench/measure_synchronization.h"
+#include "bench/measure_training.h"
+#include "bench/training_step.h"
+#include "core/error.h"
+#include "data/fixtures.h"
+
+using namespace localbatch;
+
+namespace {
+
+constexpr double kSeconds = 0.02;
+
+const BenchNetwork& network(std::string_view name) { return find_bench_network(name, "here"); }
+
+int layers_of(const std::vector<ConvolutionCount>& convolutions) {
+  return std::accumulate(
+      convolutions.begin(), convolutions.end(), 0,
+      [](int sum, const ConvolutionCount& convolution) { return sum + convolution.layers; });
+}
+
+}  // namespace
+
+TEST_CASE("networks are found by name, and a wrong name is refused with the nearest") {
+  CHECK(network("resnet18").batch == 64);
+  CHECK(input_error([] { find_bench_network("resnet21", "bench: --model"); }) ==
+        "bench: --model: found 'resnet21', allowed is resnet20 | resnet18 | resnet50 (did you mean "
+        "'resnet20'?)");
+}
+
+TEST_CASE("distinct convolutions of ResNet-20: 21 layers of eight shapes") {
+  const auto convolutions = distinct_convolutions(make_model(network("resnet20")));
+  REQUIRE(convolutions.size() == 8);
+  CHECK(layers_of(convolutions) == 21);
+  const ConvolutionCount& first = convolutions.front();
+  CHECK(first.shape.reads_images);
+  CHECK(first.layers == 1);
+  const ConvolutionShape first_stage{
+      .src = {16, 32, 32}, .channels = 16, .kernel = 3, .stride = 1, .padding = 1};
+  CHECK(convolutions[1].shape == first_stage);
+  CHECK(convolutions[1].layers == 6);
+  CHECK(layers_of(distinct_convolutions(make_model(network("resnet50")))) == 53);
+}
+
+TEST_CASE("the machine's peak is that of all its threads") {
+  const auto peak = measure_peak(Precision::kFloat32, 1);
+  REQUIRE(peak);
+  CHECK(*peak > 1e8);
+  CHECK(*peak < 1e13);
+  CHECK(measure_peak(Precision::kBfloat16, 1).has_value() <= supports_bfloat16());
+}
+
+TEST_CASE("a training step times its update and counts what a worker holds") {
+  const Model model = make_model(network("resnet20"));
+  TrainingStep step(model, {.max_images = 2});
+  step.run();
+  CHECK(step.optimizer_seconds() > 0);
+  const std::size_t parameters = total_size(parameter_tensors(model));
+  const std::size_t statistics = total_size(statistics_tensors(model));
+  CHECK(step.worker_bytes() == 4 * (3 * parameters + statistics + 2 * model.input().size()));
+}
+
+TEST_CASE("training: rate, step time, share of the peak and memory fit together") {
+  const ExecutionOptions execution{.max_images = 4};
+  const TrainingSpeed speed = measure_training(network("resnet20"), execution, kSeconds, 1e12);
+  CHECK(speed.images_per_second.median > 0);
+  CHECK(speed.step_milliseconds * speed.images_per_second.median == doctest::Approx(4000));
+  REQUIRE(speed.share_of_peak);
+  CHECK(*speed.share_of_peak ==
+        doctest::Approx(6 * 40'813'184.0 * speed.images_per_second.median / 1e12));
+  CHECK(speed.optimizer_milliseconds > 0);
+  CHECK(speed.optimizer_milliseconds < speed.step_milliseconds);
+  CHECK(speed.measured_bytes > 1 << 20);
+  CHECK_FALSE(measure_training(network("resnet20"), execution, kSeconds, {}).share_of_peak);
+}
+
+TEST_CASE("the first convolution of a network has no pass for its input") {
+  const auto convolutions = distinct_convolutions(make_model(network("resnet20")));
+  const ConvolutionSpeed first =
+      measure_convolution(network("resnet20"), convolutions[0], {.max_images = 2}, kSeconds);
+  CHECK_FALSE(first.backward_data);
+  CHECK(measure_convolution(network("resnet20"), convolutions[2], {.max_images = 2}, kSeconds)
+            .convolution.shape.channels == 32);
+}
+
+TEST_CASE("averages of three workers are measured at least three times") {
+  const std::unique_ptr<ProcessGroup> processes = single_process();
+  const SynchronizationSpeed speed =
+      measure_synchronization(network("resnet20"), 3, kSeconds, *processes);
+  CHECK(speed.parameters == 272'474);
+  CHECK(speed.workers == 3);
+  CHECK(speed.ranks == 1);
+  CHECK(speed.averages >= 3);
+  CHECK(speed.best_seconds <= speed.median_seconds);
+  CHECK(speed.bytes_per_second * speed.median_seconds == doctest::Approx(4 * 272'474));
+}
+
+TEST_CASE("images are prepared at some rate") {
+  const DataSpeed speed = measure_data(kSeconds);
+  CHECK(speed.images_per_second.median > 0);
+  CHECK_FALSE(speed.share_of_step);
+}

@@ -1,0 +1,66 @@
+#include "bench/tables.h"
+
+#include <doctest/doctest.h>
+
+using namespace localbatch;
+
+namespace {
+
+TrainingSpeed training_speed() {
+  TrainingSpeed speed;
+  speed.network = bench_networks().front();
+  speed.execution = {.max_images = 128, .threads = 2, .precision = Precision::kBfloat16};
+  speed.images_per_second = {.median = 1234.5, .best = 1300, .windows = 7, .calls = 21};
+  speed.step_milliseconds = 103.7;
+  speed.phases = PhaseMilliseconds{1, 2, 3, 4, 5, 6};
+  speed.share_of_peak = 0.875;
+  speed.measured_bytes = std::size_t{512} << 20;
+  return speed;
+}
+
+ConvolutionSpeed convolution_speed() {
+  return {.network = bench_networks().front(),
+          .execution = {},
+          .convolution = {.shape = {.src = {16, 8, 4}, .channels = 32}, .layers = 5},
+          .forward = 3e11,
+          .backward_data = {},
+          .backward_weights = 1e11,
+          .foreign_load = {}};
+}
+
+/// That a line has a cell for every title, all ending where their titles end.
+template <class Row>
+void check_aligned(std::span<const TableColumn<Row>> columns, const Row& row) {
+  const std::string first = titles(columns), second = line_of(columns, row);
+  CAPTURE(first + second);
+  CHECK(first.size() == second.size());
+  std::size_t end = 0;
+  for (const TableColumn<Row>& column : columns) {
+    end += static_cast<std::size_t>(column.width);
+    CHECK(first[end - 1] != ' ');
+    CHECK(second[end - 1] != ' ');
+    CHECK(second[end - static_cast<std::size_t>(column.width)] == ' ');
+  }
+}
+
+}  // namespace
+
+TEST_CASE("tables are aligned") {
+  check_aligned(training_columns(), training_speed());
+  check_aligned(phase_columns(), training_speed());
+  check_aligned(convolution_columns(), convolution_speed());
+  SynchronizationSpeed synchronization;
+  synchronization.network = bench_networks().front();
+  check_aligned(synchronization_columns(), synchronization);
+  check_aligned(data_columns(), DataSpeed{});
+}
+
+TEST_CASE("tables show the numbers in the units of their titles") {
+  const std::string train = line_of(training_columns(), training_speed());
+  for (const char* const part :
+       {"resnet20", " 128", " bf16", " 1234.5", " 1300.0", " 87.5", " 512"})
+    CHECK_MESSAGE(train.find(part) != std::string::npos, train);
+  const std::string conv = line_of(convolution_columns(), convolution_speed());
+  for (const char* const part : {" 16x8x4 -> 32, 1x1/1", " 300 ", " - ", " 100\n"})
+    CHECK_MESSAGE((conv.find(part) != std::string::npos), conv);
+}

@@ -1,0 +1,134 @@
+#include <doctest/doctest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/vector_math.h"
+#include "nn/test_models.h"
+
+using namespace localbatch;
+
+// What must not change a bit: threads, and the micro-batches that came before.
+
+namespace {
+
+constexpr ImageShape kSmall{3, 16, 16}, kTiny{3, 8, 8};
+
+/// The direct convolutions of ResNet-20 take up to 16 of its images at a time. Groups of slices
+/// show in the bits only if they are several and have several slices.
+constexpr std::size_t kManySlices = 80;
+
+struct Case {
+  std::string depth;
+  std::size_t images;
+  Precision precision = Precision::kFloat32;
+  bool winograd = true;
+  std::string shortcut = "projection";
+
+  ImageShape input() const { return depth == "50" ? kTiny : kSmall; }
+  Model model() const {
+    return make_test_model("resnet", {{"depth", depth}, {"shortcut", shortcut}}, input(), 10);
+  }
+  ExecutionOptions options(int threads) const {
+    return {.max_images = static_cast<int>(images),
+            .threads = threads,
+            .precision = precision,
+            .winograd = winograd};
+  }
+};
+
+/// ResNet-18 has 256 and 512 channels, ResNet-50 bottlenecks.
+std::vector<Case> cases() {
+  std::vector<Case> all{{"20", 13},
+                        {"20", kManySlices, Precision::kFloat32, /*winograd=*/false},
+                        {"20", 13, Precision::kFloat32, /*winograd=*/true, "pad"},
+                        {"18", 2},
+                        {"50", 2}};
+  if (supports_bfloat16()) {
+    all.push_back({"20", 13, Precision::kBfloat16});
+    all.push_back({"20", kManySlices, Precision::kBfloat16, /*winograd=*/false});
+    all.push_back({"18", 2, Precision::kBfloat16});
+  } else {
+    MESSAGE("bf16 is skipped: this CPU does not compute with it");
+  }
+  return all;
+}
+
+Model wide() {
+  Model model(kTiny);
+  ValueId x = 0;
+  for (const int channels : {16, 128, 128, 256, 256}) {
+    x = model.add("conv", Convolution{.src = x, .channels = channels, .kernel = 3, .padding = 1});
+    x = model.add("bn", BatchNorm{.src = x, .relu = true});
+  }
+  model.add("fc", Dense{.src = model.add("pool", AveragePool{.src = x}), .features = 10});
+  return model;
+}
+
+struct Result {
+  double loss = 0;
+  std::vector<float> gradient, statistics;
+  bool operator==(const Result&) const = default;
+};
+
+Result train(Network& network, const TestBatch& batch, std::span<const float> parameters) {
+  TestWorker worker(network, parameters);
+  const double loss = worker.compute_gradient(network, batch);
+  return {loss, worker.gradient, worker.statistics};
+}
+
+std::string name_of(const Case& c) {
+  return "ResNet-" + c.depth + (c.precision == Precision::kBfloat16 ? " bf16" : " f32") +
+         (c.winograd ? " Winograd " : " direct ") + c.shortcut;
+}
+
+}  // namespace
+
+#ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
+TEST_CASE("every way of execution gives the same bits with one and with several threads") {
+  for (const Case& c : cases()) {
+    CAPTURE(name_of(c));
+    const TestBatch batch(c.input(), 10, c.images, 1);
+    const std::vector<float> parameters = repetitive_parameters(c.model());
+    Network alone(c.model(), c.options(1));
+    const Result expected = train(alone, batch, parameters);
+    CHECK(squared_norm(expected.gradient) > 0);
+    CHECK(all_finite(expected.gradient));
+    for (const int threads : {3, 4}) {
+      if (threads == 3 && c.depth != "20") continue;
+      CAPTURE(threads);
+      Network network(c.model(), c.options(threads));
+      CHECK(train(network, batch, parameters) == expected);
+    }
+  }
+}
+#endif
+
+TEST_CASE("the numbers of images of earlier micro-batches leave no trace") {
+  constexpr std::size_t kMost = 16;
+  std::vector<Case> all{{"20", kMost}, {"20", kMost, Precision::kFloat32, /*winograd=*/false}};
+  if (supports_bfloat16()) all.push_back({"20", kMost, Precision::kBfloat16});
+  for (const Case& c : all) {
+    CAPTURE(name_of(c));
+    const std::vector<float> parameters = repetitive_parameters(c.model());
+    std::map<std::size_t, Result> fresh;
+    for (const std::size_t images : {1U, 5U, 13U, 16U}) {
+      Network network(c.model(), c.options(1));
+      fresh[images] = train(network, TestBatch(kSmall, 10, images, images), parameters);
+    }
+    Network network(c.model(), c.options(1));
+    for (const std::size_t images : {13U, 5U, 16U, 1U, 13U}) {
+      CAPTURE(images);
+      CHECK(train(network, TestBatch(kSmall, 10, images, images), parameters) == fresh[images]);
+    }
+  }
+  // Wide layers hold the points of all images together, also those of an earlier, larger batch.
+  const Model model = wide();
+  const std::vector<float> parameters = repetitive_parameters(model);
+  const TestBatch large(kTiny, 10, 9, 1), small(kTiny, 10, 3, 2);
+  Network network(model, {.max_images = 9}), other(model, {.max_images = 9});
+  const Result expected = train(other, small, parameters);
+  train(network, large, parameters);
+  CHECK(train(network, small, parameters) == expected);
+}
