@@ -112,17 +112,14 @@ class BatchNormLayer final : public Layer {
     if (src_.diff_is_stored()) store_diff(team, pass.images);
   }
 
-  void compute_diff(Images images, std::byte* diff_src, Thread& thread) override {
+  void compute_diff(const Region& region, std::byte* diff_src, Thread& thread) override {
     const Thread::Timed timed(thread, Phase::kElementwise);
-    const T* const x = src_.stored(images);
-    const T* const dy = dst_.stored_diff(images);
-    T* const dx = reinterpret_cast<T*>(diff_src);
-    for (int i = 0; i < images.count; ++i)
-      for (std::size_t c = 0; c < channels_; c += kChannelBlock) {
-        const std::size_t block = static_cast<std::size_t>(i) * channels_ * pixels_ + c * pixels_;
-        combine_diff(x + block, dy + block, pixels_, &mean_[c], &diff_factor_[c], &diff_slope_[c],
-                     &diff_offset_[c], dx + block);
-      }
+    T* dx = reinterpret_cast<T*>(diff_src);
+    for_each_block(region, [&](int image, std::size_t c) {
+      combine_diff(at(src_.stored(one(image)), c), at(dst_.stored_diff(one(image)), c), pixels_,
+                   &mean_[c], &diff_factor_[c], &diff_slope_[c], &diff_offset_[c], dx);
+      dx += pixels_ * kChannelBlock;
+    });
   }
 
  private:
@@ -191,7 +188,8 @@ class BatchNormLayer final : public Layer {
     team.for_each(images, Phase::kElementwise, [this](int image, Thread& thread) {
       const Thread::Frame frame(thread);
       T* const dx = thread.take<T>(channels_ * pixels_);
-      compute_diff(one(image), reinterpret_cast<std::byte*>(dx), thread);
+      compute_diff(all_channels(one(image), src_.shape()), reinterpret_cast<std::byte*>(dx),
+                   thread);
       src_.contribute(one(image), dx);
       src_.diff_written(all_channels(one(image), src_.shape()), thread);
     });

@@ -7,6 +7,8 @@ namespace localbatch {
 void Layer::compute(Images, std::byte*, Thread&) { broken("this layer's output is stored"); }
 void Layer::observe(const Region&, Thread&) {}
 void Layer::observe_diff(const Region&, Thread&) {}
-void Layer::compute_diff(Images, std::byte*, Thread&) { broken("this source's diff is stored"); }
+void Layer::compute_diff(const Region&, std::byte*, Thread&) {
+  broken("this source's diff is stored");
+}
 
 }  // namespace localbatch

@@ -73,8 +73,8 @@ class Layer {
   /// The diff of the layer's output is complete in this region.
   virtual void observe_diff(const Region& region, Thread& thread);
 
-  /// Computes the diff of the source, which is not stored.
-  virtual void compute_diff(Images images, std::byte* diff_src, Thread& thread);
+  /// Computes the diff of the source, which is not stored, as an array of this region alone.
+  virtual void compute_diff(const Region& region, std::byte* diff_src, Thread& thread);
 };
 
 }  // namespace localbatch

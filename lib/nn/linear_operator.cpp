@@ -98,6 +98,12 @@ memory::desc canonical_desc(const LinearShape& shape) {
           shape.dense ? memory::format_tag::oi : memory::format_tag::oihw};
 }
 
+/// The weights of a convolution with blocks of output channels outermost.
+memory::desc blocked_weights_desc(const LinearShape& shape) {
+  return {weight_dims(shape), kFloat,
+          kChannelBlock == 16 ? memory::format_tag::OIhw16i16o : memory::format_tag::OIhw8i8o};
+}
+
 }  // namespace
 
 std::size_t LinearShape::weight_count() const {
@@ -169,6 +175,36 @@ void LinearOperator::prepare(int images) {
   const SingleThreadScope single_thread;
   primitives_.emplace(
       images, shape_.dense ? create<DenseFamily>(images) : create<ConvolutionFamily>(images));
+}
+
+bool LinearOperator::can_cut_filters() const {
+  return !shape_.dense && layouts_->master == blocked_weights_desc(shape_);
+}
+
+void LinearOperator::prepare_cut(int filters, int images) {
+  if (cut_weights_.contains(images)) return;
+  const SingleThreadScope single_thread;
+  cut_weights_.emplace(images, create_cut(filters, images));
+}
+
+ThreadedPrimitive LinearOperator::create_cut(int filters, int images) const {
+  LinearShape cut = shape_;
+  cut.dst.channels = filters;
+  const ConvolutionFamily family(cut);
+  const memory::desc src = family.src(cut, images), dst = family.dst(cut, images);
+  const memory::desc any(weight_dims(cut), activation_type(cut), memory::format_tag::any);
+  const memory::desc weights = blocked_weights_desc(cut);
+  const auto desc = family.backward<dnnl::convolution_backward_weights>(
+      family.forward(src, any, dst), src, weights, dst);
+  return {dnnl::convolution_backward_weights(desc),
+          desc.scratchpad_desc(),
+          {{DNNL_ARG_SRC, src}, {DNNL_ARG_DIFF_DST, dst}, {DNNL_ARG_DIFF_WEIGHTS, weights}},
+          threads_};
+}
+
+void LinearOperator::backward_cut_weights(Thread& thread, int images, const void* src,
+                                          const void* diff_dst, float* diff_weights) {
+  cut_weights_.at(images).run(thread, {src, diff_dst, diff_weights});
 }
 
 void LinearOperator::to_canonical(std::span<const float> weights,

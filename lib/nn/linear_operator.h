@@ -45,6 +45,10 @@ class LinearOperator {
   std::size_t scratchpad_bytes() const;
   void load(const float* weights);
 
+  /// Whether the weights of a range of output channels lie together, so that their gradient can be
+  /// computed alone. Dense layers are left out.
+  bool can_cut_filters() const;
+
   /// Creates the primitives for slices of so many images. Not thread-safe; the passes below are.
   void prepare(int images);
 
@@ -52,6 +56,12 @@ class LinearOperator {
   void backward_data(Thread& thread, int images, const void* diff_dst, void* diff_src);
   void backward_weights(Thread& thread, int images, const void* src, const void* diff_dst,
                         float* diff_weights);
+
+  /// The gradient by the weights of `filters` output channels: `diff_dst` holds these alone, and
+  /// `diff_weights` gets their part of the layout.
+  void prepare_cut(int filters, int images);
+  void backward_cut_weights(Thread& thread, int images, const void* src, const void* diff_dst,
+                            float* diff_weights);
 
  private:
   struct Primitives {
@@ -69,6 +79,7 @@ class LinearOperator {
 
   template <class Family>
   Primitives create(int images);
+  ThreadedPrimitive create_cut(int filters, int images) const;
   WeightCopy make_copy(const dnnl::memory::desc& layout) const;
   static void refresh(WeightCopy& copy, const float* weights);
 
@@ -77,7 +88,8 @@ class LinearOperator {
   dnnl::memory::desc canonical_;
   std::optional<Layouts> layouts_;  ///< chosen by the first set of primitives, kept by all others
   WeightCopy forward_weights_, backward_weights_;
-  std::map<int, Primitives> primitives_;
+  std::map<int, Primitives> primitives_;          ///< by number of images
+  std::map<int, ThreadedPrimitive> cut_weights_;  ///< likewise
 };
 
 }  // namespace localbatch

@@ -8,6 +8,13 @@
 
 namespace localbatch {
 
+namespace {
+
+/// Output channels of one piece of work when the gradient is cut by them.
+constexpr int kCutFilters = 64;
+
+}  // namespace
+
 int images_per_slice(const LinearShape& shape, int max_images) {
   constexpr std::size_t kCacheBytes = 512 * 1024;
   const std::size_t image = shape.src.size() + shape.dst.size();
@@ -19,6 +26,12 @@ int images_per_slice(const LinearShape& shape, int max_images) {
   return static_cast<int>(std::min(images, static_cast<std::size_t>(max_images)));
 }
 
+bool gradient_by_filters(const LinearShape& shape, int max_images) {
+  const std::size_t image = shape.src.size() + shape.dst.size();
+  return !shape.dense && !shape.src_is_plain && shape.dst.channels % kCutFilters == 0 &&
+         2 * shape.weight_count() > static_cast<std::size_t>(max_images) * image;
+}
+
 template <class T>
 LinearPasses<T>::LinearPasses(const Source<T>& src, const Destination<T>& dst,
                               std::shared_ptr<LinearOperator> linear_operator,
@@ -28,7 +41,9 @@ LinearPasses<T>::LinearPasses(const Source<T>& src, const Destination<T>& dst,
       operator_(std::move(linear_operator)),
       weight_(weight),
       max_images_(max_images),
-      per_slice_(images_per_slice(operator_->shape(), max_images)) {}
+      per_slice_(images_per_slice(operator_->shape(), max_images)),
+      by_filters_(gradient_by_filters(operator_->shape(), max_images) &&
+                  operator_->can_cut_filters()) {}
 
 template <class T>
 MemoryNeeds LinearPasses<T>::needs() const {
@@ -36,6 +51,16 @@ MemoryNeeds LinearPasses<T>::needs() const {
     return scratch_bytes<float>(static_cast<std::size_t>(per_slice_) * shape.size());
   };
   const SliceGroups groups(max_images_, per_slice_);
+  if (by_filters_) {
+    const auto images = static_cast<std::size_t>(max_images_);
+    const auto parts = static_cast<std::size_t>(dst_.shape().channels / kCutFilters);
+    return {.thread_bytes = src_.scratch(per_slice_) + values(src_.shape()) + values(dst_.shape()) +
+                            scratch_bytes<T>(images * dst_.shape().size() / parts) +
+                            scratch_bytes<float>(weight_.size / parts),
+            .scratchpad_bytes = operator_->scratchpad_bytes(),
+            .shared_floats = images * src_.shape().size() * sizeof(T) / sizeof(float),
+            .own_bytes = operator_->copy_bytes()};
+  }
   return {.thread_bytes = src_.scratch(per_slice_) + values(src_.shape()) + values(dst_.shape()) +
                           scratch_bytes<float>(weight_.size),
           .scratchpad_bytes = operator_->scratchpad_bytes(),
@@ -67,6 +92,40 @@ void LinearPasses<T>::forward(Team& team, const ForwardPass& pass, std::span<con
 
 template <class T>
 void LinearPasses<T>::backward(Team& team, const BackwardPass& pass) {
+  if (by_filters_)
+    backward_by_filters(team, pass);
+  else
+    backward_by_images(team, pass);
+}
+
+template <class T>
+void LinearPasses<T>::backward_by_filters(Team& team, const BackwardPass& pass) {
+  operator_->prepare_cut(kCutFilters, pass.images);
+  const Images all{0, pass.images};
+  T* const computed_src = reinterpret_cast<T*>(team.shared().data());
+  const SliceGroups slices(pass.images, per_slice_);
+  team.for_each(slices.slices(), Phase::kElementwise, [&](int index, Thread& thread) {
+    const Thread::Frame frame(thread);
+    const Images images = slices.slice(index);
+    if (!src_.is_stored()) src_.compute(images, computed_src, thread);
+    if (src_.diff_use() != DiffUse::kNone) backward_data(images, dst_.diff(images, thread), thread);
+  });
+  const T* const src = src_.is_stored() ? src_.stored(all) : computed_src;
+  const int parts = dst_.shape().channels / kCutFilters;
+  const std::size_t part_size = weight_.size / static_cast<std::size_t>(parts);
+  team.for_each(parts, Phase::kBackwardWeights, [&](int part, Thread& thread) {
+    const Thread::Frame frame(thread);
+    const T* const diff_dst = dst_.channels_of_diff(
+        {.images = all, .first_channel = part * kCutFilters, .channels = kCutFilters}, thread);
+    float* const diff_weights = thread.take<float>(part_size);
+    operator_->backward_cut_weights(thread, pass.images, src, diff_dst, diff_weights);
+    add(diff_weights, part_size,
+        pass.gradient.data() + weight_.offset + static_cast<std::size_t>(part) * part_size);
+  });
+}
+
+template <class T>
+void LinearPasses<T>::backward_by_images(Team& team, const BackwardPass& pass) {
   const SliceGroups slices(pass.images, per_slice_);
   const std::span<float> gradient = pass.gradient.subspan(weight_.offset, weight_.size);
   const auto partial = [&](int group) {

@@ -14,6 +14,11 @@ namespace localbatch {
 /// largest micro-batch), because results depend on it.
 int images_per_slice(const LinearShape& shape, int max_images);
 
+/// Whether the gradient by the weights is cut by output channels and not by images: where a
+/// micro-batch has fewer numbers than the weights, gradients of slices of images would cost more
+/// to write and to add than to compute.
+bool gradient_by_filters(const LinearShape& shape, int max_images);
+
 /// The passes of a linear layer over a micro-batch, slice by slice: what convolutions and dense
 /// layers have in common. T is the type of the activations.
 template <class T>
@@ -34,6 +39,8 @@ class LinearPasses {
 
  private:
   void prepare(int images);
+  void backward_by_images(Team& team, const BackwardPass& pass);
+  void backward_by_filters(Team& team, const BackwardPass& pass);
   void backward_slice(Images images, Thread& thread, float* diff_weights);
   void backward_data(Images images, const T* diff_dst, Thread& thread);
 
@@ -42,6 +49,7 @@ class LinearPasses {
   std::shared_ptr<LinearOperator> operator_;
   TensorView weight_;
   int max_images_, per_slice_;
+  bool by_filters_;  ///< how the gradient by the weights is cut
 };
 
 }  // namespace localbatch

@@ -144,10 +144,23 @@ Evaluation Network::evaluate(std::span<const float> images, std::span<const std:
                       model_.num_classes());
 }
 
+PieceRunner Network::piece_runner() {
+  return [this](std::size_t count, const PieceWork& work) {
+    constexpr std::size_t kPiece = std::size_t{1} << 16;
+    const auto pieces = static_cast<int>((count + kPiece - 1) / kPiece);
+    // To the network this is waiting: its caller counts it.
+    team_.for_each(pieces, Phase::kWaiting, [&](int piece, Thread&) {
+      const std::size_t first = static_cast<std::size_t>(piece) * kPiece;
+      work(first, std::min(count, first + kPiece));
+    });
+  };
+}
+
 PhaseSeconds Network::phase_seconds() const {
   PhaseSeconds seconds = team_.busy_seconds();
   double waiting = team_.threads() * (loading_.seconds() + forward_.seconds() +
                                       backward_.seconds() + evaluation_.seconds());
+  seconds[static_cast<std::size_t>(Phase::kWaiting)] = 0;
   for (const double busy : seconds) waiting -= busy;
   seconds[static_cast<std::size_t>(Phase::kWaiting)] = std::max(0.0, waiting);
   return seconds;

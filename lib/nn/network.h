@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/pieces.h"
 #include "core/stopwatch.h"
 #include "nn/execution.h"
 #include "nn/execution_plan.h"
@@ -47,6 +48,9 @@ class Network {
 
   /// Loss and number of correct predictions under the running statistics.
   Evaluation evaluate(std::span<const float> images, std::span<const std::uint8_t> labels);
+
+  /// Runs pieces of work on flat arrays with the threads of this network; valid as long as it is.
+  PieceRunner piece_runner();
 
   /// Wall-clock time of the halves of train_micro_batch, and where the threads' time went, since
   /// the network was made.

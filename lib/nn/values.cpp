@@ -35,6 +35,25 @@ void Source<T>::contribute(Images images, const T* contribution) const {
   }
 }
 
+template <class T>
+const T* Destination<T>::channels_of_diff(const Region& region, Thread& thread) const {
+  const std::size_t pixels = shape().size() / static_cast<std::size_t>(shape().channels);
+  const std::size_t count = static_cast<std::size_t>(region.channels) * pixels;
+  T* const diff = thread.take<T>(static_cast<std::size_t>(region.images.count) * count);
+  if (value_->diff == nullptr) {
+    value_->observer->compute_diff(region, reinterpret_cast<std::byte*>(diff), thread);
+    return diff;
+  }
+  for (int i = 0; i < region.images.count; ++i)
+    std::memcpy(diff + static_cast<std::size_t>(i) * count,
+                stored_diff({region.images.first + i, 1}) +
+                    static_cast<std::size_t>(region.first_channel) * pixels,
+                count * sizeof(T));
+  return diff;
+}
+
+template class Destination<float>;
+template class Destination<Bfloat16>;
 template class Source<float>;
 template class Source<Bfloat16>;
 

@@ -25,6 +25,11 @@ struct Value {
   bool is_stored() const { return storage != Storage::kCaller && storage != Storage::kNever; }
 };
 
+/// A region of all channels.
+inline Region all_channels(Images images, const ImageShape& shape) {
+  return {.images = images, .first_channel = 0, .channels = shape.channels};
+}
+
 /// A value as the layer sees it that computes it.
 template <class T>
 class Destination {
@@ -46,9 +51,13 @@ class Destination {
   const T* diff(Images images, Thread& thread) const {
     if (value_->diff != nullptr) return reinterpret_cast<const T*>(value_->diff) + offset(images);
     T* const diff = thread.take<T>(static_cast<std::size_t>(images.count) * shape().size());
-    value_->observer->compute_diff(images, reinterpret_cast<std::byte*>(diff), thread);
+    value_->observer->compute_diff(all_channels(images, shape()),
+                                   reinterpret_cast<std::byte*>(diff), thread);
     return diff;
   }
+
+  /// The diff of some channels as an array of its own, in the thread's innermost frame.
+  const T* channels_of_diff(const Region& region, Thread& thread) const;
 
   bool is_stored() const { return value_->values != nullptr; }
 
@@ -73,6 +82,7 @@ class Source {
   Source(Value& value, const SourcePlan& plan) : value_(&value), plan_(plan) {}
 
   const ImageShape& shape() const { return value_->shape; }
+  bool is_stored() const { return value_->storage != Storage::kNever; }
   bool is_input() const { return value_->storage == Storage::kCaller; }
 
   /// The values of these images, in the thread's innermost frame if they are not stored.
@@ -88,6 +98,12 @@ class Source {
     return reinterpret_cast<const T*>(value_->values + byte_offset(images));
   }
   bool diff_is_stored() const { return value_->diff != nullptr; }
+
+  /// Computes these images of a value that is not stored, into an array of all images.
+  void compute(Images images, T* all, Thread& thread) const {
+    T* const dst = all + static_cast<std::size_t>(images.first) * shape().size();
+    value_->producer->compute(images, reinterpret_cast<std::byte*>(dst), thread);
+  }
 
   /// What to do with a contribution to the diff, and where it goes.
   DiffUse diff_use() const { return plan_.diff; }
@@ -115,10 +131,5 @@ class Source {
   Value* value_;
   SourcePlan plan_;
 };
-
-/// A region of all channels.
-inline Region all_channels(Images images, const ImageShape& shape) {
-  return {.images = images, .first_channel = 0, .channels = shape.channels};
-}
 
 }  // namespace localbatch

@@ -1,6 +1,6 @@
 #include <cmath>
-#include <vector>
 
+#include "core/aligned_buffer.h"
 #include "core/error.h"
 #include "optim/inner_optimizer.h"
 
@@ -23,8 +23,8 @@ class AdamW final : public InnerOptimizer {
   AdamW(const AdamWSettings& settings, std::size_t parameter_count)
       : settings_(settings), moments_(2 * parameter_count) {}
 
-  void step(std::span<float> parameters, std::span<const float> gradient,
-            double learning_rate) override {
+  void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
+            const PieceRunner& run_pieces) override {
     const std::size_t count = parameters.size();
     check(count == gradient.size(), "a gradient has one number per parameter");
     check(2 * count == moments_.size(), "an optimizer always sees the same parameters");
@@ -44,19 +44,21 @@ class AdamW final : public InnerOptimizer {
     const float* const g = gradient.data();
     float* const m = moments_.data();
     float* const v = m + count;
-    for (std::size_t i = 0; i < count; ++i) {
-      m[i] = beta1 * m[i] + rest1 * g[i];
-      v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
-      x[i] = keep * x[i] - rate * m[i] / (std::sqrt(v[i]) / root + epsilon);
-    }
+    run_pieces(count, [=](std::size_t first, std::size_t last) {
+      for (std::size_t i = first; i < last; ++i) {
+        m[i] = beta1 * m[i] + rest1 * g[i];
+        v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
+        x[i] = keep * x[i] - rate * m[i] / (std::sqrt(v[i]) / root + epsilon);
+      }
+    });
   }
 
-  std::span<float> state() override { return moments_; }
+  std::span<float> state() override { return moments_.span(); }
   std::int64_t& steps() override { return steps_; }
 
  private:
   AdamWSettings settings_;
-  std::vector<float> moments_;  ///< m of every parameter, then v of every parameter
+  AlignedBuffer<float> moments_;  ///< m of every parameter, then v of every parameter
   std::int64_t steps_ = 0;
 };
 

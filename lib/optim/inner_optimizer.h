@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/part_table.h"
+#include "core/pieces.h"
 
 namespace localbatch {
 
@@ -16,9 +17,12 @@ class InnerOptimizer {
   virtual ~InnerOptimizer() = default;
 
   /// One update of `parameters` (f32, any number, always the same one). The gradient is left
-  /// unchanged.
+  /// unchanged. How the arrays are cut into pieces has no influence on the result.
   virtual void step(std::span<float> parameters, std::span<const float> gradient,
-                    double learning_rate) = 0;
+                    double learning_rate, const PieceRunner& run_pieces) = 0;
+  void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate) {
+    step(parameters, gradient, learning_rate, run_one_piece);
+  }
 
   /// Everything that the next step depends on: one flat array (momentum, or both moments) and the
   /// number of steps taken since it was zero.

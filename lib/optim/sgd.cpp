@@ -1,5 +1,4 @@
-#include <vector>
-
+#include "core/aligned_buffer.h"
 #include "core/error.h"
 #include "optim/inner_optimizer.h"
 
@@ -21,21 +20,26 @@ class Sgd final : public InnerOptimizer {
   Sgd(const SgdSettings& settings, std::size_t parameter_count)
       : settings_(settings), velocity_(settings.momentum > 0 ? parameter_count : 0) {}
 
-  void step(std::span<float> parameters, std::span<const float> gradient,
-            double learning_rate) override {
+  void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
+            const PieceRunner& run_pieces) override {
     check(parameters.size() == gradient.size(), "a gradient has one number per parameter");
     const float rate = static_cast<float>(learning_rate);
     ++steps_;
-    if (settings_.momentum == 0) {
-      descend(parameters, gradient, rate);
-    } else {
-      check(parameters.size() == velocity_.size(), "an optimizer always sees the same parameters");
-      settings_.nesterov ? descend_with_momentum<true>(parameters, gradient, rate)
-                         : descend_with_momentum<false>(parameters, gradient, rate);
-    }
+    check(settings_.momentum == 0 || parameters.size() == velocity_.size(),
+          "an optimizer always sees the same parameters");
+    run_pieces(parameters.size(), [&](std::size_t first, std::size_t last) {
+      const auto x = parameters.subspan(first, last - first);
+      const auto f = gradient.subspan(first, last - first);
+      if (settings_.momentum == 0)
+        descend(x, f, rate);
+      else if (settings_.nesterov)
+        descend_with_momentum<true>(x, f, velocity_.span().subspan(first, last - first), rate);
+      else
+        descend_with_momentum<false>(x, f, velocity_.span().subspan(first, last - first), rate);
+    });
   }
 
-  std::span<float> state() override { return velocity_; }
+  std::span<float> state() override { return velocity_.span(); }
   std::int64_t& steps() override { return steps_; }
 
  private:
@@ -45,10 +49,10 @@ class Sgd final : public InnerOptimizer {
   }
 
   template <bool kNesterov>
-  void descend_with_momentum(std::span<float> x, std::span<const float> gradient, float rate) {
+  void descend_with_momentum(std::span<float> x, std::span<const float> gradient,
+                             std::span<float> u, float rate) const {
     const float momentum = settings_.momentum;
     const float decay = settings_.weight_decay;
-    const std::span<float> u = velocity_;
     for (std::size_t i = 0; i < x.size(); ++i) {
       const float g = gradient[i] + decay * x[i];
       u[i] = momentum * u[i] + g;
@@ -57,7 +61,7 @@ class Sgd final : public InnerOptimizer {
   }
 
   SgdSettings settings_;
-  std::vector<float> velocity_;
+  AlignedBuffer<float> velocity_;
   std::int64_t steps_ = 0;
 };
 

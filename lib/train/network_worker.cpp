@@ -37,7 +37,10 @@ double NetworkWorker::local_step(int local_batch_size, double learning_rate) {
   if (round_begins_) begin_round();
   const SlotPool::Lease slot = borrow_slot();
   slot->network.load(parameters_.span(), statistics_.span());
-  std::ranges::fill(gradient_.span(), 0.0F);
+  const PieceRunner run_pieces = slot->network.piece_runner();
+  run_pieces(gradient_.size(), [this](std::size_t first, std::size_t last) {
+    std::ranges::fill(gradient_.span().subspan(first, last - first), 0.0F);
+  });
   double loss = 0;
   for (int done = 0; done < local_batch_size;) {
     const int images = std::min(setup_.micro_batch, local_batch_size - done);
@@ -47,7 +50,7 @@ double NetworkWorker::local_step(int local_batch_size, double learning_rate) {
     done += images;
   }
   const Stopwatch::Scope timed(seconds_.optimizer);
-  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate);
+  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate, run_pieces);
   return loss;
 }
 

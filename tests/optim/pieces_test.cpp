@@ -1,0 +1,42 @@
+#include "core/pieces.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/make_node.h"
+#include "core/random.h"
+#include "optim/inner_optimizer.h"
+
+using namespace localbatch;
+
+TEST_CASE("a local step has the same bits however the parameters are cut into pieces") {
+  constexpr std::size_t kCount = 50, kPiece = 7;
+  const PieceRunner last_piece_first = [=](std::size_t count, const PieceWork& work) {
+    for (std::size_t last = count; last > 0; last -= std::min(last, kPiece))
+      work(last - std::min(last, kPiece), last);
+  };
+  const std::vector<std::vector<std::pair<std::string, Node>>> optimizers{
+      {{"name", scalar("sgd")}, {"weight_decay", scalar("0.01")}},
+      {{"name", scalar("sgd")}, {"momentum", scalar("0.9")}},
+      {{"name", scalar("sgd")}, {"momentum", scalar("0.9")}, {"nesterov", scalar("true")}},
+      {{"name", scalar("adamw")}}};
+  for (const auto& keys : optimizers) {
+    const Node file = map(keys);
+    Options options(file);
+    const InnerOptimizerChoice choice = make_part(inner_optimizer_table(), options, "", "");
+    const auto whole = choice.make(kCount), cut = choice.make(kCount);
+    std::vector<float> x(kCount, 1), y(kCount, 1), gradient(kCount);
+    RandomStream random(1, Purpose::kTest);
+    for (int step = 1; step <= 3; ++step) {
+      for (float& value : gradient) value = random.normal();
+      whole->step(x, gradient, 0.1);
+      cut->step(y, gradient, 0.1, last_piece_first);
+    }
+    CHECK(x == y);
+    CHECK(std::ranges::equal(whole->state(), cut->state()));
+    CHECK(whole->steps() == 3);
+    CHECK(cut->steps() == 3);
+  }
+}
