@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "experiment/run_fixtures.h"
+#include "nn/execution.h"
 
 namespace localbatch {
 
@@ -39,6 +40,30 @@ TEST_CASE("precision and Winograd stand in the settings and the manifest of a ru
   CHECK(contains(text_of(usual.folder / "manifest.json"), "\"precision\": \"f32\""));
   CHECK(contains(text_of(usual.folder / "manifest.json"), "\"winograd\": true"));
   CHECK(contains(text_of(direct.folder / "manifest.json"), "\"winograd\": false"));
+}
+
+TEST_CASE("precision and Winograd change the bytes of a run, and not its direction") {
+  const ScratchFolder scratch;
+  const auto run = [&](const std::string& setting) {
+    return run_alone(request(scratch, tiny_experiment(), "out",
+                             {"model={name: resnet}", "max_samples=20", setting}));
+  };
+  const auto loss = [](const RunResult& result) {
+    return std::stod(read_csv(result.folder / "rounds.csv").at("loss").front());
+  };
+  const RunResult usual = run("winograd=true");
+  std::vector<std::string> others{"winograd=false"};
+  if (supports_bfloat16())
+    others.emplace_back("precision=bf16");
+  else
+    MESSAGE("bf16 is skipped: this CPU does not compute with it");
+  for (const std::string& setting : others) {
+    CAPTURE(setting);
+    const RunResult other = run(setting);
+    CHECK(text_of(other.folder / "final_parameters.f32") !=
+          text_of(usual.folder / "final_parameters.f32"));
+    CHECK(loss(other) == doctest::Approx(loss(usual)).epsilon(0.02));
+  }
 }
 
 }  // namespace localbatch

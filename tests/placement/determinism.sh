@@ -1,5 +1,5 @@
 #!/bin/sh
-# Issue check 4: one experiment, run on several placements, leaves the same bytes.
+# One experiment, run on several placements, leaves the same bytes.
 #   determinism.sh PROGRAM MPIRUN...        (MPIRUN ends with the option that takes a number of ranks)
 # Started from the root of the repository, where the paths of experiments begin.
 set -eu
@@ -39,6 +39,7 @@ for ranks in 1 2 3 4; do
   run "ranks$ranks" "$ranks" 1
 done
 run threads2 2 2
+run threads4 1 4
 
 reference=$(echo "$folder"/ranks1/determinism/*)
 rounds=$(($(wc -l <"$reference/rounds.csv") - 1))
@@ -52,7 +53,7 @@ for other in ranks2 ranks3 ranks4; do
   cmp "$reference/experiment.yaml" "$folder/$other"/determinism/*/experiment.yaml ||
     fail "$other: another experiment was run"
 done
-for other in ranks2 ranks3 ranks4 threads2; do
+for other in ranks2 ranks3 ranks4 threads2 threads4; do
   for file in rounds.csv evaluations.csv final_parameters.f32; do
     cmp "$reference/$file" "$folder/$other"/determinism/*/"$file" || fail "$other: $file differs"
   done
