@@ -5,6 +5,7 @@
 #include <dnnl.hpp>
 
 #include "nn/execution.h"
+#include "nn/vector.h"
 
 namespace localbatch {
 
@@ -33,6 +34,9 @@ std::string onednn_instruction_set() {
   }
 }
 
-bool supports_bfloat16() { return __builtin_cpu_supports("avx512bf16") != 0; }
+bool supports_bfloat16() {
+  // oneDNN has fast bf16 convolutions for blocks of 16 channels only.
+  return kChannelBlock == 16 && __builtin_cpu_supports("avx512bf16") != 0;
+}
 
 }  // namespace localbatch
