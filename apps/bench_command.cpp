@@ -39,6 +39,7 @@ class Bench {
   void conv();
   void sync();
   void data();
+  void tune();
 
   bool speaks() const { return processes_.rank() == 0; }
   ExecutionOptions execution(const BenchNetwork& network, Precision precision) const;
@@ -64,6 +65,7 @@ Bench::Bench(const BenchOptions& options, ProcessGroup& processes)
   report_.cpu = cpu_model();
   report_.cores = available_cores();
   report_.threads = options.threads;
+  report_.kernels = options.kernels.path.string();
 }
 
 std::optional<double> Bench::check_load(const CpuSnapshot& before, std::string_view during) {
@@ -85,7 +87,8 @@ ExecutionOptions Bench::execution(const BenchNetwork& network, Precision precisi
   return {.max_images = options_.batch.value_or(network.batch),
           .threads = options_.threads,
           .precision = precision,
-          .winograd = options_.winograd};
+          .winograd = options_.winograd,
+          .kernels = options_.kernels.choices};
 }
 
 void Bench::measure_peaks() {
@@ -161,6 +164,28 @@ void Bench::data() {
   report_.data = speed;
 }
 
+void Bench::tune() {
+  TuningRecord record;
+  record.execution = execution(options_.networks.front(), options_.precisions.front());
+  std::vector<TunedConvolution>& tuned = record.tuned;
+  print("\nkernels, by a step of a small network around a convolution\n" +
+        titles(kernel_columns()));
+  for (const BenchNetwork& network : options_.networks) {
+    record.networks += (record.networks.empty() ? "" : ", ") + std::string(network.name);
+    for (const ConvolutionCount& convolution : distinct_convolutions(make_model(network))) {
+      // Networks share convolutions.
+      if (std::ranges::find(tuned, convolution.shape, &TunedConvolution::shape) != tuned.end())
+        continue;
+      const CpuSnapshot before = look_at_cpus();
+      tuned.push_back(tune_convolution(convolution, record.execution, options_.other_seconds()));
+      check_load(before, fmt::format("while kernels of {} were tried", network.name));
+      print(line_of(kernel_columns(), tuned.back()));
+    }
+  }
+  record.foreign_load = report_.foreign_load;
+  write_file_atomically(options_.tune, kernels_text(record));
+}
+
 void Bench::run() {
   constexpr std::chrono::milliseconds kQuietTime{500};
   const CpuSnapshot before = look_at_cpus();
@@ -171,13 +196,14 @@ void Bench::run() {
   if (options_.conv) conv();
   if (options_.sync) sync();
   if (options_.data) data();
+  if (!options_.tune.empty()) tune();
 }
 
 /// Many ranks are for `sync` alone: the rest is about one process, and others would disturb it.
 void check_job(const BenchOptions& options, const ProcessGroup& processes) {
   const int ranks = processes.num_ranks();
   if (ranks == 1) return;
-  if (options.train || options.conv || options.data)
+  if (options.train || options.conv || options.data || !options.tune.empty())
     fail_input("bench: found {} ranks, only 'bench sync' is for more than one", ranks);
   if (options.strict)
     fail_input("bench: --strict: found {} ranks, can tell other programs from one only", ranks);

@@ -19,7 +19,7 @@ namespace po = boost::program_options;
 /// The command line as words and numbers, before anybody knows whether they make sense.
 struct Words {
   std::vector<std::string> what;
-  std::string model, precision, winograd, json;
+  std::string model, precision, winograd, json, tune, kernels;
   int batch = 0, threads = 0, workers = 0;
   double seconds = 0;
   bool strict = false;
@@ -44,6 +44,11 @@ po::options_description visible_options(Words& words) {
   add("workers", po::value(&words.workers)->value_name("M"),
       "of sync; default: one on every rank, and two on a single one");
   add("json", po::value(&words.json)->value_name("FILE"), "write the numbers to a file as well");
+  add("tune", po::value(&words.tune)->value_name("FILE"),
+      "try kernels for each convolution and write the fastest to a file; for one precision "
+      "(default: f32) and one micro-batch");
+  add("kernels", po::value(&words.kernels)->value_name("FILE"),
+      "use the kernels of such a file in train and conv");
   add("strict", po::bool_switch(&words.strict),
       "end with status 1 when other programs disturb a measurement");
   return visible;
@@ -87,19 +92,39 @@ std::vector<Precision> read_precisions(const std::string& word) {
 }
 
 /// Before anything is measured: after minutes of it would be too late.
-void check_can_hold_a_file(const std::filesystem::path& path) {
+void check_can_hold_a_file(std::string_view option, const std::filesystem::path& path) {
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   if (path.filename().empty() || std::filesystem::is_directory(path) ||
       !std::filesystem::is_directory(folder))
-    fail_input("bench: --json: found '{}', allowed is a file in a folder that exists",
+    fail_input("bench: --{}: found '{}', allowed is a file in a folder that exists", option,
                path.string());
+}
+
+/// A file of kernels is about one way of execution, and nothing else is measured beside it.
+void check_tuning(const BenchOptions& options, const Words& words, const po::variables_map& given) {
+  for (const char* const other : {"what", "json", "kernels", "workers"})
+    if (given.count(other) > 0)
+      fail_input(
+          "bench: --tune: found together with {}, expected alone",
+          other == std::string_view("what") ? words.what.front() : fmt::format("--{}", other));
+  if (options.precisions.size() > 1)
+    fail_input("bench: --tune: found --precision both, allowed is f32 | bf16");
+  const auto other_batch = [&options](const BenchNetwork& network) {
+    return network.batch != options.networks.front().batch;
+  };
+  if (!options.batch && std::ranges::any_of(options.networks, other_batch))
+    fail_input(
+        "bench: --tune: found networks with different micro-batches, expected --batch or one "
+        "--model");
 }
 
 BenchOptions check_words(const Words& words, const po::variables_map& given) {
   BenchOptions options;
   for (const std::string& word : words.what) choice("measurement", word, kinds());
-  const auto wants = [&words](const char* kind) {
-    return words.what.empty() || std::ranges::find(words.what, kind) != words.what.end();
+  const bool tunes = given.count("tune") > 0;
+  const auto wants = [&words, tunes](const char* kind) {
+    return (words.what.empty() && !tunes) ||
+           std::ranges::find(words.what, kind) != words.what.end();
   };
   options.train = wants("train");
   options.conv = wants("conv");
@@ -110,7 +135,7 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
   options.networks.assign(all.begin(), all.end());
   if (given.count("model") > 0) options.networks = read_networks(words.model);
   if (given.count("batch") > 0) options.batch = ranged("batch", words.batch, 1, 65536);
-  const std::string precision = supports_bfloat16() ? "both" : "f32";
+  const std::string precision = supports_bfloat16() && !tunes ? "both" : "f32";
   options.precisions = read_precisions(given.count("precision") > 0 ? words.precision : precision);
   options.threads = available_cores();
   if (given.count("threads") > 0) options.threads = ranged("threads", words.threads, 1, 1024);
@@ -119,7 +144,13 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
   if (given.count("workers") > 0) options.workers = ranged("workers", words.workers, 1, 65536);
   options.strict = words.strict;
   options.json = words.json;
-  if (given.count("json") > 0) check_can_hold_a_file(options.json);
+  if (given.count("json") > 0) check_can_hold_a_file("json", options.json);
+  options.tune = words.tune;
+  if (tunes) {
+    check_can_hold_a_file("tune", options.tune);
+    check_tuning(options, words, given);
+  }
+  if (given.count("kernels") > 0) options.kernels = read_kernels_file(words.kernels);
   return options;
 }
 
@@ -146,6 +177,7 @@ std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arg
   }
   if (given.count("help") > 0) {
     std::cout << "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
+                 "       localbatch bench --tune FILE [options]\n"
                  "       mpirun -np RANKS localbatch bench sync [options]\n\n"
                  "  train  whole training steps: images per second, share of the machine's peak,\n"
                  "         milliseconds by phase, memory\n"

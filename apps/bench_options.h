@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/networks.h"
+#include "experiment/kernels_file.h"
 #include "nn/execution.h"
 
 namespace localbatch {
@@ -22,6 +23,8 @@ struct BenchOptions {
   std::optional<double> seconds;  ///< per measurement
   std::optional<int> workers;
   std::filesystem::path json;  ///< empty: no file
+  std::filesystem::path tune;  ///< where choices of kernels go; then nothing else is measured
+  KernelsFile kernels;
   bool strict = false;
 
   double train_seconds() const { return seconds.value_or(3); }

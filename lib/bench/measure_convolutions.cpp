@@ -7,19 +7,16 @@
 
 namespace localbatch {
 
-namespace {
-
-/// Images, or a 1x1 convolution that makes the layer's input out of images; the layer, if it is
-/// wanted; and what it takes to have a loss.
-Model surroundings(const ConvolutionShape& shape, bool with_layer) {
-  const int image_channels = shape.reads_images ? shape.src.channels : 3;
+Model surroundings(const ConvolutionCount& convolution, bool with_layer) {
+  const ConvolutionShape& shape = convolution.shape;
+  const int image_channels = convolution.reads_images ? shape.src.channels : 3;
   Model model({image_channels, shape.src.height, shape.src.width});
   ValueId x = 0;
-  const auto add = [&](const std::string& name, const Convolution& convolution) {
-    x = model.add(name, convolution);
+  const auto add = [&](const std::string& name, const Convolution& layer) {
+    x = model.add(name, layer);
     x = model.add(name + "_norm", BatchNorm{.src = x, .relu = true});
   };
-  if (!shape.reads_images) add("stem", {.src = x, .channels = shape.src.channels});
+  if (!convolution.reads_images) add("stem", {.src = x, .channels = shape.src.channels});
   if (with_layer)
     add("layer", {.src = x,
                   .channels = shape.channels,
@@ -30,6 +27,8 @@ Model surroundings(const ConvolutionShape& shape, bool with_layer) {
   model.add("classes", Dense{.src = x, .features = 10});
   return model;
 }
+
+namespace {
 
 /// Median over steps of each phase, on average over threads.
 PhaseSeconds seconds_of_a_step(const Model& model, const ExecutionOptions& execution,
@@ -56,14 +55,10 @@ std::vector<ConvolutionCount> distinct_convolutions(const Model& model) {
   for (const LayerDescription& layer : model.layers()) {
     const auto* const convolution = std::get_if<Convolution>(&layer.kind);
     if (convolution == nullptr) continue;
-    const ConvolutionShape shape{.src = model.shape(convolution->src),
-                                 .channels = convolution->channels,
-                                 .kernel = convolution->kernel,
-                                 .stride = convolution->stride,
-                                 .padding = convolution->padding,
-                                 .reads_images = convolution->src == 0};
+    const ConvolutionShape shape = convolution_shape(*convolution, model.shape(convolution->src));
     auto found = std::ranges::find(counts, shape, &ConvolutionCount::shape);
-    if (found == counts.end()) found = counts.insert(found, {.shape = shape, .layers = 0});
+    if (found == counts.end())
+      found = counts.insert(found, {.shape = shape, .reads_images = convolution->src == 0});
     ++found->layers;
   }
   return counts;
@@ -72,13 +67,12 @@ std::vector<ConvolutionCount> distinct_convolutions(const Model& model) {
 ConvolutionSpeed measure_convolution(const BenchNetwork& network,
                                      const ConvolutionCount& convolution,
                                      const ExecutionOptions& execution, double seconds) {
-  const ConvolutionShape& shape = convolution.shape;
-  const Model with = surroundings(shape, true);
+  const Model with = surroundings(convolution, true);
   PhaseSeconds of_layer = seconds_of_a_step(with, execution, seconds);
   std::int64_t layer_multiply_adds = multiply_adds(with);
   // Without its first layer a network has nothing to do but the loss, which is nothing beside it.
-  if (!shape.reads_images) {
-    const Model without = surroundings(shape, false);
+  if (!convolution.reads_images) {
+    const Model without = surroundings(convolution, false);
     const PhaseSeconds of_rest = seconds_of_a_step(without, execution, seconds);
     std::ranges::transform(of_layer, of_rest, of_layer.begin(), std::minus());
     layer_multiply_adds -= multiply_adds(without);
@@ -94,7 +88,7 @@ ConvolutionSpeed measure_convolution(const BenchNetwork& network,
           .execution = execution,
           .convolution = convolution,
           .forward = speed_of(Phase::kForward),
-          .backward_data = shape.reads_images ? std::nullopt : speed_of(Phase::kBackwardData),
+          .backward_data = convolution.reads_images ? std::nullopt : speed_of(Phase::kBackwardData),
           .backward_weights = speed_of(Phase::kBackwardWeights),
           .foreign_load = {}};
 }

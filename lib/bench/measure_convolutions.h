@@ -9,26 +9,19 @@
 
 namespace localbatch {
 
-/// A convolution as far as its speed depends on it.
-struct ConvolutionShape {
-  ImageShape src;
-  int channels = 0;  ///< of the output
-  int kernel = 1;
-  int stride = 1;
-  int padding = 0;
-  bool reads_images = false;  ///< the first layer: nobody wants the gradient by its input
-
-  friend bool operator==(const ConvolutionShape&, const ConvolutionShape&) = default;
-};
-
 /// How often a network has convolutions of one shape.
 struct ConvolutionCount {
   ConvolutionShape shape;
+  bool reads_images = false;  ///< the first layer: nobody wants the gradient by its input
   int layers = 0;
 };
 
 /// The distinct shapes in the order of the forward pass.
 std::vector<ConvolutionCount> distinct_convolutions(const Model& model);
+
+/// A small network around a layer that is measured: images, or a 1x1 convolution that makes the
+/// layer's input out of images; the layer, if it is wanted; and what it takes to have a loss.
+Model surroundings(const ConvolutionCount& convolution, bool with_layer);
 
 /// FLOP per second of the three passes, counted as direct convolutions. Nothing where a pass does
 /// not exist or the network does not measure its phases.

@@ -18,6 +18,15 @@ std::string mebibytes(std::size_t bytes) {
   return fmt::format("{:.0f}", static_cast<double>(bytes) / (1 << 20));
 }
 
+std::string shape_text(const ConvolutionShape& shape) {
+  return fmt::format("{}x{}x{} -> {}, {}x{}/{}", shape.src.channels, shape.src.height,
+                     shape.src.width, shape.channels, shape.kernel, shape.kernel, shape.stride);
+}
+std::string kernel_text(const KernelCandidate& candidate) {
+  return fmt::format("{}, {} images", candidate.choice.winograd ? "winograd" : "direct",
+                     candidate.choice.images_per_slice);
+}
+
 template <Phase kPhase>
 std::string milliseconds_of(const TrainingSpeed& row) {
   if (!row.phases) return std::string(kNotMeasured);
@@ -89,12 +98,7 @@ std::span<const TableColumn<ConvolutionSpeed>> convolution_columns() {
       kBatch<Row>,
       kPrecision<Row>,
       TableColumn<Row>{"convolution", 26,
-                       [](const Row& row) {
-                         const ConvolutionShape& shape = row.convolution.shape;
-                         return fmt::format("{}x{}x{} -> {}, {}x{}/{}", shape.src.channels,
-                                            shape.src.height, shape.src.width, shape.channels,
-                                            shape.kernel, shape.kernel, shape.stride);
-                       }},
+                       [](const Row& row) { return shape_text(row.convolution.shape); }},
       TableColumn<Row>{"layers", 8,
                        [](const Row& row) { return fmt::format("{}", row.convolution.layers); }},
       TableColumn<Row>{"forward", 10, [](const Row& row) { return gflops(row.forward); }},
@@ -102,6 +106,20 @@ std::span<const TableColumn<ConvolutionSpeed>> convolution_columns() {
                        [](const Row& row) { return gflops(row.backward_data); }},
       TableColumn<Row>{"weights GFLOP/s", 17,
                        [](const Row& row) { return gflops(row.backward_weights); }},
+  };
+  return kColumns;
+}
+
+std::span<const TableColumn<TunedConvolution>> kernel_columns() {
+  using Row = TunedConvolution;
+  static constexpr std::array kColumns{
+      TableColumn<Row>{"convolution", 26, [](const Row& row) { return shape_text(row.shape); }},
+      TableColumn<Row>{"rule", 22, [](const Row& row) { return kernel_text(row.rule()); }},
+      TableColumn<Row>{"ms", 10,
+                       [](const Row& row) { return scaled(row.rule().median_seconds, 1e3, 3); }},
+      TableColumn<Row>{"choice", 22, [](const Row& row) { return kernel_text(row.choice()); }},
+      TableColumn<Row>{"ms", 10,
+                       [](const Row& row) { return scaled(row.choice().median_seconds, 1e3, 3); }},
   };
   return kColumns;
 }

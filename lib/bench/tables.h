@@ -10,6 +10,7 @@
 #include "bench/measure_data.h"
 #include "bench/measure_synchronization.h"
 #include "bench/measure_training.h"
+#include "bench/tune_kernels.h"
 
 namespace localbatch {
 
@@ -41,6 +42,7 @@ std::string line_of(std::span<const TableColumn<Row>> columns, const Row& row) {
 std::span<const TableColumn<TrainingSpeed>> training_columns();
 std::span<const TableColumn<TrainingSpeed>> phase_columns();  ///< milliseconds of a step
 std::span<const TableColumn<ConvolutionSpeed>> convolution_columns();
+std::span<const TableColumn<TunedConvolution>> kernel_columns();
 std::span<const TableColumn<SynchronizationSpeed>> synchronization_columns();
 std::span<const TableColumn<DataSpeed>> data_columns();
 

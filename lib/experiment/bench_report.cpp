@@ -100,6 +100,7 @@ std::string to_json(const BenchReport& report) {
       {"cpu", report.cpu},
       {"cores", report.cores},
       {"threads", report.threads},
+      {"kernels", report.kernels.empty() ? Json() : Json(report.kernels)},
       {"peak_gflops", {{"f32", gflops(report.peak_f32)}, {"bf16", gflops(report.peak_bf16)}}},
       {"foreign_load", or_null(report.foreign_load)},
       {"train", list_of(report.train)},

@@ -18,6 +18,7 @@ struct BenchReport {
   std::string host, cpu;
   int cores = 1;                              ///< that this process may use
   int threads = 1;                            ///< that it was measured with
+  std::string kernels;                        ///< file of recorded kernels, empty: the rule
   std::optional<double> peak_f32, peak_bf16;  ///< FLOP per second of these threads
   std::optional<double> foreign_load;         ///< the largest of all, also that before the first
   std::vector<TrainingSpeed> train;

@@ -1,5 +1,7 @@
 #include "experiment/experiment.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -48,6 +50,32 @@ void read_execution(Options& options, bool cpu_has_bfloat16, Experiment& experim
   if (!cpu_has_bfloat16)
     options.fail("precision",
                  "found 'bf16', which this CPU does not have (avx512_bf16); allowed here is f32");
+}
+
+void read_kernels(Options& options, Experiment& experiment) {
+  const std::string path = options.text(
+      "kernels",
+      {.fallback = "",
+       .meaning = "file of 'localbatch bench --tune', relative to the working directory: "
+                  "kernels of convolutions, with their rounding, instead of the rule's"});
+  const std::string hash = options.text(
+      "kernels_hash",
+      {.fallback = "",
+       .meaning = "of the content of 'kernels'; a run records it, and a file that has changed "
+                  "since is refused"});
+  if (path.empty() && hash.empty()) return;
+  if (path.empty()) options.fail("kernels_hash", "found without 'kernels', expected both");
+  experiment.kernels = read_kernels_file(path);
+  const KernelsFile& file = experiment.kernels;
+  if (!hash.empty() && hash != file.hash())
+    options.fail("kernels_hash", fmt::format("found '{}', but that of '{}' is '{}': not the file "
+                                             "that these settings were recorded with",
+                                             hash, path, file.hash()));
+  for (const RecordedKernel& kernel : file.choices)
+    if (kernel.choice.winograd && !experiment.winograd)
+      options.fail("kernels", fmt::format("found winograd in {}, allowed with 'winograd: false' "
+                                          "is direct",
+                                          kernel.where));
 }
 
 void read_batch_size(Options& options, Experiment& experiment) {
@@ -106,6 +134,7 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   read.augmentation = read_augmentation(augmentation);
   read.make_model = read_part(options, "model", model_table(), "resnet", "the network");
   read_execution(options, cpu_has_bfloat16, read);
+  read_kernels(options, read);
   read.inner_optimizer = read_part(options, "inner_optimizer", inner_optimizer_table(), "sgd",
                                    "the rule of a local step");
   read.make_outer_optimizer = read_part(options, "outer_optimizer", outer_optimizer_table(),
@@ -127,6 +156,11 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
       {.fallback = 0, .min = 0, .meaning = "samples between evaluations, 0: once per epoch"});
   options.finish();
   read.resolved = options.declarations();
+  if (!read.kernels.path.empty()) {
+    // Settings are the same only if the content is, so the record names the content.
+    const auto hash = std::ranges::find(read.resolved, "kernels_hash", &Declaration::key);
+    hash->value = fmt::format("'{}'", read.kernels.hash());
+  }
   return read;
 }
 

@@ -7,6 +7,7 @@
 #include "core/options.h"
 #include "data/augmentation.h"
 #include "data/dataset.h"
+#include "experiment/kernels_file.h"
 #include "nn/execution.h"
 #include "nn/model.h"
 #include "optim/inner_optimizer.h"
@@ -15,7 +16,8 @@
 
 namespace localbatch {
 
-/// An experiment file with all its keys read and checked. Nothing is loaded or allocated yet.
+/// An experiment file with all its keys read and checked, and the file of kernels that it names.
+/// Nothing else is loaded or allocated yet.
 struct Experiment {
   std::string name;
   std::uint64_t seed = 1;
@@ -26,6 +28,7 @@ struct Experiment {
   ModelMaker make_model;
   Precision precision = Precision::kFloat32;
   bool winograd = true;
+  KernelsFile kernels;
   InnerOptimizerChoice inner_optimizer;
   OuterOptimizerMaker make_outer_optimizer;
   StatePolicy batch_norm_at_sync = StatePolicy::kAverage;

@@ -65,6 +65,8 @@ Node convert(const YAML::Node& yaml, const std::string& source, int depth = 0) {
 void append_yaml(const std::vector<Declaration>& declarations, std::size_t indent,
                  std::string& text) {
   for (const Declaration& declared : declarations) {
+    // An optional text that is empty stands for something that is not used.
+    if (declared.type == "text" && !declared.required && declared.value == "''") continue;
     text.append(indent, ' ');
     if (declared.type != "part") {
       text += fmt::format("{}: {}\n", declared.key, declared.value);

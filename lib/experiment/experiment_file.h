@@ -20,8 +20,8 @@ Node parse_experiment(const std::string& text, const std::string& source);
 /// absent.
 void apply_setting(Node& experiment, const std::string& setting);
 
-/// What was read, as YAML: every key with the value that was used, defaults included. Reading this
-/// text again gives the same experiment.
+/// What was read, as YAML: every key with the value that was used, defaults included, without texts
+/// that are empty. Reading this text again gives the same experiment.
 std::string resolved_yaml(const std::vector<Declaration>& declarations);
 
 }  // namespace localbatch

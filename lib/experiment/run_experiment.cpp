@@ -40,6 +40,7 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
       hosted_workers(experiment.workers, processes.rank(), processes.num_ranks());
   run.dataset = experiment.load_dataset();
   run.model = experiment.make_model(run.dataset.shape, run.dataset.num_classes);
+  check_kernels_are_used(experiment.kernels, *run.model);
 
   const int cores = available_cores();
   const int slots = std::clamp(cores / experiment.threads_per_worker, 1, std::max(1, hosted.count));
@@ -47,7 +48,8 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
                                          ExecutionOptions{.max_images = experiment.micro_batch,
                                                           .threads = experiment.threads_per_worker,
                                                           .precision = experiment.precision,
-                                                          .winograd = experiment.winograd},
+                                                          .winograd = experiment.winograd,
+                                                          .kernels = experiment.kernels.choices},
                                          slots);
   run.start = {.experiment = experiment.name,
                .folder = run_folder(request.output, experiment.name, request.settings,
@@ -110,6 +112,8 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
   training_begins();
   if (processes.rank() == 0) {
     write_file_atomically(folder / "experiment.yaml", resolved_yaml(experiment.resolved));
+    if (!experiment.kernels.path.empty())
+      write_file_atomically(folder / "kernels.yaml", experiment.kernels.text);
     write_manifest(folder, request, run.start);
     events.on_start(run.start);
   }

@@ -8,18 +8,13 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "experiment/content_hash.h"
 
 namespace localbatch {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-std::uint64_t fnv1a(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 /// "batch_size_controller.eta=0.9" as a piece of a folder's name: "eta=0.9".
 std::string readable(const std::string& setting) {
@@ -39,7 +34,7 @@ fs::path run_folder(const fs::path& output, const std::string& experiment,
   std::string cell;
   for (const std::string& setting : settings) cell += readable(setting) + "-";
   if (cell.empty() || cell.size() > 100) cell = "run-";
-  const auto digits = static_cast<std::uint32_t>(fnv1a(resolved) >> 32);
+  const auto digits = static_cast<std::uint32_t>(content_hash(resolved) >> 32);
   return output / experiment / fmt::format("{}{:08x}", cell, digits);
 }
 

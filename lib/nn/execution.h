@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "nn/kernel_choices.h"
+
 namespace localbatch {
 
 /// What activations and the products of convolutions are made of. Parameters, gradients, statistics
@@ -15,7 +17,8 @@ constexpr std::string_view precision_name(Precision precision) {
   return precision == Precision::kFloat32 ? "f32" : "bf16";
 }
 
-/// Whether this CPU multiplies bf16 by itself; without that, bf16 would be slower than f32.
+/// Whether this CPU multiplies bf16 by itself and the program was built for its vectors; without
+/// that, bf16 would be slower than f32.
 bool supports_bfloat16();
 
 /// How a network is to be executed.
@@ -24,6 +27,7 @@ struct ExecutionOptions {
   int threads = 1;     ///< size of the team that works on one; no influence on results
   Precision precision = Precision::kFloat32;
   bool winograd = true;  ///< 3x3 convolutions with stride 1 by Winograd's algorithm where it pays
+  KernelChoices kernels = {};  ///< for some convolutions, instead of what the rule says
 };
 
 /// What a network's threads do.

@@ -25,13 +25,15 @@ std::unique_ptr<Layer> make_dense_layer(const Source<float>& src, const Destinat
                                         const TensorView& weight, const TensorView& bias,
                                         int max_images);
 
-/// Whether Winograd's algorithm can do a convolution, and is faster.
-bool winograd_pays(const Convolution& kind, const ImageShape& src);
+/// The rule for Winograd convolutions: as many tiles as a product takes at a time, but slices for
+/// eight threads.
+int winograd_images_per_slice(const ImageShape& src, int max_images);
 
-/// Convolution 3x3 with stride 1 by Winograd's algorithm (winograd.h).
+/// Convolution 3x3 with stride 1 by Winograd's algorithm (winograd.h), for shapes that it fits.
 template <class T>
 std::unique_ptr<Layer> make_winograd_layer(const Source<T>& src, const Destination<T>& dst,
-                                           const TensorView& weight, int max_images);
+                                           const TensorView& weight, int max_images,
+                                           int images_per_slice);
 
 struct BatchNormTensors {
   TensorView scale, shift, running_mean, running_variance;

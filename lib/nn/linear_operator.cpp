@@ -113,10 +113,13 @@ std::size_t LinearShape::weight_count() const {
          (dense ? src.size() : static_cast<std::size_t>(src.channels));
 }
 
-LinearOperator::LinearOperator(const LinearShape& shape, int max_images, int threads)
-    : shape_(shape), threads_(threads), canonical_(canonical_desc(shape)) {
+LinearOperator::LinearOperator(const LinearShape& shape, int images_per_slice, int threads)
+    : shape_(shape),
+      images_per_slice_(images_per_slice),
+      threads_(threads),
+      canonical_(canonical_desc(shape)) {
   check(canonical_.get_size() == shape.weight_count() * sizeof(float), "weights fill their array");
-  prepare(max_images);
+  prepare(images_per_slice);
   forward_weights_ = make_copy(layouts_->forward);
   if (shape.src_needs_diff) backward_weights_ = make_copy(layouts_->backward_data);
 }

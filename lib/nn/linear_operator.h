@@ -31,10 +31,10 @@ struct LinearShape {
 /// Activations are arrays of float or Bfloat16, as the shape says.
 class LinearOperator {
  public:
-  /// `max_images`: per slice.
-  LinearOperator(const LinearShape& shape, int max_images, int threads);
+  LinearOperator(const LinearShape& shape, int images_per_slice, int threads);
 
   const LinearShape& shape() const { return shape_; }
+  int images_per_slice() const { return images_per_slice_; }
 
   /// Between the flat arrays' order and [out][in][row][column].
   void to_canonical(std::span<const float> weights, std::span<float> canonical) const;
@@ -84,7 +84,7 @@ class LinearOperator {
   static void refresh(WeightCopy& copy, const float* weights);
 
   LinearShape shape_;
-  int threads_;
+  int images_per_slice_, threads_;
   dnnl::memory::desc canonical_;
   std::optional<Layouts> layouts_;  ///< chosen by the first set of primitives, kept by all others
   WeightCopy forward_weights_, backward_weights_;

@@ -41,7 +41,7 @@ LinearPasses<T>::LinearPasses(const Source<T>& src, const Destination<T>& dst,
       operator_(std::move(linear_operator)),
       weight_(weight),
       max_images_(max_images),
-      per_slice_(images_per_slice(operator_->shape(), max_images)),
+      per_slice_(operator_->images_per_slice()),
       by_filters_(gradient_by_filters(operator_->shape(), max_images) &&
                   operator_->can_cut_filters()) {}
 

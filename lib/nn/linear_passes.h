@@ -8,10 +8,10 @@
 
 namespace localbatch {
 
-/// How many images one call of a oneDNN primitive handles: as many as stay in the second-level
-/// cache with their input and output, and more where the weights are so large that reading and
-/// writing them would cost more than the images do. A function of the shape alone (and of the
-/// largest micro-batch), because results depend on it.
+/// The rule for how many images one call of a oneDNN primitive handles: as many as stay in the
+/// second-level cache with their input and output, and more where the weights are so large that
+/// reading and writing them would cost more than the images do. A function of the shape alone (and
+/// of the largest micro-batch), because results depend on it.
 int images_per_slice(const LinearShape& shape, int max_images);
 
 /// Whether the gradient by the weights is cut by output channels and not by images: where a

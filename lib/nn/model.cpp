@@ -51,17 +51,21 @@ std::vector<ValueId> sources(const LayerKind& kind) {
                     kind);
 }
 
+ConvolutionShape convolution_shape(const Convolution& convolution, const ImageShape& src) {
+  return {.src = src,
+          .channels = convolution.channels,
+          .kernel = convolution.kernel,
+          .stride = convolution.stride,
+          .padding = convolution.padding};
+}
+
 ValueId Model::add(std::string name, const LayerKind& kind) {
   for (const ValueId source : sources(kind))
     check(source >= 0 && source <= static_cast<ValueId>(layers_.size()),
           "a layer reads values that exist");
   const ImageShape src = shape(sources(kind).front());
   const ImageShape dst = std::visit(
-      Overloaded{[&](const Convolution& layer) {
-                   return ImageShape{layer.channels,
-                                     windows(src.height, layer.kernel, layer.stride, layer.padding),
-                                     windows(src.width, layer.kernel, layer.stride, layer.padding)};
-                 },
+      Overloaded{[&](const Convolution& layer) { return convolution_shape(layer, src).dst(); },
                  [&](const BatchNorm& layer) {
                    check(layer.add < 0 || shape(layer.add) == src,
                          "a residual has the shape it is added to");

@@ -9,6 +9,7 @@
 
 #include "core/image_shape.h"
 #include "core/part_table.h"
+#include "nn/kernel_choices.h"
 
 namespace localbatch {
 
@@ -78,6 +79,8 @@ class Model {
   ImageShape input_;
   std::vector<LayerDescription> layers_;
 };
+
+ConvolutionShape convolution_shape(const Convolution& convolution, const ImageShape& src);
 
 /// The values that a layer reads.
 std::vector<ValueId> sources(const LayerKind& kind);

@@ -23,6 +23,7 @@ namespace localbatch {
 /// statistics_count(). Not thread-safe; results do not depend on the number of threads.
 class Network {
  public:
+  /// Throws an InputError when a recorded choice of a kernel is impossible for a layer.
   Network(const Model& model, const ExecutionOptions& options);
 
   const Model& model() const { return model_; }
@@ -76,7 +77,8 @@ class Network {
   template <class T>
   std::unique_ptr<Layer> make_convolution(const Convolution& kind, const Source<T>& src,
                                           const Destination<T>& dst, const TensorView& weight);
-  std::shared_ptr<LinearOperator> make_operator(LinearShape shape);
+  std::shared_ptr<LinearOperator> make_operator(const LinearShape& shape, int images_per_slice);
+  KernelChoice choose_kernel(const ConvolutionShape& shape, bool reads_input) const;
   void allocate();
 
   void convert(std::span<const float> from, std::span<float> to, bool to_canonical) const;

@@ -61,28 +61,44 @@ void Network::make_layers() {
   }
 }
 
-std::shared_ptr<LinearOperator> Network::make_operator(LinearShape shape) {
-  operators_.back() = std::make_shared<LinearOperator>(
-      shape, images_per_slice(shape, options_.max_images), options_.threads);
+std::shared_ptr<LinearOperator> Network::make_operator(const LinearShape& shape,
+                                                       int images_per_slice) {
+  operators_.back() = std::make_shared<LinearOperator>(shape, images_per_slice, options_.threads);
   return operators_.back();
+}
+
+KernelChoice Network::choose_kernel(const ConvolutionShape& shape, bool reads_input) const {
+  const bool can_winograd = !reads_input && winograd_fits(shape);
+  const RecordedKernel* const recorded = find_kernel(options_.kernels, shape);
+  if (recorded == nullptr)
+    return kernel_by_rule(shape, options_.winograd && can_winograd, options_.max_images);
+  const KernelChoice choice = recorded->choice;
+  if (choice.winograd && !can_winograd)
+    fail_input("{}: algorithm: found winograd, allowed for this convolution is direct",
+               recorded->where);
+  if (choice.images_per_slice < 1 || choice.images_per_slice > options_.max_images)
+    fail_input("{}: images_per_slice: found {}, allowed is 1 .. {}, the micro-batch",
+               recorded->where, choice.images_per_slice, options_.max_images);
+  return choice;
 }
 
 template <class T>
 std::unique_ptr<Layer> Network::make_convolution(const Convolution& kind, const Source<T>& src,
                                                  const Destination<T>& dst,
                                                  const TensorView& weight) {
-  if (options_.winograd && !src.is_input() && winograd_pays(kind, src.shape()))
-    return make_winograd_layer(src, dst, weight, options_.max_images);
-  return make_convolution_layer(src, dst,
-                                make_operator({.src = src.shape(),
-                                               .dst = dst.shape(),
-                                               .kernel = kind.kernel,
-                                               .stride = kind.stride,
-                                               .padding = kind.padding,
-                                               .src_is_plain = src.is_input(),
-                                               .src_needs_diff = src.diff_use() != DiffUse::kNone,
-                                               .precision = options_.precision}),
-                                weight, options_.max_images);
+  const KernelChoice kernel = choose_kernel(convolution_shape(kind, src.shape()), src.is_input());
+  if (kernel.winograd)
+    return make_winograd_layer(src, dst, weight, options_.max_images, kernel.images_per_slice);
+  const LinearShape shape{.src = src.shape(),
+                          .dst = dst.shape(),
+                          .kernel = kind.kernel,
+                          .stride = kind.stride,
+                          .padding = kind.padding,
+                          .src_is_plain = src.is_input(),
+                          .src_needs_diff = src.diff_use() != DiffUse::kNone,
+                          .precision = options_.precision};
+  return make_convolution_layer(src, dst, make_operator(shape, kernel.images_per_slice), weight,
+                                options_.max_images);
 }
 
 template <class T>
@@ -100,14 +116,16 @@ std::unique_ptr<Layer> Network::make_layer(std::size_t index) {
 
   if (const auto* const convolution = std::get_if<Convolution>(&kind))
     return make_convolution(*convolution, src, dst, tensors[0]);
-  if (std::holds_alternative<Dense>(kind))
+  if (std::holds_alternative<Dense>(kind)) {
+    const LinearShape shape{.src = src.shape(),
+                            .dst = dst.shape(),
+                            .dense = true,
+                            .src_is_plain = src.is_input(),
+                            .src_needs_diff = src.diff_use() != DiffUse::kNone};
     return make_dense_layer(float_src, float_dst,
-                            make_operator({.src = src.shape(),
-                                           .dst = dst.shape(),
-                                           .dense = true,
-                                           .src_is_plain = src.is_input(),
-                                           .src_needs_diff = src.diff_use() != DiffUse::kNone}),
-                            tensors[0], tensors[1], max_images);
+                            make_operator(shape, images_per_slice(shape, max_images)), tensors[0],
+                            tensors[1], max_images);
+  }
   if (const auto* const batch_norm = std::get_if<BatchNorm>(&kind)) {
     std::optional<Source<T>> residual;
     if (batch_norm->add >= 0) residual.emplace(value(sources[1].value), sources[1]);

@@ -19,15 +19,14 @@ template <class T>
 class WinogradLayer final : public Layer {
  public:
   WinogradLayer(const Source<T>& src, const Destination<T>& dst, const TensorView& weight,
-                int max_images)
+                int max_images, int images_per_slice)
       : src_(src),
         dst_(dst),
         weight_(weight),
         operator_(src.shape(), dst.shape()),
         tiles_(operator_.tiles_per_image()),
-        max_images_(max_images) {
-    // As many tiles as a product takes at a time, but slices for eight threads.
-    per_slice_ = std::clamp(winograd::kTileBlock / tiles_, 1, (max_images + 7) / 8);
+        max_images_(max_images),
+        per_slice_(images_per_slice) {
     const std::size_t image_bytes =
         sizeof(float) * (WinogradOperator::points_size(operator_.channels(), tiles_) +
                          WinogradOperator::points_size(operator_.filters(), tiles_));
@@ -239,27 +238,29 @@ class WinogradLayer final : public Layer {
   WinogradOperator operator_;
   int tiles_;  ///< per image
   int max_images_;
-  int per_slice_ = 1;  ///< images that are transformed at a time
-  int together_ = 1;   ///< images whose points exist at a time when the cut is by channels
+  int per_slice_;     ///< images that are transformed at a time
+  int together_ = 1;  ///< images whose points exist at a time when the cut is by channels
 };
 
 }  // namespace
 
-bool winograd_pays(const Convolution& kind, const ImageShape& src) {
-  return kind.kernel == 3 && kind.stride == 1 && kind.padding == 1 &&
-         src.channels % kChannelBlock == 0 && kind.channels % kChannelBlock == 0;
+int winograd_images_per_slice(const ImageShape& src, int max_images) {
+  const int tiles = winograd::tiles_per_image(
+      {.channels = src.channels, .height = src.height, .width = src.width});
+  return std::clamp(winograd::kTileBlock / tiles, 1, (max_images + 7) / 8);
 }
 
 template <class T>
 std::unique_ptr<Layer> make_winograd_layer(const Source<T>& src, const Destination<T>& dst,
-                                           const TensorView& weight, int max_images) {
-  return std::make_unique<WinogradLayer<T>>(src, dst, weight, max_images);
+                                           const TensorView& weight, int max_images,
+                                           int images_per_slice) {
+  return std::make_unique<WinogradLayer<T>>(src, dst, weight, max_images, images_per_slice);
 }
 
 template std::unique_ptr<Layer> make_winograd_layer(const Source<float>&, const Destination<float>&,
-                                                    const TensorView&, int);
+                                                    const TensorView&, int, int);
 template std::unique_ptr<Layer> make_winograd_layer(const Source<Bfloat16>&,
                                                     const Destination<Bfloat16>&, const TensorView&,
-                                                    int);
+                                                    int, int);
 
 }  // namespace localbatch

@@ -76,6 +76,41 @@ TEST_CASE("bench sync averages over the workers of one process and of a job") {
   CHECK(sync[0]["median_seconds"] > 0);
 }
 
+TEST_CASE("bench --tune writes kernels that bench and an experiment take") {
+  const Desk desk;
+  const Finished finished =
+      desk.run("bench --tune kernels.yaml --model resnet20 --batch 4 --seconds 0.01 --threads 2");
+  check_good(finished);
+  CHECK(contains(finished.out, "16x32x32 -> 32, 3x3/2"));
+  const std::string text = text_of(desk.path("kernels.yaml"));
+  CHECK(contains(text, "resnet20, f32, micro-batch 4, 2 threads"));
+  const std::vector<std::string> lines = lines_of(text);
+  CHECK(std::ranges::count_if(lines, [](const std::string& line) {
+          return line.starts_with("  - {channels:");
+        }) == 8);
+
+  check_good(
+      desk.run("bench train --model resnet20 --batch 4 --seconds 0.01 --precision f32 "
+               "--kernels kernels.yaml --json out.json"));
+  CHECK(Json::parse(text_of(desk.path("out.json")))["kernels"] == "kernels.yaml");
+  const Finished run = desk.run(
+      "run tiny.yaml --set kernels=kernels.yaml --set model.name=resnet --set max_samples=16 "
+      "--set batch_size.micro_batch=4 --output out");
+  CHECK(run.status == 0);
+  CHECK(run.errors.empty());
+  const fs::path cell = fs::directory_iterator(desk.path("out") / "tiny")->path();
+  CHECK(text_of(cell / "kernels.yaml") == text);
+}
+
+TEST_CASE("bench --tune refuses what one file of kernels cannot be about") {
+  const Desk desk;
+  check_refused(desk, "bench train --tune k.yaml", {"--tune: found together with train"});
+  check_refused(desk, "bench --tune k.yaml --json out.json", {"found together with --json"});
+  check_refused(desk, "bench --tune none/k.yaml", {"--tune: found 'none/k.yaml'"});
+  check_refused(desk, "bench --tune k.yaml", {"different micro-batches", "--batch or one --model"});
+  check_refused(desk, "bench train --kernels none.yaml", {"none.yaml"});
+}
+
 TEST_CASE("bench: only sync is for several ranks") {
   const Desk desk;
   const auto refusals = [&desk](const std::string& arguments) {

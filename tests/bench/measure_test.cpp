@@ -41,7 +41,7 @@ TEST_CASE("distinct convolutions of ResNet-20: 21 layers of eight shapes") {
   REQUIRE(convolutions.size() == 8);
   CHECK(layers_of(convolutions) == 21);
   const ConvolutionCount& first = convolutions.front();
-  CHECK(first.shape.reads_images);
+  CHECK(first.reads_images);
   CHECK(first.layers == 1);
   const ConvolutionShape first_stage{
       .src = {16, 32, 32}, .channels = 16, .kernel = 3, .stride = 1, .padding = 1};

@@ -28,6 +28,12 @@ ConvolutionSpeed convolution_speed() {
           .foreign_load = {}};
 }
 
+TunedConvolution tuned_convolution() {
+  return {.shape = {.src = {16, 8, 4}, .channels = 32, .kernel = 3, .stride = 1, .padding = 1},
+          .candidates = {{{true, 12}, 0.002}, {{false, 3}, 0.0015}},
+          .chosen = 1};
+}
+
 /// That a line has a cell for every title, all ending where their titles end.
 template <class Row>
 void check_aligned(std::span<const TableColumn<Row>> columns, const Row& row) {
@@ -53,6 +59,7 @@ TEST_CASE("tables are aligned") {
   synchronization.network = bench_networks().front();
   check_aligned(synchronization_columns(), synchronization);
   check_aligned(data_columns(), DataSpeed{});
+  check_aligned(kernel_columns(), tuned_convolution());
 }
 
 TEST_CASE("tables show the numbers in the units of their titles") {
@@ -63,4 +70,8 @@ TEST_CASE("tables show the numbers in the units of their titles") {
   const std::string conv = line_of(convolution_columns(), convolution_speed());
   for (const char* const part : {" 16x8x4 -> 32, 1x1/1", " 300 ", " - ", " 100\n"})
     CHECK_MESSAGE((conv.find(part) != std::string::npos), conv);
+  const std::string kernels = line_of(kernel_columns(), tuned_convolution());
+  for (const char* const part :
+       {" winograd, 12 images ", " 2.000 ", " direct, 3 images ", " 1.500\n"})
+    CHECK_MESSAGE((kernels.find(part) != std::string::npos), kernels);
 }

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/image_shape.h"
+
+namespace localbatch {
+
+/// A convolution as far as its speed depends on it.
+struct ConvolutionShape {
+  ImageShape src;
+  int channels = 0;  ///< of the output
+  int kernel = 1;
+  int stride = 1;
+  int padding = 0;
+
+  ImageShape dst() const {
+    const auto windows = [this](int size) { return (size + 2 * padding - kernel) / stride + 1; };
+    return {channels, windows(src.height), windows(src.width)};
+  }
+  friend bool operator==(const ConvolutionShape&, const ConvolutionShape&) = default;
+};
+
+/// How a convolution is computed. Both numbers change the order of sums and with it the bits of
+/// results, so they follow a rule or a file, never a clock.
+struct KernelChoice {
+  bool winograd = false;     ///< our own Winograd convolution; otherwise a direct one by oneDNN
+  int images_per_slice = 1;  ///< that a thread computes at a time: 1 .. the micro-batch
+
+  friend bool operator==(const KernelChoice&, const KernelChoice&) = default;
+};
+
+/// One choice that somebody has written down.
+struct RecordedKernel {
+  ConvolutionShape shape;
+  KernelChoice choice;
+  std::string where;  ///< "kernels.yaml:12:5", for messages
+};
+
+/// At most one for each shape. Convolutions that are not among them follow the rule.
+using KernelChoices = std::vector<RecordedKernel>;
+
+const RecordedKernel* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape);
+
+/// Whether our Winograd convolution can do it at all: 3x3, stride 1, and as many channels as fill
+/// blocks. It cannot read the network's input.
+bool winograd_fits(const ConvolutionShape& shape);
+
+/// What the rule says when the kernel is a given one: a function of the shape and the largest
+/// micro-batch alone.
+KernelChoice kernel_by_rule(const ConvolutionShape& shape, bool winograd, int max_images);
+
+}  // namespace localbatch
