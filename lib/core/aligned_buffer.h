@@ -14,8 +14,8 @@ constexpr std::size_t allocated_bytes(std::size_t bytes) {
 }
 
 /// An array of zeros that vector instructions and large pages like: aligned to 64 bytes, or to 2
-/// MiB and advised to huge pages from that size on (+8 % on whole training steps, performance.md
-/// 2d).
+/// MiB and advised to huge pages from that size on, because a training step walks through more
+/// memory than the processor has addresses of small pages for.
 template <class T>
 class AlignedBuffer {
  public:

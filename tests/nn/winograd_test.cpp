@@ -225,7 +225,7 @@ constexpr Layer kLayers[] = {
     {16, 16, 1, 1, 9},   {512, 32, 4, 4, 4},  {32, 512, 2, 3, 4},
 };
 
-/// Of sums over this many channels, for sums that restart every 128 (performance.md 4c).
+/// Of sums over this many channels, for sums that restart every 128.
 double convolution_error(int channels) {
   return channels <= 16 ? 5.2e-7 : channels <= 32 ? 6.8e-7 : channels <= 64 ? 9e-7 : 1.3e-6;
 }
