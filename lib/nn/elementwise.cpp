@@ -196,22 +196,35 @@ void combine_diff(const T* x, const T* dy, std::size_t pixels, const float* mean
                  [&](std::size_t at) { return load(dy + at) * f + (load(x + at) - m) * s + o; });
 }
 
-#define LOCALBATCH_INSTANTIATE(T)                                                                 \
-  template void add(const T*, std::size_t, T*);                                                   \
-  template void relu(const T*, std::size_t, T*);                                                  \
-  template void mask(const T*, const T*, std::size_t, T*);                                        \
-  template Vector mean(const T*, std::size_t);                                                    \
-  template void moments(const T*, std::size_t, double*, double*);                                 \
-  template void normalize(const T*, const T*, std::size_t, const float*, const float*, bool, T*); \
-  template void diff_moments(const T*, const T*, std::size_t, const float*, double*, double*);    \
-  template void mask_and_diff_moments(const T*, const T*, std::size_t, const float*, T*, double*, \
-                                      double*);                                                   \
-  template void remask_and_diff_moments(const T*, std::size_t, const float*, const float*,        \
-                                        const float*, T*, double*, double*);                      \
-  template void combine_diff(const T*, const T*, std::size_t, const float*, const float*,         \
-                             const float*, const float*, T*);
-LOCALBATCH_INSTANTIATE(float)
-LOCALBATCH_INSTANTIATE(Bfloat16)
-#undef LOCALBATCH_INSTANTIATE
+template void add(const float*, std::size_t, float*);
+template void relu(const float*, std::size_t, float*);
+template void mask(const float*, const float*, std::size_t, float*);
+template Vector mean(const float*, std::size_t);
+template void moments(const float*, std::size_t, double*, double*);
+template void normalize(const float*, const float*, std::size_t, const float*, const float*, bool,
+                        float*);
+template void diff_moments(const float*, const float*, std::size_t, const float*, double*, double*);
+template void mask_and_diff_moments(const float*, const float*, std::size_t, const float*, float*,
+                                    double*, double*);
+template void remask_and_diff_moments(const float*, std::size_t, const float*, const float*,
+                                      const float*, float*, double*, double*);
+template void combine_diff(const float*, const float*, std::size_t, const float*, const float*,
+                           const float*, const float*, float*);
+
+template void add(const Bfloat16*, std::size_t, Bfloat16*);
+template void relu(const Bfloat16*, std::size_t, Bfloat16*);
+template void mask(const Bfloat16*, const Bfloat16*, std::size_t, Bfloat16*);
+template Vector mean(const Bfloat16*, std::size_t);
+template void moments(const Bfloat16*, std::size_t, double*, double*);
+template void normalize(const Bfloat16*, const Bfloat16*, std::size_t, const float*, const float*,
+                        bool, Bfloat16*);
+template void diff_moments(const Bfloat16*, const Bfloat16*, std::size_t, const float*, double*,
+                           double*);
+template void mask_and_diff_moments(const Bfloat16*, const Bfloat16*, std::size_t, const float*,
+                                    Bfloat16*, double*, double*);
+template void remask_and_diff_moments(const Bfloat16*, std::size_t, const float*, const float*,
+                                      const float*, Bfloat16*, double*, double*);
+template void combine_diff(const Bfloat16*, const Bfloat16*, std::size_t, const float*,
+                           const float*, const float*, const float*, Bfloat16*);
 
 }  // namespace localbatch

@@ -16,7 +16,7 @@ constexpr int kCutFilters = 64;
 }  // namespace
 
 int images_per_slice(const LinearShape& shape, int max_images) {
-  constexpr std::size_t kCacheBytes = 512 * 1024;
+  constexpr std::size_t kCacheBytes = std::size_t{512} * 1024;
   const std::size_t image = shape.src.size() + shape.dst.size();
   const std::size_t by_cache = kCacheBytes / sizeof(float) / image;
   const std::size_t by_weights = 2 * shape.weight_count() / image;

@@ -136,15 +136,18 @@ void WinogradOperator::add_to_gradient(int block, const float* sums, float* grad
                                 block / channel_blocks() * winograd::kOutputBlock, gradient);
 }
 
-#define LOCALBATCH_INSTANTIATE(T)                                                               \
-  template void WinogradOperator::convolve(Direction, const Points&, int, bool, T*, Thread&)    \
-      const;                                                                                    \
-  template Region WinogradOperator::convolve_block(Direction, int, const Points&, Images, bool, \
-                                                   T*, Thread&) const;                          \
-  template void WinogradOperator::transform_for_gradient(int, int, const T*, const T*,          \
-                                                         const Points&, const Points&) const;
-LOCALBATCH_INSTANTIATE(float)
-LOCALBATCH_INSTANTIATE(Bfloat16)
-#undef LOCALBATCH_INSTANTIATE
+template void WinogradOperator::convolve(Direction, const Points&, int, bool, float*,
+                                         Thread&) const;
+template Region WinogradOperator::convolve_block(Direction, int, const Points&, Images, bool,
+                                                 float*, Thread&) const;
+template void WinogradOperator::transform_for_gradient(int, int, const float*, const float*,
+                                                       const Points&, const Points&) const;
+
+template void WinogradOperator::convolve(Direction, const Points&, int, bool, Bfloat16*,
+                                         Thread&) const;
+template Region WinogradOperator::convolve_block(Direction, int, const Points&, Images, bool,
+                                                 Bfloat16*, Thread&) const;
+template void WinogradOperator::transform_for_gradient(int, int, const Bfloat16*, const Bfloat16*,
+                                                       const Points&, const Points&) const;
 
 }  // namespace localbatch
