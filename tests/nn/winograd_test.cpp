@@ -227,7 +227,7 @@ constexpr Layer kLayers[] = {
 
 /// Of sums over this many channels, for sums that restart every 128.
 double convolution_error(int channels) {
-  return channels <= 16 ? 5.2e-7 : channels <= 32 ? 6.8e-7 : channels <= 64 ? 9e-7 : 1.3e-6;
+  return channels <= 16 ? 5.6e-7 : channels <= 32 ? 7.4e-7 : channels <= 64 ? 9.6e-7 : 1.4e-6;
 }
 constexpr double kWeightError = 1.2e-6;
 constexpr double kBfloat16Error = 2e-3;  ///< the result is rounded once
