@@ -29,7 +29,7 @@ int images_per_slice(const LinearShape& shape, int max_images) {
 bool gradient_by_filters(const LinearShape& shape, int max_images) {
   const std::size_t image = shape.src.size() + shape.dst.size();
   return !shape.dense && !shape.src_is_plain && shape.dst.channels % kCutFilters == 0 &&
-         2 * shape.weight_count() > static_cast<std::size_t>(max_images) * image;
+         5 * shape.weight_count() > static_cast<std::size_t>(max_images) * image;
 }
 
 template <class T>

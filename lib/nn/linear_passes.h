@@ -14,9 +14,9 @@ namespace localbatch {
 /// of the largest micro-batch), because results depend on it.
 int images_per_slice(const LinearShape& shape, int max_images);
 
-/// Whether the gradient by the weights is cut by output channels and not by images: where a
-/// micro-batch has fewer numbers than the weights, gradients of slices of images would cost more
-/// to write and to add than to compute.
+/// Whether the gradient by the weights is cut by output channels and not by images: where the
+/// weights are not much smaller than a micro-batch, gradients of slices of images would cost more
+/// to write and to add than reading all images for each piece.
 bool gradient_by_filters(const LinearShape& shape, int max_images);
 
 /// The passes of a linear layer over a micro-batch, slice by slice: what convolutions and dense

@@ -17,6 +17,14 @@ Images SliceGroups::slice(int index) const {
   return {.first = first, .count = std::min(per_slice_, images_ - first)};
 }
 
+int SliceGroups::first_slice(int group) const {
+  if (slices_ < 2 * groups_) return slices_ * group / groups_;
+  // Sizes fall from 3/2 of the average to 1/2 of it: this is their sum, rounded up.
+  const int sum = slices_ * group * (3 * groups_ - group);
+  const int unit = 2 * groups_ * groups_;
+  return (sum + unit - 1) / unit;
+}
+
 void add_groups(Team& team, std::span<const float> partial, int groups, std::span<float> gradient) {
   constexpr std::size_t kPiece = 16384;
   const std::size_t pieces = (gradient.size() + kPiece - 1) / kPiece;

@@ -21,7 +21,9 @@ class SliceGroups {
   int slices() const { return slices_; }
   int groups() const { return groups_; }
   Images slice(int index) const;
-  int first_slice(int group) const { return slices_ * group / groups_; }
+  /// Where there are enough slices, later groups have fewer of them: threads that take one group
+  /// after the other then end at nearly the same time.
+  int first_slice(int group) const;
 
  private:
   int images_, per_slice_, slices_, groups_;
