@@ -39,13 +39,7 @@ TrainingStep::TrainingStep(const Model& model, const ExecutionOptions& execution
 void TrainingStep::run() {
   const PieceRunner run_pieces = network_.piece_runner();
   network_.load(parameters_.span(), statistics_.span());
-  {
-    const Stopwatch::Scope timed(optimizer_watch_);
-    run_pieces(gradient_.size(), [this](std::size_t first, std::size_t last) {
-      std::ranges::fill(gradient_.span().subspan(first, last - first), 0.0F);
-    });
-  }
-  network_.train_micro_batch(images_.span(), labels_, 1, gradient_.span());
+  network_.train_micro_batch(images_.span(), labels_, 1, gradient_.span(), GradientUse::kReplace);
   const Stopwatch::Scope timed(optimizer_watch_);
   optimizer_->step(parameters_.span(), gradient_.span(), kLearningRate, run_pieces);
 }

@@ -22,7 +22,7 @@ class TrainingStep {
   const Network& network() const { return network_; }
   int images() const { return network_.max_images(); }
 
-  /// Since this object was made: setting the gradient to zero and the update.
+  /// Of the updates since this object was made.
   double optimizer_seconds() const { return optimizer_watch_.seconds(); }
 
   /// What a worker holds beside its network: parameters, gradient, momentum, batch-norm statistics

@@ -103,8 +103,10 @@ class BatchNormLayer final : public Layer {
       const double sum_dy = sums_[c], sum_dy_centered = sums_[channels_ + c];
       const double inverse = inverse_deviation_[c];
       const double factor = pass.parameters[tensors_.scale.offset + c] * inverse;
-      pass.gradient[tensors_.scale.offset + c] += static_cast<float>(sum_dy_centered * inverse);
-      pass.gradient[tensors_.shift.offset + c] += static_cast<float>(sum_dy);
+      float& diff_scale = pass.gradient[tensors_.scale.offset + c];
+      float& diff_shift = pass.gradient[tensors_.shift.offset + c];
+      diff_scale = (pass.adds() ? diff_scale : 0) + static_cast<float>(sum_dy_centered * inverse);
+      diff_shift = (pass.adds() ? diff_shift : 0) + static_cast<float>(sum_dy);
       diff_factor_[c] = static_cast<float>(factor);
       diff_slope_[c] = static_cast<float>(-factor * inverse * inverse * sum_dy_centered / count);
       diff_offset_[c] = static_cast<float>(-factor * sum_dy / count);

@@ -22,6 +22,7 @@ class DenseLayer final : public Layer {
 
   void backward(Team& team, const BackwardPass& pass) override {
     team.for_each(1, Phase::kElementwise, [&](int, Thread& thread) {
+      if (!pass.adds()) std::fill_n(pass.gradient.data() + bias_.offset, bias_.size, 0.0F);
       for (int image = 0; image < pass.images; ++image) {
         const Thread::Frame frame(thread);
         add(dst_.diff({image, 1}, thread), bias_.size, pass.gradient.data() + bias_.offset);

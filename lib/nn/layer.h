@@ -30,10 +30,17 @@ struct ForwardPass {
   std::span<float> statistics;  ///< running means and variances
 };
 
+/// What becomes of the numbers that an array of gradients holds: the first micro-batch of a step
+/// replaces them, the others are added.
+enum class GradientUse { kReplace, kAdd };
+
 struct BackwardPass {
   int images = 0;
   std::span<const float> parameters;
-  std::span<float> gradient;  ///< added to
+  std::span<float> gradient;
+  GradientUse use = GradientUse::kAdd;
+
+  bool adds() const { return use == GradientUse::kAdd; }
 };
 
 /// Memory that a layer works with, beside the values.

@@ -117,10 +117,11 @@ void LinearPasses<T>::backward_by_filters(Team& team, const BackwardPass& pass) 
     const Thread::Frame frame(thread);
     const T* const diff_dst = dst_.channels_of_diff(
         {.images = all, .first_channel = part * kCutFilters, .channels = kCutFilters}, thread);
-    float* const diff_weights = thread.take<float>(part_size);
+    float* const gradient =
+        pass.gradient.data() + weight_.offset + static_cast<std::size_t>(part) * part_size;
+    float* const diff_weights = pass.adds() ? thread.take<float>(part_size) : gradient;
     operator_->backward_cut_weights(thread, pass.images, src, diff_dst, diff_weights);
-    add(diff_weights, part_size,
-        pass.gradient.data() + weight_.offset + static_cast<std::size_t>(part) * part_size);
+    if (pass.adds()) add(diff_weights, part_size, gradient);
   });
 }
 
@@ -141,7 +142,7 @@ void LinearPasses<T>::backward_by_images(Team& team, const BackwardPass& pass) {
       add(more, weight_.size, partial(group));
     }
   });
-  add_groups(team, team.shared(), slices.groups(), gradient);
+  add_groups(team, team.shared(), slices.groups(), pass.use, gradient);
 }
 
 template <class T>

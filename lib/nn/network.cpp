@@ -118,7 +118,7 @@ std::span<const float> Network::forward(std::span<const float> images, std::size
 
 double Network::train_micro_batch(std::span<const float> images,
                                   std::span<const std::uint8_t> labels, double weight,
-                                  std::span<float> gradient) {
+                                  std::span<float> gradient, GradientUse use) {
   check(gradient.size() == parameter_count(), "there is a gradient for every parameter");
   const SingleThreadScope single_thread;
   const int classes = model_.num_classes();
@@ -133,7 +133,8 @@ double Network::train_micro_batch(std::span<const float> images,
   for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer)
     (*layer)->backward(team_, {.images = static_cast<int>(labels.size()),
                                .parameters = parameters_,
-                               .gradient = gradient});
+                               .gradient = gradient,
+                               .use = use});
   return softmax_loss(logits, labels, classes).loss_sum / static_cast<double>(labels.size());
 }
 

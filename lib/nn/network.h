@@ -42,10 +42,10 @@ class Network {
   /// changed. The arrays must stay where they are until then.
   void load(std::span<const float> parameters, std::span<float> statistics);
 
-  /// Adds weight * (gradient of the mean loss of these images) to `gradient`, updates the running
+  /// Puts weight * (gradient of the mean loss of these images) into `gradient`, updates the running
   /// statistics, and returns the mean loss. `images` are [image][C][H][W]; 1 .. max_images of them.
   double train_micro_batch(std::span<const float> images, std::span<const std::uint8_t> labels,
-                           double weight, std::span<float> gradient);
+                           double weight, std::span<float> gradient, GradientUse use);
 
   /// Loss and number of correct predictions under the running statistics.
   Evaluation evaluate(std::span<const float> images, std::span<const std::uint8_t> labels);

@@ -25,13 +25,16 @@ int SliceGroups::first_slice(int group) const {
   return (sum + unit - 1) / unit;
 }
 
-void add_groups(Team& team, std::span<const float> partial, int groups, std::span<float> gradient) {
+void add_groups(Team& team, std::span<const float> partial, int groups, GradientUse use,
+                std::span<float> gradient) {
   constexpr std::size_t kPiece = 16384;
   const std::size_t pieces = (gradient.size() + kPiece - 1) / kPiece;
   team.for_each(static_cast<int>(pieces), Phase::kWeights, [&](int piece, Thread&) {
     const std::size_t first = static_cast<std::size_t>(piece) * kPiece;
     const std::size_t count = std::min(kPiece, gradient.size() - first);
-    for (int group = 0; group < groups; ++group)
+    if (use == GradientUse::kReplace)
+      std::copy_n(partial.data() + first, count, gradient.data() + first);
+    for (int group = use == GradientUse::kReplace ? 1 : 0; group < groups; ++group)
       add(partial.data() + static_cast<std::size_t>(group) * gradient.size() + first, count,
           gradient.data() + first);
   });

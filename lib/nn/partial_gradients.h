@@ -29,8 +29,9 @@ class SliceGroups {
   int images_, per_slice_, slices_, groups_;
 };
 
-/// gradient += partial gradients of all groups, one after the other. `partial` holds them one
-/// behind the other, each as long as `gradient`.
-void add_groups(Team& team, std::span<const float> partial, int groups, std::span<float> gradient);
+/// The partial gradients of all groups, one after the other, added to `gradient` or in its place.
+/// `partial` holds them one behind the other, each as long as `gradient`.
+void add_groups(Team& team, std::span<const float> partial, int groups, GradientUse use,
+                std::span<float> gradient);
 
 }  // namespace localbatch

@@ -120,8 +120,8 @@ void accumulate_weight_gradient(const Points& input, int channels, const Points&
                                 int filters, int tiles, int first_channel, int first_output,
                                 bool add, float* block);
 
-/// G^T (block) G added to the tensor `gradient` of the layer.
-void add_weight_gradient(const float* block, int channels, int filters, int first_channel,
-                         int first_output, float* gradient);
+/// G^T (block) G into the tensor `gradient` of the layer; added to what is there if `add`.
+void write_weight_gradient(const float* block, int channels, int filters, int first_channel,
+                           int first_output, bool add, float* gradient);
 
 }  // namespace localbatch::winograd

@@ -154,11 +154,11 @@ class WinogradLayer final : public Layer {
       for (int index = first; index < last; ++index)
         backward_slice(slices.slice(index), index > first, sums, thread);
       float* const gradient = partial.data() + static_cast<std::size_t>(group) * weight_.size;
-      std::fill_n(gradient, weight_.size, 0.0F);
       for (int block = 0; block < operator_.gradient_blocks(); ++block)
-        operator_.add_to_gradient(block, sums + sums_at(block), gradient);
+        operator_.write_gradient(block, sums + sums_at(block), GradientUse::kReplace, gradient);
     });
-    add_groups(team, partial, slices.groups(), pass.gradient.subspan(weight_.offset, weight_.size));
+    add_groups(team, partial, slices.groups(), pass.use,
+               pass.gradient.subspan(weight_.offset, weight_.size));
   }
 
   void backward_slice(Images images, bool add, float* sums, Thread& thread) const {
@@ -221,7 +221,7 @@ class WinogradLayer final : public Layer {
                                         : kept_sums + sums_at(block);
       operator_.accumulate(block, input, diff, stretch.first > 0 && !by_channels(), sums);
       if (stretch.first + stretch.count == pass.images)
-        operator_.add_to_gradient(block, sums, pass.gradient.data() + weight_.offset);
+        operator_.write_gradient(block, sums, pass.use, pass.gradient.data() + weight_.offset);
     };
     team.for_each(data_blocks + operator_.gradient_blocks(), Phase::kBackwardWeights,
                   [&](int work, Thread& thread) {

@@ -130,10 +130,11 @@ void WinogradOperator::accumulate(int block, const Points& input, const Points& 
                                        sums);
 }
 
-void WinogradOperator::add_to_gradient(int block, const float* sums, float* gradient) const {
-  winograd::add_weight_gradient(sums, channels(), filters(),
-                                block % channel_blocks() * winograd::kGradientChannels,
-                                block / channel_blocks() * winograd::kOutputBlock, gradient);
+void WinogradOperator::write_gradient(int block, const float* sums, GradientUse use,
+                                      float* gradient) const {
+  winograd::write_weight_gradient(
+      sums, channels(), filters(), block % channel_blocks() * winograd::kGradientChannels,
+      block / channel_blocks() * winograd::kOutputBlock, use == GradientUse::kAdd, gradient);
 }
 
 template void WinogradOperator::convolve(Direction, const Points&, int, bool, float*,

@@ -70,7 +70,7 @@ class WinogradOperator {
   /// floats.
   int gradient_blocks() const;
   void accumulate(int block, const Points& input, const Points& diff, bool add, float* sums) const;
-  void add_to_gradient(int block, const float* sums, float* gradient) const;
+  void write_gradient(int block, const float* sums, GradientUse use, float* gradient) const;
 
   const winograd::Image& src_image() const { return src_; }
   const winograd::Image& dst_image() const { return dst_; }

@@ -64,9 +64,9 @@ void transform_kernels(const float* kernels, const float* next, float* points, i
   }
 }
 
-/// Adds G^T m G for one input channel to kernels [3][3] that lie kBlockSize apart. Asks for those
-/// of the next block of channels.
-void add_kernel(const float* points, float* kernels) {
+/// G^T m G for one input channel into kernels [3][3] that lie kBlockSize apart, or added to them.
+/// Asks for those of the next block of channels.
+void write_kernel(const float* points, bool add, float* kernels) {
   constexpr Index kPlane = Index{kGradientChannels} * kOutputBlock;
   Vector rows[kKernel][kPatch];
   for (Index i = 0; i < kPatch; ++i) {
@@ -81,7 +81,7 @@ void add_kernel(const float* points, float* kernels) {
     for (Index r = 0; r < kKernel; ++r) {
       float* const weight = kernels + (r * kKernel + s) * kBlockSize;
       __builtin_prefetch(weight + kKernelSize * kBlockSize, 1);
-      store(weight, load(weight) + column[r]);
+      store(weight, add ? load(weight) + column[r] : column[r]);
     }
   }
 }
@@ -122,15 +122,15 @@ void transform_weights(const float* weights, int channels, int filters, Directio
   }
 }
 
-void add_weight_gradient(const float* block, int channels, int filters, int first_channel,
-                         int first_output, float* gradient) {
+void write_weight_gradient(const float* block, int channels, int filters, int first_channel,
+                           int first_output, bool add, float* gradient) {
   const int num_channels = std::min(kGradientChannels, channels - first_channel);
   const int width = std::min(kOutputBlock, filters - first_output);
   for (Index output = 0; output < width; output += kChannelBlock) {
     for (Index channel = 0; channel < num_channels; ++channel) {
-      add_kernel(block + channel * kOutputBlock + output,
-                 gradient + kernels_at(channels, first_channel + channel, first_output + output) +
-                     channel % kBlock * kBlock);
+      write_kernel(block + channel * kOutputBlock + output, add,
+                   gradient + kernels_at(channels, first_channel + channel, first_output + output) +
+                       channel % kBlock * kBlock);
     }
   }
 }

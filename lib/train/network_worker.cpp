@@ -38,15 +38,14 @@ double NetworkWorker::local_step(int local_batch_size, double learning_rate) {
   const SlotPool::Lease slot = borrow_slot();
   slot->network.load(parameters_.span(), statistics_.span());
   const PieceRunner run_pieces = slot->network.piece_runner();
-  run_pieces(gradient_.size(), [this](std::size_t first, std::size_t last) {
-    std::ranges::fill(gradient_.span().subspan(first, last - first), 0.0F);
-  });
   double loss = 0;
-  for (int done = 0; done < local_batch_size;) {
-    const int images = std::min(setup_.micro_batch, local_batch_size - done);
+  int micro_batches = (local_batch_size + setup_.micro_batch - 1) / setup_.micro_batch;
+  for (int done = 0; done < local_batch_size; --micro_batches) {
+    const int images = (local_batch_size - done + micro_batches - 1) / micro_batches;
     const double weight = static_cast<double>(images) / local_batch_size;
     draw_images(*slot, static_cast<std::size_t>(images));
-    loss += weight * add_gradient(*slot, static_cast<std::size_t>(images), weight);
+    const GradientUse use = done == 0 ? GradientUse::kReplace : GradientUse::kAdd;
+    loss += weight * compute_gradient(*slot, static_cast<std::size_t>(images), weight, use);
     done += images;
   }
   const Stopwatch::Scope timed(seconds_.optimizer);
@@ -65,13 +64,14 @@ void NetworkWorker::draw_images(ExecutionSlot& slot, std::size_t images) {
   }
 }
 
-double NetworkWorker::add_gradient(ExecutionSlot& slot, std::size_t images, double weight) {
+double NetworkWorker::compute_gradient(ExecutionSlot& slot, std::size_t images, double weight,
+                                       GradientUse use) {
   const Stopwatch::Scope timed(seconds_.gradient);
   Network& network = slot.network;
   const double forward = network.forward_seconds(), backward = network.backward_seconds();
-  const double loss =
-      network.train_micro_batch(slot.images.span().first(images * setup_.dataset.shape.size()),
-                                std::span(slot.labels).first(images), weight, gradient_.span());
+  const double loss = network.train_micro_batch(
+      slot.images.span().first(images * setup_.dataset.shape.size()),
+      std::span(slot.labels).first(images), weight, gradient_.span(), use);
   seconds_.forward += network.forward_seconds() - forward;
   seconds_.backward += network.backward_seconds() - backward;
   return loss;

@@ -43,7 +43,9 @@ class NetworkWorker final : public Worker {
   NetworkWorker(const TrainingSetup& setup, int worker, int num_workers);
 
   /// Local batches of any size: micro-batches are drawn and their gradients added with weights
-  /// n_i/b, so memory does not depend on the local batch size. Batch norm sees micro-batches.
+  /// n_i/b, so memory does not depend on the local batch size. There are as few as possible, and
+  /// their sizes differ by one image at most: batch norm sees micro-batches, and would make
+  /// nonsense of a few images that are left over.
   double local_step(int local_batch_size, double learning_rate) override;
 
   std::span<float> parameters() override { return parameters_.span(); }
@@ -73,7 +75,7 @@ class NetworkWorker final : public Worker {
   /// Fills the slot with the next `images` training images of this worker.
   void draw_images(ExecutionSlot& slot, std::size_t images);
   /// Of these images; returns their mean loss.
-  double add_gradient(ExecutionSlot& slot, std::size_t images, double weight);
+  double compute_gradient(ExecutionSlot& slot, std::size_t images, double weight, GradientUse use);
 
   const TrainingSetup& setup_;
   Sampler sampler_;

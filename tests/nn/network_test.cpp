@@ -91,9 +91,9 @@ TEST_CASE("micro-batches weighted by their share add up to one batch") {
     for (std::size_t first = 0; first < kImages; first += size) {
       const std::size_t count = std::min(size, kImages - first);
       const double weight = static_cast<double>(count) / kImages;
-      loss += weight * network.train_micro_batch(batch.images(first, count),
-                                                 batch.some_labels(first, count), weight,
-                                                 parts.gradient);
+      loss += weight * network.train_micro_batch(
+                           batch.images(first, count), batch.some_labels(first, count), weight,
+                           parts.gradient, first == 0 ? GradientUse::kReplace : GradientUse::kAdd);
     }
     CHECK(loss == doctest::Approx(whole_loss).epsilon(1e-7));
     CHECK(relative_distance(parts.gradient, whole.gradient) < 1e-6);
@@ -106,8 +106,11 @@ TEST_CASE("a micro-batch adds to the gradient") {
   TestWorker once(network, 1), thrice(network, 1);
   once.compute_gradient(network, batch);
   network.load(thrice.parameters, thrice.statistics);
-  for (const double weight : {0.5, 2.0, 0.5})
-    network.train_micro_batch(batch.pixels, batch.labels, weight, thrice.gradient);
+  network.train_micro_batch(batch.pixels, batch.labels, 0.5, thrice.gradient,
+                            GradientUse::kReplace);
+  for (const double weight : {2.0, 0.5})
+    network.train_micro_batch(batch.pixels, batch.labels, weight, thrice.gradient,
+                              GradientUse::kAdd);
   for (float& value : once.gradient) value *= 3;
   CHECK(relative_distance(thrice.gradient, once.gradient) < 1e-6);
 }

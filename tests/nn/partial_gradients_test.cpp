@@ -74,8 +74,13 @@ TEST_CASE("groups are added to the gradient one after the other, with any number
         CAPTURE(threads);
         Team team(threads);
         std::vector<float> gradient = before;
-        add_groups(team, partial, groups, gradient);
+        add_groups(team, partial, groups, GradientUse::kAdd, gradient);
         CHECK(gradient == expected);
+        // From zero, additions are the same as without the array.
+        std::vector<float> added(size), replaced(size, 1e30F);
+        add_groups(team, partial, groups, GradientUse::kAdd, added);
+        add_groups(team, partial, groups, GradientUse::kReplace, replaced);
+        CHECK(replaced == added);
       }
     }
 }

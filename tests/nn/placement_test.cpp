@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -9,7 +10,8 @@
 
 using namespace localbatch;
 
-// What must not change a bit: threads, and the micro-batches that came before.
+// What must not change a bit: threads, the micro-batches that came before, and what the array of
+// the gradient held.
 
 namespace {
 
@@ -78,6 +80,17 @@ Result train(Network& network, const TestBatch& batch, std::span<const float> pa
   return {loss, worker.gradient, worker.statistics};
 }
 
+/// Adds to a gradient of zeros what `train` writes over one of NaN.
+[[maybe_unused]] Result train_from_zero(Network& network, const TestBatch& batch,
+                                        std::span<const float> parameters) {
+  TestWorker worker(network, parameters);
+  std::ranges::fill(worker.gradient, 0.0F);
+  network.load(worker.parameters, worker.statistics);
+  const double loss =
+      network.train_micro_batch(batch.pixels, batch.labels, 1, worker.gradient, GradientUse::kAdd);
+  return {loss, worker.gradient, worker.statistics};
+}
+
 std::string name_of(const Case& c) {
   return "ResNet-" + c.depth + (c.precision == Precision::kBfloat16 ? " bf16" : " f32") +
          (c.winograd ? " Winograd " : " direct ") + c.shortcut;
@@ -95,6 +108,7 @@ TEST_CASE("every way of execution gives the same bits with one and with several 
     const Result expected = train(alone, batch, parameters);
     CHECK(squared_norm(expected.gradient) > 0);
     CHECK(all_finite(expected.gradient));
+    CHECK(train_from_zero(alone, batch, parameters) == expected);
     for (const int threads : {3, 4}) {
       if (threads == 3 && c.depth != "20") continue;
       CAPTURE(threads);

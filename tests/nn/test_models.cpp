@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/make_node.h"
 #include "core/random.h"
@@ -50,7 +51,7 @@ std::vector<float> repetitive_parameters(const Model& model) {
 TestWorker::TestWorker(const Network& network, std::span<const float> canonical)
     : parameters(network.parameter_count()),
       statistics(network.statistics_count()),
-      gradient(network.parameter_count()) {
+      gradient(network.parameter_count(), std::numeric_limits<float>::quiet_NaN()) {
   initialize_statistics(network.model(), statistics);
   network.from_canonical(canonical, parameters);
 }
@@ -58,7 +59,7 @@ TestWorker::TestWorker(const Network& network, std::span<const float> canonical)
 TestWorker::TestWorker(const Network& network, std::uint64_t seed)
     : parameters(network.parameter_count()),
       statistics(network.statistics_count()),
-      gradient(network.parameter_count()) {
+      gradient(network.parameter_count(), std::numeric_limits<float>::quiet_NaN()) {
   std::vector<float> canonical(parameters.size());
   initialize_parameters(network.model(), seed, canonical);
   initialize_statistics(network.model(), statistics);
@@ -66,9 +67,8 @@ TestWorker::TestWorker(const Network& network, std::uint64_t seed)
 }
 
 double TestWorker::compute_gradient(Network& network, const TestBatch& batch) {
-  std::ranges::fill(gradient, 0.0F);
   network.load(parameters, statistics);
-  return network.train_micro_batch(batch.pixels, batch.labels, 1, gradient);
+  return network.train_micro_batch(batch.pixels, batch.labels, 1, gradient, GradientUse::kReplace);
 }
 
 std::vector<float> TestWorker::canonical_gradient(const Network& network) const {

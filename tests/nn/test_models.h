@@ -36,7 +36,7 @@ struct TestBatch {
 /// numbers over and over, because drawing millions would take longer than what is tested.
 std::vector<float> repetitive_parameters(const Model& model);
 
-/// The arrays of one worker, initialized; parameters in the network's own order.
+/// The arrays of one worker, initialized; parameters in the network's own order, the gradient NaN.
 struct TestWorker {
   TestWorker(const Network& network, std::uint64_t seed);
   /// With these parameters, given in canonical order.

@@ -212,7 +212,7 @@ Values weight_gradient(const Layer& layer, const std::vector<T>& input, const st
       if (first < tiles)
         accumulate_weight_gradient(x.points_from(first), layer.channels, d.points_from(first),
                                    layer.filters, tiles - first, c, k, true, block.data());
-      add_weight_gradient(block.data(), layer.channels, layer.filters, c, k, result.data());
+      write_weight_gradient(block.data(), layer.channels, layer.filters, c, k, true, result.data());
     }
   }
   for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = result[blocked_weight(i, layer)];
