@@ -88,8 +88,8 @@ void read_batch_size(Options& options, Experiment& experiment) {
       {.fallback = 64,
        .min = 1,
        .max = 4096,
-       .meaning = "images that the network sees at once; larger local batches are added up, "
-                  "batch norm takes its statistics over a micro-batch"});
+       .meaning = "most images that the network sees at once; larger local batches are added up "
+                  "from equal parts, and batch norm takes its statistics over such a micro-batch"});
   Options controller = options.part("batch_size_controller",
                                     "the rule that says how large the next local batch should be");
   experiment.method.limits = read_batch_size_limits(batch_size, controller);

@@ -120,6 +120,17 @@ TEST_CASE("micro-batches of 16, 32 and 64 give the same step without batch norm,
   CHECK(largest_difference(parameters_after({.micro_batch = 100}, 99, 3, 1), whole) > 1e-4);
 }
 
+TEST_CASE("batch norm sees micro-batches of equal size, not a few images that are left over") {
+  const auto of_micro_batch = [](int micro_batch) {
+    return parameters_after({.model = make_batch_norm_model(), .micro_batch = micro_batch}, 65, 1,
+                            1);
+  };
+  // 65 = 33 + 32 under either limit.
+  const std::vector<float> halves = of_micro_batch(33);
+  CHECK(largest_difference(of_micro_batch(64), halves) < 1e-6);
+  CHECK(largest_difference(of_micro_batch(65), halves) > 1e-5);
+}
+
 TEST_CASE("local batches that change at every step have the gradients of batches in one piece") {
   const Dataset dataset = make_dataset(101, 10);
   const auto gradients_of = [&](int micro_batch) {
