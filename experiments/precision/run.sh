@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Runs the nine cells of this page's table. Usage: run.sh LOCALBATCH OUTPUT
+# Runs the nine cells of this page's table, JOBS at a time (default: one per core).
+# Usage: run.sh LOCALBATCH OUTPUT
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 for seed in 1 2 3; do
-  for cell in "precision=f32 winograd=true" "precision=bf16 winograd=true" "precision=f32 winograd=false"; do
-    read -r precision winograd <<<"$cell"
-    "$1" run "$here/resnet20.yaml" --output "$2" --set seed="$seed" --set "$precision" --set "$winograd"
+  for cell in "f32 true" "bf16 true" "f32 false"; do
+    echo "$seed $cell"
   done
-done
+done | xargs -P "${JOBS:-$(nproc)}" -L 1 bash -c '
+  "$0" run "$1" --output "$2" --set seed="$3" --set precision="$4" --set winograd="$5"' \
+  "$1" "$here/resnet20.yaml" "$2"

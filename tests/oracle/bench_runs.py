@@ -92,7 +92,7 @@ def call(command):
 
 
 def samples_of(row, workers):
-    return workers * int(row["local_batch_size"]) * int(row["local_steps"])
+    return workers * int(row["local_batch_size"]) * int(row["sync_interval"])
 
 
 def rate(rows, workers):
@@ -102,7 +102,7 @@ def rate(rows, workers):
 
 
 def mean_batch(rows):
-    steps = sum(int(row["local_steps"]) for row in rows)
+    steps = sum(int(row["sync_interval"]) for row in rows)
     return sum(samples_of(row, 1) for row in rows) / steps
 
 
