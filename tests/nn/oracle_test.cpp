@@ -23,7 +23,8 @@ using namespace localbatch;
 // some are always that close. So biases of batch norm are near +b and -b in turn, which leaves few
 // values near zero, and the seeds are those where none is: the smallest input of any ReLU is
 // `margin` times the f32 error of its layer. There, rounding alone separates f32 from double, and
-// we ask that ours is of PyTorch's size in every tensor.
+// we ask that ours is of PyTorch's size in every tensor. Large biases make everybody's error
+// larger; ResNet-20 on few images has a seed that needs none.
 
 namespace {
 
@@ -36,7 +37,8 @@ struct Case {
   std::string depth;
   std::size_t images;
   std::uint64_t seed;
-  double bias;  ///< distance of batch-norm biases from zero
+  double bias;        ///< distance of batch-norm biases from zero
+  double f32_median;  ///< allowed for our f32 error, over tensors
 };
 
 /// center + half_width (2u - 1), with the same bits as in the script: one product, exact or
@@ -193,7 +195,8 @@ void report(const Case& what, const Reference& reference, const std::string& how
       *std::ranges::max_element(errors.ours), *std::ranges::max_element(theirs)));
 }
 
-/// In f32 our error is of the size of PyTorch's in every tensor: at most `factor` times as large.
+/// In f32 our error is of the size of PyTorch's in every tensor: at most `factor` times as large,
+/// and half of that in the median.
 /// PyTorch's is taken as its median over tensors where it was luckier than that: luck differs
 /// between instruction sets.
 void compare_f32(const Case& what, const Network& network, const Gradient& ours,
@@ -207,7 +210,8 @@ void compare_f32(const Case& what, const Network& network, const Gradient& ours,
     CAPTURE(errors.names[i]);
     CHECK(errors.ours[i] <= factor * std::max(errors.pytorch[i], usual));
   }
-  CHECK(median(errors.ours) <= 1.5 * usual);
+  CHECK(median(errors.ours) <= factor / 2 * usual);
+  CHECK(median(errors.ours) < what.f32_median);
   report(what, reference, how, errors, errors.pytorch);
 }
 
@@ -256,13 +260,14 @@ void check_against_pytorch(const Case& what) {
 }  // namespace
 
 TEST_CASE("the gradient of ResNet-20 equals PyTorch's") {
-  check_against_pytorch({"resnet20", "20", 16, 3, 3.0});
+  check_against_pytorch({"resnet20", "20", 16, 3, 3.0, 1e-5});
+  check_against_pytorch({"resnet20_unbiased", "20", 4, 52, 0.0, 5e-6});
 }
 
 TEST_CASE("the gradient of ResNet-18 equals PyTorch's") {
-  check_against_pytorch({"resnet18", "18", 8, 1, 3.0});
+  check_against_pytorch({"resnet18", "18", 8, 1, 3.0, 5e-6});
 }
 
 TEST_CASE("the gradient of ResNet-50 equals PyTorch's") {
-  check_against_pytorch({"resnet50", "50", 8, 1, 4.0});
+  check_against_pytorch({"resnet50", "50", 2, 5, 2.5, 5e-6});
 }

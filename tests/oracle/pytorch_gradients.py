@@ -30,7 +30,12 @@ IMAGES, LABELS = 1_000_000, 1_000_001  # streams beside those of the tensors
 SAMPLES = 32
 
 # name: (images, seed, distance of batch-norm biases from zero); the same in oracle_test.cpp
-NETWORKS = {"resnet20": (16, 3, 3.0), "resnet18": (8, 1, 3.0), "resnet50": (8, 1, 4.0)}
+NETWORKS = {
+    "resnet20": (16, 3, 3.0),
+    "resnet20_unbiased": (4, 52, 0.0),
+    "resnet18": (8, 1, 3.0),
+    "resnet50": (2, 5, 2.5),
+}
 
 
 def philox(counter, key):
@@ -124,7 +129,7 @@ def write(name, folder, full):
     # below(10) would reject products whose low word is below 2^32 mod 10 = 6: once in 7e8 draws.
     labels = (random_words(seed, LABELS, batch) * numpy.uint64(10)) >> numpy.uint64(32)
     labels = torch.from_numpy(labels.astype(numpy.int64))
-    network = pytorch_networks.make_network(name, relu)
+    network = pytorch_networks.make_network(name.split("_")[0], relu)
     fill(network, seed, bias)
     _, half, _ = gradients(network, images, labels, torch.float32, autocast=True)
     _, single, single_seen = gradients(network, images, labels, torch.float32)
