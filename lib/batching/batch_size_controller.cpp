@@ -9,6 +9,9 @@
 namespace localbatch {
 
 BatchSizeControllerMade make_fixed(Options& options);               // fixed.cpp
+BatchSizeControllerMade make_stagewise(Options& options);           // stagewise.cpp
+BatchSizeControllerMade make_linear(Options& options);              // linear.cpp
+BatchSizeControllerMade make_geometric(Options& options);           // geometric.cpp
 BatchSizeControllerMade make_norm_test(Options& options);           // norm_test.cpp
 BatchSizeControllerMade make_inner_product_test(Options& options);  // inner_product_test.cpp
 
@@ -16,6 +19,8 @@ std::string_view to_string(Reason reason) {
   switch (reason) {
     case Reason::kFixed:
       return "fixed";
+    case Reason::kSchedule:
+      return "schedule";
     case Reason::kNotDue:
       return "not_due";
     case Reason::kPass:
@@ -42,9 +47,16 @@ std::string_view to_string(Reason reason) {
   broken("a reason is one of its enumerators");
 }
 
+bool wishes_size(Reason reason) {
+  return reason == Reason::kPass || reason == Reason::kGrow || reason == Reason::kSchedule;
+}
+
 std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table() {
-  static constexpr std::array<PartRow<BatchSizeControllerMade>, 3> kTable{{
+  static constexpr std::array<PartRow<BatchSizeControllerMade>, 6> kTable{{
       {"fixed", "the initial batch size throughout", make_fixed},
+      {"stagewise", "a batch size for each stage of the run", make_stagewise},
+      {"linear", "a straight line in samples from the initial batch size", make_linear},
+      {"geometric", "multiplied by a factor every so many samples", make_geometric},
       {"norm_test", "the variance of the mean gradient against its squared norm (Byrd et al. 2012)",
        make_norm_test},
       {"inner_product_test",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@ namespace localbatch {
 /// say, the second what the limits made of it.
 enum class Reason {
   kFixed,         ///< no test: the controller keeps the batch size
+  kSchedule,      ///< no test: the controller follows a schedule
   kNotDue,        ///< a test exists but not in this round
   kPass,          ///< the test passed
   kGrow,          ///< it failed, and the batch size grows to what it wanted
@@ -29,6 +31,9 @@ enum class Reason {
 };
 std::string_view to_string(Reason reason);
 
+/// Whether a wish for this reason has a batch size of its own: kPass, kGrow, kSchedule.
+bool wishes_size(Reason reason);
+
 /// One inequality of a test: it passes when statistic <= threshold.
 struct Inequality {
   double statistic = 0;
@@ -39,7 +44,8 @@ struct Inequality {
 
 /// What a controller makes of one round's statistics.
 struct Wish {
-  /// The smallest one that passes, not rounded; no meaning unless kPass or kGrow.
+  /// The smallest one that passes, or the schedule's, not rounded; no meaning unless kPass, kGrow
+  /// or kSchedule.
   double local_batch_size = 0;
   Reason reason = Reason::kFixed;
   /// The norm or inner-product test.
@@ -48,21 +54,29 @@ struct Wish {
   std::optional<Inequality> orthogonality = std::nullopt;
 };
 
+/// What a controller may look at beside statistics when a round ends.
+struct BatchContext {
+  int local_batch_size = 1;  ///< of this round
+  int initial_local_batch_size = 1;
+  std::int64_t samples = 0;  ///< processed by all workers together
+};
+
 /// The rule that says how large the next local batch should be. Pure: no model, no communication,
 /// no clock, no state.
 class BatchSizeController {
  public:
   virtual ~BatchSizeController() = default;
 
-  /// Whether `wish` looks at statistics at all; without, no gradient is communicated.
+  /// Whether `wish` looks at statistics at all; without, no gradient is communicated, and it is
+  /// given empty ones.
   virtual bool needs_statistics() const = 0;
 
-  virtual Wish wish(int local_batch_size, const GradientStatistics& statistics) const = 0;
+  virtual Wish wish(const BatchContext& round, const GradientStatistics& statistics) const = 0;
 };
 
 using BatchSizeControllerMade = std::shared_ptr<const BatchSizeController>;
 
-/// fixed, norm_test, inner_product_test.
+/// fixed, stagewise, linear, geometric, norm_test, inner_product_test.
 std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table();
 
 /// What every test refuses to judge: kTooFewChunks, kNonFinite, kZeroGradient, in this order, or

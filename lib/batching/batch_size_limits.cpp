@@ -64,8 +64,7 @@ BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller)
 
 BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_size,
                                const Wish& wish) {
-  if (wish.reason != Reason::kPass && wish.reason != Reason::kGrow)
-    return {local_batch_size, wish.reason};
+  if (!wishes_size(wish.reason)) return {local_batch_size, wish.reason};
 
   const std::int64_t present = local_batch_size;
   std::int64_t next = whole_batch_size(wish.local_batch_size);

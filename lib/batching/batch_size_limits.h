@@ -31,8 +31,8 @@ struct BatchSizeDecision {
 
 /// Rounds a wish up to a whole number once, then applies in this order: monotone, growth limit
 /// (which always leaves room for one more sample), minimum, maximum, multiple. A bound wins over
-/// monotone. A wish that is not the outcome of a test (fixed, not due, too few chunks, ...) keeps
-/// the batch size as it is.
+/// monotone. A wish without a size of its own (fixed, not due, too few chunks, ...) keeps the batch
+/// size as it is.
 BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_size,
                                const Wish& wish);
 

@@ -8,8 +8,9 @@ class Fixed final : public BatchSizeController {
  public:
   bool needs_statistics() const override { return false; }
 
-  Wish wish(int local_batch_size, const GradientStatistics& /*statistics*/) const override {
-    return {.local_batch_size = static_cast<double>(local_batch_size), .reason = Reason::kFixed};
+  Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
+    return {.local_batch_size = static_cast<double>(round.local_batch_size),
+            .reason = Reason::kFixed};
   }
 };
 

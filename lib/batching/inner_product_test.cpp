@@ -16,8 +16,8 @@ class InnerProductTest final : public BatchSizeController {
 
   bool needs_statistics() const override { return true; }
 
-  Wish wish(int local_batch_size, const GradientStatistics& statistics) const override {
-    Wish wish{.local_batch_size = static_cast<double>(local_batch_size)};
+  Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
+    Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};
     if (const auto reason = unusable(statistics)) {
       wish.reason = *reason;
       return wish;
@@ -33,8 +33,8 @@ class InnerProductTest final : public BatchSizeController {
 
     if (noise_hides_gradient(statistics)) {
       wish.reason = Reason::kGrow;
-      wish.local_batch_size =
-          noise_limited_batch_size(local_batch_size, augmented ? std::min(theta_, nu_) : theta_);
+      wish.local_batch_size = noise_limited_batch_size(round.local_batch_size,
+                                                       augmented ? std::min(theta_, nu_) : theta_);
       return wish;
     }
     const bool passes = wish.test->passes() && (!augmented || wish.orthogonality->passes());

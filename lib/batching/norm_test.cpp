@@ -15,8 +15,8 @@ class NormTest final : public BatchSizeController {
 
   bool needs_statistics() const override { return true; }
 
-  Wish wish(int local_batch_size, const GradientStatistics& statistics) const override {
-    Wish wish{.local_batch_size = static_cast<double>(local_batch_size)};
+  Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
+    Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};
     if (const auto reason = unusable(statistics)) {
       wish.reason = *reason;
       return wish;
@@ -25,7 +25,7 @@ class NormTest final : public BatchSizeController {
                            eta_ * eta_ * std::max(statistics.squared_norm, 0.0)};
     wish.reason = wish.test->passes() ? Reason::kPass : Reason::kGrow;
     wish.local_batch_size = noise_hides_gradient(statistics)
-                                ? noise_limited_batch_size(local_batch_size, eta_)
+                                ? noise_limited_batch_size(round.local_batch_size, eta_)
                                 : batch_size_to_pass(*wish.test, statistics);
     return wish;
   }

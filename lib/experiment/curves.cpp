@@ -35,10 +35,6 @@ std::string passing(const RoundRow& row, std::optional<double> PassingParameters
   return cell(passing_parameters(*row.record.statistics).*field);
 }
 
-bool was_tested(const RoundRow& row) {
-  return row.record.wish.reason == Reason::kPass || row.record.wish.reason == Reason::kGrow;
-}
-
 // Seconds are not reproducible; six digits are more than they are worth.
 std::string seconds(double value) { return fmt::format("{:.6f}", value); }
 
@@ -87,12 +83,17 @@ constexpr std::array<CsvColumn<RoundRow>, 25> kRoundColumns{{
      [](Row r) { return passing(r, &PassingParameters::theta); }},
     {"passing_nu", "", "the same for the orthogonality test and nu",
      [](Row r) { return passing(r, &PassingParameters::nu); }},
-    {"wanted_local_batch_size", "samples", "smallest one that passes the test, not rounded",
-     [](Row r) { return was_tested(r) ? cell(r.record.wish.local_batch_size) : std::string(); }},
+    {"wanted_local_batch_size", "samples",
+     "smallest one that passes the test, or the schedule's, not rounded",
+     [](Row r) {
+       const Wish& wish = r.record.wish;
+       return wishes_size(wish.reason) ? cell(wish.local_batch_size) : std::string();
+     }},
     {"next_local_batch_size", "samples", "b of the next round",
      [](Row r) { return cell(r.record.decision.next); }},
     {"reason", "",
-     "why: what the test said (fixed not_due pass grow shrink too_few_chunks zero_gradient "
+     "why: what the test said (fixed schedule not_due pass grow shrink too_few_chunks "
+     "zero_gradient "
      "non_finite), or the limit that had the last word (cap floor rounding growth_limit)",
      [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
     {"method_bytes", "bytes",

@@ -80,7 +80,7 @@ void read_kernels(Options& options, Experiment& experiment) {
 
 void read_batch_size(Options& options, Experiment& experiment) {
   Options batch_size = options.part("batch_size", "samples per worker and local step");
-  experiment.initial_local_batch_size =
+  experiment.method.initial_local_batch_size =
       read_int(batch_size, "initial",
                {.fallback = 32, .min = 1, .max = kNoLimit, .meaning = "b of the first round"});
   experiment.micro_batch = read_int(
@@ -96,11 +96,11 @@ void read_batch_size(Options& options, Experiment& experiment) {
   experiment.method.controller =
       make_part(batch_size_controller_table(), controller, "fixed", "which implementation");
   const BatchSizeLimits& limits = experiment.method.limits;
-  if (experiment.initial_local_batch_size < limits.min ||
-      experiment.initial_local_batch_size > limits.max)
-    batch_size.fail("initial",
-                    fmt::format("found {}, allowed is min .. max = {} .. {}",
-                                experiment.initial_local_batch_size, limits.min, limits.max));
+  if (experiment.method.initial_local_batch_size < limits.min ||
+      experiment.method.initial_local_batch_size > limits.max)
+    batch_size.fail(
+        "initial", fmt::format("found {}, allowed is min .. max = {} .. {}",
+                               experiment.method.initial_local_batch_size, limits.min, limits.max));
 }
 
 }  // namespace

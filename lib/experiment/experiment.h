@@ -32,7 +32,6 @@ struct Experiment {
   InnerOptimizerChoice inner_optimizer;
   OuterOptimizerMaker make_outer_optimizer;
   StatePolicy batch_norm_at_sync = StatePolicy::kAverage;
-  int initial_local_batch_size = 1;
   int micro_batch = 1;
   LocalSgd method;
   std::int64_t evaluate_every_samples = 0;  ///< 0: once per epoch

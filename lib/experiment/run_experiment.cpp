@@ -126,7 +126,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
     NetworkWorker worker(setup, comm.worker(), comm.num_workers());
     const auto outer = experiment.make_outer_optimizer(worker.parameters().size());
     RunRecorder recorder(experiment, folder, worker, comm, run.dataset.train.size(), events);
-    Progress progress{.local_batch_size = experiment.initial_local_batch_size};
+    Progress progress{.local_batch_size = experiment.method.initial_local_batch_size};
     const Outcome outcome = local_sgd(experiment.method, worker, *outer, comm, progress,
                                       [&](const RoundRecord& round) { recorder.observe(round); });
     const std::vector<float> statistics = worker.mean_statistics(comm);

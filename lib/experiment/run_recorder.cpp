@@ -47,7 +47,7 @@ RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::pa
                                : static_cast<std::int64_t>(train_images)),
       next_evaluation_(evaluation_interval_) {
   if (comm.worker() == 0) files_ = std::make_unique<Files>(folder);
-  result_.first_local_batch_size = experiment.initial_local_batch_size;
+  result_.first_local_batch_size = experiment.method.initial_local_batch_size;
 }
 
 RunRecorder::~RunRecorder() = default;

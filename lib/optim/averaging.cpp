@@ -9,7 +9,8 @@ namespace {
 
 class Averaging final : public OuterOptimizer {
  public:
-  void step(std::span<float> global, std::span<const float> mean_local) override {
+  void step(std::span<float> global, std::span<const float> mean_local,
+            double /*learning_rate*/) override {
     check(global.size() == mean_local.size(), "global and local parameters are of one length");
     std::ranges::copy(mean_local, global.begin());
   }

@@ -14,8 +14,10 @@ class OuterOptimizer {
  public:
   virtual ~OuterOptimizer() = default;
 
-  /// `global` holds x_k on entry and x_{k+1} on return.
-  virtual void step(std::span<float> global, std::span<const float> mean_local) = 0;
+  /// `global` holds x_k on entry and x_{k+1} on return. `learning_rate` is that of the round's last
+  /// local step.
+  virtual void step(std::span<float> global, std::span<const float> mean_local,
+                    double learning_rate) = 0;
 
   /// Everything besides `global` that the next step depends on.
   virtual std::span<float> state() = 0;
@@ -23,7 +25,7 @@ class OuterOptimizer {
 
 using OuterOptimizerMaker = std::function<std::unique_ptr<OuterOptimizer>(std::size_t)>;
 
-/// averaging.
+/// averaging, nesterov, slowmo.
 std::span<const PartRow<OuterOptimizerMaker>> outer_optimizer_table();
 
 }  // namespace localbatch

@@ -15,8 +15,11 @@ int local_steps(const LocalSgd& method, const Progress& progress, double lr,
                 std::int64_t global_batch_size) {
   const std::int64_t remaining = method.max_samples - progress.samples;
   const std::int64_t affordable = (remaining + global_batch_size - 1) / global_batch_size;
-  const int H = method.sync_interval(
-      {.round = progress.round, .samples = progress.samples, .learning_rate = lr});
+  const int H = method.sync_interval({.round = progress.round,
+                                      .samples = progress.samples,
+                                      .learning_rate = lr,
+                                      .first_loss = progress.first_loss,
+                                      .last_loss = progress.last_loss});
   return static_cast<int>(std::min<std::int64_t>(H, affordable));
 }
 
@@ -30,8 +33,12 @@ void average_over_workers(RoundRecord& round, Communicator& comm) {
 
 /// What the controller makes of the round; without a test there is a reason all the same.
 Wish wish(const LocalSgd& method, const RoundRecord& round) {
-  if (round.statistics) return method.controller->wish(round.local_batch_size, *round.statistics);
-  return {.reason = method.controller->needs_statistics() ? Reason::kNotDue : Reason::kFixed};
+  if (method.controller->needs_statistics() && !round.statistics)
+    return {.reason = Reason::kNotDue};
+  return method.controller->wish({.local_batch_size = round.local_batch_size,
+                                  .initial_local_batch_size = method.initial_local_batch_size,
+                                  .samples = round.samples},
+                                 round.statistics.value_or(GradientStatistics{}));
 }
 
 }  // namespace
@@ -53,6 +60,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     const bool test =
         method.controller->needs_statistics() && method.limits.due(progress.round + 1, b);
     RoundRecord round{.round = progress.round + 1,
+                      .samples = progress.samples + std::int64_t{M} * b * H,
                       .local_steps = H,
                       .local_batch_size = b,
                       .learning_rate = lr(0)};
@@ -64,7 +72,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
 
     comm.average(x, mean);
     round.drift = squared_distance(x, mean);
-    outer_optimizer.step(x_global, mean);
+    outer_optimizer.step(x_global, mean, lr(H - 1));
     std::ranges::copy(x_global, x.begin());
     worker.synchronize_state(comm);
     average_over_workers(round, comm);
@@ -75,9 +83,10 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     round.decision = apply_limits(method.limits, b, round.wish);
 
     progress = {.round = progress.round + 1,
-                .samples = progress.samples + std::int64_t{M} * b * H,
-                .local_batch_size = round.decision.next};
-    round.samples = progress.samples;
+                .samples = round.samples,
+                .local_batch_size = round.decision.next,
+                .first_loss = progress.round == 0 ? round.loss : progress.first_loss,
+                .last_loss = round.loss};
     observe(round);
     if (!std::isfinite(round.loss) || !std::isfinite(round.drift)) return Outcome::kDiverged;
   }

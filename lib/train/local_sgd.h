@@ -18,6 +18,7 @@ namespace localbatch {
 /// What the experiment chose: everything that all workers share and nobody changes.
 struct LocalSgd {
   std::int64_t max_samples = 0;  ///< budget of all workers together
+  int initial_local_batch_size = 1;
   LearningRate learning_rate;
   SyncInterval sync_interval;
   BatchSizeControllerMade controller;
@@ -30,6 +31,8 @@ struct Progress {
   std::int64_t round = 0;    ///< rounds completed
   std::int64_t samples = 0;  ///< processed by all workers together
   int local_batch_size = 1;  ///< of the next round
+  double first_loss = 0;     ///< of the first round
+  double last_loss = 0;      ///< of the last one
 };
 
 /// What happened in one round; the same on every worker.

@@ -12,7 +12,7 @@ using namespace localbatch;
 TEST_CASE("a fixed batch size is kept, whatever the statistics, and needs none") {
   const auto fixed = controller({{"name", "fixed"}});
   CHECK_FALSE(fixed->needs_statistics());
-  const Wish wish = fixed->wish(48, {});
+  const Wish wish = fixed->wish({48}, {});
   CHECK(wish.reason == Reason::kFixed);
   CHECK(wish.local_batch_size == 48);
   CHECK_FALSE(wish.test);
@@ -25,8 +25,9 @@ TEST_CASE("each reason has a name of its own") {
   for (int i = 0; i <= static_cast<int>(Reason::kGrowthLimit); ++i)
     names.insert(to_string(static_cast<Reason>(i)));
   const std::set<std::string_view> expected{
-      "fixed",         "not_due",    "pass", "grow",  "shrink",   "too_few_chunks",
-      "zero_gradient", "non_finite", "cap",  "floor", "rounding", "growth_limit"};
+      "fixed",  "schedule",       "not_due",       "pass",       "grow",
+      "shrink", "too_few_chunks", "zero_gradient", "non_finite", "cap",
+      "floor",  "rounding",       "growth_limit"};
   CHECK(names == expected);
 }
 
@@ -48,10 +49,11 @@ TEST_CASE("statistics are refused for the first of: too few chunks, not finite, 
 }
 
 TEST_CASE("an unknown controller or key is refused with the nearest name") {
-  CHECK_THROWS_WITH_AS(controller({{"name", "normtest"}}),
-                       "test.yaml:1:1: name: found 'normtest', allowed is fixed | norm_test | "
-                       "inner_product_test (did you mean 'norm_test'?)",
-                       InputError);
+  CHECK_THROWS_WITH_AS(
+      controller({{"name", "normtest"}}),
+      "test.yaml:1:1: name: found 'normtest', allowed is fixed | stagewise | linear "
+      "| geometric | norm_test | inner_product_test (did you mean 'norm_test'?)",
+      InputError);
   CHECK_THROWS_WITH_AS(controller({{"name", "norm_test"}, {"theta", "0.9"}}),
                        "test.yaml:1:1: theta: unknown key, allowed is name | eta (did you mean "
                        "'eta'?)",

@@ -138,7 +138,7 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(read.augmentation.flip);
   CHECK(read.inner_optimizer.at_sync == StatePolicy::kReset);
   CHECK(read.batch_norm_at_sync == StatePolicy::kKeep);
-  CHECK(read.initial_local_batch_size == 10);
+  CHECK(read.method.initial_local_batch_size == 10);
   CHECK(read.micro_batch == 4);
   CHECK(read.evaluate_every_samples == 250);
   CHECK(read.method.max_samples == 1000);

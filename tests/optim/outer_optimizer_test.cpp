@@ -5,17 +5,111 @@
 #include <limits>
 
 #include "core/make_node.h"
+#include "core/random.h"
 
 using namespace localbatch;
 
-TEST_CASE("averaging makes the workers' mean the global parameters, bit by bit, without state") {
-  const Node file = map({{"name", scalar("averaging")}});
+namespace {
+
+std::unique_ptr<OuterOptimizer> make(const std::vector<std::pair<std::string, Node>>& keys,
+                                     std::size_t size) {
+  const Node file = map(keys);
   Options options(file);
-  const auto optimizer = make_part(outer_optimizer_table(), options, "", "")(3);
+  auto optimizer = make_part(outer_optimizer_table(), options, "", "")(size);
   options.finish();
+  return optimizer;
+}
+
+constexpr double kAnyRate = 0.05;
+
+}  // namespace
+
+TEST_CASE("averaging makes the workers' mean the global parameters, bit by bit, without state") {
+  const auto optimizer = make({{"name", scalar("averaging")}}, 3);
   std::vector<float> global{1, 2, 3};
   const std::vector<float> mean{0.1F, -2e30F, std::numeric_limits<float>::denorm_min()};
-  optimizer->step(global, mean);
+  optimizer->step(global, mean, kAnyRate);
   CHECK(global == mean);
   CHECK(optimizer->state().empty());
+}
+
+TEST_CASE("Nesterov and SlowMo with a rate of 1 and without momentum are averaging, bit by bit") {
+  for (const char* const name : {"nesterov", "slowmo"}) {
+    CAPTURE(name);
+    const auto optimizer = make(
+        {{"name", scalar(name)}, {"learning_rate", scalar("1")}, {"momentum", scalar("0")}}, 1000);
+    RandomStream random(1, Purpose::kTest);
+    std::vector<float> global(1000), mean(1000);
+    for (float& value : global) value = random.normal();
+    for (int round = 0; round < 3; ++round) {
+      for (float& value : mean) value = random.normal();
+      optimizer->step(global, mean, kAnyRate * (round + 1));
+      CHECK(global == mean);
+    }
+  }
+}
+
+TEST_CASE("Nesterov's first two rounds follow the formula") {
+  const auto optimizer = make({{"name", scalar("nesterov")},
+                               {"learning_rate", scalar("0.5")},
+                               {"momentum", scalar("0.75")}},
+                              1);
+  std::vector<float> global{8};
+  // Pseudo gradient and buffer 4: 8 - 0.5 (4 + 0.75 4) = 4.5.
+  optimizer->step(global, std::vector<float>{4}, kAnyRate);
+  CHECK(global[0] == 4.5F);
+  CHECK(optimizer->state()[0] == 4);
+  // Pseudo gradient 0.5, buffer 0.75 4 + 0.5 = 3.5: 4.5 - 0.5 (0.5 + 0.75 3.5) = 2.9375.
+  optimizer->step(global, std::vector<float>{4}, kAnyRate);
+  CHECK(global[0] == 2.9375F);
+  CHECK(optimizer->state()[0] == 3.5F);
+}
+
+TEST_CASE("SlowMo's buffer is measured in learning rates") {
+  const auto optimizer = make(
+      {{"name", scalar("slowmo")}, {"learning_rate", scalar("1")}, {"momentum", scalar("0.5")}}, 1);
+  std::vector<float> global{8};
+  // u = 4/0.25 = 16, moved by 0.25 16 = 4.
+  optimizer->step(global, std::vector<float>{4}, 0.25);
+  CHECK(global[0] == 4);
+  // A learning rate of 0 moves no worker: nothing happens, the buffer stays.
+  optimizer->step(global, std::vector<float>{4}, 0);
+  CHECK(global[0] == 4);
+  // u = 0.5 16 + 1/0.125 = 16, moved by 0.125 16 = 2.
+  optimizer->step(global, std::vector<float>{3}, 0.125);
+  CHECK(global[0] == 2);
+}
+
+TEST_CASE("on a quadratic, momentum between rounds gets there in fewer rounds") {
+  // Workers without noise move by 10 % of the distance to 0.
+  const auto rounds_to_get_near = [](const char* momentum) {
+    const auto optimizer = make({{"name", scalar("nesterov")},
+                                 {"learning_rate", scalar("1")},
+                                 {"momentum", scalar(momentum)}},
+                                1);
+    std::vector<float> x{1};
+    int rounds = 0;
+    for (; x[0] > 1e-2F; ++rounds) optimizer->step(x, std::vector<float>{0.9F * x[0]}, kAnyRate);
+    return rounds;
+  };
+  CHECK(rounds_to_get_near("0") == 44);  // 0.9^44 < 0.01
+  CHECK(rounds_to_get_near("0.5") < 25);
+}
+
+TEST_CASE("all outer optimizers can be described, and keep what the next step depends on") {
+  for (const PartRow<OuterOptimizerMaker>& row : outer_optimizer_table()) {
+    CAPTURE(row.name);
+    Options options = Options::describing();
+    const OuterOptimizerMaker maker = row.make(options);
+    for (const Declaration& declared : options.declarations())
+      CHECK_FALSE(declared.meaning.empty());
+    const auto first = maker(2), second = maker(2);
+    std::vector<float> x{1, 2};
+    first->step(x, std::vector<float>{0.5F, 2.5F}, kAnyRate);
+    std::ranges::copy(first->state(), second->state().begin());
+    std::vector<float> y = x;
+    first->step(x, std::vector<float>{0.25F, 3}, 2 * kAnyRate);
+    second->step(y, std::vector<float>{0.25F, 3}, 2 * kAnyRate);
+    CHECK(x == y);
+  }
 }

@@ -34,6 +34,56 @@ TEST_CASE("post-local SGD synchronizes every step until its start, then every H"
   CHECK(interval({.round = 2, .samples = 90000}) == 8);
 }
 
+TEST_CASE("stages of H begin at their milestones") {
+  const auto stages = [](const std::vector<Node>& milestones, const std::vector<Node>& later) {
+    return choose({{"name", scalar("stagewise")},
+                   {"H", scalar("2")},
+                   {"milestones", list(milestones)},
+                   {"H_after", list(later)}});
+  };
+  const SyncInterval interval = stages({scalar("100"), scalar("500")}, {scalar("4"), scalar("16")});
+  CHECK(interval({.samples = 0}) == 2);
+  CHECK(interval({.samples = 99}) == 2);
+  CHECK(interval({.samples = 100}) == 4);
+  CHECK(interval({.samples = 499}) == 4);
+  CHECK(interval({.samples = 500}) == 16);
+  CHECK(interval({.samples = 50000}) == 16);
+  CHECK_THROWS_WITH_AS(
+      stages({scalar("100")}, {scalar("4"), scalar("16")}),
+      "test.yaml:1:1: H_after: found 2 numbers, expected one for each of 1 milestones", InputError);
+  CHECK_THROWS_AS(stages({scalar("7"), scalar("7")}, {scalar("4"), scalar("16")}), InputError);
+}
+
+TEST_CASE("the quadratic rule is the square of alpha over the learning rate, from its start on") {
+  const SyncInterval interval = choose({{"name", scalar("quadratic")},
+                                        {"H", scalar("4")},
+                                        {"alpha", scalar("0.125")},
+                                        {"start_samples", scalar("1000")}});
+  CHECK(interval({.samples = 999, .learning_rate = 1e-9}) == 4);
+  CHECK(interval({.samples = 1000, .learning_rate = 0.125}) == 4);
+  CHECK(interval({.samples = 1000, .learning_rate = 0.0625}) == 4);
+  CHECK(interval({.samples = 1000, .learning_rate = 0.03125}) == 16);
+  CHECK(interval({.samples = 1000, .learning_rate = 0.03}) == 17);  // 17.36
+  CHECK(interval({.samples = 1000, .learning_rate = 0}) == 1'000'000);
+  const SyncInterval cubic =
+      choose({{"name", scalar("quadratic")}, {"alpha", scalar("0.5")}, {"exponent", scalar("3")}});
+  CHECK(cubic({.learning_rate = 0.25}) == 8);
+  const SyncInterval constant =
+      choose({{"name", scalar("quadratic")}, {"alpha", scalar("0")}, {"H", scalar("3")}});
+  CHECK(constant({.learning_rate = 0.25}) == 3);
+  CHECK(constant({.learning_rate = 0}) == 3);
+}
+
+TEST_CASE("AdaComm's H falls with the square root of the loss and ends at 1") {
+  const SyncInterval interval = choose({{"name", scalar("adacomm")}, {"H", scalar("16")}});
+  CHECK(interval({.round = 0}) == 16);
+  CHECK(interval({.round = 1, .first_loss = 2, .last_loss = 2}) == 16);
+  CHECK(interval({.round = 2, .first_loss = 2, .last_loss = 0.5}) == 8);
+  CHECK(interval({.round = 3, .first_loss = 2, .last_loss = 0.45}) == 8);  // 7.59
+  CHECK(interval({.round = 4, .first_loss = 2, .last_loss = 1e-9}) == 1);
+  CHECK(interval({.round = 5, .first_loss = 2, .last_loss = 0}) == 1);
+}
+
 TEST_CASE("H is at least 1 and at most a million") {
   CHECK_THROWS_WITH_AS(choose({{"name", scalar("constant")}, {"H", scalar("0", 2, 4)}}),
                        "test.yaml:2:4: H: found 0, allowed is 1 .. 1000000", InputError);
