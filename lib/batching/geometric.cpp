@@ -15,8 +15,9 @@ class Geometric final : public BatchSizeController {
   bool needs_statistics() const override { return false; }
 
   Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
-    const auto times = static_cast<double>(round.samples / every_samples_);
-    return {.local_batch_size = round.initial_local_batch_size * std::pow(factor_, times),
+    const std::int64_t times = round.samples / every_samples_;
+    return {.local_batch_size =
+                round.initial_local_batch_size * std::pow(factor_, static_cast<double>(times)),
             .reason = Reason::kSchedule};
   }
 
