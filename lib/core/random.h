@@ -14,6 +14,7 @@ enum class Purpose : std::uint32_t {
   kAugmentation = 3,
   kSyntheticTrain = 4,
   kSyntheticTest = 5,
+  kPartition = 6,
   kTest = 1000,
 };
 

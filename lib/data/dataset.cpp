@@ -9,18 +9,16 @@ namespace localbatch {
 
 namespace {
 
-/// Every data set has the key `partition`; its only value is what `Sampler` does.
+/// Every data set has the key `partition`, with those of the partition that it names.
 template <DatasetLoader (*make)(Options&)>
 DatasetLoader make_with_partition(Options& options) {
-  DatasetLoader loader = make(options);
-  options.choice(
-      "partition",
-      {.fallback = "iid",
-       .choices = {"iid"},
-       .meaning =
-           "how workers share the training set; iid: each epoch is one random permutation of "
-           "the whole set, dealt to the workers in turn"});
-  return loader;
+  const DatasetLoader load = make(options);
+  const Partition partition = read_partition(options);
+  return [load, partition] {
+    Dataset dataset = load();
+    dataset.partition = partition;
+    return dataset;
+  };
 }
 
 constexpr PartRow<DatasetLoader> kTable[] = {

@@ -9,6 +9,7 @@
 
 #include "core/image_shape.h"
 #include "core/part_table.h"
+#include "data/partition.h"
 
 namespace localbatch {
 
@@ -28,6 +29,7 @@ struct Dataset {
   /// mean)/stddev.
   std::vector<float> mean, stddev;
   ImageSet train, test;
+  Partition partition = {};  ///< how workers share `train`
 
   /// The bytes of one image.
   std::span<const std::uint8_t> image(const ImageSet& set, std::size_t index) const;

@@ -11,17 +11,25 @@ Sampler::Sampler(std::uint32_t dataset_size, int worker, int num_workers, std::u
   check(0 <= worker && worker < num_workers, "a worker is one of num_workers");
 }
 
+Sampler::Sampler(std::span<const std::uint32_t> share, int worker, std::uint64_t seed)
+    : Sampler(static_cast<std::uint32_t>(share.size()), 0, 1, seed) {
+  stream_ = static_cast<std::uint32_t>(worker) + 1;
+  share_ = share;
+}
+
 void Sampler::draw(std::span<Draw> draws) {
   for (Draw& draw : draws) {
     const std::int64_t position = drawn_ * num_workers_ + worker_;
     const std::int64_t epoch = position / dataset_size_;
     if (epoch != epoch_) {
       order_ = random_permutation(
-          dataset_size_, RandomStream(seed_, Purpose::kShuffle, static_cast<std::uint64_t>(epoch)));
+          dataset_size_,
+          RandomStream(seed_, Purpose::kShuffle, static_cast<std::uint64_t>(epoch), stream_));
       epoch_ = epoch;
     }
+    const std::uint32_t index = order_[static_cast<std::size_t>(position % dataset_size_)];
     draw = {.epoch = static_cast<std::uint32_t>(epoch),
-            .sample = order_[static_cast<std::size_t>(position % dataset_size_)]};
+            .sample = share_.empty() ? index : share_[index]};
     ++drawn_;
   }
 }

@@ -16,10 +16,13 @@ struct Draw {
 /// epoch), are laid end to end, and position s of that sequence belongs to worker s mod
 /// num_workers. So every index is visited exactly once per epoch, also where num_workers does not
 /// divide the set, and what a worker draws is a function of how many samples it has drawn, never of
-/// batch sizes.
+/// batch sizes. A worker with a share of its own draws from that alone in the same way, with
+/// permutations and epochs of its own.
 class Sampler {
  public:
   Sampler(std::uint32_t dataset_size, int worker, int num_workers, std::uint64_t seed);
+  /// Draws from `share`, which must not be empty and stay where it is.
+  Sampler(std::span<const std::uint32_t> share, int worker, std::uint64_t seed);
 
   void draw(std::span<Draw> draws);
 
@@ -32,6 +35,8 @@ class Sampler {
   std::int64_t worker_;
   std::int64_t num_workers_;
   std::uint64_t seed_;
+  std::uint32_t stream_ = 0;  ///< whose permutations: 0, or worker + 1 with a share of its own
+  std::span<const std::uint32_t> share_;
   std::int64_t drawn_ = 0;
   std::int64_t epoch_ = -1;           ///< whose permutation is kept
   std::vector<std::uint32_t> order_;  ///< a cache, rebuilt from (seed, epoch)

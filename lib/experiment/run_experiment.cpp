@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "comm/run_workers.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
 #include "experiment/experiment_file.h"
@@ -20,6 +21,7 @@ namespace {
 struct Prepared {
   Experiment experiment;
   Dataset dataset;
+  Shares shares;
   std::optional<Model> model;
   std::unique_ptr<SlotPool> slots;
   RunStart start;
@@ -31,14 +33,30 @@ Experiment read_request(const RunRequest& request) {
   return read_experiment(Options(file));
 }
 
+void check_nobody_is_left_out(const Shares& shares) {
+  for (std::size_t worker = 0; worker < shares.size(); ++worker)
+    if (shares[worker].empty())
+      fail_input(
+          "dataset.partition: worker {} of {} would get no training image; use fewer workers, "
+          "another seed or a more even partition",
+          worker, shares.size());
+}
+
 Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
-  Prepared run{
-      .experiment = read_request(request), .dataset = {}, .model = {}, .slots = {}, .start = {}};
+  Prepared run{.experiment = read_request(request),
+               .dataset = {},
+               .shares = {},
+               .model = {},
+               .slots = {},
+               .start = {}};
   const Experiment& experiment = run.experiment;
   check_ranks(experiment.workers, processes.num_ranks());
   const HostedWorkers hosted =
       hosted_workers(experiment.workers, processes.rank(), processes.num_ranks());
   run.dataset = experiment.load_dataset();
+  run.shares = run.dataset.partition(run.dataset.train.labels, run.dataset.num_classes,
+                                     experiment.workers, experiment.seed);
+  check_nobody_is_left_out(run.shares);
   run.model = experiment.make_model(run.dataset.shape, run.dataset.num_classes);
   check_kernels_are_used(experiment.kernels, *run.model);
 
@@ -101,6 +119,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
   });
   const Experiment& experiment = run.experiment;
   const TrainingSetup setup{.dataset = run.dataset,
+                            .shares = run.shares,
                             .augmentation = experiment.augmentation,
                             .model = *run.model,
                             .micro_batch = experiment.micro_batch,

@@ -7,10 +7,19 @@
 
 namespace localbatch {
 
+namespace {
+
+Sampler make_sampler(const TrainingSetup& setup, int worker, int num_workers) {
+  if (!setup.shares.empty())
+    return {setup.shares[static_cast<std::size_t>(worker)], worker, setup.seed};
+  return {static_cast<std::uint32_t>(setup.dataset.train.size()), worker, num_workers, setup.seed};
+}
+
+}  // namespace
+
 NetworkWorker::NetworkWorker(const TrainingSetup& setup, int worker, int num_workers)
     : setup_(setup),
-      sampler_(static_cast<std::uint32_t>(setup.dataset.train.size()), worker, num_workers,
-               setup.seed),
+      sampler_(make_sampler(setup, worker, num_workers)),
       parameters_(total_size(parameter_tensors(setup.model))),
       gradient_(parameters_.size()),
       statistics_(total_size(statistics_tensors(setup.model))),

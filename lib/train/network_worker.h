@@ -18,6 +18,7 @@ namespace localbatch {
 /// What the workers of a process share.
 struct TrainingSetup {
   const Dataset& dataset;
+  const Shares& shares;  ///< of all workers; none: all draw from the whole set
   Augmentation augmentation;
   Model model;
   int micro_batch = 1;

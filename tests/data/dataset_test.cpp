@@ -32,11 +32,20 @@ TEST_CASE("the table holds the five data sets") {
         std::vector<std::string>{"cifar10", "cifar100", "mnist", "fashion_mnist", "synthetic"});
 }
 
-TEST_CASE("a partition other than iid is refused") {
-  CHECK(contains(input_error([] {
-                   load({{"name", "synthetic"}, {"partition", "dirichlet"}});
+TEST_CASE("a data set knows how workers are to share it") {
+  const auto shares = [](const std::vector<std::pair<std::string, std::string>>& keys) {
+    const Dataset dataset = load(keys);
+    return dataset.partition(dataset.train.labels, dataset.num_classes, 3, 1);
+  };
+  const std::pair<std::string, std::string> name{"name", "synthetic"}, size{"train_samples", "60"};
+  CHECK(shares({name, size}).empty());
+  CHECK(shares({name, size, {"partition", "by_class"}}).size() == 3);
+  CHECK(contains(input_error([&] {
+                   load({name, {"partition", "by_clas"}});
                  }),
-                 "partition: found 'dirichlet', allowed is iid"));
+                 "partition: found 'by_clas', allowed is iid | by_class | dirichlet | shards (did "
+                 "you mean 'by_class'?)"));
+  CHECK(contains(input_error([&] { load({name, {"partition", "dirichlet"}}); }), "alpha: missing"));
 }
 
 TEST_CASE("a root that is no folder is named together with what was expected in it") {

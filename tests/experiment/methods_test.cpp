@@ -25,7 +25,8 @@ std::set<std::string> used_names() {
     for (const Declaration& part :
          read_experiment(Options(file), /*cpu_has_bfloat16=*/true).resolved)
       for (const Declaration& key : part.parts)
-        if (key.key == "name") used.insert(part.key + " " + key.value);
+        if (key.key == "name" || key.key == "partition")
+          used.insert((key.key == "name" ? part.key : key.key) + " " + key.value);
   }
   return used;
 }
@@ -34,7 +35,7 @@ std::set<std::string> used_names() {
 RunRequest small_request(const ScratchFolder& scratch, const fs::path& file, int ranks) {
   return {.file = file,
           .settings = {"model={name: mlp, hidden_layers: 1, hidden_features: 8}",
-                       "dataset={name: synthetic, train_samples: 500, test_samples: 50}"},
+                       "dataset.train_samples=500", "dataset.test_samples=50"},
           .output = scratch.path() / (file.stem().string() + std::to_string(ranks)),
           .force = false,
           .command_line = {}};
@@ -55,6 +56,7 @@ TEST_CASE("every registered method is used by an experiment file") {
   check_table("outer_optimizer", part_names(outer_optimizer_table()));
   check_table("learning_rate", part_names(learning_rate_table()));
   check_table("sync_interval", part_names(sync_interval_table()));
+  check_table("partition", part_names(partition_table()));
   check_table("batch_size_controller", part_names(batch_size_controller_table()));
 }
 
@@ -78,7 +80,19 @@ TEST_CASE("every method leaves the same bytes on one rank and on three") {
     }
     ++files;
   }
-  CHECK(files >= 9);
+  CHECK(files >= 12);
+}
+
+TEST_CASE("a partition that leaves a worker without images is refused before anything is written") {
+  const ScratchFolder scratch;
+  const RunRequest lonely = request(
+      scratch, tiny_experiment(), "out",
+      {"dataset={name: synthetic, train_samples: 2, test_samples: 1, partition: by_class}"});
+  CHECK_THROWS_WITH_AS(run_alone(lonely),
+                       "dataset.partition: worker 0 of 3 would get no training image; use fewer "
+                       "workers, another seed or a more even partition",
+                       InputError);
+  CHECK_FALSE(fs::exists(scratch.path() / "out"));
 }
 
 }  // namespace localbatch

@@ -64,6 +64,7 @@ struct Case {
   int workers = 1;
   int micro_batch = 64;
   int slots = 1;
+  Shares shares = {};
   std::string_view momentum = "0";
   StatePolicy optimizer_at_sync = StatePolicy::kKeep;
   StatePolicy batch_norm_at_sync = StatePolicy::kKeep;
@@ -74,6 +75,7 @@ template <class Body>
 void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
   SlotPool slots(test.model, {.max_images = test.micro_batch}, test.slots);
   const TrainingSetup setup{.dataset = dataset,
+                            .shares = test.shares,
                             .augmentation = {},
                             .model = test.model,
                             .micro_batch = test.micro_batch,

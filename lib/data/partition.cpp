@@ -1,0 +1,162 @@
+#include "data/partition.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/random.h"
+
+namespace localbatch {
+
+namespace {
+
+/// Indices of the samples of each class, in increasing order.
+std::vector<std::vector<std::uint32_t>> samples_by_class(std::span<const std::uint8_t> labels,
+                                                         int num_classes) {
+  std::vector<std::vector<std::uint32_t>> samples(static_cast<std::size_t>(num_classes));
+  for (std::uint32_t i = 0; i < labels.size(); ++i) samples[labels[i]].push_back(i);
+  return samples;
+}
+
+/// All samples, one class after the other.
+std::vector<std::uint32_t> sorted_by_class(std::span<const std::uint8_t> labels, int num_classes) {
+  std::vector<std::uint32_t> sorted;
+  for (const std::vector<std::uint32_t>& samples : samples_by_class(labels, num_classes))
+    sorted.insert(sorted.end(), samples.begin(), samples.end());
+  return sorted;
+}
+
+/// Piece `index` of `pieces` whose sizes differ by one sample at most.
+std::span<const std::uint32_t> piece(std::span<const std::uint32_t> samples, std::size_t index,
+                                     std::size_t pieces) {
+  const std::size_t first = samples.size() * index / pieces;
+  return samples.subspan(first, samples.size() * (index + 1) / pieces - first);
+}
+
+void append(std::span<const std::uint32_t> samples, std::vector<std::uint32_t>& share) {
+  share.insert(share.end(), samples.begin(), samples.end());
+}
+
+/// The logarithm of a Gamma(shape, 1) variate (Marsaglia and Tsang 2000), which for a small shape
+/// is too small for a number itself.
+double log_gamma_variate(double shape, RandomStream& random) {
+  // Uniform in (0, 1).
+  const auto uniform = [&random] { return double{random.uniform()} + 0x1p-25; };
+  // For a shape below 1, one of shape + 1 times u^(1/shape).
+  const double boost = shape < 1 ? std::log(uniform()) / shape : 0;
+  const double d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3;
+  const double c = 1 / std::sqrt(9 * d);
+  for (;;) {
+    const double x = double{random.normal()};
+    const double v = (1 + c * x) * (1 + c * x) * (1 + c * x);
+    if (v > 0 && std::log(uniform()) < 0.5 * x * x + d - d * v + d * std::log(v))
+      return std::log(d * v) + boost;
+  }
+}
+
+/// Proportions from a symmetric Dirichlet distribution.
+std::vector<double> dirichlet_proportions(double alpha, int count, RandomStream& random) {
+  std::vector<double> proportions(static_cast<std::size_t>(count));
+  for (double& proportion : proportions) proportion = log_gamma_variate(alpha, random);
+  const double largest = *std::ranges::max_element(proportions);
+  double sum = 0;
+  for (double& proportion : proportions) sum += proportion = std::exp(proportion - largest);
+  for (double& proportion : proportions) proportion /= sum;
+  return proportions;
+}
+
+Partition make_iid(Options& /*options*/) {
+  return [](std::span<const std::uint8_t>, int, int, std::uint64_t) { return Shares(); };
+}
+
+Partition make_by_class(Options& /*options*/) {
+  return [](std::span<const std::uint8_t> labels, int num_classes, int num_workers, std::uint64_t) {
+    const std::vector<std::uint32_t> sorted = sorted_by_class(labels, num_classes);
+    Shares shares(static_cast<std::size_t>(num_workers));
+    for (std::size_t worker = 0; worker < shares.size(); ++worker)
+      append(piece(sorted, worker, shares.size()), shares[worker]);
+    return shares;
+  };
+}
+
+/// Hsu, Qi and Brown (2019), class by class.
+Partition make_dirichlet(Options& options) {
+  const double alpha = options.number(
+      "alpha", {.min = 1e-3,
+                .max = 1e6,
+                .meaning = "of the Dirichlet distribution: near 0, each class goes to one worker; "
+                           "large, all workers get the same mixture"});
+  return [alpha](std::span<const std::uint8_t> labels, int num_classes, int num_workers,
+                 std::uint64_t seed) {
+    Shares shares(static_cast<std::size_t>(num_workers));
+    std::uint64_t label = 0;
+    for (const std::vector<std::uint32_t>& samples : samples_by_class(labels, num_classes)) {
+      RandomStream random(seed, Purpose::kPartition, label++);
+      const std::vector<double> proportions = dirichlet_proportions(alpha, num_workers, random);
+      const auto count = static_cast<std::uint32_t>(samples.size());
+      const std::vector<std::uint32_t> order = random_permutation(count, random);
+      double up_to = 0;
+      std::size_t first = 0;
+      for (std::size_t worker = 0; worker < shares.size(); ++worker) {
+        up_to += proportions[worker];
+        const bool last_worker = worker + 1 == shares.size();
+        const std::size_t last =
+            last_worker ? count : std::min<std::size_t>(count, std::llround(up_to * count));
+        for (; first < last; ++first) shares[worker].push_back(samples[order[first]]);
+      }
+    }
+    return shares;
+  };
+}
+
+/// McMahan, Moore, Ramage, Hampson and Aguera y Arcas (2017).
+Partition make_shards(Options& options) {
+  const auto per_worker = static_cast<std::size_t>(options.integer(
+      "shards_per_worker", {.fallback = 2,
+                            .min = 1,
+                            .max = 1'000'000,
+                            .meaning = "pieces that a worker gets of the training set sorted by "
+                                       "class; few pieces, few classes"}));
+  return [per_worker](std::span<const std::uint8_t> labels, int num_classes, int num_workers,
+                      std::uint64_t seed) {
+    const std::vector<std::uint32_t> sorted = sorted_by_class(labels, num_classes);
+    Shares shares(static_cast<std::size_t>(num_workers));
+    const std::size_t shards = shares.size() * per_worker;
+    const std::vector<std::uint32_t> order = random_permutation(
+        static_cast<std::uint32_t>(shards), RandomStream(seed, Purpose::kPartition));
+    for (std::size_t i = 0; i < shards; ++i)
+      append(piece(sorted, order[i], shards), shares[i / per_worker]);
+    return shares;
+  };
+}
+
+constexpr std::array<PartRow<Partition>, 4> kTable{{
+    {"iid", "each epoch is one permutation of the whole set, dealt to the workers in turn",
+     make_iid},
+    {"by_class", "sorted by class and cut: each worker has few classes to itself", make_by_class},
+    {"dirichlet", "each class is shared out by Dirichlet proportions (Hsu et al. 2019)",
+     make_dirichlet},
+    {"shards", "sorted by class, cut into shards, some for each worker (McMahan et al. 2017)",
+     make_shards},
+}};
+
+}  // namespace
+
+std::span<const PartRow<Partition>> partition_table() { return kTable; }
+
+Partition read_partition(Options& options) {
+  const std::string name = options.choice(
+      "partition",
+      {.fallback = "iid",
+       .choices = part_names(partition_table()),
+       .meaning =
+           "how workers share the training set; iid: each epoch is one random permutation of the "
+           "whole set, dealt to the workers in turn; by_class, dirichlet (alpha) and shards "
+           "(shards_per_worker) give each worker samples of its own, which it shuffles in each of "
+           "its epochs"});
+  for (const PartRow<Partition>& row : kTable)
+    if (row.name == name) return row.make(options);
+  broken("a choice is one of the names in its table");
+}
+
+}  // namespace localbatch
