@@ -39,6 +39,7 @@ std::vector<PartDescription> describe_parts() {
   describe_table("inner_optimizer", inner_optimizer_table(), implementations);
   describe_table("outer_optimizer", outer_optimizer_table(), implementations);
   describe_table("learning_rate", learning_rate_table(), implementations);
+  describe_table("learning_rate_coupling", learning_rate_coupling_table(), implementations);
   describe_table("sync_interval", sync_interval_table(), implementations);
   describe_table("batch_size_controller", batch_size_controller_table(), implementations);
 

@@ -141,6 +141,9 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
                                         "averaging", "the rule of a synchronization");
   method.learning_rate = read_part(options, "learning_rate", learning_rate_table(), "constant",
                                    "a function of the samples processed");
+  method.learning_rate_coupling =
+      read_part(options, "learning_rate_coupling", learning_rate_coupling_table(), "none",
+                "what the learning rate does when the local batch grows");
   method.sync_interval = read_part(options, "sync_interval", sync_interval_table(), "constant",
                                    "H, local steps between two synchronizations");
   read_batch_size(options, read);

@@ -53,8 +53,11 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
 
   while (progress.samples < method.max_samples) {
     const int b = progress.local_batch_size;
+    const double coupling =
+        method.learning_rate_coupling(static_cast<double>(b) / method.initial_local_batch_size);
     const auto lr = [&](int h) {
-      return method.learning_rate(progress.samples + std::int64_t{M} * b * h, method.max_samples);
+      return coupling *
+             method.learning_rate(progress.samples + std::int64_t{M} * b * h, method.max_samples);
     };
     const int H = local_steps(method, progress, lr(0), std::int64_t{M} * b);
     const bool test =

@@ -8,6 +8,7 @@
 #include "batching/batch_size_limits.h"
 #include "comm/communicator.h"
 #include "optim/learning_rate.h"
+#include "optim/learning_rate_coupling.h"
 #include "optim/outer_optimizer.h"
 #include "optim/sync_interval.h"
 #include "train/gradient_statistics.h"
@@ -20,6 +21,7 @@ struct LocalSgd {
   std::int64_t max_samples = 0;  ///< budget of all workers together
   int initial_local_batch_size = 1;
   LearningRate learning_rate;
+  LearningRateCoupling learning_rate_coupling;
   SyncInterval sync_interval;
   BatchSizeControllerMade controller;
   BatchSizeLimits limits;

@@ -135,9 +135,10 @@ TEST_CASE("all implementations of all tables are described") {
   same("inner_optimizer", part_names(inner_optimizer_table()));
   same("outer_optimizer", part_names(outer_optimizer_table()));
   same("learning_rate", part_names(learning_rate_table()));
+  same("learning_rate_coupling", part_names(learning_rate_coupling_table()));
   same("sync_interval", part_names(sync_interval_table()));
   same("batch_size_controller", part_names(batch_size_controller_table()));
-  CHECK(described.size() == 7);
+  CHECK(described.size() == 8);
 }
 
 }  // namespace localbatch

@@ -2,63 +2,14 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <limits>
 #include <vector>
 
 #include "comm/run_workers.h"
-#include "core/make_node.h"
-#include "core/options.h"
-#include "train/quadratic_worker.h"
+#include "train/local_sgd_fixtures.h"
 
 namespace localbatch {
 namespace {
-
-template <class Part>
-Part default_part(std::span<const PartRow<Part>> table, std::string_view name) {
-  Options options = Options::describing();
-  for (const PartRow<Part>& row : table)
-    if (row.name == name) return row.make(options);
-  FAIL("no part of this name");
-  throw;
-}
-
-LocalSgd make_method(std::int64_t max_samples, int sync_interval, double learning_rate) {
-  return {.max_samples = max_samples,
-          .learning_rate = [=](std::int64_t, std::int64_t) { return learning_rate; },
-          .sync_interval = [=](const SyncContext&) { return sync_interval; },
-          .controller = default_part(batch_size_controller_table(), "fixed"),
-          .limits = {},
-          .statistics = {}};
-}
-
-struct Run {
-  std::vector<float> x;
-  std::vector<RoundRecord> rounds;
-  Progress progress;
-  Outcome outcome = Outcome::kFinished;
-};
-
-/// Runs `workers` quadratic workers in one process and returns what worker 0 saw.
-Run run(const LocalSgd& method, const QuadraticWorker::Problem& problem, int workers,
-        int local_batch_size) {
-  Run result;
-  const auto processes = single_process();
-  run_workers(workers, *processes, [&](Communicator& comm) {
-    QuadraticWorker worker(problem, comm.worker());
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(problem.target.size());
-    Progress progress{.local_batch_size = local_batch_size};
-    std::vector<RoundRecord> rounds;
-    const Outcome outcome = local_sgd(method, worker, *outer, comm, progress,
-                                      [&](const RoundRecord& round) { rounds.push_back(round); });
-    if (comm.worker() != 0) return;
-    result = {{worker.parameters().begin(), worker.parameters().end()}, rounds, progress, outcome};
-  });
-  return result;
-}
-
-const QuadraticWorker::Problem kQuiet{.target = {1, -2, 3, 0.5F}};
-const QuadraticWorker::Problem kNoisy{.target = std::vector<float>(500, 1.0F), .noise = 2};
 
 TEST_CASE("one worker without noise is gradient descent") {
   const Run local = run(make_method(40, 4, 0.25), kQuiet, 1, 1);
@@ -67,48 +18,6 @@ TEST_CASE("one worker without noise is gradient descent") {
   for (std::size_t i = 0; i < local.x.size(); ++i)
     CHECK(local.x[i] == doctest::Approx(kQuiet.target[i] * (1 - shrunk)).epsilon(1e-5));
   CHECK(local.rounds.size() == 10);
-}
-
-TEST_CASE("a rule for H sees the losses of the first round and of the one before") {
-  LocalSgd method = make_method(64, 2, 0.25);
-  std::vector<SyncContext> seen;
-  method.sync_interval = [&seen](const SyncContext& context) {
-    seen.push_back(context);
-    return 2;
-  };
-  const Run local = run(method, kQuiet, 1, 4);
-  REQUIRE(seen.size() == 8);
-  REQUIRE(local.rounds.size() == 8);
-  CHECK(seen[0].first_loss == 0);
-  CHECK(seen[0].last_loss == 0);
-  for (std::size_t k = 1; k < seen.size(); ++k) {
-    CHECK(seen[k].first_loss == local.rounds[0].loss);
-    CHECK(seen[k].last_loss == local.rounds[k - 1].loss);
-  }
-  CHECK(local.progress.first_loss == local.rounds[0].loss);
-  CHECK(local.progress.last_loss == local.rounds[7].loss);
-}
-
-TEST_CASE("the outer optimizer is told the learning rate of the last local step") {
-  struct Listener final : OuterOptimizer {
-    void step(std::span<float> global, std::span<const float> mean, double rate) override {
-      std::ranges::copy(mean, global.begin());
-      rates.push_back(rate);
-    }
-    std::span<float> state() override { return {}; }
-    std::vector<double> rates;
-  };
-  LocalSgd method = make_method(24, 3, 0);
-  method.learning_rate = [](std::int64_t samples, std::int64_t) {
-    return 1.0 / static_cast<double>(1 + samples);
-  };
-  Listener listener;
-  run_workers(1, *single_process(), [&](Communicator& comm) {
-    QuadraticWorker worker(kQuiet, 0);
-    Progress progress{.local_batch_size = 4};
-    local_sgd(method, worker, listener, comm, progress, [](const RoundRecord&) {});
-  });
-  CHECK(listener.rates == std::vector<double>{1.0 / 9, 1.0 / 21});
 }
 
 TEST_CASE("H = 1 is synchronous SGD on the mean gradient of the pooled batch") {
@@ -263,28 +172,6 @@ TEST_CASE("a fixed batch is never tested and a lone worker has no variance") {
     CHECK(round.decision.reason == Reason::kTooFewChunks);
     CHECK(round.decision.next == 2);
   }
-}
-
-TEST_CASE("a schedule of batch sizes is followed without a test") {
-  const Node file = map({{"factor", scalar("2")}, {"every_samples", scalar("32")}});
-  Options options(file);
-  LocalSgd method = make_method(160, 2, 0.1);
-  for (const PartRow<BatchSizeControllerMade>& row : batch_size_controller_table())
-    if (row.name == "geometric") method.controller = row.make(options);
-  method.initial_local_batch_size = 4;
-  method.limits.max = 16;
-  const Run local = run(method, kQuiet, 2, 4);
-  std::vector<int> sizes;
-  std::vector<Reason> reasons;
-  for (const RoundRecord& round : local.rounds) {
-    CHECK_FALSE(round.statistics);
-    sizes.push_back(round.local_batch_size);
-    reasons.push_back(round.decision.reason);
-  }
-  // Samples after the rounds: 16, 32, 64, 128, 160.
-  CHECK(sizes == std::vector<int>{4, 4, 8, 16, 16});
-  CHECK(reasons == std::vector<Reason>{Reason::kSchedule, Reason::kSchedule, Reason::kSchedule,
-                                       Reason::kCap, Reason::kCap});
 }
 
 TEST_CASE("divergence ends the run after the round that shows it") {
