@@ -8,12 +8,14 @@
 
 namespace localbatch {
 
-BatchSizeControllerMade make_fixed(Options& options);               // fixed.cpp
-BatchSizeControllerMade make_stagewise(Options& options);           // stagewise.cpp
-BatchSizeControllerMade make_linear(Options& options);              // linear.cpp
-BatchSizeControllerMade make_geometric(Options& options);           // geometric.cpp
-BatchSizeControllerMade make_norm_test(Options& options);           // norm_test.cpp
-BatchSizeControllerMade make_inner_product_test(Options& options);  // inner_product_test.cpp
+BatchSizeControllerMade make_fixed(Options& options);                 // fixed.cpp
+BatchSizeControllerMade make_stagewise(Options& options);             // stagewise.cpp
+BatchSizeControllerMade make_linear(Options& options);                // linear.cpp
+BatchSizeControllerMade make_geometric(Options& options);             // geometric.cpp
+BatchSizeControllerMade make_norm_test(Options& options);             // norm_test.cpp
+BatchSizeControllerMade make_inner_product_test(Options& options);    // inner_product_test.cpp
+BatchSizeControllerMade make_gradient_noise_scale(Options& options);  // gradient_noise_scale.cpp
+BatchSizeControllerMade make_cabs(Options& options);                  // cabs.cpp
 
 std::string_view to_string(Reason reason) {
   switch (reason) {
@@ -52,7 +54,7 @@ bool wishes_size(Reason reason) {
 }
 
 std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table() {
-  static constexpr std::array<PartRow<BatchSizeControllerMade>, 6> kTable{{
+  static constexpr std::array<PartRow<BatchSizeControllerMade>, 8> kTable{{
       {"fixed", "the initial batch size throughout", make_fixed},
       {"stagewise", "a batch size for each stage of the run", make_stagewise},
       {"linear", "a straight line in samples from the initial batch size", make_linear},
@@ -63,6 +65,9 @@ std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table() 
        "the variance along the mean gradient, optionally also the one across it (Bollapragada et "
        "al. 2018)",
        make_inner_product_test},
+      {"gradient_noise_scale", "in proportion to the simple noise scale (McCandlish et al. 2018)",
+       make_gradient_noise_scale},
+      {"cabs", "by variance, learning rate and loss (Balles et al. 2017)", make_cabs},
   }};
   return kTable;
 }

@@ -59,6 +59,8 @@ struct BatchContext {
   int local_batch_size = 1;  ///< of this round
   int initial_local_batch_size = 1;
   std::int64_t samples = 0;  ///< processed by all workers together
+  double learning_rate = 0;  ///< of the round's first local step
+  double loss = 0;           ///< mean over workers and local steps
 };
 
 /// The rule that says how large the next local batch should be. Pure: no model, no communication,
@@ -76,7 +78,7 @@ class BatchSizeController {
 
 using BatchSizeControllerMade = std::shared_ptr<const BatchSizeController>;
 
-/// fixed, stagewise, linear, geometric, norm_test, inner_product_test.
+/// fixed, stagewise, linear, geometric, norm_test, inner_product_test, gradient_noise_scale, cabs.
 std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table();
 
 /// What every test refuses to judge: kTooFewChunks, kNonFinite, kZeroGradient, in this order, or

@@ -37,7 +37,9 @@ Wish wish(const LocalSgd& method, const RoundRecord& round) {
     return {.reason = Reason::kNotDue};
   return method.controller->wish({.local_batch_size = round.local_batch_size,
                                   .initial_local_batch_size = method.initial_local_batch_size,
-                                  .samples = round.samples},
+                                  .samples = round.samples,
+                                  .learning_rate = round.learning_rate,
+                                  .loss = round.loss},
                                  round.statistics.value_or(GradientStatistics{}));
 }
 

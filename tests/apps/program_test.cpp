@@ -167,7 +167,7 @@ TEST_CASE("describe shows parts, their keys and the columns of the curves") {
     CHECK_FALSE(has_control_characters(finished.out));
     for (const std::string& part : parts) CHECK_MESSAGE(contains(finished.out, part), part);
   };
-  shows("", {"batch_size_controller", "fixed | norm_test | inner_product_test", "max_samples"});
+  shows("", {"batch_size_controller", "norm_test | inner_product_test", "max_samples"});
   shows("batch_size_controller", {"growth_limit", "norm_test", "eta", "theta"});
   shows("batch_size_controller norm_test", {"growth_limit", "eta", "0.001 .. 1000"});
   CHECK_FALSE(contains(desk.run("describe batch_size_controller norm_test").out, "theta"));

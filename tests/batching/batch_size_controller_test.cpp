@@ -52,7 +52,8 @@ TEST_CASE("an unknown controller or key is refused with the nearest name") {
   CHECK_THROWS_WITH_AS(
       controller({{"name", "normtest"}}),
       "test.yaml:1:1: name: found 'normtest', allowed is fixed | stagewise | linear "
-      "| geometric | norm_test | inner_product_test (did you mean 'norm_test'?)",
+      "| geometric | norm_test | inner_product_test | gradient_noise_scale | cabs (did you mean "
+      "'norm_test'?)",
       InputError);
   CHECK_THROWS_WITH_AS(controller({{"name", "norm_test"}, {"theta", "0.9"}}),
                        "test.yaml:1:1: theta: unknown key, allowed is name | eta (did you mean "
