@@ -48,7 +48,7 @@ class BatchNormLayer final : public Layer {
   }
 
   void forward(Team&, const ForwardPass& pass) override {
-    if (pass.training)
+    if (pass.batch_norm == NormStatistics::kMicroBatch)
       use_micro_batch_statistics(pass);
     else
       use_running_statistics(pass);
@@ -160,6 +160,7 @@ class BatchNormLayer final : public Layer {
       mean_[c] = static_cast<float>(mean);
       inverse_deviation_[c] = static_cast<float>(1 / std::sqrt(variance + kEpsilon));
       const double unbiased = count > 1 ? variance * count / (count - 1) : variance;
+      if (!pass.moves_running_statistics) continue;
       move_towards(pass.statistics[tensors_.running_mean.offset + c], mean);
       move_towards(pass.statistics[tensors_.running_variance.offset + c], unbiased);
     }

@@ -86,7 +86,7 @@ void LinearPasses<T>::forward(Team& team, const ForwardPass& pass, std::span<con
     if constexpr (std::is_same_v<T, float>)
       for (int i = 0; i < images.count && !bias.empty(); ++i)
         add(bias.data(), bias.size(), dst_.values({images.first + i, 1}));
-    if (pass.training) dst_.written(all_channels(images, dst_.shape()), thread);
+    if (pass.is_observed()) dst_.written(all_channels(images, dst_.shape()), thread);
   });
 }
 

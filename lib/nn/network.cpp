@@ -108,10 +108,12 @@ std::span<const float> Network::forward(std::span<const float> images, std::size
   check(images.size() == count * model_.input().size(), "there is a label for every image");
   values_.front().values = reinterpret_cast<const std::byte*>(images.data());
   for (const std::unique_ptr<Layer>& layer : layers_)
-    layer->forward(team_, {.images = static_cast<int>(count),
-                           .training = training,
-                           .parameters = parameters_,
-                           .statistics = statistics_});
+    layer->forward(team_,
+                   {.images = static_cast<int>(count),
+                    .batch_norm = training ? NormStatistics::kMicroBatch : NormStatistics::kRunning,
+                    .moves_running_statistics = training,
+                    .parameters = parameters_,
+                    .statistics = statistics_});
   const Value& logits = values_.back();
   return {reinterpret_cast<const float*>(logits.values), count * logits.shape.size()};
 }

@@ -101,7 +101,7 @@ class WinogradLayer final : public Layer {
       winograd::transform_input(src, images.count, operator_.src_image(), 0, points);
       operator_.convolve(Direction::kForward, points, images.count, false, dst_.values(images),
                          thread);
-      if (pass.training) dst_.written(all_channels(images, dst_.shape()), thread);
+      if (pass.is_observed()) dst_.written(all_channels(images, dst_.shape()), thread);
     });
   }
 
@@ -120,7 +120,7 @@ class WinogradLayer final : public Layer {
                   [&](int block, Thread& thread) {
                     const Region written = operator_.convolve_block(
                         Direction::kForward, block, points, all, false, dst_.values(all), thread);
-                    if (pass.training) dst_.written(written, thread);
+                    if (pass.is_observed()) dst_.written(written, thread);
                   });
   }
 
