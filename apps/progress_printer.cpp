@@ -36,6 +36,13 @@ std::string time_left(const RunProgress& progress) {
   return left <= 0 ? "done" : duration(progress.seconds / done * left) + " left";
 }
 
+std::string found(const TestResult& test) {
+  std::string text = fmt::format("test loss {:.4f}", test.loss);
+  if (const auto accuracy = test_accuracy(test))
+    text += fmt::format("  test accuracy {:.2f} %", 100 * *accuracy);
+  return text;
+}
+
 }  // namespace
 
 ProgressPrinter::ProgressPrinter() : terminal_(writes_to_terminal()) {}
@@ -72,12 +79,10 @@ void ProgressPrinter::print_progress(const RunProgress& progress) {
 }
 
 void ProgressPrinter::print_evaluation(const RunProgress& progress, const EvaluationRow& row) {
-  fmt::print(
-      "{}samples {:>9}  epoch {:>6.2f}  loss {:.4f}  test loss {:.4f}  accuracy {:>6.2f} %  b {}  "
-      "H {}  {:.0f} samples/s  {}\n",
-      terminal_ ? kEraseLine : "", row.samples, row.epoch, row.train_loss, row.test_loss,
-      100 * row.test_accuracy, row.local_batch_size, row.sync_interval, progress.samples_per_second,
-      time_left(progress));
+  fmt::print("{}samples {:>9}  epoch {:>6.2f}  loss {:.4f}  {}  b {}  H {}  {:.0f} samples/s  {}\n",
+             terminal_ ? kEraseLine : "", row.samples, row.epoch, row.train_loss, found(row.test),
+             row.local_batch_size, row.sync_interval, progress.samples_per_second,
+             time_left(progress));
   std::fflush(stdout);
 }
 
@@ -86,9 +91,8 @@ void ProgressPrinter::print_result(const RunResult& result) const {
   if (result.outcome == Outcome::kDiverged)
     fmt::print("diverged in round {}: loss or parameters are not finite\n", result.rounds);
   else
-    fmt::print("final test accuracy {:.2f} % after {} samples in {}\n",
-               100 * result.last_evaluation.test_accuracy, result.samples,
-               duration(result.seconds));
+    fmt::print("final {} after {} samples in {}\n", found(result.last_evaluation.test),
+               result.samples, duration(result.seconds));
   fmt::print("local batch size {} -> {} in {} rounds\n", result.first_local_batch_size,
              result.last_local_batch_size, result.rounds);
   fmt::print("curves in {}\n", result.folder.string());

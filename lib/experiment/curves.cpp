@@ -113,11 +113,11 @@ constexpr std::array<CsvColumn<EvaluationRow>, 10> kEvaluationColumns{{
     {"train_loss", "nats", "mean training loss since the evaluation before, weighted by samples",
      [](Eval r) { return cell(r.train_loss); }},
     {"test_loss", "nats", "mean cross entropy on the whole test set",
-     [](Eval r) { return cell(r.test_loss); }},
+     [](Eval r) { return cell(r.test.loss); }},
     {"test_accuracy", "", "share of the test set that is classified correctly",
-     [](Eval r) { return cell(r.test_accuracy); }},
-    {"test_correct", "images", "classified correctly", [](Eval r) { return cell(r.test_correct); }},
-    {"test_images", "images", "in the test set", [](Eval r) { return cell(r.test_images); }},
+     [](Eval r) { return cell(test_accuracy(r.test)); }},
+    {"test_correct", "images", "classified correctly", [](Eval r) { return cell(r.test.correct); }},
+    {"test_images", "images", "in the test set", [](Eval r) { return cell(r.test.images); }},
     {"local_batch_size", "samples", "b of the round before the evaluation",
      [](Eval r) { return cell(r.local_batch_size); }},
     {"sync_interval", "local steps", "H of the round before the evaluation",
@@ -148,6 +148,11 @@ constexpr std::array<CsvColumn<TimingRow>, 10> kTimingColumns{{
 }};
 
 }  // namespace
+
+std::optional<double> test_accuracy(const TestResult& test) {
+  if (!test.correct || !test.images) return {};
+  return static_cast<double>(*test.correct) / static_cast<double>(*test.images);
+}
 
 std::span<const CsvColumn<RoundRow>> round_columns() { return kRoundColumns; }
 std::span<const CsvColumn<EvaluationRow>> evaluation_columns() { return kEvaluationColumns; }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "experiment/csv.h"
 #include "train/local_sgd.h"
+#include "train/training_worker.h"
 
 namespace localbatch {
 
@@ -24,10 +26,7 @@ struct EvaluationRow {
   std::int64_t samples = 0;
   double epoch = 0;
   double train_loss = 0;  ///< mean over the rounds since the last evaluation, weighted by samples
-  double test_loss = 0;
-  double test_accuracy = 0;
-  std::int64_t test_correct = 0;
-  std::int64_t test_images = 0;
+  TestResult test;
   int local_batch_size = 0;
   int sync_interval = 0;
 };
@@ -39,6 +38,9 @@ struct TimingRow {
          evaluation = 0;
   double forward = 0, backward = 0;
 };
+
+/// Share of the test set that is classified correctly.
+std::optional<double> test_accuracy(const TestResult& test);
 
 std::span<const CsvColumn<RoundRow>> round_columns();
 std::span<const CsvColumn<EvaluationRow>> evaluation_columns();

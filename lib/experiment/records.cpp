@@ -32,12 +32,6 @@ Json environment() {
   return variables;
 }
 
-void append_index(std::string& text, std::span<const TensorView> tensors, std::size_t base) {
-  for (const TensorView& tensor : tensors)
-    text += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"),
-                        base + tensor.offset, tensor.size);
-}
-
 }  // namespace
 
 void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
@@ -71,32 +65,31 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
                    const RunResult& result) {
   const EvaluationRow& last = result.last_evaluation;
   const bool evaluated = last.round > 0;
-  const auto or_null = [evaluated](double value) { return evaluated ? Json(value) : Json(); };
+  const auto or_null = [evaluated](std::optional<double> value) {
+    return evaluated && value ? Json(*value) : Json();
+  };
   write_json(folder / "summary.json",
              {{"schema_version", kSchemaVersion},
               {"experiment", experiment.name},
               {"outcome", result.outcome == Outcome::kFinished ? "finished" : "diverged"},
               {"rounds", result.rounds},
               {"samples", result.samples},
-              {"test_loss", or_null(last.test_loss)},
-              {"test_accuracy", or_null(last.test_accuracy)},
+              {"test_loss", or_null(last.test.loss)},
+              {"test_accuracy", or_null(test_accuracy(last.test))},
               {"first_local_batch_size", result.first_local_batch_size},
               {"last_local_batch_size", result.last_local_batch_size},
               {"seconds", result.seconds}});
 }
 
-void write_final_parameters(const std::filesystem::path& folder, const Model& model,
-                            std::span<const float> canonical_parameters,
-                            std::span<const float> statistics) {
+void write_final_model(const std::filesystem::path& folder, const FinalModel& model) {
   static_assert(std::endian::native == std::endian::little, "files are little-endian");
-  std::string bytes(reinterpret_cast<const char*>(canonical_parameters.data()),
-                    canonical_parameters.size_bytes());
-  bytes.append(reinterpret_cast<const char*>(statistics.data()), statistics.size_bytes());
-  write_file_atomically(folder / "final_parameters.f32", bytes);
-
+  write_file_atomically(folder / "final_parameters.f32",
+                        std::string(reinterpret_cast<const char*>(model.values.data()),
+                                    model.values.size() * sizeof(float)));
   std::string index = "name,dims,offset,size\n";
-  append_index(index, parameter_tensors(model), 0);
-  append_index(index, statistics_tensors(model), canonical_parameters.size());
+  for (const TensorView& tensor : model.tensors)
+    index += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"), tensor.offset,
+                         tensor.size);
   write_file_atomically(folder / "final_parameters.csv", index);
 }
 

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "experiment/run_experiment.h"
-#include "nn/model.h"
+#include "train/training_worker.h"
 
 namespace localbatch {
 
@@ -15,11 +15,8 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
 void write_summary(const std::filesystem::path& folder, const Experiment& experiment,
                    const RunResult& result);
 
-/// The final model: `final_parameters.f32` holds the parameters and then the running statistics of
-/// batch norm, raw little-endian f32 in canonical order; `final_parameters.csv` says what lies
-/// where.
-void write_final_parameters(const std::filesystem::path& folder, const Model& model,
-                            std::span<const float> canonical_parameters,
-                            std::span<const float> statistics);
+/// `final_parameters.f32` holds the parameters and then the running statistics of batch norm, raw
+/// little-endian f32 in canonical order; `final_parameters.csv` says what lies where.
+void write_final_model(const std::filesystem::path& folder, const FinalModel& model);
 
 }  // namespace localbatch

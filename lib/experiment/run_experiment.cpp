@@ -1,8 +1,8 @@
 #include "experiment/run_experiment.h"
 
-#include <algorithm>
 #include <exception>
 #include <optional>
+#include <utility>
 
 #include "comm/run_workers.h"
 #include "core/error.h"
@@ -12,6 +12,7 @@
 #include "experiment/records.h"
 #include "experiment/run_folder.h"
 #include "experiment/run_recorder.h"
+#include "experiment/training_task.h"
 
 namespace localbatch {
 
@@ -19,11 +20,8 @@ namespace {
 
 /// Everything that a rank needs before its workers can start.
 struct Prepared {
-  Experiment experiment;
-  Dataset dataset;
-  Shares shares;
-  std::optional<Model> model;
-  std::unique_ptr<SlotPool> slots;
+  std::unique_ptr<const Experiment> experiment;  ///< in its place: the task refers to it
+  std::unique_ptr<TrainingTask> task;
   RunStart start;
 };
 
@@ -33,57 +31,23 @@ Experiment read_request(const RunRequest& request) {
   return read_experiment(Options(file));
 }
 
-void check_nobody_is_left_out(const Shares& shares) {
-  for (std::size_t worker = 0; worker < shares.size(); ++worker)
-    if (shares[worker].empty())
-      fail_input(
-          "dataset.partition: worker {} of {} would get no training image; use fewer workers, "
-          "another seed or a more even partition",
-          worker, shares.size());
-}
-
 Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
-  Prepared run{.experiment = read_request(request),
-               .dataset = {},
-               .shares = {},
-               .model = {},
-               .slots = {},
-               .start = {}};
-  const Experiment& experiment = run.experiment;
+  auto owned = std::make_unique<const Experiment>(read_request(request));
+  const Experiment& experiment = *owned;
   check_ranks(experiment.workers, processes.num_ranks());
   const HostedWorkers hosted =
       hosted_workers(experiment.workers, processes.rank(), processes.num_ranks());
-  run.dataset = experiment.load_dataset();
-  run.shares = run.dataset.partition(run.dataset.train.labels, run.dataset.num_classes,
-                                     experiment.workers, experiment.seed);
-  check_nobody_is_left_out(run.shares);
-  run.model = experiment.make_model(run.dataset.shape, run.dataset.num_classes);
-  check_kernels_are_used(experiment.kernels, *run.model);
-
-  const int cores = available_cores();
-  const int slots = std::clamp(cores / experiment.threads_per_worker, 1, std::max(1, hosted.count));
-  run.slots = std::make_unique<SlotPool>(*run.model,
-                                         ExecutionOptions{.max_images = experiment.micro_batch,
-                                                          .threads = experiment.threads_per_worker,
-                                                          .precision = experiment.precision,
-                                                          .winograd = experiment.winograd,
-                                                          .kernels = experiment.kernels.choices},
-                                         slots);
-  run.start = {.experiment = experiment.name,
-               .folder = run_folder(request.output, experiment.name, request.settings,
-                                    resolved_yaml(experiment.resolved)),
-               .workers = experiment.workers,
-               .ranks = processes.num_ranks(),
-               .threads_per_worker = experiment.threads_per_worker,
-               .slots = slots,
-               .cores = cores,
-               .precision = experiment.precision,
-               .winograd = experiment.winograd,
-               .parameters = total_size(parameter_tensors(*run.model)),
-               .train_images = run.dataset.train.size(),
-               .test_images = run.dataset.test.size(),
-               .max_samples = experiment.method.max_samples};
-  return run;
+  auto task = make_network_task(experiment, hosted.count);
+  RunStart start{.experiment = experiment.name,
+                 .folder = run_folder(request.output, experiment.name, request.settings,
+                                      resolved_yaml(experiment.resolved)),
+                 .workers = experiment.workers,
+                 .ranks = processes.num_ranks(),
+                 .threads_per_worker = experiment.threads_per_worker,
+                 .cores = available_cores(),
+                 .max_samples = experiment.method.max_samples};
+  task->describe(start);
+  return {std::move(owned), std::move(task), std::move(start)};
 }
 
 /// Runs `build` and finds out whether all ranks could: a rank that fails alone would leave the
@@ -117,16 +81,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
     if (processes.rank() == 0) claim_run_folder(run.start.folder, request.force);
     return true;
   });
-  const Experiment& experiment = run.experiment;
-  const TrainingSetup setup{.dataset = run.dataset,
-                            .shares = run.shares,
-                            .augmentation = experiment.augmentation,
-                            .model = *run.model,
-                            .micro_batch = experiment.micro_batch,
-                            .seed = experiment.seed,
-                            .inner_optimizer = experiment.inner_optimizer,
-                            .batch_norm_at_sync = experiment.batch_norm_at_sync,
-                            .slots = *run.slots};
+  const Experiment& experiment = *run.experiment;
   const std::filesystem::path& folder = run.start.folder;
   training_begins();
   if (processes.rank() == 0) {
@@ -142,18 +97,17 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
       hosted_workers(experiment.workers, processes.rank(), processes.num_ranks()).first;
   run_workers(experiment.workers, processes, [&](Communicator& plain_comm) {
     TimedCommunicator comm(plain_comm);
-    NetworkWorker worker(setup, comm.worker(), comm.num_workers());
-    const auto outer = experiment.make_outer_optimizer(worker.parameters().size());
-    RunRecorder recorder(experiment, folder, worker, comm, run.dataset.train.size(), events);
+    const auto worker = run.task->make_worker(comm);
+    const auto outer = experiment.make_outer_optimizer(worker->parameters().size());
+    RunRecorder recorder(experiment, folder, *worker, comm, run.task->epoch_samples(), events);
     Progress progress{.local_batch_size = experiment.method.initial_local_batch_size};
-    const Outcome outcome = local_sgd(experiment.method, worker, *outer, comm, progress,
+    const Outcome outcome = local_sgd(experiment.method, *worker, *outer, comm, progress,
                                       [&](const RoundRecord& round) { recorder.observe(round); });
-    const std::vector<float> statistics = worker.mean_statistics(comm);
+    const FinalModel model = worker->final_model(comm);
     if (comm.worker() == first_hosted) result.outcome = outcome;
     if (comm.worker() != 0) return;
     result = recorder.result(outcome);
-    write_final_parameters(folder, *run.model, canonical_parameters(worker, *run.slots),
-                           statistics);
+    write_final_model(folder, model);
     write_summary(folder, experiment, result);
   });
   return result;

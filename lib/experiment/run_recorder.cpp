@@ -12,11 +12,9 @@ double seconds_since(Stopwatch::Clock::time_point start) {
 }
 
 /// See the column method_bytes.
-std::int64_t method_bytes(const Experiment& experiment, NetworkWorker& worker, bool tested) {
-  std::size_t values = worker.parameters().size() * (tested ? 2 : 1);
-  if (experiment.inner_optimizer.at_sync == StatePolicy::kAverage)
-    values += worker.inner_optimizer().state().size();
-  if (experiment.batch_norm_at_sync == StatePolicy::kAverage) values += worker.statistics().size();
+std::int64_t method_bytes(TrainingWorker& worker, bool tested) {
+  const std::size_t values =
+      worker.parameters().size() * (tested ? 2 : 1) + worker.averaged_state_size();
   return static_cast<std::int64_t>(values * sizeof(float));
 }
 
@@ -34,17 +32,16 @@ struct RunRecorder::Files {
 };
 
 RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
-                         NetworkWorker& worker, TimedCommunicator& comm, std::size_t train_images,
-                         const RunEvents& events)
+                         TrainingWorker& worker, TimedCommunicator& comm,
+                         std::int64_t epoch_samples, const RunEvents& events)
     : experiment_(experiment),
       folder_(folder),
       worker_(worker),
       comm_(comm),
-      train_images_(train_images),
+      epoch_samples_(epoch_samples),
       events_(events),
-      evaluation_interval_(experiment.evaluate_every_samples > 0
-                               ? experiment.evaluate_every_samples
-                               : static_cast<std::int64_t>(train_images)),
+      evaluation_interval_(experiment.evaluate_every_samples > 0 ? experiment.evaluate_every_samples
+                                                                 : epoch_samples),
       next_evaluation_(evaluation_interval_) {
   if (comm.worker() == 0) files_ = std::make_unique<Files>(folder);
   result_.first_local_batch_size = experiment.method.initial_local_batch_size;
@@ -59,11 +56,10 @@ void RunRecorder::observe(const RoundRecord& round) {
   result_.samples = round.samples;
   result_.last_local_batch_size = round.decision.next;
   if (files_ != nullptr) {
-    files_->rounds.write(
-        {.record = round,
-         .epoch = epoch(round.samples),
-         .workers = comm_.num_workers(),
-         .method_bytes = method_bytes(experiment_, worker_, round.statistics.has_value())});
+    files_->rounds.write({.record = round,
+                          .epoch = epoch(round.samples),
+                          .workers = comm_.num_workers(),
+                          .method_bytes = method_bytes(worker_, round.statistics.has_value())});
     events_.on_round(progress(round));
   }
   const double evaluated = evaluating_.seconds();
@@ -72,7 +68,7 @@ void RunRecorder::observe(const RoundRecord& round) {
 }
 
 double RunRecorder::epoch(std::int64_t samples) const {
-  return static_cast<double>(samples) / static_cast<double>(train_images_);
+  return static_cast<double>(samples) / static_cast<double>(epoch_samples_);
 }
 
 bool RunRecorder::evaluation_due(const RoundRecord& round) const {
@@ -82,10 +78,10 @@ bool RunRecorder::evaluation_due(const RoundRecord& round) const {
 
 void RunRecorder::evaluate(const RoundRecord& round) {
   const RunProgress before = progress(round);
-  Evaluation evaluation;
+  TestResult test;
   {
     const Stopwatch::Scope timed(evaluating_);
-    evaluation = worker_.evaluate_test_set(comm_);
+    test = worker_.evaluate(comm_);
   }
   next_evaluation_ = (round.samples / evaluation_interval_ + 1) * evaluation_interval_;
   const EvaluationRow row{.round = round.round,
@@ -93,11 +89,7 @@ void RunRecorder::evaluate(const RoundRecord& round) {
                           .epoch = epoch(round.samples),
                           .train_loss = loss_since_evaluation_ /
                                         static_cast<double>(round.samples - samples_at_evaluation_),
-                          .test_loss = evaluation.loss_sum / static_cast<double>(evaluation.images),
-                          .test_accuracy = static_cast<double>(evaluation.correct) /
-                                           static_cast<double>(evaluation.images),
-                          .test_correct = evaluation.correct,
-                          .test_images = evaluation.images,
+                          .test = test,
                           .local_batch_size = round.local_batch_size,
                           .sync_interval = round.local_steps};
   result_.last_evaluation = row;

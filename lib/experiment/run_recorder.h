@@ -4,7 +4,7 @@
 
 #include "comm/timed_communicator.h"
 #include "experiment/run_experiment.h"
-#include "train/network_worker.h"
+#include "train/training_worker.h"
 
 namespace localbatch {
 
@@ -13,7 +13,7 @@ namespace localbatch {
 class RunRecorder {
  public:
   RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
-              NetworkWorker& worker, TimedCommunicator& comm, std::size_t train_images,
+              TrainingWorker& worker, TimedCommunicator& comm, std::int64_t epoch_samples,
               const RunEvents& events);
   ~RunRecorder();
 
@@ -33,9 +33,9 @@ class RunRecorder {
 
   const Experiment& experiment_;
   std::filesystem::path folder_;
-  NetworkWorker& worker_;
+  TrainingWorker& worker_;
   TimedCommunicator& comm_;
-  std::size_t train_images_;
+  std::int64_t epoch_samples_;
   const RunEvents& events_;
   std::unique_ptr<Files> files_;  ///< worker 0 only
   RunResult result_;

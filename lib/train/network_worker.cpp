@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "nn/initialization.h"
 
@@ -117,7 +118,7 @@ std::vector<float> NetworkWorker::mean_statistics(Communicator& comm) const {
   return mean;
 }
 
-Evaluation NetworkWorker::evaluate_test_set(Communicator& comm) {
+TestResult NetworkWorker::evaluate(Communicator& comm) {
   std::vector<float> statistics = mean_statistics(comm);
   const ImageSet& test = setup_.dataset.test;
   const std::size_t image_size = setup_.dataset.shape.size();
@@ -141,15 +142,31 @@ Evaluation NetworkWorker::evaluate_test_set(Communicator& comm) {
     }
   }
   comm.sum(sums);
-  return {.loss_sum = sums[0],
+  return {.loss = sums[0] / sums[2],
           .correct = static_cast<std::int64_t>(sums[1]),
           .images = static_cast<std::int64_t>(sums[2])};
 }
 
-std::vector<float> canonical_parameters(NetworkWorker& worker, SlotPool& slots) {
-  std::vector<float> canonical(worker.parameters().size());
-  slots.borrow()->network.to_canonical(worker.parameters(), canonical);
-  return canonical;
+FinalModel NetworkWorker::final_model(Communicator& comm) {
+  const std::vector<float> statistics = mean_statistics(comm);
+  if (comm.worker() != 0) return {};
+  FinalModel final{.tensors = parameter_tensors(setup_.model), .values = {}};
+  for (TensorView tensor : statistics_tensors(setup_.model)) {
+    tensor.offset += parameters_.size();
+    final.tensors.push_back(std::move(tensor));
+  }
+  final.values.resize(parameters_.size());
+  setup_.slots.borrow()->network.to_canonical(parameters_.span(), final.values);
+  final.values.insert(final.values.end(), statistics.begin(), statistics.end());
+  return final;
+}
+
+std::size_t NetworkWorker::averaged_state_size() {
+  std::size_t size = 0;
+  if (setup_.inner_optimizer.at_sync == StatePolicy::kAverage)
+    size += inner_optimizer_->state().size();
+  if (setup_.batch_norm_at_sync == StatePolicy::kAverage) size += statistics_.size();
+  return size;
 }
 
 }  // namespace localbatch

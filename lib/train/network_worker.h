@@ -5,13 +5,12 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "core/stopwatch.h"
 #include "data/augmentation.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
 #include "optim/inner_optimizer.h"
 #include "train/slot_pool.h"
-#include "train/worker.h"
+#include "train/training_worker.h"
 
 namespace localbatch {
 
@@ -28,17 +27,10 @@ struct TrainingSetup {
   SlotPool& slots;
 };
 
-/// Where a worker's time goes, in seconds since it was made.
-struct WorkerSeconds {
-  Stopwatch slot;  ///< waiting for a free execution slot
-  Stopwatch data, gradient, optimizer;
-  double forward = 0, backward = 0;  ///< the two halves of `gradient`
-};
-
 /// A worker that trains a network on images. It owns four flat arrays (parameters, gradient,
 /// batch-norm statistics, optimizer state) and its place in the data; all else is borrowed or
 /// shared.
-class NetworkWorker final : public Worker {
+class NetworkWorker final : public TrainingWorker {
  public:
   /// Starts at the parameters that (model, seed) give, the same on every worker.
   NetworkWorker(const TrainingSetup& setup, int worker, int num_workers);
@@ -54,10 +46,13 @@ class NetworkWorker final : public Worker {
   /// Batch-norm statistics that are to be reset stay as they are until the next local step.
   void synchronize_state(Communicator& comm) override;
 
-  /// Loss and accuracy of this worker's parameters, with the workers' mean batch-norm statistics,
-  /// on the whole test set, of which every worker does a share. Collective; all workers must hold
-  /// the same parameters, and get the same result.
-  Evaluation evaluate_test_set(Communicator& comm);
+  /// Loss and accuracy with the workers' mean batch-norm statistics on the whole test set, of which
+  /// every worker does a share.
+  TestResult evaluate(Communicator& comm) override;
+  /// With the same statistics.
+  FinalModel final_model(Communicator& comm) override;
+  std::size_t averaged_state_size() override;
+  const WorkerSeconds& seconds() const override { return seconds_; }
 
   /// The mean over the workers of the batch-norm statistics at the end of their local steps,
   /// whatever the policy does to them at the synchronization. Collective.
@@ -67,8 +62,6 @@ class NetworkWorker final : public Worker {
   std::span<float> statistics() { return statistics_.span(); }
   InnerOptimizer& inner_optimizer() { return *inner_optimizer_; }
   Sampler& sampler() { return sampler_; }
-
-  const WorkerSeconds& seconds() const { return seconds_; }
 
  private:
   SlotPool::Lease borrow_slot();
@@ -86,8 +79,5 @@ class NetworkWorker final : public Worker {
   bool round_begins_ = true;  ///< no local step since the last synchronization
   WorkerSeconds seconds_;
 };
-
-/// A worker's parameters in the order of files.
-std::vector<float> canonical_parameters(NetworkWorker& worker, SlotPool& slots);
 
 }  // namespace localbatch

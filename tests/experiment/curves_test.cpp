@@ -189,10 +189,7 @@ TEST_CASE("an evaluation's cells hold its numbers") {
                           .samples = 100,
                           .epoch = 0.1,
                           .train_loss = 1.0 / 3,
-                          .test_loss = 2.0 / 3,
-                          .test_accuracy = 1.0 / 7,
-                          .test_correct = 1,
-                          .test_images = 7,
+                          .test = {.loss = 2.0 / 3, .correct = 1, .images = 7},
                           .local_batch_size = 8,
                           .sync_interval = 2};
   const auto cell = cells(evaluation_columns(), row);

@@ -127,7 +127,7 @@ TEST_CASE("evaluations count the whole test set, at the first round after they a
     CHECK(evaluations.at("test_images")[i] == "61");
     CHECK(std::stod(evaluations.at("test_accuracy")[i]) == static_cast<double>(correct[i]) / 61);
   }
-  CHECK(result.last_evaluation.test_correct == correct.back());
+  CHECK(result.last_evaluation.test.correct == correct.back());
 }
 
 TEST_CASE("the final parameters give the last evaluation, computed anew in double") {
@@ -154,8 +154,8 @@ TEST_CASE("the final parameters give the last evaluation, computed anew in doubl
     loss += std::log(sum) - logits[data.test.labels[i]];
     correct += std::ranges::max_element(logits) - logits.begin() == data.test.labels[i] ? 1 : 0;
   }
-  CHECK(result.last_evaluation.test_correct == correct);
-  CHECK(result.last_evaluation.test_loss == doctest::Approx(loss / 61).epsilon(1e-5));
+  CHECK(result.last_evaluation.test.correct == correct);
+  CHECK(result.last_evaluation.test.loss == doctest::Approx(loss / 61).epsilon(1e-5));
 }
 
 TEST_CASE("forward and backward passes are the time of a gradient, for workers that share slots") {

@@ -235,24 +235,24 @@ TEST_CASE("reset statistics are those of the round until the next one begins, an
 TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work") {
   const Dataset dataset = make_dataset(64, 103);
   const auto evaluate = [&](int workers, int micro_batch) {
-    Evaluation result;
+    TestResult result;
     with_workers({.model = make_batch_norm_model(),
                   .workers = workers,
                   .micro_batch = micro_batch,
                   .slots = 2},
                  dataset, [&](NetworkWorker& worker, Communicator& comm) {
-                   const Evaluation mine = worker.evaluate_test_set(comm);
+                   const TestResult mine = worker.evaluate(comm);
                    if (comm.worker() == comm.num_workers() - 1) result = mine;
                  });
     return result;
   };
-  const Evaluation alone = evaluate(1, 103);
+  const TestResult alone = evaluate(1, 103);
   CHECK(alone.images == 103);
   for (const int workers : {2, 3, 7}) {
-    const Evaluation shared = evaluate(workers, 16);
+    const TestResult shared = evaluate(workers, 16);
     CHECK(shared.images == 103);
     CHECK(shared.correct == alone.correct);
-    CHECK(shared.loss_sum == doctest::Approx(alone.loss_sum).epsilon(1e-12));
+    CHECK(shared.loss == doctest::Approx(alone.loss).epsilon(1e-12));
   }
 }
 

@@ -1,0 +1,90 @@
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/machine.h"
+#include "experiment/run_experiment.h"
+#include "experiment/training_task.h"
+#include "train/network_worker.h"
+
+namespace localbatch {
+
+namespace {
+
+void check_nobody_is_left_out(const Shares& shares) {
+  for (std::size_t worker = 0; worker < shares.size(); ++worker)
+    if (shares[worker].empty())
+      fail_input(
+          "dataset.partition: worker {} of {} would get no training image; use fewer workers, "
+          "another seed or a more even partition",
+          worker, shares.size());
+}
+
+/// A network on images.
+class NetworkTask final : public TrainingTask {
+ public:
+  NetworkTask(const Experiment& experiment, int hosted_workers)
+      : experiment_(experiment),
+        dataset_(experiment.load_dataset()),
+        shares_(dataset_.partition(dataset_.train.labels, dataset_.num_classes, experiment.workers,
+                                   experiment.seed)),
+        model_(experiment.make_model(dataset_.shape, dataset_.num_classes)),
+        num_slots_(std::clamp(available_cores() / experiment.threads_per_worker, 1,
+                              std::max(1, hosted_workers))),
+        slots_(checked_model(),
+               {.max_images = experiment.micro_batch,
+                .threads = experiment.threads_per_worker,
+                .precision = experiment.precision,
+                .winograd = experiment.winograd,
+                .kernels = experiment.kernels.choices},
+               num_slots_),
+        setup_{.dataset = dataset_,
+               .shares = shares_,
+               .augmentation = experiment.augmentation,
+               .model = model_,
+               .micro_batch = experiment.micro_batch,
+               .seed = experiment.seed,
+               .inner_optimizer = experiment.inner_optimizer,
+               .batch_norm_at_sync = experiment.batch_norm_at_sync,
+               .slots = slots_} {}
+
+  void describe(RunStart& start) const override {
+    start.slots = num_slots_;
+    start.precision = experiment_.precision;
+    start.winograd = experiment_.winograd;
+    start.parameters = total_size(parameter_tensors(model_));
+    start.train_images = dataset_.train.size();
+    start.test_images = dataset_.test.size();
+  }
+
+  std::int64_t epoch_samples() const override {
+    return static_cast<std::int64_t>(dataset_.train.size());
+  }
+
+  std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) override {
+    return std::make_unique<NetworkWorker>(setup_, comm.worker(), comm.num_workers());
+  }
+
+ private:
+  /// Large things are built only after everything has been checked.
+  const Model& checked_model() const {
+    check_nobody_is_left_out(shares_);
+    check_kernels_are_used(experiment_.kernels, model_);
+    return model_;
+  }
+
+  const Experiment& experiment_;
+  Dataset dataset_;
+  Shares shares_;
+  Model model_;
+  int num_slots_;
+  SlotPool slots_;
+  TrainingSetup setup_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainingTask> make_network_task(const Experiment& experiment, int hosted_workers) {
+  return std::make_unique<NetworkTask>(experiment, hosted_workers);
+}
+
+}  // namespace localbatch

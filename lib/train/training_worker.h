@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/stopwatch.h"
+#include "nn/model.h"
+#include "train/worker.h"
+
+namespace localbatch {
+
+/// Where a worker's time goes, in seconds since it was made.
+struct WorkerSeconds {
+  Stopwatch slot;  ///< waiting for a free execution slot
+  Stopwatch data, gradient, optimizer;
+  double forward = 0, backward = 0;  ///< the two halves of `gradient`
+};
+
+/// What an evaluation of the averaged model finds; empty is what its kind of model does not have.
+struct TestResult {
+  double loss = 0;  ///< mean over the test set
+  std::optional<std::int64_t> correct, images;
+};
+
+/// A trained model as files want it: arrays one behind the other, in canonical order.
+struct FinalModel {
+  std::vector<TensorView> tensors;
+  std::vector<float> values;
+};
+
+/// A worker that a run can watch, and whose model it can write.
+class TrainingWorker : public Worker {
+ public:
+  /// Of this worker's parameters; all workers must hold the same. Collective, and all get the same.
+  virtual TestResult evaluate(Communicator& comm) = 0;
+
+  /// Collective; the result is for worker 0, the others get an empty one.
+  virtual FinalModel final_model(Communicator& comm) = 0;
+
+  /// Values of its state, beside the parameters, that a synchronization averages.
+  virtual std::size_t averaged_state_size() = 0;
+
+  virtual const WorkerSeconds& seconds() const = 0;
+};
+
+}  // namespace localbatch
