@@ -13,14 +13,34 @@ namespace localbatch {
 
 namespace {
 
+constexpr std::size_t kWidth = 100;  ///< columns that no line exceeds unless a word does
+
+/// `first`, then `text` in lines that begin where `first` ends.
+void print_wrapped(std::string_view first, std::string_view text) {
+  std::string line(first);
+  bool has_words = false;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    if (has_words && line.size() + 1 + word.size() > kWidth) {
+      fmt::print("{}\n", line);
+      line.assign(first.size(), ' ');
+      has_words = false;
+    }
+    line += fmt::format("{}{}", has_words ? " " : "", word);
+    has_words = true;
+  }
+  fmt::print("{}\n", line);
+}
+
 void print_key(const Declaration& key) {
   std::string facts = key.type;
   if (!key.allowed.empty()) facts += ", " + key.allowed;
   if (key.type != "part")
     facts += key.required ? ", required"
                           : fmt::format(", default {}", key.fallback.empty() ? "''" : key.fallback);
-  fmt::print("    {:<20}{}\n", key.key, key.meaning);
-  fmt::print("    {:<20}({})\n", "", facts);
+  print_wrapped(fmt::format("    {:<19} ", key.key), key.meaning);
+  print_wrapped(fmt::format("    {:<19} ", ""), fmt::format("({})", facts));
 }
 
 void print_keys(const PartDescription& description) {
@@ -31,9 +51,12 @@ void print_keys(const PartDescription& description) {
 void print_part(const PartDescription& description) {
   const std::string title = description.part.empty() ? "(top level)" : description.part;
   if (description.name.empty())
-    fmt::print("{}: {}\n", title, description.summary);
+    print_wrapped(title + ": ", description.summary);
   else
-    fmt::print("  name: {}: {}\n", description.name, description.summary);
+    print_wrapped(fmt::format("  {}: {}: ", description.choice, description.name),
+                  description.summary);
+  if (!description.formula.empty()) print_wrapped("    formula: ", description.formula);
+  if (!description.source.empty()) print_wrapped("    source:  ", description.source);
   print_keys(description);
 }
 
@@ -52,6 +75,10 @@ bool print_curve_file(const std::string& file) {
     print_columns(file, evaluation_columns());
   else if (file == "timing.csv")
     print_columns(file, timing_columns());
+  else if (file == "controllers.csv")
+    print_columns(file, controller_columns());
+  else if (file == "audits.csv")
+    print_columns(file, audit_columns());
   else
     return false;
   return true;
@@ -64,16 +91,16 @@ void print_overview(const std::vector<PartDescription>& parts) {
     std::vector<std::string> names;
     for (const PartDescription& other : parts)
       if (other.part == part.part && !other.name.empty()) names.push_back(other.name);
-    fmt::print("  {:<24}{}\n", part.part, part.summary);
-    if (!names.empty()) fmt::print("  {:<24}({})\n", "", fmt::join(names, " | "));
+    print_wrapped(fmt::format("  {:<23} ", part.part), part.summary);
+    if (!names.empty())
+      print_wrapped(fmt::format("  {:<23} ", ""), fmt::format("({})", fmt::join(names, " | ")));
   }
   fmt::print("\n");
   print_part(parts.front());
   fmt::print(
-      "\n'localbatch describe PART [NAME]' shows the keys of a part, 'localbatch describe all' of "
-      "all "
-      "parts,\n'localbatch describe rounds.csv' (evaluations.csv, timing.csv) the columns of a "
-      "file.\n");
+      "\n'localbatch describe PART [NAME]' shows the formula, the source and the keys of a part,\n"
+      "'localbatch describe all' of all parts, 'localbatch describe rounds.csv' (evaluations.csv,\n"
+      "controllers.csv, audits.csv, timing.csv) the columns of a file.\n");
 }
 
 }  // namespace
@@ -82,7 +109,7 @@ int describe_command(std::span<const std::string> arguments) {
   if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
     fmt::print(
         "usage: localbatch describe [PART [NAME] | all | rounds.csv | evaluations.csv | "
-        "timing.csv]\n");
+        "controllers.csv | audits.csv | timing.csv]\n");
     return kSuccess;
   }
   const std::vector<PartDescription> parts = describe_parts();

@@ -10,12 +10,14 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/yaml_text.h"
 
 namespace localbatch {
 
 struct Options::Record {
   std::vector<Declaration> declared;
-  std::deque<std::pair<std::size_t, Options>> parts;  ///< index in `declared`, the nested mapping
+  /// Index in `declared`, the nested mapping; several for a list of them.
+  std::deque<std::pair<std::size_t, Options>> parts;
 };
 
 namespace {
@@ -36,24 +38,6 @@ std::string range_text(double min, double max) {
 std::string range_text(std::int64_t min, std::int64_t max) {
   if (max == std::numeric_limits<std::int64_t>::max()) return fmt::format("at least {}", min);
   return fmt::format("{} .. {}", min, max);
-}
-
-/// Text as YAML: quoted when a reader could take it for something else.
-std::string yaml_text(const std::string& text) {
-  const bool plain = !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.' || c == '/';
-  });
-  const bool number_like =
-      plain && (std::isdigit(static_cast<unsigned char>(text.front())) != 0 || text.front() == '-');
-  const bool means_null = text == "null" || text == "Null" || text == "NULL";
-  if (plain && !number_like && !means_null) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
-  return quoted + "'";
-}
-
-std::string yaml_list(const std::vector<std::int64_t>& values) {
-  return fmt::format("[{}]", fmt::join(values, ", "));
 }
 
 bool is_finite(double value) { return std::isfinite(value); }
@@ -228,22 +212,50 @@ std::string Options::choice(std::string_view key, const ChoiceKey& declared) {
   return value;
 }
 
-Options Options::part(std::string_view key, std::string_view meaning) {
-  const Node* nested = &empty_mapping();
-  Location where = where_;
-  if (const Node::Entry* const entry = mapping_->find(std::string(key))) {
-    nested = &entry->value;
-    where = nested->where;
-    if (nested->kind != Node::Kind::kMap)
-      fail_at(nested->where, key,
-              fmt::format("found {}, expected a mapping such as {{name: ...}}",
-                          describe_found(*nested)));
-  }
-  Options part(*nested, where, path_of(key) + ".", std::make_shared<Record>(), describing_);
+/// The part of that name of the key that is declared next.
+Options Options::nested(const Node& mapping, Location where, std::string_view name) {
+  Options part(mapping, std::move(where), path_of(name) + ".", std::make_shared<Record>(),
+               describing_);
   record_->parts.emplace_back(record_->declared.size(), part);
+  return part;
+}
+
+Options Options::part(std::string_view key, std::string_view meaning) {
+  const Node::Entry* const entry = mapping_->find(std::string(key));
+  if (entry != nullptr && entry->value.kind != Node::Kind::kMap)
+    fail(key, fmt::format("found {}, expected a mapping such as {{name: ...}}",
+                          describe_found(entry->value)));
+  Options part = entry == nullptr ? nested(empty_mapping(), where_, key)
+                                  : nested(entry->value, entry->value.where, key);
   record_->declared.push_back(
       {std::string(key), "part", "", false, "", std::string(meaning), "", {}});
   return part;
+}
+
+std::vector<Options> Options::parts(std::string_view key, std::string_view meaning) {
+  std::vector<Options> parts;
+  if (const Node::Entry* const entry = mapping_->find(std::string(key))) {
+    if (entry->value.kind != Node::Kind::kList)
+      fail(key, fmt::format("found {}, expected a list of mappings such as [{{name: ...}}]",
+                            describe_found(entry->value)));
+    for (const Node& item : entry->value.items) {
+      const std::string name = fmt::format("{}[{}]", key, parts.size());
+      if (item.kind != Node::Kind::kMap)
+        fail_at(item.where, name,
+                fmt::format("found {}, expected a mapping such as {{name: ...}}",
+                            describe_found(item)));
+      parts.push_back(nested(item, item.where, name));
+    }
+  }
+  record_->declared.push_back({std::string(key),
+                               "list of parts",
+                               "[]",
+                               false,
+                               "",
+                               std::string(meaning),
+                               parts.empty() ? "[]" : "",
+                               {}});
+  return parts;
 }
 
 void Options::finish() const {
@@ -263,7 +275,15 @@ void Options::finish() const {
 
 std::vector<Declaration> Options::declarations() const {
   std::vector<Declaration> declared = record_->declared;
-  for (const auto& [index, part] : record_->parts) declared[index].parts = part.declarations();
+  for (const auto& [index, part] : record_->parts) {
+    Declaration& whole = declared[index];
+    if (whole.type == "part") {
+      whole.parts = part.declarations();
+    } else {
+      const std::string name = fmt::format("[{}]", whole.parts.size());
+      whole.parts.push_back({name, "part", "", false, "", whole.meaning, "", part.declarations()});
+    }
+  }
   return declared;
 }
 

@@ -17,13 +17,15 @@ namespace localbatch {
 /// reading: what `describe` prints and what a run's `experiment.yaml` shows come from nowhere else.
 struct Declaration {
   std::string key;
-  std::string type;  ///< "number", "integer", "list of integers", "flag", "text", "choice", "part"
+  /// "number", "integer", "list of integers", "flag", "text", "choice", "part", "list of parts"
+  std::string type;
   std::string fallback;  ///< empty when the key is required
   bool required = false;
   std::string allowed;  ///< "0.1 .. 1", "average | keep | reset", empty when anything goes
   std::string meaning;
-  std::string value;               ///< as YAML, not used for parts
-  std::vector<Declaration> parts;  ///< the keys of a nested mapping
+  std::string value;  ///< as YAML; not used for parts, nor for a list of parts unless it is empty
+  /// The keys of a nested mapping; of a list of parts its items, "[0]", "[1]", ..., each a part.
+  std::vector<Declaration> parts;
 };
 
 struct NumberKey {
@@ -85,6 +87,10 @@ class Options {
   /// The nested mapping under `key`, empty when it is absent.
   Options part(std::string_view key, std::string_view meaning);
 
+  /// The mappings in the list under `key`, in their order, none when it is absent. Their keys are
+  /// called "key[0].name", "key[1].name" and so on in messages.
+  std::vector<Options> parts(std::string_view key, std::string_view meaning);
+
   /// Refuses keys that nobody has read, here and in every part, with the nearest key that exists.
   void finish() const;
 
@@ -104,6 +110,7 @@ class Options {
   Value ranged(std::string_view key, const Key& declared, std::string_view type,
                std::string_view expected);
   const Node* find_scalar(std::string_view key, std::string_view expected) const;
+  Options nested(const Node& mapping, Location where, std::string_view name);
   std::string path_of(std::string_view key) const;
   [[noreturn]] void fail_at(const Location& where, std::string_view key,
                             std::string_view what) const;

@@ -11,12 +11,15 @@
 namespace localbatch {
 
 /// One implementation of an exchangeable part: its name in experiment files and the function that
-/// reads its keys and makes it.
+/// reads its keys and makes it. `describe` shows the rest.
 template <class Part>
 struct PartRow {
   std::string_view name;
-  std::string_view summary;  ///< one line for `describe`
+  std::string_view summary;  ///< one line
   Part (*make)(Options&);
+  /// What it computes, in the names of the experiment file; empty where there is nothing to say.
+  std::string_view formula = {};
+  std::string_view source = {};  ///< who published it, and what is different here
 };
 
 template <class Part>

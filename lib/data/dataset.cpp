@@ -22,17 +22,26 @@ DatasetLoader make_with_partition(Options& options) {
 }
 
 constexpr PartRow<DatasetLoader> kTable[] = {
-    {"cifar10", "CIFAR-10: 50000 + 10000 colour images of 32 x 32 pixels, 10 classes",
-     make_with_partition<make_cifar10>},
-    {"cifar100", "CIFAR-100: 50000 + 10000 colour images of 32 x 32 pixels, 100 fine classes",
-     make_with_partition<make_cifar100>},
-    {"mnist", "MNIST: 60000 + 10000 grey images of 28 x 28 pixels, 10 digits",
-     make_with_partition<make_mnist>},
-    {"fashion_mnist", "Fashion-MNIST: 60000 + 10000 grey images of 28 x 28 pixels, 10 classes",
-     make_with_partition<make_fashion_mnist>},
-    {"synthetic",
-     "generated gratings: colour images of 32 x 32 pixels, 10 classes, no files needed",
-     make_with_partition<make_synthetic>},
+    {.name = "cifar10",
+     .summary = "CIFAR-10: 50000 + 10000 colour images of 32 x 32 pixels, 10 classes",
+     .make = make_with_partition<make_cifar10>,
+     .source = "Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html"},
+    {.name = "cifar100",
+     .summary = "CIFAR-100: 50000 + 10000 colour images of 32 x 32 pixels, 100 fine classes",
+     .make = make_with_partition<make_cifar100>,
+     .source = "Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html"},
+    {.name = "mnist",
+     .summary = "MNIST: 60000 + 10000 grey images of 28 x 28 pixels, 10 digits",
+     .make = make_with_partition<make_mnist>,
+     .source = "LeCun et al. 1998, http://yann.lecun.com/exdb/mnist"},
+    {.name = "fashion_mnist",
+     .summary = "Fashion-MNIST: 60000 + 10000 grey images of 28 x 28 pixels, 10 classes",
+     .make = make_with_partition<make_fashion_mnist>,
+     .source = "Xiao et al. 2017, https://github.com/zalandoresearch/fashion-mnist"},
+    {.name = "synthetic",
+     .summary = "generated gratings: colour images of 32 x 32 pixels, 10 classes, no files needed",
+     .make = make_with_partition<make_synthetic>,
+     .source = "ours: images are computed from generator_seed and their index"},
 };
 
 }  // namespace

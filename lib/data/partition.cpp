@@ -131,13 +131,33 @@ Partition make_shards(Options& options) {
 }
 
 constexpr std::array<PartRow<Partition>, 4> kTable{{
-    {"iid", "each epoch is one permutation of the whole set, dealt to the workers in turn",
-     make_iid},
-    {"by_class", "sorted by class and cut: each worker has few classes to itself", make_by_class},
-    {"dirichlet", "each class is shared out by Dirichlet proportions (Hsu et al. 2019)",
-     make_dirichlet},
-    {"shards", "sorted by class, cut into shards, some for each worker (McMahan et al. 2017)",
-     make_shards},
+    {.name = "iid",
+     .summary = "each epoch is one permutation of the whole set, dealt to the workers in turn",
+     .make = make_iid,
+     .formula =
+         "worker m gets places m, m + M, m + 2 M, ... of the permutations of all epochs, laid "
+         "end to end",
+     .source = "homogeneous data, for which arXiv 2406.13936 gives its guarantees"},
+    {.name = "by_class",
+     .summary = "sorted by class and cut: each worker has few classes to itself",
+     .make = make_by_class,
+     .formula = "worker m gets samples floor(n m/M) to floor(n (m + 1)/M) - 1 of the n in the set, "
+                "sorted by class",
+     .source = "McMahan et al. 2017, as recalled, with one shard for each worker"},
+    {.name = "dirichlet",
+     .summary = "each class is shared out by Dirichlet proportions (Hsu et al. 2019)",
+     .make = make_dirichlet,
+     .formula = "the samples of each class, in random order, are cut in M proportions from "
+                "Dirichlet(alpha, ..., alpha)",
+     .source =
+         "Hsu et al. 2019, as recalled; here class by class, so that every sample has one worker"},
+    {.name = "shards",
+     .summary = "sorted by class, cut into shards, some for each worker (McMahan et al. 2017)",
+     .make = make_shards,
+     .formula =
+         "the set sorted by class is cut into M shards_per_worker equal pieces; each worker gets "
+         "shards_per_worker of them at random",
+     .source = "McMahan et al. 2017, as recalled"},
 }};
 
 }  // namespace
@@ -150,10 +170,9 @@ Partition read_partition(Options& options) {
       {.fallback = "iid",
        .choices = part_names(partition_table()),
        .meaning =
-           "how workers share the training set; iid: each epoch is one random permutation of the "
-           "whole set, dealt to the workers in turn; by_class, dirichlet (alpha) and shards "
-           "(shards_per_worker) give each worker samples of its own, which it shuffles in each of "
-           "its epochs"});
+           "how workers share the training set; iid: all draw from the whole of it; the others "
+           "give each worker samples of its own, which it shuffles in each of its epochs; "
+           "their keys (see dataset.partition) stand beside this one"});
   for (const PartRow<Partition>& row : kTable)
     if (row.name == name) return row.make(options);
   broken("a choice is one of the names in its table");

@@ -62,20 +62,41 @@ Node convert(const YAML::Node& yaml, const std::string& source, int depth = 0) {
   return node;
 }
 
-void append_yaml(const std::vector<Declaration>& declarations, std::size_t indent,
-                 std::string& text) {
+std::string mapping_yaml(const std::vector<Declaration>& declarations, std::size_t indent);
+
+/// "- " and a mapping, whose lines stand two further to the right.
+std::string item_yaml(const Declaration& item, std::size_t indent) {
+  const std::string mapping = mapping_yaml(item.parts, indent + 2);
+  if (mapping.empty()) return fmt::format("{:{}}- {{}}\n", "", indent);
+  return fmt::format("{:{}}- {}", "", indent, mapping.substr(indent + 2));
+}
+
+/// Lines of "key: value", empty when there is no key to show.
+std::string mapping_yaml(const std::vector<Declaration>& declarations, std::size_t indent) {
+  std::string text;
   for (const Declaration& declared : declarations) {
     // An optional text that is empty stands for something that is not used.
     if (declared.type == "text" && !declared.required && declared.value == "''") continue;
-    text.append(indent, ' ');
-    if (declared.type != "part") {
-      text += fmt::format("{}: {}\n", declared.key, declared.value);
-    } else if (declared.parts.empty()) {
-      text += fmt::format("{}: {{}}\n", declared.key);
-    } else {
-      text += fmt::format("{}:\n", declared.key);
-      append_yaml(declared.parts, indent + 2, text);
+    std::string value = declared.value, lines;
+    if (declared.type == "part") {
+      lines = mapping_yaml(declared.parts, indent + 2);
+      value = lines.empty() ? "{}" : "";
+    } else if (declared.type == "list of parts") {
+      for (const Declaration& item : declared.parts) lines += item_yaml(item, indent + 2);
     }
+    text += fmt::format("{:{}}{}:{}{}\n{}", "", indent, declared.key, value.empty() ? "" : " ",
+                        value, lines);
+  }
+  return text;
+}
+
+/// A setting has no lines: neither its value nor anything in it.
+void forget_lines(Node& node, const std::string& source) {
+  node.where = {.source = source};
+  for (Node& item : node.items) forget_lines(item, source);
+  for (Node::Entry& entry : node.entries) {
+    entry.key_location = {.source = source};
+    forget_lines(entry.value, source);
   }
 }
 
@@ -136,13 +157,11 @@ void apply_setting(Node& experiment, const std::string& setting) {
   } catch (const YAML::Exception& error) {
     fail_input("{}: not valid YAML: {}", source, error.msg);
   }
-  target->where = {.source = source};
+  forget_lines(*target, source);
 }
 
 std::string resolved_yaml(const std::vector<Declaration>& declarations) {
-  std::string text;
-  append_yaml(declarations, 0, text);
-  return text;
+  return mapping_yaml(declarations, 0);
 }
 
 }  // namespace localbatch

@@ -18,8 +18,21 @@ StatePolicy read_state_policy(Options& options, std::string_view key, std::strin
 
 std::span<const PartRow<InnerOptimizerChoice>> inner_optimizer_table() {
   static constexpr std::array<PartRow<InnerOptimizerChoice>, 2> kTable{{
-      {"sgd", "stochastic gradient descent, with heavy-ball or Nesterov momentum", make_sgd},
-      {"adamw", "Adam with decoupled weight decay (Loshchilov and Hutter 2019)", make_adamw},
+      {.name = "sgd",
+       .summary = "stochastic gradient descent, with heavy-ball or Nesterov momentum",
+       .make = make_sgd,
+       .formula =
+           "g = gradient + weight_decay x, u = momentum u + g, x = x - lr u; with nesterov x = x "
+           "- lr (g + momentum u)",
+       .source = "as torch.optim.SGD of PyTorch, with dampening 0"},
+      {.name = "adamw",
+       .summary = "Adam with decoupled weight decay (Loshchilov and Hutter 2019)",
+       .make = make_adamw,
+       .formula =
+           "m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, x = (1 - lr "
+           "weight_decay) x - lr/(1 - beta1^t) m/(sqrt(v/(1 - beta2^t)) + epsilon) at step t = "
+           "1, 2, ...",
+       .source = "Loshchilov and Hutter 2019, as torch.optim.AdamW of PyTorch"},
   }};
   return kTable;
 }

@@ -112,10 +112,31 @@ LearningRate make_multistep(Options& options) {
 
 std::span<const PartRow<LearningRate>> learning_rate_table() {
   static constexpr std::array<PartRow<LearningRate>, 4> kTable{{
-      {"constant", "the peak, after the warm-up", make_constant},
-      {"cosine", "half a cosine from the peak to the minimum", make_cosine},
-      {"linear", "a straight line from the peak to the minimum", make_linear},
-      {"multistep", "the peak, multiplied by a factor at each milestone", make_multistep},
+      {.name = "constant",
+       .summary = "the peak, after the warm-up",
+       .make = make_constant,
+       .formula = "lr = peak samples/warmup_samples in the warm-up, then peak",
+       .source = "warm-up as in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
+      {.name = "cosine",
+       .summary = "half a cosine from the peak to the minimum",
+       .make = make_cosine,
+       .formula =
+           "after the warm-up, lr = min + (1 + cos(pi p))/2 (peak - min), p = min(1, (samples - "
+           "warmup_samples)/(decay_end_samples - warmup_samples))",
+       .source = "as in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
+      {.name = "linear",
+       .summary = "a straight line from the peak to the minimum",
+       .make = make_linear,
+       .formula = "after the warm-up, lr = min + (1 - p) (peak - min), p = min(1, (samples - "
+                  "warmup_samples)/(decay_end_samples - warmup_samples))",
+       .source = "common practice; the linear schedule of AdAdaGrad's code (companion paper, arXiv "
+                 "2402.11215) rises instead"},
+      {.name = "multistep",
+       .summary = "the peak, multiplied by a factor at each milestone",
+       .make = make_multistep,
+       .formula = "from warmup_samples on, lr = peak factor^(number of milestones that samples has "
+                  "reached)",
+       .source = "common practice; also in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
   }};
   return kTable;
 }

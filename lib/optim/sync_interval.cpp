@@ -112,14 +112,37 @@ SyncInterval make_adacomm(Options& options) {
 
 std::span<const PartRow<SyncInterval>> sync_interval_table() {
   static constexpr std::array<PartRow<SyncInterval>, 5> kTable{{
-      {"constant", "the same number of local steps in every round", make_constant},
-      {"post_local", "one local step per round at first, H later (Lin et al. 2020)",
-       make_post_local},
-      {"stagewise", "a number for each stage of the run", make_stagewise},
-      {"quadratic", "more local steps as the learning rate falls (QSR, Gu et al. 2024)",
-       make_quadratic},
-      {"adacomm", "fewer local steps as the loss falls (AdaComm, Wang and Joshi 2019)",
-       make_adacomm},
+      {.name = "constant",
+       .summary = "the same number of local steps in every round",
+       .make = make_constant,
+       .formula = "H local steps in every round",
+       .source = "Local SGD (Stich 2019, as recalled)"},
+      {.name = "post_local",
+       .summary = "one local step per round at first, H later (Lin et al. 2020)",
+       .make = make_post_local,
+       .formula = "1 local step while samples < start_samples, then H",
+       .source = "Lin et al. 2020 and its code"},
+      {.name = "stagewise",
+       .summary = "a number for each stage of the run",
+       .make = make_stagewise,
+       .formula =
+           "H local steps before milestones[0] samples, H_after[i] from milestones[i] samples on",
+       .source = "STL-SGD, as recalled, with stages of free choice"},
+      {.name = "quadratic",
+       .summary = "more local steps as the learning rate falls (QSR, Gu et al. 2024)",
+       .make = make_quadratic,
+       .formula =
+           "max(H, floor((alpha/lr)^exponent)) local steps from start_samples on, H before, with "
+           "the lr of the round's first step",
+       .source = "Gu et al. 2024 and its code"},
+      {.name = "adacomm",
+       .summary = "fewer local steps as the loss falls (AdaComm, Wang and Joshi 2019)",
+       .make = make_adacomm,
+       .formula =
+           "ceil(H sqrt(loss of the round before/loss of the first round)) local steps, H in the "
+           "first round",
+       .source =
+           "Wang and Joshi 2019, without its factor for a changing learning rate (as recalled)"},
   }};
   return kTable;
 }

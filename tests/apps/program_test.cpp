@@ -5,12 +5,26 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "apps/desk.h"
+#include "experiment/experiment.h"
 
 namespace localbatch {
+
+namespace {
+
+/// The words of a text with one space after each.
+std::string single_spaced(const std::string& text) {
+  std::istringstream stream(text);
+  std::string words;
+  for (std::string word; stream >> word;) words += word + " ";
+  return words;
+}
+
+}  // namespace
 
 TEST_CASE("help and version go to standard output with status 0") {
   const Desk desk;
@@ -172,9 +186,27 @@ TEST_CASE("describe shows parts, their keys and the columns of the curves") {
   shows("batch_size_controller norm_test", {"growth_limit", "eta", "0.001 .. 1000"});
   CHECK_FALSE(contains(desk.run("describe batch_size_controller norm_test").out, "theta"));
   shows("all", {"hidden_features", "momentum", "every_samples", "post_local"});
+  shows("dataset.partition", {"partition: dirichlet: ", "alpha", "shards_per_worker"});
+  CHECK_FALSE(contains(desk.run("describe dataset.partition dirichlet").out, "shards_per_worker"));
   shows("rounds.csv", {"global_batch_size", "[samples]", "M b"});
   shows("evaluations.csv", {"test_accuracy"});
   shows("timing.csv", {"gradient_seconds", "[s]"});
+}
+
+TEST_CASE("describe shows the formula and the source of every method, in lines of 100 columns") {
+  const Desk desk;
+  const std::string all = desk.run("describe all").out;
+  for (const std::string& line : lines_of(all)) CHECK_MESSAGE(line.size() <= 100, line);
+  const std::string words = single_spaced(all);
+  for (const PartDescription& description : describe_parts()) {
+    CAPTURE(description.part);
+    CAPTURE(description.name);
+    CHECK(contains(words, single_spaced(description.summary)));
+    if (!description.formula.empty())
+      CHECK(contains(words, " formula: " + single_spaced(description.formula)));
+    if (!description.source.empty())
+      CHECK(contains(words, " source: " + single_spaced(description.source)));
+  }
 }
 
 }  // namespace localbatch

@@ -117,3 +117,37 @@ TEST_CASE("a text that YAML would take for nothing or for a number is declared i
     CHECK(options.declarations().at(0).value.front() == '\'');
   }
 }
+
+TEST_CASE("a list of parts is declared with one part for each item") {
+  const Node file = map({{"rules", list({map({{"eta", scalar("0.5")}}), map({})})}});
+  Options options(file);
+  std::vector<Options> rules = options.parts("rules", "tested beside it");
+  options.parts("others", "");
+  rules[1].text("note", {.fallback = "none", .meaning = ""});
+  rules[0].number("eta", {.fallback = 0.8, .meaning = ""});
+  rules[1].number("eta", {.fallback = 0.8, .meaning = ""});
+
+  const std::vector<Declaration> declared = options.declarations();
+  REQUIRE(keys_of(declared) == std::vector<std::string>{"rules", "others"});
+  CHECK(declared[0].type == "list of parts");
+  CHECK(declared[0].meaning == "tested beside it");
+  CHECK(declared[0].fallback == "[]");
+  CHECK_FALSE(declared[0].required);
+  REQUIRE(keys_of(declared[0].parts) == std::vector<std::string>{"[0]", "[1]"});
+  const Declaration &first = declared[0].parts[0], &second = declared[0].parts[1];
+  CHECK(first.type == "part");
+  REQUIRE(keys_of(first.parts) == std::vector<std::string>{"eta"});
+  CHECK(first.parts[0].value == "0.5");
+  REQUIRE(keys_of(second.parts) == std::vector<std::string>{"note", "eta"});
+  CHECK(second.parts[1].value == "0.8");
+  CHECK(declared[1].parts.empty());
+  CHECK(declared[1].value == "[]");
+}
+
+TEST_CASE("describing declares an empty list of parts") {
+  Options options = Options::describing();
+  CHECK(options.parts("rules", "").empty());
+  REQUIRE(keys_of(options.declarations()) == std::vector<std::string>{"rules"});
+  CHECK(options.declarations()[0].value == "[]");
+  CHECK(options.declarations()[0].parts.empty());
+}

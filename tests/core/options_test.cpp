@@ -203,6 +203,75 @@ TEST_CASE("a rule that spans several keys points at the value, or at the mapping
                        InputError);
 }
 
+TEST_CASE("a list of parts is read item by item, and an absent one is empty") {
+  const Node file = map({{"rules", list({map({{"eta", scalar("0.8")}}), map({})})}});
+  Options options(file);
+  std::vector<Options> rules = options.parts("rules", "");
+  REQUIRE(rules.size() == 2);
+  CHECK(rules[0].number("eta", {.fallback = 1, .meaning = ""}) == 0.8);
+  CHECK(rules[1].number("eta", {.fallback = 1, .meaning = ""}) == 1);
+  CHECK(options.parts("others", "").empty());
+  CHECK_NOTHROW(options.finish());
+}
+
+TEST_CASE("what is no list of mappings is refused where it stands, an item at its own place") {
+  const Node file = map({{"one", map({}, 2, 6)},
+                         {"word", scalar("norm_test", 3, 7)},
+                         {"mixed", list({map({}, 4, 9), scalar("fixed", 4, 13)}, 4, 8)},
+                         {"deep", list({list({}, 5, 8)}, 5, 7)}});
+  Options options(file);
+  CHECK_THROWS_WITH_AS(options.parts("one", ""),
+                       "test.yaml:2:6: one: found a mapping, expected a list of mappings such as "
+                       "[{name: ...}]",
+                       InputError);
+  CHECK_THROWS_WITH_AS(options.parts("word", ""),
+                       "test.yaml:3:7: word: found 'norm_test', expected a list of mappings such "
+                       "as [{name: ...}]",
+                       InputError);
+  CHECK_THROWS_WITH_AS(options.parts("mixed", ""),
+                       "test.yaml:4:13: mixed[1]: found 'fixed', expected a mapping such as "
+                       "{name: ...}",
+                       InputError);
+  CHECK_THROWS_WITH_AS(options.parts("deep", ""),
+                       "test.yaml:5:8: deep[0]: found a list, expected a mapping such as "
+                       "{name: ...}",
+                       InputError);
+}
+
+TEST_CASE("mistakes in an item of a list of parts are named by its number") {
+  const Node file = map({{"part", map({{"rules", list({map({{"eta", scalar("0.8", 3, 9)}}, 3, 4),
+                                                       map({{"eta", scalar("x", 4, 9)}}, 4, 4),
+                                                       map({{"etaa", scalar("1", 5, 9)}}, 5, 4)},
+                                                      2, 10)}})}});
+  Options options(file);
+  std::vector<Options> rules = options.part("part", "").parts("rules", "");
+  REQUIRE(rules.size() == 3);
+  rules[0].number("eta", {.meaning = ""});
+  CHECK_THROWS_WITH_AS(rules[1].number("eta", {.fallback = 1, .meaning = ""}),
+                       "test.yaml:4:9: part.rules[1].eta: found 'x', expected a number",
+                       InputError);
+  CHECK_THROWS_WITH_AS(rules[2].number("eta", {.meaning = ""}),
+                       "test.yaml:5:4: part.rules[2].eta: missing, expected a number", InputError);
+  CHECK_THROWS_WITH_AS(rules[1].fail("eta", "too large"),
+                       "test.yaml:4:9: part.rules[1].eta: too large", InputError);
+  rules[1].text("eta", {.meaning = ""});
+  rules[2].number("eta", {.fallback = 1, .meaning = ""});
+  CHECK_THROWS_WITH_AS(options.finish(),
+                       "test.yaml:5:1: part.rules[2].etaa: unknown key, allowed is eta (did you "
+                       "mean 'eta'?)",
+                       InputError);
+}
+
+TEST_CASE("a list of parts that nobody reads is an unknown key") {
+  const Node file = map({{"ruels", list({map({})}, 3, 2)}});
+  Options options(file);
+  options.parts("rules", "");
+  CHECK_THROWS_WITH_AS(options.finish(),
+                       "test.yaml:3:1: ruels: unknown key, allowed is rules (did you mean "
+                       "'rules'?)",
+                       InputError);
+}
+
 TEST_CASE("a value from the command line is named by its source alone") {
   Node file = map({{"H", scalar("x")}});
   file.entries[0].value.where = {"--set H=x", 0, 0};

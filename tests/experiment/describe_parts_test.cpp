@@ -12,26 +12,39 @@ namespace localbatch {
 
 namespace {
 
+/// The key of the experiment file under which the keys of `description` stand.
+std::string mapping_of(const PartDescription& description) {
+  return description.part.substr(0, description.part.find('.'));
+}
+
 /// `part: {name: ..., its required keys, more}` within an experiment that has all it needs. The
 /// values of required keys are the placeholders of the description.
 std::string experiment_with(const PartDescription& description, const std::string& more) {
   std::map<std::string, std::string> parts = {{"dataset", "name: synthetic"},
                                               {"learning_rate", "peak: 0.1"}};
+  const std::string part = mapping_of(description);
+  const auto add = [&](const std::string& keys) {
+    if (!parts[part].empty() && !keys.empty()) parts[part] += ", ";
+    parts[part] += keys;
+  };
+  if (description.choice == "name") parts[part].clear();
   if (!description.name.empty()) {
-    std::string keys = "name: " + description.name;
+    add(description.choice + ": " + description.name);
     for (const Declaration& key : description.keys)
-      if (key.required) keys += fmt::format(", {}: {}", key.key, key.value);
-    parts[description.part] = keys;
+      if (key.required) add(fmt::format("{}: {}", key.key, key.value));
   }
+  const bool needs_images =
+      description.name == "network" || description.name == "logistic_regression";
+  if (description.part == "problem" && !description.name.empty() && !needs_images)
+    parts.erase("dataset");
   std::string text = "max_samples: 100\n";
-  if (description.part.empty()) {
+  if (part.empty()) {
     text += more + "\n";
+    parts.erase("");
   } else {
-    std::string& keys = parts[description.part];
-    if (!keys.empty() && !more.empty()) keys += ", ";
-    keys += more;
+    add(more);
   }
-  for (const auto& [part, keys] : parts) text += fmt::format("{}: {{{}}}\n", part, keys);
+  for (const auto& [key, keys] : parts) text += fmt::format("{}: {{{}}}\n", key, keys);
   return text;
 }
 
@@ -41,13 +54,18 @@ std::set<std::string> names(const std::vector<Declaration>& keys) {
   return names;
 }
 
-const PartDescription& shared_description(const std::vector<PartDescription>& parts,
-                                          const std::string& part) {
+const PartDescription& description_of(const std::vector<PartDescription>& parts,
+                                      const std::string& part, const std::string& name) {
   const auto found = std::ranges::find_if(parts, [&](const PartDescription& description) {
-    return description.part == part && description.name.empty();
+    return description.part == part && description.name == name;
   });
   REQUIRE(found != parts.end());
   return *found;
+}
+
+const PartDescription& shared_description(const std::vector<PartDescription>& parts,
+                                          const std::string& part) {
+  return description_of(parts, part, "");
 }
 
 }  // namespace
@@ -68,9 +86,12 @@ TEST_CASE("a part reads exactly the keys that its description lists") {
     CAPTURE(description.name);
     std::set<std::string> described = names(description.keys);
     described.merge(names(shared_description(parts, description.part).keys));
+    if (description.part == "dataset.partition") {
+      described.merge(names(description_of(parts, "dataset", "synthetic").keys));
+      described.merge(names(shared_description(parts, "dataset").keys));
+    }
     const std::vector<Declaration> read = read_text(experiment_with(description, "")).resolved;
-    const auto part = std::ranges::find_if(
-        read, [&](const Declaration& key) { return key.key == description.part; });
+    const auto part = std::ranges::find(read, mapping_of(description), &Declaration::key);
     REQUIRE(part != read.end());
     CHECK(names(part->parts) == described);
   }
@@ -80,8 +101,8 @@ TEST_CASE("every key, misspelt, is refused") {
   int keys = 0;
   for (const PartDescription& description : describe_parts())
     for (const Declaration& key : description.keys) {
-      const std::string path =
-          (description.part.empty() ? "" : description.part + ".") + key.key + "x";
+      const std::string part = mapping_of(description);
+      const std::string path = (part.empty() ? "" : part + ".") + key.key + "x";
       const std::string message =
           text_error(experiment_with(description, key.key + "x: " + key.value));
       CHECK_MESSAGE(
@@ -130,7 +151,9 @@ TEST_CASE("all implementations of all tables are described") {
   const auto same = [&](const std::string& part, const std::vector<std::string>& table) {
     CHECK(described[part] == std::set<std::string>(table.begin(), table.end()));
   };
+  same("problem", part_names(problem_table()));
   same("dataset", part_names(dataset_table()));
+  same("dataset.partition", part_names(partition_table()));
   same("model", part_names(model_table()));
   same("inner_optimizer", part_names(inner_optimizer_table()));
   same("outer_optimizer", part_names(outer_optimizer_table()));
@@ -138,7 +161,57 @@ TEST_CASE("all implementations of all tables are described") {
   same("learning_rate_coupling", part_names(learning_rate_coupling_table()));
   same("sync_interval", part_names(sync_interval_table()));
   same("batch_size_controller", part_names(batch_size_controller_table()));
-  CHECK(described.size() == 8);
+  CHECK(described.size() == 10);
+}
+
+TEST_CASE("a choice within a part follows it, with the keys that stand beside it") {
+  const std::vector<PartDescription> parts = describe_parts();
+  std::vector<std::string> order;
+  for (const PartDescription& description : parts)
+    if (order.empty() || order.back() != description.part) order.push_back(description.part);
+  const auto dataset = std::ranges::find(order, "dataset");
+  REQUIRE(dataset != order.end());
+  CHECK(*(dataset + 1) == "dataset.partition");
+
+  const PartDescription& dirichlet = description_of(parts, "dataset.partition", "dirichlet");
+  CHECK(dirichlet.choice == "partition");
+  CHECK(names(dirichlet.keys) == std::set<std::string>{"alpha"});
+  CHECK(names(description_of(parts, "dataset.partition", "shards").keys) ==
+        std::set<std::string>{"shards_per_worker"});
+  CHECK(description_of(parts, "model", "mlp").choice == "name");
+}
+
+TEST_CASE("every method has a formula and a source, each one line of ASCII") {
+  const std::set<std::string> without_formula = {"batch_size_controller fixed", "problem network"};
+  const std::set<std::string> without_source = {"batch_size_controller fixed", "problem network",
+                                                "model mlp", "model softmax_regression"};
+  for (const PartDescription& description : describe_parts()) {
+    if (description.name.empty()) {
+      CHECK(description.formula.empty());
+      CHECK(description.source.empty());
+      continue;
+    }
+    const std::string name = description.part + " " + description.name;
+    CAPTURE(name);
+    const bool is_method = description.part != "dataset" && description.part != "model";
+    CHECK(description.formula.empty() == (!is_method || without_formula.contains(name)));
+    CHECK(description.source.empty() == without_source.contains(name));
+    for (const std::string& text : {description.formula, description.source})
+      CHECK(std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; }));
+  }
+}
+
+TEST_CASE("a formula names every key of its method that is no choice of words") {
+  for (const PartDescription& description : describe_parts()) {
+    if (description.formula.empty() || description.part == "problem") continue;
+    CAPTURE(description.part);
+    CAPTURE(description.name);
+    for (const Declaration& key : description.keys) {
+      if (key.type == "choice") continue;
+      CAPTURE(key.key);
+      CHECK(contains(description.formula, key.key));
+    }
+  }
 }
 
 }  // namespace localbatch
