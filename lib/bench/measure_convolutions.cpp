@@ -14,7 +14,7 @@ Model surroundings(const ConvolutionCount& convolution, bool with_layer) {
   ValueId x = 0;
   const auto add = [&](const std::string& name, const Convolution& layer) {
     x = model.add(name, layer);
-    x = model.add(name + "_norm", BatchNorm{.src = x, .relu = true});
+    x = model.add(name + "_norm", Normalization{.src = x, .relu = true});
   };
   if (!convolution.reads_images) add("stem", {.src = x, .channels = shape.src.channels});
   if (with_layer)

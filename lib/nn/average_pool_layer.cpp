@@ -27,7 +27,7 @@ class AveragePoolLayer final : public Layer {
       float* const dst = dst_.values(one);
       for (std::size_t c = 0; c < channels_; c += kChannelBlock)
         store(dst + c, mean(src + c * pixels_, pixels_));
-      if (pass.is_observed()) dst_.written(all_channels(one, dst_.shape()), thread);
+      dst_.written(all_channels(one, dst_.shape()), pass, thread);
     });
   }
 

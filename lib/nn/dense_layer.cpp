@@ -3,6 +3,7 @@
 #include "nn/elementwise.h"
 #include "nn/layers.h"
 #include "nn/linear_passes.h"
+#include "nn/sample_sums.h"
 
 namespace localbatch {
 
@@ -22,10 +23,15 @@ class DenseLayer final : public Layer {
 
   void backward(Team& team, const BackwardPass& pass) override {
     team.for_each(1, Phase::kElementwise, [&](int, Thread& thread) {
-      if (!pass.adds()) std::fill_n(pass.gradient.data() + bias_.offset, bias_.size, 0.0F);
+      const bool wants_gradient = !pass.gradient.empty();
+      if (wants_gradient && !pass.adds())
+        std::fill_n(pass.gradient.data() + bias_.offset, bias_.size, 0.0F);
       for (int image = 0; image < pass.images; ++image) {
         const Thread::Frame frame(thread);
-        add(dst_.diff({image, 1}, thread), bias_.size, pass.gradient.data() + bias_.offset);
+        const float* const diff = dst_.diff({image, 1}, thread);
+        if (wants_gradient) add(diff, bias_.size, pass.gradient.data() + bias_.offset);
+        if (pass.samples != nullptr)
+          add_to_sums(*pass.samples, image, bias_.offset, {diff, bias_.size});
       }
     });
     passes_.backward(team, pass);

@@ -24,9 +24,9 @@ void mask(const T* output, const T* diff, std::size_t count, T* to);
 template <class T>
 Vector mean(const T* x, std::size_t pixels);
 
-// Batch norm over one channel block of one image: `pixels` times kChannelBlock values, the arrays
-// of coefficients and sums have kChannelBlock entries. Sums run in f32 over sixteen pixels at most
-// and in double from there.
+// Normalizations over one channel block of one image: `pixels` times kChannelBlock values, the
+// arrays of coefficients and sums have kChannelBlock entries. Sums run in f32 over sixteen pixels
+// at most and in double from there.
 
 /// sum = sum of x, sum_of_squares = sum of x^2.
 template <class T>

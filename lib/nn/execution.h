@@ -35,7 +35,7 @@ enum class Phase {
   kForward,  ///< convolutions and dense layers
   kBackwardData,
   kBackwardWeights,
-  kElementwise,  ///< batch norm, ReLU, residuals, pools, loss
+  kElementwise,  ///< normalizations, ReLU, residuals, pools, loss
   kWeights,      ///< weights into the layouts of the passes, sums of partial gradients
   kWaiting,      ///< for the other threads of the team
 };

@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t producer(ValueId value) { return static_cast<std::size_t>(value) - 1; }
 constexpr std::size_t at(ValueId value) { return static_cast<std::size_t>(value); }
 
-const BatchNorm* as_batch_norm(const Model& model, std::size_t layer) {
-  return std::get_if<BatchNorm>(&model.layers()[layer].kind);
+const Normalization* as_normalization(const Model& model, std::size_t layer) {
+  return std::get_if<Normalization>(&model.layers()[layer].kind);
 }
 
 /// The layers that read each value, in their order.
@@ -59,8 +59,8 @@ struct Read {
   ValueId value = 0;
   std::size_t source = 0;  ///< place among the layer's sources
   /// The layer that runs when the value is read, and, in the backward pass, when the contribution
-  /// to its diff is made. That is the reading layer; but batch norm reads its residual only when
-  /// its own output is read.
+  /// to its diff is made. That is the reading layer; but a normalization reads its residual only
+  /// when its own output is read.
   std::size_t time = 0;
 };
 
@@ -68,8 +68,8 @@ struct Read {
 std::vector<Read> find_reads(const Model& model) {
   const auto readers = find_readers(model);
   const auto time_of = [&](const auto& self, std::size_t layer, ValueId value) -> std::size_t {
-    const BatchNorm* const batch_norm = as_batch_norm(model, layer);
-    if (batch_norm == nullptr || value == batch_norm->src) return layer;
+    const Normalization* const normalization = as_normalization(model, layer);
+    if (normalization == nullptr || value == normalization->src) return layer;
     const ValueId output = static_cast<ValueId>(layer) + 1;
     std::size_t time = model.layers().size();
     for (const std::size_t reader : readers[at(output)])
@@ -127,29 +127,30 @@ class DiffPlanner {
     }
   }
 
-  /// A value that only batch norm reads has its diff computed by it, slice by slice.
+  /// A value that only a normalization reads has its diff computed by it, slice by slice.
   bool diff_is_stored(ValueId value) const {
     const auto& mine = readers_[at(value)];
-    const BatchNorm* const reader =
-        mine.size() == 1 ? as_batch_norm(model_, mine.front()) : nullptr;
+    const Normalization* const reader =
+        mine.size() == 1 ? as_normalization(model_, mine.front()) : nullptr;
     return reader == nullptr || reader->src != value;
   }
 
-  /// The layer that looks at the diff of a value last: batch norm's is read by the layer below.
+  /// The layer that looks at the diff of a value last: a normalization's is read by the layer
+  /// below.
   std::size_t last_user(ValueId value) const {
     const std::size_t layer = producer(value);
-    const BatchNorm* const batch_norm = as_batch_norm(model_, layer);
+    const Normalization* const normalization = as_normalization(model_, layer);
     const bool below =
-        batch_norm != nullptr && batch_norm->src > 0 && !diff_is_stored(batch_norm->src);
-    return below ? producer(batch_norm->src) : layer;
+        normalization != nullptr && normalization->src > 0 && !diff_is_stored(normalization->src);
+    return below ? producer(normalization->src) : layer;
   }
 
-  /// Whether the diff of a residual may be the same array as that of the batch norm that adds it:
-  /// until the layer below has read it, nobody adds to it, and no ReLU's mask is applied to it.
+  /// Whether the diff of a residual may be the same array as that of the normalization that adds
+  /// it: until the layer below has read it, nobody adds to it, and no ReLU's mask is applied to it.
   bool can_share(const Read& read, bool last) const {
     if (read.source == 0) return false;
     const std::size_t below = last_user(static_cast<ValueId>(read.layer) + 1);
-    const BatchNorm* const upper = as_batch_norm(model_, producer(read.value));
+    const Normalization* const upper = as_normalization(model_, producer(read.value));
     const bool masked_at_once = last && upper != nullptr && upper->relu;
     return !masked_at_once && std::ranges::all_of(reads_, [&](const Read& other) {
       return other.value != read.value || other.layer == read.layer || other.time < below;
@@ -179,7 +180,8 @@ class DiffPlanner {
 ExecutionPlan plan_execution(const Model& model) {
   const std::size_t layers = model.layers().size();
   const auto readers = find_readers(model);
-  check(as_batch_norm(model, layers - 1) == nullptr, "a network does not end with batch norm");
+  check(as_normalization(model, layers - 1) == nullptr,
+        "a network does not end with a normalization");
 
   ExecutionPlan plan;
   plan.values.resize(layers + 1);
@@ -187,17 +189,18 @@ ExecutionPlan plan_execution(const Model& model) {
   plan.sources.resize(layers);
   for (std::size_t layer = 0; layer < layers; ++layer) {
     plan.sources[layer].resize(sources(model.layers()[layer].kind).size());
-    if (const BatchNorm* const batch_norm = as_batch_norm(model, layer)) {
-      const auto& others = readers[at(batch_norm->src)];
-      check(batch_norm->src > 0 && as_batch_norm(model, producer(batch_norm->src)) == nullptr &&
-                std::ranges::none_of(others,
-                                     [&](std::size_t other) {
-                                       const BatchNorm* const its = as_batch_norm(model, other);
-                                       return other != layer && its != nullptr &&
-                                              its->src == batch_norm->src;
-                                     }),
-            "batch norm has a source of its own, which another kind of layer computes");
-      const bool keep = batch_norm->add >= 0 || readers[layer + 1].size() > 1;
+    if (const Normalization* const normalization = as_normalization(model, layer)) {
+      const auto& others = readers[at(normalization->src)];
+      check(normalization->src > 0 &&
+                as_normalization(model, producer(normalization->src)) == nullptr &&
+                std::ranges::none_of(
+                    others,
+                    [&](std::size_t other) {
+                      const Normalization* const its = as_normalization(model, other);
+                      return other != layer && its != nullptr && its->src == normalization->src;
+                    }),
+            "a normalization has a source of its own, which another kind of layer computes");
+      const bool keep = normalization->add >= 0 || readers[layer + 1].size() > 1;
       plan.values[layer + 1].storage = keep ? Storage::kAtFirstRead : Storage::kNever;
     }
   }

@@ -38,10 +38,11 @@ struct ValuePlan {
 
 /// Who stores what, decided from the model alone.
 ///
-/// Batch norm's output is cheap to compute from its input, so it is not computed in a pass of its
-/// own: the layer that reads it asks for a slice of images, uses it while it is in the cache, and
-/// asks again in the backward pass. Outputs with several readers, or with a residual, are kept. In
-/// the same way the diff of batch norm's input is computed when the layer below asks for a slice.
+/// A normalization's output is cheap to compute from its input, so it is not computed in a pass of
+/// its own: the layer that reads it asks for a slice of images, uses it while it is in the cache,
+/// and asks again in the backward pass. Outputs with several readers, or with a residual, are kept.
+/// In the same way the diff of a normalization's input is computed when the layer below asks for a
+/// slice.
 struct ExecutionPlan {
   std::vector<ValuePlan> values;                 ///< by ValueId
   std::vector<std::vector<SourcePlan>> sources;  ///< by layer, in the order of sources()

@@ -15,9 +15,10 @@ void initialize_parameters(const Model& model, std::uint64_t seed, std::span<flo
     const TensorView& tensor = tensors[index];
     const std::span<float> values = canonical.subspan(tensor.offset, tensor.size);
     if (tensor.dims.size() == 1) {
-      const auto* const batch_norm = std::get_if<BatchNorm>(&model.layers()[tensor.layer].kind);
-      const bool is_scale = batch_norm != nullptr && tensor.name.ends_with(".weight");
-      std::ranges::fill(values, is_scale && !batch_norm->zero_scale ? 1.0F : 0.0F);
+      const auto* const normalization =
+          std::get_if<Normalization>(&model.layers()[tensor.layer].kind);
+      const bool is_scale = normalization != nullptr && tensor.name.ends_with(".weight");
+      std::ranges::fill(values, is_scale && !normalization->zero_scale ? 1.0F : 0.0F);
       continue;
     }
     const bool classifier = tensor.layer + 1 == model.layers().size();

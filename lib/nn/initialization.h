@@ -9,8 +9,8 @@ namespace localbatch {
 
 /// Starting values in canonical order, a function of (model, seed): convolutions and hidden dense
 /// layers normal with variance 2/fan_in (He et al. 2015, equation 10), the classifier normal with
-/// variance 1/fan_in (no ReLU follows it), biases 0, batch-norm scales 1 (or 0 where the model says
-/// so).
+/// variance 1/fan_in (no ReLU follows it), biases 0, scales of normalizations 1 (or 0 where the
+/// model says so).
 void initialize_parameters(const Model& model, std::uint64_t seed, std::span<float> canonical);
 
 /// Running means 0, running variances 1.

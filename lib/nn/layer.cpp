@@ -5,7 +5,7 @@
 namespace localbatch {
 
 void Layer::compute(Images, std::byte*, Thread&) { broken("this layer's output is stored"); }
-void Layer::observe(const Region&, Thread&) {}
+void Layer::observe(const Region&, const ForwardPass&, Thread&) {}
 void Layer::observe_diff(const Region&, Thread&) {}
 void Layer::compute_diff(const Region&, std::byte*, Thread&) {
   broken("this source's diff is stored");

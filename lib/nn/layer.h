@@ -32,9 +32,6 @@ struct ForwardPass {
   bool moves_running_statistics = false;  ///< batch norm's, towards those of the micro-batch
   std::span<const float> parameters;
   std::span<float> statistics;  ///< running means and variances
-
-  /// Whether normalizations look at what is written.
-  bool is_observed() const { return batch_norm == NormStatistics::kMicroBatch; }
 };
 
 /// What becomes of the numbers that an array of gradients holds: the first micro-batch of a step
@@ -46,9 +43,9 @@ enum class GradientUse { kReplace, kAdd };
 /// parameters adds its part to the sums of each image; in a layer, one thread at a time works on an
 /// image.
 struct SampleSums {
-  std::span<double> squared_norms;   ///< |g_i|^2, by image; empty: not wanted
-  std::span<double> inner_products;  ///< <g_i, direction>, by image; empty: not wanted
-  std::span<const float> direction;  ///< as long as the parameters, in their order
+  std::span<double> squared_norms = {};   ///< |g_i|^2, by image; empty: not wanted
+  std::span<double> inner_products = {};  ///< <g_i, direction>, by image; empty: not wanted
+  std::span<const float> direction = {};  ///< as long as the parameters, in their order
 };
 
 struct BackwardPass {
@@ -74,7 +71,7 @@ struct MemoryNeeds {
 ///
 /// `forward` and `backward` run a layer over the whole micro-batch; inside, it works slice by slice
 /// of images so that a slice stays in the cache. The other functions are what a layer does for its
-/// neighbours while their slice is there; batch norm alone needs them.
+/// neighbours while their slice is there; normalizations alone need them.
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -94,7 +91,7 @@ class Layer {
   virtual void compute(Images images, std::byte* dst, Thread& thread);
 
   /// A region of the source has just been written.
-  virtual void observe(const Region& region, Thread& thread);
+  virtual void observe(const Region& region, const ForwardPass& pass, Thread& thread);
 
   /// The diff of the layer's output is complete in this region.
   virtual void observe_diff(const Region& region, Thread& thread);

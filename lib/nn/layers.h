@@ -6,6 +6,7 @@
 #include "nn/linear_operator.h"
 #include "nn/linear_passes.h"
 #include "nn/model.h"
+#include "nn/normalizer.h"
 #include "nn/values.h"
 
 namespace localbatch {
@@ -35,18 +36,13 @@ std::unique_ptr<Layer> make_winograd_layer(const Source<T>& src, const Destinati
                                            const TensorView& weight, int max_images,
                                            int images_per_slice);
 
-struct BatchNormTensors {
-  TensorView scale, shift, running_mean, running_variance;
-};
-
-/// Ioffe and Szegedy 2015 with PyTorch's conventions: epsilon 1e-5, running statistics with
-/// momentum 0.1 and the unbiased variance. In training, mean and variance are those of the whole
-/// micro-batch.
+/// Batch norm or group norm (normalizer.h), with the residual and ReLU.
 template <class T>
-std::unique_ptr<Layer> make_batch_norm_layer(const Source<T>& src,
-                                             std::optional<Source<T>> residual,
-                                             const Destination<T>& dst, const BatchNorm& kind,
-                                             int max_images, const BatchNormTensors& tensors);
+std::unique_ptr<Layer> make_normalization_layer(const Source<T>& src,
+                                                std::optional<Source<T>> residual,
+                                                const Destination<T>& dst,
+                                                const Normalization& kind, int max_images,
+                                                const NormalizationTensors& tensors);
 
 template <class T>
 std::unique_ptr<Layer> make_relu_layer(const Source<T>& src, const Destination<T>& dst);

@@ -256,6 +256,13 @@ void LinearOperator::load(const float* weights) {
   refresh(backward_weights_, weights);
 }
 
+void LinearOperator::load_forward(const LinearOperator& other, const float* weights) {
+  AlignedBuffer<std::byte>& storage = forward_weights_.storage;
+  if (storage.size() == 0) storage = AlignedBuffer<std::byte>(layouts_->forward.get_size());
+  Reorder(other.layouts_->master, layouts_->forward).run(weights, storage.data());
+  forward_weights_.weights = storage.data();
+}
+
 void LinearOperator::forward(Thread& thread, int images, const void* src, void* dst) {
   primitives_.at(images).forward.run(thread, {src, forward_weights_.weights, dst});
 }

@@ -35,6 +35,7 @@ class LinearOperator {
 
   const LinearShape& shape() const { return shape_; }
   int images_per_slice() const { return images_per_slice_; }
+  int threads() const { return threads_; }
 
   /// Between the flat arrays' order and [out][in][row][column].
   void to_canonical(std::span<const float> weights, std::span<float> canonical) const;
@@ -44,6 +45,10 @@ class LinearOperator {
   std::size_t copy_bytes() const;
   std::size_t scratchpad_bytes() const;
   void load(const float* weights);
+
+  /// Copies weights that are in the order of `other`, which has the same dimensions and perhaps
+  /// another precision; for forward() alone.
+  void load_forward(const LinearOperator& other, const float* weights);
 
   /// Whether the weights of a range of output channels lie together, so that their gradient can be
   /// computed alone. Dense layers are left out.

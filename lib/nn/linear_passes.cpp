@@ -43,7 +43,8 @@ LinearPasses<T>::LinearPasses(const Source<T>& src, const Destination<T>& dst,
       max_images_(max_images),
       per_slice_(operator_->images_per_slice()),
       by_filters_(gradient_by_filters(operator_->shape(), max_images) &&
-                  operator_->can_cut_filters()) {}
+                  operator_->can_cut_filters()),
+      samples_(operator_, weight) {}
 
 template <class T>
 MemoryNeeds LinearPasses<T>::needs() const {
@@ -55,14 +56,16 @@ MemoryNeeds LinearPasses<T>::needs() const {
     const auto images = static_cast<std::size_t>(max_images_);
     const auto parts = static_cast<std::size_t>(dst_.shape().channels / kCutFilters);
     return {.thread_bytes = src_.scratch(per_slice_) + values(src_.shape()) + values(dst_.shape()) +
-                            scratch_bytes<T>(images * dst_.shape().size() / parts) +
-                            scratch_bytes<float>(weight_.size / parts),
+                            std::max(scratch_bytes<T>(images * dst_.shape().size() / parts) +
+                                         scratch_bytes<float>(weight_.size / parts),
+                                     samples_.scratch()),
             .scratchpad_bytes = operator_->scratchpad_bytes(),
             .shared_floats = images * src_.shape().size() * sizeof(T) / sizeof(float),
             .own_bytes = operator_->copy_bytes()};
   }
   return {.thread_bytes = src_.scratch(per_slice_) + values(src_.shape()) + values(dst_.shape()) +
-                          scratch_bytes<float>(weight_.size),
+                          scratch_bytes<float>(weight_.size) +
+                          (samples_.makes_gradients() ? 0 : samples_.scratch()),
           .scratchpad_bytes = operator_->scratchpad_bytes(),
           .shared_floats = static_cast<std::size_t>(groups.groups()) * weight_.size,
           .own_bytes = operator_->copy_bytes()};
@@ -86,12 +89,13 @@ void LinearPasses<T>::forward(Team& team, const ForwardPass& pass, std::span<con
     if constexpr (std::is_same_v<T, float>)
       for (int i = 0; i < images.count && !bias.empty(); ++i)
         add(bias.data(), bias.size(), dst_.values({images.first + i, 1}));
-    if (pass.is_observed()) dst_.written(all_channels(images, dst_.shape()), thread);
+    dst_.written(all_channels(images, dst_.shape()), pass, thread);
   });
 }
 
 template <class T>
 void LinearPasses<T>::backward(Team& team, const BackwardPass& pass) {
+  if (pass.samples != nullptr) samples_.prepare(*pass.samples, pass.images);
   if (by_filters_)
     backward_by_filters(team, pass);
   else
@@ -100,17 +104,24 @@ void LinearPasses<T>::backward(Team& team, const BackwardPass& pass) {
 
 template <class T>
 void LinearPasses<T>::backward_by_filters(Team& team, const BackwardPass& pass) {
-  operator_->prepare_cut(kCutFilters, pass.images);
   const Images all{0, pass.images};
   T* const computed_src = reinterpret_cast<T*>(team.shared().data());
+  const T* const src = src_.is_stored() ? src_.stored(all) : computed_src;
   const SliceGroups slices(pass.images, per_slice_);
   team.for_each(slices.slices(), Phase::kElementwise, [&](int index, Thread& thread) {
     const Thread::Frame frame(thread);
     const Images images = slices.slice(index);
     if (!src_.is_stored()) src_.compute(images, computed_src, thread);
-    if (src_.diff_use() != DiffUse::kNone) backward_data(images, dst_.diff(images, thread), thread);
+    if (pass.samples == nullptr && src_.diff_use() == DiffUse::kNone) return;
+    const T* const diff_dst = dst_.diff(images, thread);
+    if (pass.samples != nullptr)
+      samples_.add_slice(*pass.samples, images,
+                         src + static_cast<std::size_t>(images.first) * src_.shape().size(),
+                         diff_dst, nullptr, thread);
+    if (src_.diff_use() != DiffUse::kNone) backward_data(images, diff_dst, thread);
   });
-  const T* const src = src_.is_stored() ? src_.stored(all) : computed_src;
+  if (pass.gradient.empty()) return;
+  operator_->prepare_cut(kCutFilters, pass.images);
   const int parts = dst_.shape().channels / kCutFilters;
   const std::size_t part_size = weight_.size / static_cast<std::size_t>(parts);
   team.for_each(parts, Phase::kBackwardWeights, [&](int part, Thread& thread) {
@@ -128,29 +139,37 @@ void LinearPasses<T>::backward_by_filters(Team& team, const BackwardPass& pass) 
 template <class T>
 void LinearPasses<T>::backward_by_images(Team& team, const BackwardPass& pass) {
   const SliceGroups slices(pass.images, per_slice_);
-  const std::span<float> gradient = pass.gradient.subspan(weight_.offset, weight_.size);
-  const auto partial = [&](int group) {
-    return team.shared().data() + static_cast<std::size_t>(group) * weight_.size;
-  };
+  const bool samples_add = samples_make_gradients(pass);
   team.for_each(slices.groups(), Phase::kBackwardWeights, [&](int group, Thread& thread) {
+    float* const partial =
+        pass.gradient.empty()
+            ? nullptr
+            : team.shared().data() + static_cast<std::size_t>(group) * weight_.size;
+    if (samples_add && partial != nullptr) std::fill_n(partial, weight_.size, 0.0F);
     const int first = slices.first_slice(group), last = slices.first_slice(group + 1);
-    backward_slice(slices.slice(first), thread, partial(group));
-    for (int index = first + 1; index < last; ++index) {
+    for (int index = first; index < last; ++index) {
       const Thread::Frame frame(thread);
-      float* const more = thread.take<float>(weight_.size);
-      backward_slice(slices.slice(index), thread, more);
-      add(more, weight_.size, partial(group));
+      const bool is_more = index > first && partial != nullptr && !samples_add;
+      float* const mine = is_more ? thread.take<float>(weight_.size) : partial;
+      backward_slice(pass, slices.slice(index), thread, mine);
+      if (is_more) add(mine, weight_.size, partial);
     }
   });
-  add_groups(team, team.shared(), slices.groups(), pass.use, gradient);
+  if (!pass.gradient.empty())
+    add_groups(team, team.shared(), slices.groups(), pass.use,
+               pass.gradient.subspan(weight_.offset, weight_.size));
 }
 
 template <class T>
-void LinearPasses<T>::backward_slice(Images images, Thread& thread, float* diff_weights) {
+void LinearPasses<T>::backward_slice(const BackwardPass& pass, Images images, Thread& thread,
+                                     float* diff_weights) {
   const Thread::Frame frame(thread);
   const T* const diff_dst = dst_.diff(images, thread);
   const T* const src = src_.values_backward(images, thread);
-  operator_->backward_weights(thread, images.count, src, diff_dst, diff_weights);
+  if (pass.samples != nullptr)
+    samples_.add_slice(*pass.samples, images, src, diff_dst, diff_weights, thread);
+  if (diff_weights != nullptr && !samples_make_gradients(pass))
+    operator_->backward_weights(thread, images.count, src, diff_dst, diff_weights);
   if (src_.diff_use() != DiffUse::kNone) backward_data(images, diff_dst, thread);
 }
 

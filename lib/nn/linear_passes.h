@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "nn/linear_operator.h"
+#include "nn/linear_samples.h"
 #include "nn/model.h"
 #include "nn/values.h"
 
@@ -41,7 +42,10 @@ class LinearPasses {
   void prepare(int images);
   void backward_by_images(Team& team, const BackwardPass& pass);
   void backward_by_filters(Team& team, const BackwardPass& pass);
-  void backward_slice(Images images, Thread& thread, float* diff_weights);
+  bool samples_make_gradients(const BackwardPass& pass) const {
+    return pass.samples != nullptr && samples_.makes_gradients();
+  }
+  void backward_slice(const BackwardPass& pass, Images images, Thread& thread, float* diff_weights);
   void backward_data(Images images, const T* diff_dst, Thread& thread);
 
   Source<T> src_;
@@ -50,6 +54,7 @@ class LinearPasses {
   TensorView weight_;
   int max_images_, per_slice_;
   bool by_filters_;  ///< how the gradient by the weights is cut
+  LinearSamples<T> samples_;
 };
 
 }  // namespace localbatch

@@ -36,7 +36,7 @@ class MaxPoolLayer final : public Layer {
       for_each_output([&](std::size_t plane, int row, int column, std::size_t at) {
         pool_window(src + plane, row, column, dst + at, winners(image) + at);
       });
-      if (pass.is_observed()) dst_.written(all_channels(one, dst_.shape()), thread);
+      dst_.written(all_channels(one, dst_.shape()), pass, thread);
     });
   }
 

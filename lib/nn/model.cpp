@@ -43,7 +43,7 @@ int features(const ImageShape& shape) { return static_cast<int>(shape.size()); }
 }  // namespace
 
 std::vector<ValueId> sources(const LayerKind& kind) {
-  return std::visit(Overloaded{[](const BatchNorm& layer) {
+  return std::visit(Overloaded{[](const Normalization& layer) {
                                  return layer.add < 0 ? std::vector<ValueId>{layer.src}
                                                       : std::vector<ValueId>{layer.src, layer.add};
                                },
@@ -66,9 +66,12 @@ ValueId Model::add(std::string name, const LayerKind& kind) {
   const ImageShape src = shape(sources(kind).front());
   const ImageShape dst = std::visit(
       Overloaded{[&](const Convolution& layer) { return convolution_shape(layer, src).dst(); },
-                 [&](const BatchNorm& layer) {
+                 [&](const Normalization& layer) {
                    check(layer.add < 0 || shape(layer.add) == src,
                          "a residual has the shape it is added to");
+                   check(layer.groups >= 0 &&
+                             (layer.is_batch_norm() || src.channels % layer.groups == 0),
+                         "groups of channels are of one size");
                    return src;
                  },
                  [&](const Dense& layer) {
@@ -113,7 +116,7 @@ std::vector<TensorView> parameter_tensors(const Model& model) {
     } else if (const auto* const dense = std::get_if<Dense>(&layer.kind)) {
       list.add(layer.name + ".weight", {dense->features, features(model.shape(dense->src))}, i);
       list.add(layer.name + ".bias", {dense->features}, i);
-    } else if (std::holds_alternative<BatchNorm>(layer.kind)) {
+    } else if (std::holds_alternative<Normalization>(layer.kind)) {
       list.add(layer.name + ".weight", {layer.dst.channels}, i);
       list.add(layer.name + ".bias", {layer.dst.channels}, i);
     }
@@ -125,7 +128,8 @@ std::vector<TensorView> statistics_tensors(const Model& model) {
   TensorList list;
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const LayerDescription& layer = model.layers()[i];
-    if (!std::holds_alternative<BatchNorm>(layer.kind)) continue;
+    const auto* const normalization = std::get_if<Normalization>(&layer.kind);
+    if (normalization == nullptr || !normalization->is_batch_norm()) continue;
     list.add(layer.name + ".running_mean", {layer.dst.channels}, i);
     list.add(layer.name + ".running_var", {layer.dst.channels}, i);
   }
@@ -149,10 +153,14 @@ std::int64_t multiply_adds(const Model& model) {
 
 std::span<const PartRow<ModelMaker>> model_table() {
   static constexpr std::array<PartRow<ModelMaker>, 3> kTable{{
-      {"resnet", "residual network (He et al. 2016) for small or large images", make_resnet},
-      {"mlp", "fully connected layers with ReLU", make_mlp},
-      {"softmax_regression", "one linear layer: convex, for tests and theory",
-       make_softmax_regression},
+      {.name = "resnet",
+       .summary = "residual network (He et al. 2016) for small or large images",
+       .make = make_resnet,
+       .source = "He et al. 2016"},
+      {.name = "mlp", .summary = "fully connected layers with ReLU", .make = make_mlp},
+      {.name = "softmax_regression",
+       .summary = "one linear layer: convex, for tests and theory",
+       .make = make_softmax_regression},
   }};
   return kTable;
 }

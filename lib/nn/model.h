@@ -23,11 +23,15 @@ struct Convolution {  ///< no bias
   int stride = 1;
   int padding = 0;
 };
-struct BatchNorm {  ///< scale * (src - mean)/sqrt(variance + epsilon) + shift, then add, then ReLU
+/// scale * (src - mean)/sqrt(variance + epsilon) + shift, then add, then ReLU.
+struct Normalization {
   ValueId src = 0;
   ValueId add = -1;  ///< residual that is added, -1: none
   bool relu = false;
   bool zero_scale = false;  ///< scale starts at 0 instead of 1
+  int groups = 0;  ///< group norm over as many groups of channels of each image; 0: batch norm
+
+  bool is_batch_norm() const { return groups == 0; }
 };
 struct Dense {  ///< with bias; sees its source as one vector of features
   ValueId src = 0;
@@ -53,7 +57,7 @@ struct PadShortcut {
   int stride = 1;
 };
 using LayerKind =
-    std::variant<Convolution, BatchNorm, Dense, Relu, MaxPool, AveragePool, PadShortcut>;
+    std::variant<Convolution, Normalization, Dense, Relu, MaxPool, AveragePool, PadShortcut>;
 
 struct LayerDescription {
   std::string name;  ///< as torchvision names it, "layer1.0.conv1"

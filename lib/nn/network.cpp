@@ -102,49 +102,81 @@ void Network::load(std::span<const float> parameters, std::span<float> statistic
 }
 
 std::span<const float> Network::forward(std::span<const float> images, std::size_t count,
-                                        bool training) {
+                                        NormStatistics batch_norm, bool moves_running_statistics) {
   check(count >= 1 && count <= static_cast<std::size_t>(options_.max_images),
         "a micro-batch has between one image and as many as the network was made for");
   check(images.size() == count * model_.input().size(), "there is a label for every image");
   values_.front().values = reinterpret_cast<const std::byte*>(images.data());
   for (const std::unique_ptr<Layer>& layer : layers_)
-    layer->forward(team_,
-                   {.images = static_cast<int>(count),
-                    .batch_norm = training ? NormStatistics::kMicroBatch : NormStatistics::kRunning,
-                    .moves_running_statistics = training,
-                    .parameters = parameters_,
-                    .statistics = statistics_});
+    layer->forward(team_, {.images = static_cast<int>(count),
+                           .batch_norm = batch_norm,
+                           .moves_running_statistics = moves_running_statistics,
+                           .parameters = parameters_,
+                           .statistics = statistics_});
   const Value& logits = values_.back();
   return {reinterpret_cast<const float*>(logits.values), count * logits.shape.size()};
+}
+
+double Network::compute_gradients(std::span<const float> images,
+                                  std::span<const std::uint8_t> labels, double weight,
+                                  bool moves_running_statistics, BackwardPass pass) {
+  const SingleThreadScope single_thread;
+  const int classes = model_.num_classes();
+  std::span<const float> logits;
+  {
+    const Stopwatch::Scope timed(forward_);
+    logits = forward(images, labels.size(), pass.batch_norm, moves_running_statistics);
+  }
+  const Stopwatch::Scope timed(backward_);
+  softmax_loss_gradient(logits, labels, classes, weight,
+                        {reinterpret_cast<float*>(values_.back().diff), logits.size()});
+  pass.images = static_cast<int>(labels.size());
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer)
+    (*layer)->backward(team_, pass);
+  return softmax_loss(logits, labels, classes).loss_sum / static_cast<double>(labels.size());
 }
 
 double Network::train_micro_batch(std::span<const float> images,
                                   std::span<const std::uint8_t> labels, double weight,
                                   std::span<float> gradient, GradientUse use) {
   check(gradient.size() == parameter_count(), "there is a gradient for every parameter");
-  const SingleThreadScope single_thread;
-  const int classes = model_.num_classes();
-  std::span<const float> logits;
-  {
-    const Stopwatch::Scope timed(forward_);
-    logits = forward(images, labels.size(), /*training=*/true);
-  }
-  const Stopwatch::Scope timed(backward_);
-  softmax_loss_gradient(logits, labels, classes, weight,
-                        {reinterpret_cast<float*>(values_.back().diff), logits.size()});
-  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer)
-    (*layer)->backward(team_, {.images = static_cast<int>(labels.size()),
-                               .parameters = parameters_,
-                               .gradient = gradient,
-                               .use = use});
-  return softmax_loss(logits, labels, classes).loss_sum / static_cast<double>(labels.size());
+  return compute_gradients(images, labels, weight, /*moves_running_statistics=*/true,
+                           {.parameters = parameters_, .gradient = gradient, .use = use});
+}
+
+double Network::sample_gradients(std::span<const float> images,
+                                 std::span<const std::uint8_t> labels,
+                                 SampleNormalization normalization, std::span<float> gradient,
+                                 GradientUse use, const SampleSums& sums) {
+  const auto has_all = [](std::size_t size, std::size_t wanted) {
+    return size == 0 || size == wanted;
+  };
+  check(has_all(gradient.size(), parameter_count()), "there is a gradient for every parameter");
+  check(has_all(sums.squared_norms.size(), labels.size()) &&
+            has_all(sums.inner_products.size(), labels.size()),
+        "there is a sum for every image");
+  check(sums.inner_products.empty() || sums.direction.size() == parameter_count(),
+        "inner products are taken with a direction for every parameter");
+  std::ranges::fill(sums.squared_norms, 0.0);
+  std::ranges::fill(sums.inner_products, 0.0);
+  // The sum of the losses.
+  const auto weight = static_cast<double>(labels.size());
+  const bool frozen = normalization == SampleNormalization::kFrozen;
+  return compute_gradients(
+      images, labels, weight, /*moves_running_statistics=*/false,
+      {.parameters = parameters_,
+       .gradient = gradient,
+       .use = use,
+       .batch_norm = frozen ? NormStatistics::kRunning : NormStatistics::kMicroBatch,
+       .samples = &sums});
 }
 
 Evaluation Network::evaluate(std::span<const float> images, std::span<const std::uint8_t> labels) {
   const SingleThreadScope single_thread;
   const Stopwatch::Scope timed(evaluation_);
-  return softmax_loss(forward(images, labels.size(), /*training=*/false), labels,
-                      model_.num_classes());
+  return softmax_loss(
+      forward(images, labels.size(), NormStatistics::kRunning, /*moves_running_statistics=*/false),
+      labels, model_.num_classes());
 }
 
 PieceRunner Network::piece_runner() {

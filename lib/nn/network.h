@@ -16,6 +16,15 @@
 
 namespace localbatch {
 
+/// Batch norm couples the images of a micro-batch, so the gradient of one image alone needs a
+/// definition. Without batch norm both are the same.
+enum class SampleNormalization {
+  kBatchTerms,  ///< statistics of the micro-batch: an image's summand of the gradient of the loss,
+                ///< the gradient by its own copy of the parameters
+  kFrozen       ///< running statistics, as constants: the gradient of the image's loss in the
+                ///< network that evaluate() sees
+};
+
 /// The machinery that computes gradients of a model: primitives, activations, scratchpads. It is
 /// large and remembers nothing between calls but what `load` was given, so several workers can take
 /// turns with one network. Everything that belongs to a worker comes in from outside as flat f32
@@ -47,14 +56,24 @@ class Network {
   double train_micro_batch(std::span<const float> images, std::span<const std::uint8_t> labels,
                            double weight, std::span<float> gradient, GradientUse use);
 
+  /// Statistics of the gradients g_i of single images. g_i is the gradient of the sum of the losses
+  /// by image i's own copy of the parameters, not divided by the number of images: the mean of the
+  /// g_i is what train_micro_batch gives with weight 1. `sums` gets |g_i|^2 and <g_i, direction>,
+  /// each exact but for rounding and only if wanted; `gradient`, unless it is empty, gets the sum
+  /// of the g_i. Returns the mean loss. Running statistics stay as they are. 1 .. max_images
+  /// images.
+  double sample_gradients(std::span<const float> images, std::span<const std::uint8_t> labels,
+                          SampleNormalization normalization, std::span<float> gradient,
+                          GradientUse use, const SampleSums& sums);
+
   /// Loss and number of correct predictions under the running statistics.
   Evaluation evaluate(std::span<const float> images, std::span<const std::uint8_t> labels);
 
   /// Runs pieces of work on flat arrays with the threads of this network; valid as long as it is.
   PieceRunner piece_runner();
 
-  /// Wall-clock time of the halves of train_micro_batch, and where the threads' time went, since
-  /// the network was made.
+  /// Wall-clock time of the halves of the passes that compute gradients, and where the threads'
+  /// time went, since the network was made.
   double forward_seconds() const { return forward_.seconds(); }
   double backward_seconds() const { return backward_.seconds(); }
   PhaseSeconds phase_seconds() const;
@@ -82,7 +101,11 @@ class Network {
   void allocate();
 
   void convert(std::span<const float> from, std::span<float> to, bool to_canonical) const;
-  std::span<const float> forward(std::span<const float> images, std::size_t count, bool training);
+  std::span<const float> forward(std::span<const float> images, std::size_t count,
+                                 NormStatistics batch_norm, bool moves_running_statistics);
+  /// Forward and backward pass; `pass` says what is wanted, and the loss has this weight.
+  double compute_gradients(std::span<const float> images, std::span<const std::uint8_t> labels,
+                           double weight, bool moves_running_statistics, BackwardPass pass);
 
   Model model_;
   ExecutionOptions options_;

@@ -56,8 +56,8 @@ void Network::make_layers() {
     needs_.shared_floats = std::max(needs_.shared_floats, needs.shared_floats);
     needs_.own_bytes += needs.own_bytes;
     values_[i + 1].producer = layers_.back().get();
-    if (const auto* const batch_norm = std::get_if<BatchNorm>(&model_.layers()[i].kind))
-      values_[static_cast<std::size_t>(batch_norm->src)].observer = layers_.back().get();
+    if (const auto* const normalization = std::get_if<Normalization>(&model_.layers()[i].kind))
+      values_[static_cast<std::size_t>(normalization->src)].observer = layers_.back().get();
   }
 }
 
@@ -126,15 +126,16 @@ std::unique_ptr<Layer> Network::make_layer(std::size_t index) {
                             make_operator(shape, images_per_slice(shape, max_images)), tensors[0],
                             tensors[1], max_images);
   }
-  if (const auto* const batch_norm = std::get_if<BatchNorm>(&kind)) {
+  if (const auto* const normalization = std::get_if<Normalization>(&kind)) {
     std::optional<Source<T>> residual;
-    if (batch_norm->add >= 0) residual.emplace(value(sources[1].value), sources[1]);
-    const std::vector<TensorView> running = tensors_of(statistics_tensors_, index);
-    return make_batch_norm_layer(src, residual, dst, *batch_norm, max_images,
-                                 {.scale = tensors[0],
-                                  .shift = tensors[1],
-                                  .running_mean = running[0],
-                                  .running_variance = running[1]});
+    if (normalization->add >= 0) residual.emplace(value(sources[1].value), sources[1]);
+    NormalizationTensors its_tensors{.scale = tensors[0], .shift = tensors[1]};
+    if (normalization->is_batch_norm()) {
+      const std::vector<TensorView> running = tensors_of(statistics_tensors_, index);
+      its_tensors.running_mean = running[0];
+      its_tensors.running_variance = running[1];
+    }
+    return make_normalization_layer(src, residual, dst, *normalization, max_images, its_tensors);
   }
   if (std::holds_alternative<Relu>(kind))
     return values_[index + 1].element_size == sizeof(float) ? make_relu_layer(float_src, float_dst)

@@ -28,7 +28,7 @@ class PadShortcutLayer final : public Layer {
       for_each_kept_pixel([=](std::size_t from, std::size_t to) {
         std::copy_n(src + from, kChannelBlock, dst + to);
       });
-      if (pass.is_observed()) dst_.written(all_channels(one, dst_.shape()), thread);
+      dst_.written(all_channels(one, dst_.shape()), pass, thread);
     });
   }
 

@@ -17,7 +17,7 @@ class ReluLayer final : public Layer {
       const Thread::Frame frame(thread);
       const Images one{image, 1};
       relu(src_.values_forward(one, thread), src_.shape().size(), dst_.values(one));
-      if (pass.is_observed()) dst_.written(all_channels(one, dst_.shape()), thread);
+      dst_.written(all_channels(one, dst_.shape()), pass, thread);
     });
   }
 

@@ -35,6 +35,9 @@ struct Resnet {
   bool imagenet_stem = false;
   bool pad_shortcut = false;
   bool zero_last_scale = false;
+  int norm_groups = 0;  ///< 0: batch norm
+
+  int first_width() const { return depth.cifar_family ? 16 : 64; }
 };
 
 /// Bottlenecks end with four times the channels of their 3x3 convolution.
@@ -50,17 +53,18 @@ ValueId add_block(Model& model, const Resnet& resnet, const std::string& name, V
                                                 .stride = its_stride,
                                                 .padding = kernel / 2});
   };
-  const auto batch_norm_relu = [&](const std::string& suffix, ValueId src) {
-    return model.add(name + suffix, BatchNorm{.src = src, .relu = true});
+  const auto norm_relu = [&](const std::string& suffix, ValueId src) {
+    return model.add(name + suffix,
+                     Normalization{.src = src, .relu = true, .groups = resnet.norm_groups});
   };
 
   const bool bottleneck = resnet.depth.bottleneck;
   const int channels = bottleneck ? kExpansion * width : width;
   ValueId y = convolution(".conv1", x, width, bottleneck ? 1 : 3, bottleneck ? 1 : stride);
-  y = batch_norm_relu(".bn1", y);
+  y = norm_relu(".bn1", y);
   y = convolution(".conv2", y, width, 3, bottleneck ? stride : 1);
   if (bottleneck) {
-    y = batch_norm_relu(".bn2", y);
+    y = norm_relu(".bn2", y);
     y = convolution(".conv3", y, channels, 1, 1);
   }
 
@@ -71,28 +75,32 @@ ValueId add_block(Model& model, const Resnet& resnet, const std::string& name, V
                            PadShortcut{.src = x, .channels = channels, .stride = stride});
     } else {
       shortcut = convolution(".downsample.0", x, channels, 1, stride);
-      shortcut = model.add(name + ".downsample.1", BatchNorm{.src = shortcut});
+      shortcut = model.add(name + ".downsample.1",
+                           Normalization{.src = shortcut, .groups = resnet.norm_groups});
     }
   }
-  return model.add(
-      name + (bottleneck ? ".bn3" : ".bn2"),
-      BatchNorm{.src = y, .add = shortcut, .relu = true, .zero_scale = resnet.zero_last_scale});
+  return model.add(name + (bottleneck ? ".bn3" : ".bn2"),
+                   Normalization{.src = y,
+                                 .add = shortcut,
+                                 .relu = true,
+                                 .zero_scale = resnet.zero_last_scale,
+                                 .groups = resnet.norm_groups});
 }
 
 Model build(const Resnet& resnet, const ImageShape& input, int num_classes) {
   Model model(input);
-  const int first_width = resnet.depth.cifar_family ? 16 : 64;
+  const int first_width = resnet.first_width();
   ValueId x = 0;
   if (resnet.imagenet_stem) {
     x = model.add(
         "conv1",
         Convolution{.src = 0, .channels = first_width, .kernel = 7, .stride = 2, .padding = 3});
-    x = model.add("bn1", BatchNorm{.src = x, .relu = true});
+    x = model.add("bn1", Normalization{.src = x, .relu = true, .groups = resnet.norm_groups});
     x = model.add("maxpool", MaxPool{.src = x});
   } else {
     x = model.add("conv1",
                   Convolution{.src = 0, .channels = first_width, .kernel = 3, .padding = 1});
-    x = model.add("bn1", BatchNorm{.src = x, .relu = true});
+    x = model.add("bn1", Normalization{.src = x, .relu = true, .groups = resnet.norm_groups});
   }
   int width = first_width;
   for (std::size_t stage = 0; stage < resnet.depth.blocks.size(); ++stage) {
@@ -112,6 +120,30 @@ const Depth& find_depth(int depth) {
   broken("a depth is one of the choices");
 }
 
+void read_norm(Options& options, Resnet& resnet) {
+  const std::string norm = options.choice(
+      "norm",
+      {.fallback = "batch_norm",
+       .choices = {"batch_norm", "group_norm"},
+       .meaning = "normalization: batch norm takes its statistics over a micro-batch; group "
+                  "norm over groups of channels of each image, in evaluations too"});
+  constexpr int kGroups = 8;
+  const int groups = static_cast<int>(
+      options.integer("norm_groups", {.fallback = kGroups,
+                                      .min = 1,
+                                      .max = 64,
+                                      .meaning = "groups of channels that group norm makes"}));
+  if (norm == "batch_norm" && groups != kGroups)
+    options.fail("norm_groups", fmt::format("found {}, which needs 'norm: group_norm'", groups));
+  if (norm == "batch_norm") return;
+  resnet.norm_groups = groups;
+  if (resnet.first_width() % resnet.norm_groups != 0)
+    options.fail(
+        "norm_groups",
+        fmt::format("found {}, allowed are divisors of {}, the narrowest width of depth {}",
+                    resnet.norm_groups, resnet.first_width(), resnet.depth.depth));
+}
+
 }  // namespace
 
 ModelMaker make_resnet(Options& options) {
@@ -129,15 +161,12 @@ ModelMaker make_resnet(Options& options) {
                               .choices = {"cifar", "imagenet"},
                               .meaning = "first layer: 3x3, stride 1, no pool; or 7x7, stride 2, "
                                          "max-pool"}) == "imagenet";
-  options.choice("norm",
-                 {.fallback = "batch_norm",
-                  .choices = {"batch_norm"},
-                  .meaning = "normalization; batch norm takes its statistics over a micro-batch"});
+  read_norm(options, resnet);
   resnet.pad_shortcut =
       options.choice("shortcut",
                      {.fallback = "projection",
                       .choices = {"projection", "pad"},
-                      .meaning = "where shapes change: 1x1 convolution with batch norm, "
+                      .meaning = "where shapes change: 1x1 convolution with normalization, "
                                  "or zero channels (option A of He et al. 2016)"}) == "pad";
   resnet.zero_last_scale = options.flag(
       "zero_last_scale",

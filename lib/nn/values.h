@@ -19,7 +19,7 @@ struct Value {
   std::byte* diff = nullptr;          ///< null: not stored, or not needed
   AlignedBuffer<std::byte> memory;    ///< of the values
   Layer* producer = nullptr;          ///< null: the network's input
-  Layer* observer = nullptr;          ///< the batch norm that reads it, if one does
+  Layer* observer = nullptr;          ///< the normalization that reads it, if one does
 
   std::size_t image_bytes() const { return shape.size() * element_size; }
   bool is_stored() const { return storage != Storage::kCaller && storage != Storage::kNever; }
@@ -43,8 +43,8 @@ class Destination {
   }
 
   /// To be called for every region that has been written, when it still is in the cache.
-  void written(const Region& region, Thread& thread) const {
-    if (value_->observer != nullptr) value_->observer->observe(region, thread);
+  void written(const Region& region, const ForwardPass& pass, Thread& thread) const {
+    if (value_->observer != nullptr) value_->observer->observe(region, pass, thread);
   }
 
   /// The diff of these images, in the thread's innermost frame if it is not stored.

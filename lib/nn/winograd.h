@@ -113,7 +113,7 @@ constexpr int kGradientChannels = 64;
 constexpr std::size_t kGradientBlockSize =
     static_cast<std::size_t>(kPoints) * kGradientChannels * kOutputBlock;
 
-/// Sum over tiles 0 .. tiles - 1 (a multiple of kTileGroup) of input times output gradient, for the
+/// Sum over tiles 0 .. tiles - 1 of input times output gradient, for the
 /// block beginning at (first_channel, first_output); added to what is there if `add`. Sums restart
 /// every kTileBlock tiles.
 void accumulate_weight_gradient(const Points& input, int channels, const Points& output_gradient,

@@ -3,6 +3,7 @@
 #include "nn/layers.h"
 #include "nn/partial_gradients.h"
 #include "nn/winograd_operator.h"
+#include "nn/winograd_samples.h"
 
 namespace localbatch {
 
@@ -24,6 +25,7 @@ class WinogradLayer final : public Layer {
         dst_(dst),
         weight_(weight),
         operator_(src.shape(), dst.shape()),
+        samples_(operator_, weight),
         tiles_(operator_.tiles_per_image()),
         max_images_(max_images),
         per_slice_(images_per_slice) {
@@ -44,14 +46,18 @@ class WinogradLayer final : public Layer {
     };
     const int channels = operator_.channels(), filters = operator_.filters();
     MemoryNeeds needs;
-    needs.thread_bytes = src_.scratch(per_slice_) + values(dst_.shape()) + operator_.scratch() +
+    needs.thread_bytes = src_.scratch(per_slice_) + values(dst_.shape()) +
                          scratch_bytes<float>(points(channels, per_slice_)) +
                          scratch_bytes<float>(points(filters, per_slice_));
+    const std::size_t samples = samples_.scratch(per_slice_);
     if (operator_.cut() == WinogradCut::kByImages) {
-      needs.thread_bytes += scratch_bytes<float>(sums_size());
+      const std::size_t sums = scratch_bytes<float>(sums_size());
+      needs.thread_bytes +=
+          std::max(operator_.scratch() + sums, samples + (samples_.makes_gradients() ? 0 : sums));
       needs.shared_floats = static_cast<std::size_t>(groups_of(slices(max_images_))) * weight_.size;
     } else {
-      needs.thread_bytes += scratch_bytes<float>(winograd::kGradientBlockSize);
+      needs.thread_bytes += std::max(
+          operator_.scratch() + scratch_bytes<float>(winograd::kGradientBlockSize), samples);
       needs.shared_floats = points(channels, together_) + points(filters, together_) +
                             (by_channels() ? points(filters, together_) : sums_size());
     }
@@ -101,7 +107,7 @@ class WinogradLayer final : public Layer {
       winograd::transform_input(src, images.count, operator_.src_image(), 0, points);
       operator_.convolve(Direction::kForward, points, images.count, false, dst_.values(images),
                          thread);
-      if (pass.is_observed()) dst_.written(all_channels(images, dst_.shape()), thread);
+      dst_.written(all_channels(images, dst_.shape()), pass, thread);
     });
   }
 
@@ -120,7 +126,7 @@ class WinogradLayer final : public Layer {
                   [&](int block, Thread& thread) {
                     const Region written = operator_.convolve_block(
                         Direction::kForward, block, points, all, false, dst_.values(all), thread);
-                    if (pass.is_observed()) dst_.written(written, thread);
+                    dst_.written(written, pass, thread);
                   });
   }
 
@@ -149,19 +155,29 @@ class WinogradLayer final : public Layer {
         team.shared().first(static_cast<std::size_t>(slices.groups()) * weight_.size);
     team.for_each(slices.groups(), Phase::kBackwardWeights, [&](int group, Thread& thread) {
       const Thread::Frame frame(thread);
-      float* const sums = thread.take<float>(sums_size());
-      const int first = slices.first_slice(group), last = slices.first_slice(group + 1);
-      for (int index = first; index < last; ++index)
-        backward_slice(slices.slice(index), index > first, sums, thread);
       float* const gradient = partial.data() + static_cast<std::size_t>(group) * weight_.size;
+      const int first = slices.first_slice(group), last = slices.first_slice(group + 1);
+      float* const sums = one_by_one(pass) ? gradient : thread.take<float>(sums_size());
+      if (one_by_one(pass)) std::fill_n(gradient, weight_.size, 0.0F);
+      for (int index = first; index < last; ++index)
+        backward_slice(pass, slices.slice(index), index > first, sums, thread);
+      if (one_by_one(pass) || pass.gradient.empty()) return;
       for (int block = 0; block < operator_.gradient_blocks(); ++block)
         operator_.write_gradient(block, sums + sums_at(block), GradientUse::kReplace, gradient);
     });
-    add_groups(team, partial, slices.groups(), pass.use,
-               pass.gradient.subspan(weight_.offset, weight_.size));
+    if (!pass.gradient.empty())
+      add_groups(team, partial, slices.groups(), pass.use,
+                 pass.gradient.subspan(weight_.offset, weight_.size));
   }
 
-  void backward_slice(Images images, bool add, float* sums, Thread& thread) const {
+  /// Whether the gradient of each image is made.
+  bool one_by_one(const BackwardPass& pass) const {
+    return pass.samples != nullptr && samples_.makes_gradients();
+  }
+
+  /// `sums` are points of the gradient, or, if that of each image is made, the gradient itself.
+  void backward_slice(const BackwardPass& pass, Images images, bool add, float* sums,
+                      Thread& thread) const {
     const Thread::Frame frame(thread);
     const T* const diff_dst = dst_.diff(images, thread);
     backward_data(images, diff_dst, thread);
@@ -170,6 +186,12 @@ class WinogradLayer final : public Layer {
     const Points input = WinogradOperator::take_points(thread, operator_.channels(), tiles);
     const Points diff = WinogradOperator::take_points(thread, operator_.filters(), tiles);
     operator_.transform_for_gradient(images.count, 0, src, diff_dst, input, diff);
+    if (pass.samples != nullptr) {
+      samples_.add_slice(*pass.samples, images, src, diff_dst, input, diff, 0,
+                         pass.gradient.empty() ? nullptr : sums, thread);
+      samples_.add_inner_products(*pass.samples, images, diff_dst, input, thread);
+    }
+    if (one_by_one(pass) || pass.gradient.empty()) return;
     operator_.clear_padding(images.count, input, diff);
     for (int block = 0; block < operator_.gradient_blocks(); ++block)
       operator_.accumulate(block, input, diff, add, sums + sums_at(block));
@@ -198,11 +220,15 @@ class WinogradLayer final : public Layer {
       const Images slice = slices.slice(index);
       const Images images{stretch.first + slice.first, slice.count};
       const T* const diff_dst = dst_.diff(images, thread);
-      operator_.transform_for_gradient(images.count, slice.first * tiles_,
-                                       src_.values_backward(images, thread), diff_dst, input, diff);
+      const T* const src = src_.values_backward(images, thread);
+      const int first_tile = slice.first * tiles_;
+      operator_.transform_for_gradient(images.count, first_tile, src, diff_dst, input, diff);
+      if (pass.samples != nullptr)
+        samples_.add_slice(*pass.samples, images, src, diff_dst, input, diff, first_tile, nullptr,
+                           thread);
       if (data_by_channels)
-        winograd::transform_input(diff_dst, images.count, operator_.dst_image(),
-                                  slice.first * tiles_, diff_input);
+        winograd::transform_input(diff_dst, images.count, operator_.dst_image(), first_tile,
+                                  diff_input);
       else
         backward_data(images, diff_dst, thread);
     });
@@ -223,19 +249,23 @@ class WinogradLayer final : public Layer {
       if (stretch.first + stretch.count == pass.images)
         operator_.write_gradient(block, sums, pass.use, pass.gradient.data() + weight_.offset);
     };
-    team.for_each(data_blocks + operator_.gradient_blocks(), Phase::kBackwardWeights,
+    const int gradient_blocks = pass.gradient.empty() ? 0 : operator_.gradient_blocks();
+    team.for_each(data_blocks + gradient_blocks, Phase::kBackwardWeights,
                   [&](int work, Thread& thread) {
                     if (work < data_blocks)
                       data_block(work, thread);
                     else
                       gradient_block(work - data_blocks, thread);
                   });
+    if (pass.samples != nullptr)
+      samples_.add_inner_products(team, *pass.samples, stretch, per_slice_, dst_, input);
   }
 
   Source<T> src_;
   Destination<T> dst_;
   TensorView weight_;
   WinogradOperator operator_;
+  WinogradSamples samples_;
   int tiles_;  ///< per image
   int max_images_;
   int per_slice_;     ///< images that are transformed at a time

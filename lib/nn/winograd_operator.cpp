@@ -1,7 +1,5 @@
 #include "nn/winograd_operator.h"
 
-#include <algorithm>
-
 namespace localbatch {
 
 namespace {
@@ -125,16 +123,27 @@ int WinogradOperator::gradient_blocks() const {
 void WinogradOperator::accumulate(int block, const Points& input, const Points& diff, bool add,
                                   float* sums) const {
   winograd::accumulate_weight_gradient(input, channels(), diff, filters(), input.tiles,
-                                       block % channel_blocks() * winograd::kGradientChannels,
-                                       block / channel_blocks() * winograd::kOutputBlock, add,
-                                       sums);
+                                       channel_of(block), output_of(block), add, sums);
 }
 
 void WinogradOperator::write_gradient(int block, const float* sums, GradientUse use,
                                       float* gradient) const {
+  winograd::write_weight_gradient(sums, channels(), filters(), channel_of(block), output_of(block),
+                                  use == GradientUse::kAdd, gradient);
+}
+
+void WinogradOperator::make_part(int block, const Points& input, const Points& diff, int first_tile,
+                                 float* sums, float* part) const {
+  const auto from_tile = [first_tile](Points points) {
+    points.data += static_cast<std::ptrdiff_t>(first_tile) * kChannelBlock;
+    return points;
+  };
+  const int first_channel = channel_of(block), first_output = output_of(block);
+  winograd::accumulate_weight_gradient(from_tile(input), channels(), from_tile(diff), filters(),
+                                       tiles_per_image(), first_channel, first_output, false, sums);
   winograd::write_weight_gradient(
-      sums, channels(), filters(), block % channel_blocks() * winograd::kGradientChannels,
-      block / channel_blocks() * winograd::kOutputBlock, use == GradientUse::kAdd, gradient);
+      sums, std::min(winograd::kGradientChannels, channels() - first_channel),
+      std::min(winograd::kOutputBlock, filters() - first_output), 0, 0, false, part);
 }
 
 template void WinogradOperator::convolve(Direction, const Points&, int, bool, float*,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "core/aligned_buffer.h"
 #include "core/image_shape.h"
 #include "nn/layer.h"
@@ -72,6 +74,23 @@ class WinogradOperator {
   void accumulate(int block, const Points& input, const Points& diff, bool add, float* sums) const;
   void write_gradient(int block, const float* sums, GradientUse use, float* gradient) const;
 
+  /// A block of the gradient of one image, whose tiles begin at `first_tile`, as a tensor of its
+  /// own. `sums` is scratch of winograd::kGradientBlockSize floats.
+  void make_part(int block, const Points& input, const Points& diff, int first_tile, float* sums,
+                 float* part) const;
+
+  /// Calls use(place in the gradient, place in the part, size) for what lies together in both.
+  template <class Use>
+  void for_each_run(int block, const Use& use) const {
+    const int first_channel = channel_of(block), first_output = output_of(block);
+    const auto size = run_size(std::min(winograd::kGradientChannels, channels() - first_channel));
+    const int outputs = std::min(winograd::kOutputBlock, filters() - first_output);
+    for (int output = 0; output < outputs; output += kChannelBlock)
+      use(static_cast<std::size_t>((first_output + output) / kChannelBlock) * run_size(channels()) +
+              run_size(first_channel),
+          static_cast<std::size_t>(output / kChannelBlock) * size, size);
+  }
+
   const winograd::Image& src_image() const { return src_; }
   const winograd::Image& dst_image() const { return dst_; }
 
@@ -91,6 +110,12 @@ class WinogradOperator {
   }
   void transform_all(Direction direction, AlignedBuffer<float>& transformed) const;
   int channel_blocks() const;
+  int channel_of(int block) const { return block % channel_blocks() * winograd::kGradientChannels; }
+  int output_of(int block) const { return block / channel_blocks() * winograd::kOutputBlock; }
+  /// Weights of a block of output channels and so many input channels.
+  static constexpr std::size_t run_size(int channels) {
+    return std::size_t{9} * kChannelBlock * static_cast<std::size_t>(channels);
+  }
 
   winograd::Image src_, dst_;
   WinogradCut cut_;

@@ -18,7 +18,7 @@ constexpr std::size_t kChannels = 16, kColors = 3, kPixels = 15, kClasses = 5, k
 Model small_model() {
   Model model({kColors, 3, 5});
   ValueId x = model.add("conv", Convolution{.src = 0, .channels = kChannels});
-  x = model.add("bn", BatchNorm{.src = x, .relu = true});
+  x = model.add("bn", Normalization{.src = x, .relu = true});
   model.add("fc", Dense{.src = model.add("pool", AveragePool{.src = x}), .features = kClasses});
   return model;
 }

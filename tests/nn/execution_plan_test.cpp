@@ -33,49 +33,50 @@ std::vector<Model> knots() {
   const auto begin = [&]() -> Model& { return models.emplace_back(ImageShape{3, 8, 8}); };
   {  // The identity of a block comes from a convolution, and its batch norm is read twice.
     Model& m = begin();
-    const ValueId x = m.add("a", conv(0)), y = m.add("bn", BatchNorm{.src = x, .relu = true});
-    add_head(m, m.add("sum", BatchNorm{.src = m.add("b", conv(y)), .add = x, .relu = true}));
+    const ValueId x = m.add("a", conv(0)), y = m.add("bn", Normalization{.src = x, .relu = true});
+    add_head(m, m.add("sum", Normalization{.src = m.add("b", conv(y)), .add = x, .relu = true}));
   }
   {  // Two residuals from one value, one of them past the other.
     Model& m = begin();
-    const ValueId x = m.add("bn", BatchNorm{.src = m.add("a", conv(0)), .relu = true});
-    const ValueId y = m.add("bn1", BatchNorm{.src = m.add("b", conv(x)), .add = x, .relu = true});
-    add_head(m, m.add("bn2", BatchNorm{.src = m.add("c", conv(y)), .add = x, .relu = true}));
+    const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
+    const ValueId y =
+        m.add("bn1", Normalization{.src = m.add("b", conv(x)), .add = x, .relu = true});
+    add_head(m, m.add("bn2", Normalization{.src = m.add("c", conv(y)), .add = x, .relu = true}));
   }
   {  // Blocks without a ReLU at their end: the diff of the identity is that of the sum.
     Model& m = begin();
-    ValueId x = m.add("bn", BatchNorm{.src = m.add("a", conv(0))});
+    ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0))});
     for (int block = 0; block < 3; ++block) {
-      const ValueId y = m.add("mid", BatchNorm{.src = m.add("b", conv(x)), .relu = true});
-      x = m.add("sum", BatchNorm{.src = m.add("c", conv(y)), .add = x});
+      const ValueId y = m.add("mid", Normalization{.src = m.add("b", conv(x)), .relu = true});
+      x = m.add("sum", Normalization{.src = m.add("c", conv(y)), .add = x});
     }
     add_head(m, x);
   }
   {  // A ReLU layer of its own, read twice, and a batch norm behind it.
     Model& m = begin();
     const ValueId x = m.add("relu", Relu{.src = m.add("a", conv(0))});
-    const ValueId y = m.add("bn", BatchNorm{.src = x, .relu = true});
+    const ValueId y = m.add("bn", Normalization{.src = x, .relu = true});
     const ValueId z = m.add("b", conv(y));
-    add_head(m, m.add("sum", BatchNorm{.src = m.add("c", conv(x)), .add = z}));
+    add_head(m, m.add("sum", Normalization{.src = m.add("c", conv(x)), .add = z}));
   }
   {  // Padded shortcuts and a max-pool of a value that is read again.
     Model& m = begin();
-    const ValueId x = m.add("bn", BatchNorm{.src = m.add("a", conv(0)), .relu = true});
+    const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
     const ValueId pooled = m.add("pool", MaxPool{.src = x});
     const ValueId shortcut = m.add("pad", PadShortcut{.src = x, .channels = 16, .stride = 2});
-    add_head(m, m.add("sum", BatchNorm{.src = m.add("b", conv(pooled)), .add = shortcut}));
+    add_head(m, m.add("sum", Normalization{.src = m.add("b", conv(pooled)), .add = shortcut}));
   }
   {  // A residual that nobody else reads: its ReLU's mask must not fall on the sum's diff.
     Model& m = begin();
-    const ValueId x = m.add("bn", BatchNorm{.src = m.add("a", conv(0)), .relu = true});
-    add_head(m, m.add("sum", BatchNorm{.src = m.add("b", conv(0)), .add = x}));
+    const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
+    add_head(m, m.add("sum", Normalization{.src = m.add("b", conv(0)), .add = x}));
   }
   {  // The sum comes before another reader of its residual, but is computed after it.
     Model& m = begin();
-    const ValueId x = m.add("bn", BatchNorm{.src = m.add("a", conv(0)), .relu = true});
-    const ValueId sum = m.add("sum", BatchNorm{.src = m.add("b", conv(0)), .add = x});
+    const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
+    const ValueId sum = m.add("sum", Normalization{.src = m.add("b", conv(0)), .add = x});
     const ValueId y = m.add("c", conv(x)), z = m.add("d", conv(sum));
-    add_head(m, m.add("last", BatchNorm{.src = z, .add = y, .relu = true}));
+    add_head(m, m.add("last", Normalization{.src = z, .add = y, .relu = true}));
   }
   return models;
 }

@@ -57,7 +57,7 @@ class Builder {
   }
   /// A value with a parameter below it, in channel blocks.
   ValueId start(int channels) {
-    return add(BatchNorm{.src = convolution(0, channels), .relu = true});
+    return add(Normalization{.src = convolution(0, channels), .relu = true});
   }
   Model finish(ValueId last) {
     add(Dense{.src = last, .features = kClasses});
@@ -107,7 +107,7 @@ TEST_CASE("gradients of the mean over pixels") {
 
 TEST_CASE("gradients of ReLU on a feature map") {
   Builder builder;
-  const ValueId x = builder.add(BatchNorm{.src = builder.convolution(0, 16)});
+  const ValueId x = builder.add(Normalization{.src = builder.convolution(0, 16)});
   const ValueId y = builder.convolution(builder.add(Relu{.src = x}), 16);
   check_gradients(builder.finish(y), {3, 11});
 }
@@ -117,11 +117,23 @@ TEST_CASE("gradients of batch norm with and without ReLU") {
     CAPTURE(relu);
     Builder builder({3, 5, 3});
     ValueId x = builder.convolution(0, 16);
-    x = builder.add(BatchNorm{.src = x, .relu = relu});
+    x = builder.add(Normalization{.src = x, .relu = relu});
     x = builder.convolution(x, 32);
-    x = builder.add(BatchNorm{.src = x, .relu = relu});
+    x = builder.add(Normalization{.src = x, .relu = relu});
     const Model model = builder.finish(x);
     check_gradients(model, {3, 11});
+  }
+}
+
+TEST_CASE("gradients of group norm, groups smaller and larger than a channel block") {
+  for (const int groups : {1, 2, 16}) {
+    CAPTURE(groups);
+    Builder builder({3, 5, 3});
+    ValueId x = builder.convolution(0, 32);
+    x = builder.add(Normalization{.src = x, .relu = true, .groups = groups});
+    ValueId y = builder.convolution(x, 32);
+    y = builder.add(Normalization{.src = y, .add = x, .relu = true, .groups = groups});
+    check_gradients(builder.finish(builder.convolution(y, 16)), {1, 3});
   }
 }
 
@@ -134,12 +146,12 @@ TEST_CASE("gradients of residuals, identity and projection, with and without ReL
       const ValueId x = builder.start(16);
       const int channels = projection ? 32 : 16, stride = projection ? 2 : 1;
       ValueId y = builder.convolution(x, channels, 3, stride);
-      y = builder.add(BatchNorm{.src = y, .relu = true});
+      y = builder.add(Normalization{.src = y, .relu = true});
       y = builder.convolution(y, channels);
       ValueId shortcut = x;
       if (projection)
-        shortcut = builder.add(BatchNorm{.src = builder.convolution(x, channels, 1, stride)});
-      y = builder.add(BatchNorm{.src = y, .add = shortcut, .relu = relu});
+        shortcut = builder.add(Normalization{.src = builder.convolution(x, channels, 1, stride)});
+      y = builder.add(Normalization{.src = y, .add = shortcut, .relu = relu});
       const Model model = builder.finish(y);
       check_gradients(model, {3, 11});
     }
@@ -176,30 +188,34 @@ TEST_CASE("gradients where a convolution shares its source") {
   Builder builder;
   const ValueId x = builder.start(16);
   const ValueId y = builder.convolution(x, 16);
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), {11});
+  check_gradients(builder.finish(builder.add(Normalization{.src = y, .add = x, .relu = true})),
+                  {11});
 }
 
 TEST_CASE("gradients where batch norm shares its source") {
   Builder builder;
   const ValueId x = builder.convolution(0, 16);
-  const ValueId y = builder.convolution(builder.add(BatchNorm{.src = x, .relu = true}), 16);
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), {11});
+  const ValueId y = builder.convolution(builder.add(Normalization{.src = x, .relu = true}), 16);
+  check_gradients(builder.finish(builder.add(Normalization{.src = y, .add = x, .relu = true})),
+                  {11});
 }
 
 TEST_CASE("gradients where a residual is read again") {
   Builder builder;
   const ValueId x = builder.start(16);
   const ValueId y =
-      builder.add(BatchNorm{.src = builder.convolution(x, 16), .add = x, .relu = true});
+      builder.add(Normalization{.src = builder.convolution(x, 16), .add = x, .relu = true});
   const ValueId z = builder.convolution(x, 16);
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = z, .add = y, .relu = true})), {11});
+  check_gradients(builder.finish(builder.add(Normalization{.src = z, .add = y, .relu = true})),
+                  {11});
 }
 
 TEST_CASE("gradients where ReLU shares its source") {
   Builder builder;
-  const ValueId x = builder.add(BatchNorm{.src = builder.convolution(0, 16)});
+  const ValueId x = builder.add(Normalization{.src = builder.convolution(0, 16)});
   const ValueId y = builder.convolution(builder.add(Relu{.src = x}), 16);
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), {11});
+  check_gradients(builder.finish(builder.add(Normalization{.src = y, .add = x, .relu = true})),
+                  {11});
 }
 
 TEST_CASE("gradients where max-pool shares its source") {
@@ -207,7 +223,7 @@ TEST_CASE("gradients where max-pool shares its source") {
   const ValueId x = builder.start(16);
   const ValueId pooled = builder.add(MaxPool{.src = x});
   const ValueId y = builder.convolution(x, 16, 3, 2);
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = pooled, .relu = true})),
+  check_gradients(builder.finish(builder.add(Normalization{.src = y, .add = pooled, .relu = true})),
                   {11});
 }
 
@@ -216,8 +232,8 @@ TEST_CASE("gradients where a zero-padded shortcut shares its source") {
   const ValueId x = builder.start(16);
   const ValueId shortcut = builder.add(PadShortcut{.src = x, .channels = 32, .stride = 2});
   const ValueId y = builder.convolution(x, 32, 3, 2);
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = shortcut, .relu = true})),
-                  {11});
+  check_gradients(
+      builder.finish(builder.add(Normalization{.src = y, .add = shortcut, .relu = true})), {11});
 }
 
 TEST_CASE("gradients where the mean over pixels shares its source") {
@@ -226,12 +242,13 @@ TEST_CASE("gradients where the mean over pixels shares its source") {
   const ValueId mean = builder.add(AveragePool{.src = x});
   const ValueId y = builder.add(Relu{.src = builder.convolution(x, 16)});
   const ValueId z = builder.add(AveragePool{.src = y});
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = z, .add = mean})), {11});
+  check_gradients(builder.finish(builder.add(Normalization{.src = z, .add = mean})), {11});
 }
 
 TEST_CASE("gradients where a dense layer shares its source") {
   Builder builder;
   const ValueId x = builder.add(AveragePool{.src = builder.start(32)});
   const ValueId y = builder.add(Dense{.src = x, .features = 32});
-  check_gradients(builder.finish(builder.add(BatchNorm{.src = y, .add = x, .relu = true})), {11});
+  check_gradients(builder.finish(builder.add(Normalization{.src = y, .add = x, .relu = true})),
+                  {11});
 }

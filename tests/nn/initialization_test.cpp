@@ -90,9 +90,11 @@ TEST_CASE("batch norm starts as the plain normalization") {
 }
 
 TEST_CASE("zero_last_scale zeroes the last scale of every block and no other") {
-  for (const std::string depth : {"20", "50"}) {
-    const Model model =
-        make_test_model("resnet", {{"depth", depth}, {"zero_last_scale", "true"}}, {3, 32, 32}, 10);
+  for (const auto& [depth, norm] : {std::pair<std::string, std::string>{"20", "batch_norm"},
+                                    {"50", "batch_norm"},
+                                    {"20", "group_norm"}}) {
+    const Model model = make_test_model(
+        "resnet", {{"depth", depth}, {"norm", norm}, {"zero_last_scale", "true"}}, {3, 32, 32}, 10);
     const std::string last = depth == "20" ? ".bn2.weight" : ".bn3.weight";
     const std::vector<float> values = initialized(model, 1);
     int zeroed = 0;

@@ -27,7 +27,7 @@ Model all_kinds() {
                                       .kernel = kernel,
                                       .stride = stride,
                                       .padding = kernel / 2});
-    x = model.add("bn", BatchNorm{.src = x, .relu = true});
+    x = model.add("bn", Normalization{.src = x, .relu = true});
   };
   add(16, 3, 1);
   add(16, 3, 1);

@@ -109,6 +109,41 @@ TEST_CASE("every batch norm has a running mean and variance a channel") {
   CHECK(total_size(statistics_tensors(model)) == scales_and_shifts);
 }
 
+TEST_CASE("group norm has the parameters of batch norm and no running statistics") {
+  for (const std::string depth : {"20", "50"}) {
+    const Model batch_norm = cifar_resnet(depth);
+    const Model group_norm =
+        make_test_model("resnet", {{"depth", depth}, {"norm", "group_norm"}}, kCifar, 10);
+    CHECK(parameters(group_norm) == parameters(batch_norm));
+    CHECK(statistics_tensors(group_norm).empty());
+    const auto theirs = parameter_tensors(batch_norm), ours = parameter_tensors(group_norm);
+    REQUIRE(ours.size() == theirs.size());
+    for (std::size_t i = 0; i < ours.size(); ++i) CHECK(ours[i].name == theirs[i].name);
+  }
+}
+
+TEST_CASE("every normalization of a group-norm network has the groups that were asked for") {
+  const auto groups_of = [](const std::vector<std::pair<std::string, std::string>>& keys) {
+    std::vector<std::pair<std::string, std::string>> all{{"norm", "group_norm"}};
+    all.insert(all.end(), keys.begin(), keys.end());
+    std::set<int> found;
+    for (const LayerDescription& layer : make_test_model("resnet", all, kImagenet, 10).layers())
+      if (const auto* const normalization = std::get_if<Normalization>(&layer.kind))
+        found.insert(normalization->groups);
+    return found;
+  };
+  CHECK(groups_of({}) == std::set<int>{8});
+  CHECK(groups_of({{"norm_groups", "16"}}) == std::set<int>{16});
+  CHECK(groups_of({{"depth", "50"}, {"stem", "imagenet"}, {"norm_groups", "64"}}) ==
+        std::set<int>{64});
+  CHECK(groups_of({{"depth", "18"}, {"norm_groups", "1"}}) == std::set<int>{1});
+  CHECK_THROWS_AS(groups_of({{"norm_groups", "32"}}), InputError);
+  CHECK_THROWS_AS(groups_of({{"norm_groups", "3"}}), InputError);
+  CHECK_THROWS_AS(groups_of({{"norm_groups", "0"}}), InputError);
+  // Batch norm has no groups.
+  CHECK_THROWS_AS(make_test_model("resnet", {{"norm_groups", "4"}}, kCifar, 10), InputError);
+}
+
 TEST_CASE("names are those of torchvision") {
   std::set<std::string> names;
   for (const TensorView& tensor : parameter_tensors(imagenet_resnet("50")))

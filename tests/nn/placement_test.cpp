@@ -27,10 +27,12 @@ struct Case {
   Precision precision = Precision::kFloat32;
   bool winograd = true;
   std::string shortcut = "projection";
+  std::string norm = "batch_norm";
 
   ImageShape input() const { return depth == "50" ? kTiny : kSmall; }
   Model model() const {
-    return make_test_model("resnet", {{"depth", depth}, {"shortcut", shortcut}}, input(), 10);
+    return make_test_model("resnet", {{"depth", depth}, {"shortcut", shortcut}, {"norm", norm}},
+                           input(), 10);
   }
   ExecutionOptions options(int threads) const {
     return {.max_images = static_cast<int>(images),
@@ -45,6 +47,7 @@ struct Case {
   std::vector<Case> all{{"20", 13},
                         {"20", kManySlices, Precision::kFloat32, /*winograd=*/false},
                         {"20", 13, Precision::kFloat32, /*winograd=*/true, "pad"},
+                        {"20", 13, Precision::kFloat32, /*winograd=*/true, "pad", "group_norm"},
                         {"18", 2},
                         {"50", 2}};
   if (supports_bfloat16()) {
@@ -62,7 +65,7 @@ Model wide() {
   ValueId x = 0;
   for (const int channels : {16, 128, 128, 256, 256}) {
     x = model.add("conv", Convolution{.src = x, .channels = channels, .kernel = 3, .padding = 1});
-    x = model.add("bn", BatchNorm{.src = x, .relu = true});
+    x = model.add("bn", Normalization{.src = x, .relu = true});
   }
   model.add("fc", Dense{.src = model.add("pool", AveragePool{.src = x}), .features = 10});
   return model;
@@ -93,7 +96,7 @@ Result train(Network& network, const TestBatch& batch, std::span<const float> pa
 
 std::string name_of(const Case& c) {
   return "ResNet-" + c.depth + (c.precision == Precision::kBfloat16 ? " bf16" : " f32") +
-         (c.winograd ? " Winograd " : " direct ") + c.shortcut;
+         (c.winograd ? " Winograd " : " direct ") + c.shortcut + " " + c.norm;
 }
 
 }  // namespace
@@ -121,7 +124,9 @@ TEST_CASE("every way of execution gives the same bits with one and with several 
 
 TEST_CASE("the numbers of images of earlier micro-batches leave no trace") {
   constexpr std::size_t kMost = 16;
-  std::vector<Case> all{{"20", kMost}, {"20", kMost, Precision::kFloat32, /*winograd=*/false}};
+  std::vector<Case> all{{"20", kMost},
+                        {"20", kMost, Precision::kFloat32, /*winograd=*/false},
+                        {"20", kMost, Precision::kFloat32, /*winograd=*/true, "pad", "group_norm"}};
   if (supports_bfloat16()) all.push_back({"20", kMost, Precision::kBfloat16});
   for (const Case& c : all) {
     CAPTURE(name_of(c));

@@ -64,7 +64,7 @@ Model smooth(const ImageShape& input, const std::vector<int>& widths) {
   ValueId x = 0;
   for (const int channels : widths) {
     x = model.add("conv", Convolution{.src = x, .channels = channels, .kernel = 3, .padding = 1});
-    x = model.add("bn", BatchNorm{.src = x});
+    x = model.add("bn", Normalization{.src = x});
   }
   model.add("fc", Dense{.src = model.add("pool", AveragePool{.src = x}), .features = 10});
   return model;

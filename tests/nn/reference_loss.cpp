@@ -82,22 +82,28 @@ class Interpreter {
     });
   }
 
-  void run(const BatchNorm& kind, const Values& src, Values& dst) {
+  void run(const Normalization& kind, const Values& src, Values& dst) {
     const auto channels = static_cast<std::size_t>(src.shape.channels);
     const auto scale = take(channels), shift = take(channels);
-    const double count = static_cast<double>(src.data.size()) / static_cast<double>(channels);
-    std::vector<double> mean(channels), variance(channels);
+    // Values that share their moments: of one channel, or of a group of channels of one image.
+    const int sets = kind.is_batch_norm() ? src.shape.channels : src.images * kind.groups;
+    const auto set_of = [&](int n, int c) {
+      return static_cast<std::size_t>(
+          kind.is_batch_norm() ? c : n * kind.groups + c * kind.groups / src.shape.channels);
+    };
+    const double count = static_cast<double>(src.data.size()) / sets;
+    std::vector<double> mean(static_cast<std::size_t>(sets)), variance(mean.size());
     dst.fill([&](int n, int c, int y, int x) {
-      return mean[static_cast<std::size_t>(c)] += src.at(n, c, y, x) / count;
+      return mean[set_of(n, c)] += src.at(n, c, y, x) / count;
     });
     dst.fill([&](int n, int c, int y, int x) {
-      const auto channel = static_cast<std::size_t>(c);
-      const double centered = src.at(n, c, y, x) - mean[channel];
-      return variance[channel] += centered * centered / count;
+      const double centered = src.at(n, c, y, x) - mean[set_of(n, c)];
+      return variance[set_of(n, c)] += centered * centered / count;
     });
     dst.fill([&](int n, int c, int y, int x) {
       const auto i = static_cast<std::size_t>(c);
-      const double normal = (src.at(n, c, y, x) - mean[i]) / std::sqrt(variance[i] + 1e-5);
+      const std::size_t set = set_of(n, c);
+      const double normal = (src.at(n, c, y, x) - mean[set]) / std::sqrt(variance[set] + 1e-5);
       const double residual = kind.add >= 0 ? value(kind.add).at(n, c, y, x) : 0;
       const double result = double{scale[i]} * normal + double{shift[i]} + residual;
       return kind.relu ? std::max(result, 0.0) : result;

@@ -44,10 +44,10 @@ class SymbolicStep {
   static constexpr std::size_t kLoss = 1 << 20;
 
   const LayerKind& kind(std::size_t layer) const { return model_.layers()[layer].kind; }
-  const BatchNorm* batch_norm(std::size_t layer) const {
-    return std::get_if<BatchNorm>(&kind(layer));
+  const Normalization* batch_norm(std::size_t layer) const {
+    return std::get_if<Normalization>(&kind(layer));
   }
-  const BatchNorm* batch_norm_behind(ValueId value) const {
+  const Normalization* batch_norm_behind(ValueId value) const {
     return value == 0 ? nullptr : batch_norm(at(value) - 1);
   }
   void expect(bool holds, const std::string& what, std::size_t value) {
@@ -57,7 +57,7 @@ class SymbolicStep {
   // Forward.
 
   void forward(std::size_t layer) {
-    if (const BatchNorm* const mine = batch_norm(layer)) {
+    if (const Normalization* const mine = batch_norm(layer)) {
       expect(computed_[at(mine->src)], "batch norm observes the stored source", at(mine->src));
       return;
     }
@@ -129,7 +129,7 @@ class SymbolicStep {
     if (value == 0) return;
     expect(source.first_reader == (contributed_[value] == readers_[at(value)]), "first reader",
            at(value));
-    const BatchNorm* const above = batch_norm_behind(value);
+    const Normalization* const above = batch_norm_behind(value);
     if (!source.first_reader || above == nullptr) return;
     // Batch norm sees its complete diff: ReLU's mask, then the residual.
     use(value);

@@ -1,0 +1,249 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/random.h"
+#include "core/vector_math.h"
+#include "nn/test_models.h"
+
+using namespace localbatch;
+
+namespace {
+
+/// Convolutions with ReLU one after the other, and a dense layer: no image knows of another.
+Model convolutions(const ImageShape& input, const std::vector<Convolution>& kinds) {
+  Model model(input);
+  ValueId x = 0;
+  int number = 0;
+  for (Convolution kind : kinds) {
+    kind.src = x;
+    const std::string name = "conv" + std::to_string(++number);
+    x = model.add(name, kind);
+    x = model.add(name + ".relu", Relu{.src = x});
+  }
+  x = model.add("pool", AveragePool{.src = x});
+  model.add("fc", Dense{.src = x, .features = 10});
+  return model;
+}
+
+Convolution conv3(int channels, int stride = 1) {
+  return {.channels = channels, .kernel = 3, .stride = stride, .padding = 1};
+}
+Convolution conv1(int channels, int stride = 1) {
+  return {.channels = channels, .kernel = 1, .stride = stride};
+}
+
+struct Case {
+  const char* what;
+  Model model;
+  std::size_t images = 7;
+};
+
+/// Every kind of layer with weights, in both ways to get the norm.
+std::vector<Case> cases() {
+  Model pooled({3, 30, 30});
+  ValueId x = pooled.add(
+      "conv1", Convolution{.src = 0, .channels = 32, .kernel = 7, .stride = 2, .padding = 3});
+  x = pooled.add("pool1", MaxPool{.src = x});
+  x = pooled.add("conv2", Convolution{.src = x, .channels = 64, .kernel = 5, .padding = 2});
+  x = pooled.add("pad", PadShortcut{.src = x, .channels = 96, .stride = 2});
+  x = pooled.add("pool2", AveragePool{.src = x});
+  x = pooled.add("fc1", Dense{.src = x, .features = 20});
+  pooled.add("fc2", Dense{.src = x, .features = 10});
+  return {
+      {"mlp", make_test_model("mlp", {{"hidden_features", "50"}}, {3, 16, 16}, 10), 13},
+      {"the layers of ResNet-20",
+       convolutions({3, 32, 32}, {conv3(16), conv3(16), conv3(32, 2), conv3(32), conv3(64, 2),
+                                  conv3(64), conv1(32)}),
+       21},
+      {"odd sizes", convolutions({1, 21, 19}, {conv3(16, 2), conv3(32), conv3(64), conv1(64, 2),
+                                               conv3(64, 2), conv1(16)})},
+      {"blocks of channels, gradients",
+       convolutions({3, 34, 32}, {conv3(64), conv3(128), conv3(160)}), 3},
+      {"blocks of channels, pixels",
+       convolutions({3, 16, 16},
+                    {conv3(64, 2), conv3(128), conv3(160), conv3(160), conv3(192, 2), conv1(256)})},
+      {"pools", pooled},
+      {"ResNet-20 with group norm",
+       make_test_model("resnet", {{"depth", "20"}, {"norm", "group_norm"}}, {3, 32, 32}, 10), 5},
+      {"ResNet-18 with group norm",
+       make_test_model("resnet", {{"depth", "18"}, {"norm", "group_norm"}}, {3, 32, 32}, 10), 3},
+      {"one large image", convolutions({3, 40, 40}, {conv3(64), conv3(64, 2)}), 1},
+      {"one image", convolutions({3, 8, 8}, {conv3(64), conv3(64), conv3(128, 2)}), 1},
+  };
+}
+
+std::vector<float> random_direction(std::size_t size) {
+  RandomStream random(5, Purpose::kTest);
+  std::vector<float> direction(size);
+  for (float& value : direction) value = random.normal();
+  return direction;
+}
+
+struct Statistics {
+  explicit Statistics(std::size_t images) : squared_norms(images, -1), inner_products(images, -1) {}
+  SampleSums sums(std::span<const float> direction) {
+    return {
+        .squared_norms = squared_norms, .inner_products = inner_products, .direction = direction};
+  }
+  std::vector<double> squared_norms, inner_products;
+};
+
+/// The same from the gradient of every image alone.
+Statistics brute_force(Network& network, TestWorker& worker, const TestBatch& batch,
+                       std::span<const float> direction) {
+  Statistics expected(batch.labels.size());
+  for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+    network.train_micro_batch(batch.images(i, 1), batch.some_labels(i, 1), 1, worker.gradient,
+                              GradientUse::kReplace);
+    expected.squared_norms[i] = squared_norm(worker.gradient);
+    expected.inner_products[i] = inner_product(worker.gradient, direction);
+  }
+  return expected;
+}
+
+double relative_distance(std::span<const float> x, std::span<const float> y) {
+  return std::sqrt(squared_distance(x, y) / squared_norm(y));
+}
+
+/// What is largest relative to what is expected. Inner products are relative to themselves, but
+/// those of nearly orthogonal arrays to a hundredth of the product of the norms.
+struct Errors {
+  double squared_norm = 0, inner_product = 0, sum = 0;
+
+  void see(const Statistics& found, const Statistics& expected, std::span<const float> direction) {
+    for (std::size_t i = 0; i < found.squared_norms.size(); ++i) {
+      const double norm = expected.squared_norms[i], product = expected.inner_products[i];
+      const double scale = 0.01 * std::sqrt(norm * localbatch::squared_norm(direction));
+      squared_norm = std::max(squared_norm, std::abs(found.squared_norms[i] / norm - 1));
+      inner_product = std::max(inner_product, std::abs(found.inner_products[i] - product) /
+                                                  std::max(scale, std::abs(product)));
+    }
+  }
+};
+
+/// Statistics with the direction of the sum of all gradients and with a random one.
+void check_statistics(const Case& test, const ExecutionOptions& options, Errors& errors) {
+  const std::size_t count = test.images;
+  const TestBatch batch(test.model.input(), 10, count, 1);
+  Network network(test.model, options);
+  TestWorker worker(network, 1);
+  network.load(worker.parameters, worker.statistics);
+  // Weights that are no power of two would round diffs in bf16 differently.
+  std::vector<float> all(worker.gradient.size()), sum(all.size(), NAN);
+  const double loss = network.train_micro_batch(
+      batch.pixels, batch.labels, static_cast<double>(count), all, GradientUse::kReplace);
+
+  Statistics found(count);
+  CHECK(network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kBatchTerms, sum,
+                                 GradientUse::kReplace, found.sums(all)) == loss);
+  errors.see(found, brute_force(network, worker, batch, all), all);
+  errors.sum = std::max(errors.sum, relative_distance(sum, all));
+  const double products =
+      std::accumulate(found.inner_products.begin(), found.inner_products.end(), 0.0);
+  CHECK(products == doctest::Approx(squared_norm(all)).epsilon(1e-5));
+
+  Statistics other(count);
+  const std::vector<float> direction = random_direction(all.size());
+  network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kFrozen, {},
+                           GradientUse::kReplace, other.sums(direction));
+  errors.see(other, brute_force(network, worker, batch, direction), direction);
+  CHECK(other.squared_norms == found.squared_norms);
+
+  // One at a time, and a gradient that is added to another one.
+  Statistics alone(count);
+  std::vector<float> twice = sum;
+  network.sample_gradients(
+      batch.pixels, batch.labels, SampleNormalization::kBatchTerms, twice, GradientUse::kAdd,
+      {.squared_norms = alone.squared_norms, .inner_products = {}, .direction = {}});
+  network.sample_gradients(
+      batch.pixels, batch.labels, SampleNormalization::kBatchTerms, {}, GradientUse::kReplace,
+      {.squared_norms = {}, .inner_products = alone.inner_products, .direction = all});
+  CHECK(alone.squared_norms == found.squared_norms);
+  CHECK(alone.inner_products == found.inner_products);
+  for (float& value : sum) value *= 2;
+  CHECK(relative_distance(twice, sum) < 1e-6);
+}
+
+}  // namespace
+
+TEST_CASE("statistics of single images are those of their gradients") {
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    if (precision == Precision::kBfloat16 && !supports_bfloat16()) {
+      MESSAGE("bf16 is skipped: this CPU does not compute with it");
+      continue;
+    }
+    Errors errors;
+    for (const bool winograd : {true, false})
+      for (const Case& test : cases()) {
+        CAPTURE(test.what);
+        CAPTURE(winograd);
+        CAPTURE(precision_name(precision));
+        check_statistics(test,
+                         {.max_images = static_cast<int>(test.images),
+                          .precision = precision,
+                          .winograd = winograd},
+                         errors);
+      }
+    MESSAGE(precision_name(precision)
+            << ", largest relative errors: squared norms " << errors.squared_norm
+            << ", inner products " << errors.inner_product << ", gradient " << errors.sum);
+    CHECK(errors.squared_norm < 2e-6);
+    CHECK(errors.inner_product < 2e-5);
+    CHECK(errors.sum < 2e-6);
+  }
+}
+
+#ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
+TEST_CASE("statistics of single images have the same bits with any number of threads") {
+  for (const Case& test : cases()) {
+    CAPTURE(test.what);
+    const TestBatch batch(test.model.input(), 10, test.images, 1);
+    const auto run = [&](int threads) {
+      Network network(test.model,
+                      {.max_images = static_cast<int>(test.images), .threads = threads});
+      TestWorker worker(network, 1);
+      network.load(worker.parameters, worker.statistics);
+      Statistics found(test.images);
+      const std::vector<float> direction = random_direction(worker.parameters.size());
+      network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kBatchTerms,
+                               worker.gradient, GradientUse::kReplace, found.sums(direction));
+      return std::pair(found, worker.gradient);
+    };
+    const auto [expected, expected_gradient] = run(1);
+    for (const int threads : {2, 4}) {
+      CAPTURE(threads);
+      const auto [found, gradient] = run(threads);
+      CHECK(found.squared_norms == expected.squared_norms);
+      CHECK(found.inner_products == expected.inner_products);
+      CHECK(gradient == expected_gradient);
+    }
+  }
+}
+#endif
+
+TEST_CASE("statistics of single images leave running statistics and training steps alone") {
+  const Model model = make_test_model("resnet", {{"depth", "20"}}, {3, 16, 16}, 10);
+  const TestBatch batch(model.input(), 10, 16, 1);
+  Network network(model, {.max_images = 16});
+  TestWorker worker(network, 1), again(network, 1);
+  const double loss = worker.compute_gradient(network, batch);
+
+  network.load(again.parameters, again.statistics);
+  const std::vector<float> before = again.statistics;
+  Statistics found(16);
+  std::vector<float> sum(again.gradient.size());
+  CHECK(network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kBatchTerms, sum,
+                                 GradientUse::kReplace, found.sums(again.parameters)) == loss);
+  CHECK(again.statistics == before);
+  for (float& value : sum) value /= 16;
+  CHECK(relative_distance(sum, worker.gradient) < 1e-5);
+  CHECK(again.compute_gradient(network, batch) == loss);
+  CHECK(again.gradient == worker.gradient);
+  CHECK(again.statistics == worker.statistics);
+}
