@@ -14,7 +14,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test run bench lint format asan tsan debug clean help packages
+.PHONY: release demo test run bench theory lint format asan tsan debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -34,6 +34,9 @@ run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (ROUNDS=3, 5 minutes)
 	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
 	  --rounds $(ROUNDS) --seconds $(BENCH_SECONDS)
+
+theory: release  ## compare runs on problems whose theory is known with what theory says (a minute)
+	python3 experiments/theory/check.py build/release/apps/localbatch
 
 lint: release  ## clang-format and clang-tidy, without changing anything
 	third_party/install_packages.sh lint

@@ -4,14 +4,14 @@
 
 cmake_minimum_required(VERSION 3.25)
 
-set(ROOMS core data optim batching comm nn train bench experiment report apps)
+set(ROOMS core data optim batching problems comm nn train bench experiment report apps)
 
 # What each room may include besides itself.
 set(MAY_core)
-foreach(room data optim batching comm nn)
+foreach(room data optim batching problems comm nn)
   set(MAY_${room} core)
 endforeach()
-set(MAY_train core data optim batching comm nn)
+set(MAY_train core data optim batching problems comm nn)
 set(MAY_bench ${MAY_train} train)
 set(MAY_experiment ${MAY_bench} bench)
 set(MAY_report core experiment)

@@ -1,0 +1,83 @@
+#include "problems/problem.h"
+
+#include <array>
+
+#include "core/error.h"
+
+namespace localbatch {
+
+ProblemChoice make_quadratic(Options& options);                      // quadratic.cpp
+ProblemChoice make_cosine(Options& options);                         // cosine.cpp
+ProblemChoice make_logistic_regression(Options& options);            // logistic_regression.cpp
+ProblemChoice make_generated_logistic_regression(Options& options);  // the same
+
+namespace {
+
+ProblemChoice make_network(Options&) { return {}; }
+
+constexpr std::array<PartRow<ProblemChoice>, 5> kTable{{
+    {.name = "network",
+     .summary =
+         "the training loss of a network on images: data set and model are parts of the file",
+     .make = make_network},
+    {.name = "quadratic",
+     .summary = "a quadratic with a geometric spectrum; noise by formula, no data",
+     .make = make_quadratic,
+     .formula =
+         "F(x) = 1/2 sum_i lambda_i x_i^2, lambda_i geometric from smallest to largest_eigenvalue",
+     .source = "textbook; its floor under a constant batch: experiments/theory/README.md"},
+    {.name = "cosine",
+     .summary = "smooth and not convex; noise by formula, no data",
+     .make = make_cosine,
+     .formula = "F(x) = sum_i (1 - cos x_i)",
+     .source = "our own example of a smooth objective that is not convex"},
+    {.name = "logistic_regression",
+     .summary =
+         "binary logistic regression with ridge on the training images of a data set: is the "
+         "class in the lower half of the classes?",
+     .make = make_logistic_regression,
+     .formula = "F(x) = mean_i log(1 + exp(-s_i <x, a_i>)) + ridge/2 |x|^2",
+     .source = "textbook; L = largest eigenvalue of A'A/(4 n) + ridge"},
+    {.name = "generated_logistic_regression",
+     .summary = "binary logistic regression with ridge on generated samples, no data set needed",
+     .make = make_generated_logistic_regression,
+     .formula = "F(x) = mean_i log(1 + exp(-s_i <x, a_i>)) + ridge/2 |x|^2",
+     .source = "textbook; L = largest eigenvalue of A'A/(4 n) + ridge"},
+}};
+
+}  // namespace
+
+std::span<const PartRow<ProblemChoice>> problem_table() { return kTable; }
+
+bool read_trace(Options& options) {
+  return options.flag(
+      "trace", {.fallback = false,
+                .meaning = "an instrument: averages the parameters before every local step as "
+                           "well, to watch F at the workers' mean; no influence on the method"});
+}
+
+std::optional<double> Problem::squared_distance(std::span<const float> x) const {
+  if (facts_.minimizer.empty()) return {};
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double difference = double{x[i]} - facts_.minimizer[i];
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+double Problem::sampled_gradient(std::span<const float> x, const ProblemBatch& batch,
+                                 std::span<double> gradient) const {
+  check(x.size() == dimension() && gradient.size() == dimension(),
+        "a point and its gradient have the problem's dimension");
+  const double loss = batch_gradient(x, batch, gradient);
+  add_noise(noise_, batch, gradient);
+  return loss;
+}
+
+double Problem::batch_gradient(std::span<const float> x, const ProblemBatch&,
+                               std::span<double> gradient) const {
+  return value(x, gradient);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,130 @@
+#include "train/problem_worker.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "core/error.h"
+#include "train/inner_optimizer_state.h"
+
+namespace localbatch {
+
+namespace {
+
+double squared_norm(std::span<const double> x) {
+  return std::inner_product(x.begin(), x.end(), x.begin(), 0.0);
+}
+
+}  // namespace
+
+ProblemWorker::ProblemWorker(const ProblemSetup& setup, Communicator& comm)
+    : setup_(setup),
+      comm_(comm),
+      inner_optimizer_(setup.inner_optimizer.make(setup.problem.dimension())),
+      parameters_(setup.problem.dimension()),
+      gradient_(setup.problem.dimension()),
+      exact_gradient_(setup.problem.dimension()),
+      mean_point_(setup.trace ? setup.problem.dimension() : 0) {
+  setup.problem.initial_point(parameters_.span());
+}
+
+double ProblemWorker::local_step(int local_batch_size, double learning_rate,
+                                 ChunkGradients* chunks) {
+  check(chunks == nullptr, "a problem has no micro-batches");
+  if (setup_.trace) trace_mean_point();
+  double loss = 0;
+  {
+    const Stopwatch::Scope timed(seconds_.gradient);
+    loss = setup_.problem.sampled_gradient(parameters_.span(),
+                                           {.seed = setup_.seed,
+                                            .worker = comm_.worker(),
+                                            .first = samples_,
+                                            .size = local_batch_size},
+                                           exact_gradient_);
+    std::ranges::transform(exact_gradient_, gradient_.data(),
+                           [](double g) { return static_cast<float>(g); });
+  }
+  samples_ += local_batch_size;
+  const Stopwatch::Scope timed(seconds_.optimizer);
+  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate);
+  return loss;
+}
+
+SampleGradients ProblemWorker::sample_gradients(const SampleRequest& request) {
+  const Stopwatch::Scope timed(seconds_.statistics);
+  // Samples that no training reaches are an audit's own.
+  constexpr std::int64_t kFirstAudited = std::int64_t{1} << 60;
+  const std::int64_t first =
+      request.audit_round ? kFirstAudited + *request.audit_round * request.samples : samples_;
+  const auto gradient_of = [&](int sample) -> std::span<const double> {
+    setup_.problem.sampled_gradient(
+        parameters_.span(),
+        {.seed = setup_.seed, .worker = comm_.worker(), .first = first + sample, .size = 1},
+        exact_gradient_);
+    return exact_gradient_;
+  };
+  SampleGradients samples;
+  std::vector<double> mean(exact_gradient_.size());
+  for (int i = 0; i < request.samples; ++i) {
+    const std::span<const double> g = gradient_of(i);
+    samples.squared_norms.push_back(squared_norm(g));
+    for (std::size_t j = 0; j < mean.size(); ++j) mean[j] += g[j] / request.samples;
+  }
+  samples.mean_squared_norm = squared_norm(mean);
+  for (int i = 0; i < request.samples && request.inner_products; ++i) {
+    const std::span<const double> g = gradient_of(i);
+    samples.inner_products.push_back(std::inner_product(g.begin(), g.end(), mean.begin(), 0.0));
+  }
+  std::ranges::transform(mean, gradient_.data(), [](double g) { return static_cast<float>(g); });
+  return samples;
+}
+
+void ProblemWorker::trace_mean_point() {
+  comm_.average(parameters_.span(), mean_point_);
+  ++traced_steps_;
+  if (comm_.worker() != 0) return;
+  suboptimality_sum_ +=
+      setup_.problem.value(mean_point_, exact_gradient_) - setup_.problem.facts().minimum;
+  squared_gradient_norm_sum_ += squared_norm(exact_gradient_);
+}
+
+void ProblemWorker::synchronize_state(Communicator& comm) {
+  synchronize_inner_optimizer(*inner_optimizer_, setup_.inner_optimizer.at_sync, comm);
+}
+
+TestResult ProblemWorker::evaluate(Communicator& comm) {
+  // All workers stand at the same point; worker 0 tells the others what it finds there.
+  const std::span<const float> x = parameters_.span();
+  const bool has_minimizer = !setup_.problem.facts().minimizer.empty();
+  std::array<double, 5> found{};
+  if (comm.worker() == 0) {
+    found[0] = setup_.problem.value(x, exact_gradient_);
+    found[1] = squared_norm(exact_gradient_);
+    found[2] = setup_.problem.squared_distance(x).value_or(0);
+    found[3] = suboptimality_sum_;
+    found[4] = squared_gradient_norm_sum_;
+  }
+  comm.sum(found);
+  ObjectiveGap gap{.suboptimality = found[0] - setup_.problem.facts().minimum,
+                   .squared_gradient_norm = found[1]};
+  if (has_minimizer) gap.squared_distance = found[2];
+  if (traced_steps_ > 0) {
+    gap.mean_suboptimality = found[3] / static_cast<double>(traced_steps_);
+    gap.mean_squared_gradient_norm = found[4] / static_cast<double>(traced_steps_);
+  }
+  return {.loss = found[0], .correct = {}, .images = {}, .gap = gap};
+}
+
+FinalModel ProblemWorker::final_model(Communicator& comm) {
+  if (comm.worker() != 0) return {};
+  const std::span<const float> x = parameters_.span();
+  return {.tensors = {{.name = "x", .dims = {static_cast<int>(x.size())}, .size = x.size()}},
+          .values = {x.begin(), x.end()}};
+}
+
+std::size_t ProblemWorker::averaged_state_size() {
+  return setup_.inner_optimizer.at_sync == StatePolicy::kAverage ? inner_optimizer_->state().size()
+                                                                 : 0;
+}
+
+}  // namespace localbatch
