@@ -69,16 +69,17 @@ class BatchSizeController {
  public:
   virtual ~BatchSizeController() = default;
 
-  /// Whether `wish` looks at statistics at all; without, no gradient is communicated, and it is
-  /// given empty ones.
-  virtual bool needs_statistics() const = 0;
+  /// What `wish` looks at; without any, no gradient is communicated, and it is given empty
+  /// statistics.
+  virtual StatisticsNeeds needs() const = 0;
 
   virtual Wish wish(const BatchContext& round, const GradientStatistics& statistics) const = 0;
 };
 
 using BatchSizeControllerMade = std::shared_ptr<const BatchSizeController>;
 
-/// fixed, stagewise, linear, geometric, norm_test, inner_product_test, gradient_noise_scale, cabs.
+/// fixed, stagewise, linear, geometric, norm_test, inner_product_test, coordinate_norm_test,
+/// gradient_noise_scale, cabs.
 std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table();
 
 /// What every test refuses to judge: kTooFewChunks, kNonFinite, kZeroGradient, in this order, or

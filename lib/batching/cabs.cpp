@@ -13,7 +13,7 @@ class Cabs final : public BatchSizeController {
  public:
   explicit Cabs(double scale) : scale_(scale) {}
 
-  bool needs_statistics() const override { return true; }
+  StatisticsNeeds needs() const override { return {.variance = true}; }
 
   Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
     Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};

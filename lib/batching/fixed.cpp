@@ -6,7 +6,7 @@ namespace {
 
 class Fixed final : public BatchSizeController {
  public:
-  bool needs_statistics() const override { return false; }
+  StatisticsNeeds needs() const override { return {}; }
 
   Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
     return {.local_batch_size = static_cast<double>(round.local_batch_size),

@@ -12,7 +12,7 @@ class Geometric final : public BatchSizeController {
   Geometric(double factor, std::int64_t every_samples)
       : factor_(factor), every_samples_(every_samples) {}
 
-  bool needs_statistics() const override { return false; }
+  StatisticsNeeds needs() const override { return {}; }
 
   Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
     const std::int64_t times = round.samples / every_samples_;

@@ -7,15 +7,23 @@
 
 namespace localbatch {
 
+StatisticsNeeds operator|(const StatisticsNeeds& a, const StatisticsNeeds& b) {
+  return {a.variance || b.variance, a.inner_products || b.inner_products,
+          a.coordinates || b.coordinates};
+}
+
 PassingParameters passing_parameters(const GradientStatistics& statistics) {
   if (unusable(statistics) || noise_hides_gradient(statistics)) return {};
   const double samples = static_cast<double>(statistics.global_batch_size);
   // Variances computed as differences may end just below 0.
   const auto root = [&](double variance) { return std::sqrt(std::max(variance, 0.0) / samples); };
   const double norm = std::sqrt(statistics.squared_norm);
-  return {root(statistics.variance) / norm,
-          root(statistics.inner_product_variance) / statistics.squared_norm,
-          root(statistics.orthogonal_variance) / norm};
+  PassingParameters passing{.eta = root(statistics.variance) / norm};
+  if (statistics.has_inner_products) {
+    passing.theta = root(statistics.inner_product_variance) / statistics.squared_norm;
+    passing.nu = root(statistics.orthogonal_variance) / norm;
+  }
+  return passing;
 }
 
 }  // namespace localbatch

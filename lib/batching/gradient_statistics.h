@@ -1,9 +1,14 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
 namespace localbatch {
+
+/// Shares of the coordinates for which ratios of variance and squared mean are known.
+constexpr std::array<double, 5> kCoordinateShares{0.5, 0.9, 0.99, 0.999, 1};
+using CoordinateRatios = std::array<double, kCoordinateShares.size()>;
 
 /// What a batch-size test may know about the gradients of a round. With g_j the mean gradient of
 /// chunk j (n samples each), J chunks of all workers, g the mean of the g_j and p_j = <g_j, g> over
@@ -12,7 +17,8 @@ namespace localbatch {
 ///   inner_product_variance = n/(J-1) sum_j (p_j - |g|^2)^2
 ///   orthogonal_variance    = n/(J-1) sum_j |g_j - (p_j/|g|^2) g|^2
 /// so variance = inner_product_variance/|g|^2 + orthogonal_variance. The divisor is J - 1 or J, and
-/// squared_norm is |g|^2 or an unbiased estimate, as the estimator was told.
+/// squared_norm is |g|^2 or an unbiased estimate, as the estimator was told. Chunks may also come
+/// in groups, each with a mean of its own (train/gradient_statistics.h).
 struct GradientStatistics {
   int num_workers = 1;
   int num_chunks = 0;
@@ -22,7 +28,23 @@ struct GradientStatistics {
       0;  ///< estimate of the squared norm of the gradient that the tests divide by
   double inner_product_variance = 0;
   double orthogonal_variance = 0;
+  bool has_inner_products = true;    ///< whether the two above were measured
+  double unbiased_squared_norm = 0;  ///< whatever squared_norm is
+  /// The shares kCoordinateShares of all coordinates have a variance of one sample's gradient of at
+  /// most this many times the square of the mean gradient's coordinate. Infinite where a mean of 0
+  /// has noise.
+  std::optional<CoordinateRatios> coordinate_ratios = std::nullopt;
 };
+
+/// What a controller asks to be measured.
+struct StatisticsNeeds {
+  bool variance = false;  ///< and the squared norm
+  bool inner_products = false;
+  bool coordinates = false;
+
+  bool any() const { return variance || inner_products || coordinates; }
+};
+StatisticsNeeds operator|(const StatisticsNeeds& a, const StatisticsNeeds& b);
 
 /// The smallest parameter of each inequality that the statistics pass, a measure of noise that
 /// needs no parameter: eta^2 = variance/(N |g|^2), theta^2 = inner_product_variance/(N |g|^4) and
@@ -30,9 +52,9 @@ struct GradientStatistics {
 /// Empty where no parameter passes or nothing was measured: fewer than two chunks, a statistic that
 /// is not finite, a squared norm that is not positive.
 struct PassingParameters {
-  std::optional<double> eta;
-  std::optional<double> theta;
-  std::optional<double> nu;
+  std::optional<double> eta = std::nullopt;
+  std::optional<double> theta = std::nullopt;
+  std::optional<double> nu = std::nullopt;
 };
 PassingParameters passing_parameters(const GradientStatistics& statistics);
 

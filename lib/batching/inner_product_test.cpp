@@ -14,7 +14,7 @@ class InnerProductTest final : public BatchSizeController {
  public:
   InnerProductTest(double theta, double nu) : theta_(theta), nu_(nu) {}
 
-  bool needs_statistics() const override { return true; }
+  StatisticsNeeds needs() const override { return {.variance = true, .inner_products = true}; }
 
   Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
     Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};

@@ -13,7 +13,7 @@ class Linear final : public BatchSizeController {
   Linear(int final_size, std::int64_t ramp_samples)
       : final_size_(final_size), ramp_samples_(ramp_samples) {}
 
-  bool needs_statistics() const override { return false; }
+  StatisticsNeeds needs() const override { return {}; }
 
   Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
     const double share =

@@ -17,7 +17,7 @@ class Stagewise final : public BatchSizeController {
   Stagewise(std::vector<std::int64_t> milestones, std::vector<std::int64_t> sizes)
       : milestones_(std::move(milestones)), sizes_(std::move(sizes)) {}
 
-  bool needs_statistics() const override { return false; }
+  StatisticsNeeds needs() const override { return {}; }
 
   Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
     const auto passed = std::ranges::upper_bound(milestones_, round.samples) - milestones_.begin();

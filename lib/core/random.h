@@ -15,6 +15,10 @@ enum class Purpose : std::uint32_t {
   kSyntheticTrain = 4,
   kSyntheticTest = 5,
   kPartition = 6,
+  kProblemNoise = 7,
+  kProblemSamples = 8,
+  kProblemData = 9,
+  kAudit = 10,
   kTest = 1000,
 };
 

@@ -20,10 +20,24 @@ std::string cell(const std::optional<Value>& value) {
 }
 
 /// A number of the test, empty in rounds without one.
-std::string statistic(const RoundRow& row, double GradientStatistics::*field) {
-  const auto& statistics = row.record.statistics;
+std::string statistic(const std::optional<GradientStatistics>& statistics,
+                      double GradientStatistics::*field) {
   if (!statistics || statistics->num_chunks < 2) return {};
   return cell((*statistics).*field);
+}
+
+std::string statistic(const RoundRow& row, double GradientStatistics::*field) {
+  return statistic(row.record.statistics, field);
+}
+
+std::string before_averages(const RoundRow& row, double GradientStatistics::*field) {
+  return statistic(row.record.measured, field);
+}
+
+/// Only some ways to measure know inner products.
+std::string of_inner_products(const RoundRow& row, double GradientStatistics::*field) {
+  const auto& statistics = row.record.statistics;
+  return statistics && statistics->has_inner_products ? statistic(row, field) : std::string();
 }
 
 std::string side(const std::optional<Inequality>& inequality, double Inequality::*field) {
@@ -40,7 +54,7 @@ std::string seconds(double value) { return fmt::format("{:.6f}", value); }
 
 using Row = const RoundRow&;
 
-constexpr std::array<CsvColumn<RoundRow>, 25> kRoundColumns{{
+constexpr std::array<CsvColumn<RoundRow>, 27> kRoundColumns{{
     {"round", "", "k, counted from 1", [](Row r) { return cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
      [](Row r) { return cell(r.record.samples); }},
@@ -66,9 +80,9 @@ constexpr std::array<CsvColumn<RoundRow>, 25> kRoundColumns{{
     {"squared_norm", "", "of the mean gradient, as gradient_statistics.squared_norm says",
      [](Row r) { return statistic(r, &GradientStatistics::squared_norm); }},
     {"inner_product_variance", "", "of one sample's inner product with the mean gradient",
-     [](Row r) { return statistic(r, &GradientStatistics::inner_product_variance); }},
+     [](Row r) { return of_inner_products(r, &GradientStatistics::inner_product_variance); }},
     {"orthogonal_variance", "", "of one sample's gradient orthogonal to the mean gradient",
-     [](Row r) { return statistic(r, &GradientStatistics::orthogonal_variance); }},
+     [](Row r) { return of_inner_products(r, &GradientStatistics::orthogonal_variance); }},
     {"test_statistic", "", "left side of the norm or inner-product test",
      [](Row r) { return side(r.record.wish.test, &Inequality::statistic); }},
     {"test_threshold", "", "right side; the test passes when the left one is not larger",
@@ -98,13 +112,23 @@ constexpr std::array<CsvColumn<RoundRow>, 25> kRoundColumns{{
      [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
     {"method_bytes", "bytes",
      "that each worker gives to averages in the round: 4 per parameter and per value of averaged "
-     "state, and 4 per parameter again when gradients are tested",
+     "state, and 4 per parameter again when gradients of workers are tested (8 coordinate-wise)",
      [](Row r) { return cell(r.method_bytes); }},
+    {"measured_variance", "", "variance of this round alone, before moving averages",
+     [](Row r) { return before_averages(r, &GradientStatistics::variance); }},
+    {"measured_squared_norm", "", "squared norm of this round alone",
+     [](Row r) { return before_averages(r, &GradientStatistics::squared_norm); }},
 }};
 
 using Eval = const EvaluationRow&;
 
-constexpr std::array<CsvColumn<EvaluationRow>, 10> kEvaluationColumns{{
+/// A number of a problem whose theory is known, empty for networks.
+template <class Field>
+std::string gap(Eval row, Field ObjectiveGap::*field) {
+  return row.test.gap ? cell((*row.test.gap).*field) : std::string();
+}
+
+constexpr std::array<CsvColumn<EvaluationRow>, 15> kEvaluationColumns{{
     {"round", "", "after which the averaged model was evaluated",
      [](Eval r) { return cell(r.round); }},
     {"samples", "samples", "processed by all workers together",
@@ -112,7 +136,7 @@ constexpr std::array<CsvColumn<EvaluationRow>, 10> kEvaluationColumns{{
     {"epoch", "epochs", "samples / size of the training set", [](Eval r) { return cell(r.epoch); }},
     {"train_loss", "nats", "mean training loss since the evaluation before, weighted by samples",
      [](Eval r) { return cell(r.train_loss); }},
-    {"test_loss", "nats", "mean cross entropy on the whole test set",
+    {"test_loss", "nats", "mean cross entropy on the whole test set; F(x) of a problem",
      [](Eval r) { return cell(r.test.loss); }},
     {"test_accuracy", "", "share of the test set that is classified correctly",
      [](Eval r) { return cell(test_accuracy(r.test)); }},
@@ -122,11 +146,23 @@ constexpr std::array<CsvColumn<EvaluationRow>, 10> kEvaluationColumns{{
      [](Eval r) { return cell(r.local_batch_size); }},
     {"sync_interval", "local steps", "H of the round before the evaluation",
      [](Eval r) { return cell(r.sync_interval); }},
+    {"suboptimality", "", "F(x) - F* of a problem other than a network",
+     [](Eval r) { return gap(r, &ObjectiveGap::suboptimality); }},
+    {"squared_distance", "", "|x - x*|^2, where F has one minimizer to name",
+     [](Eval r) { return gap(r, &ObjectiveGap::squared_distance); }},
+    {"squared_gradient_norm", "", "|grad F(x)|^2",
+     [](Eval r) { return gap(r, &ObjectiveGap::squared_gradient_norm); }},
+    {"mean_suboptimality", "",
+     "mean of F - F* over all local steps of the run so far, at the workers' mean point before the "
+     "step; needs problem.trace",
+     [](Eval r) { return gap(r, &ObjectiveGap::mean_suboptimality); }},
+    {"mean_squared_gradient_norm", "", "the same of |grad F|^2",
+     [](Eval r) { return gap(r, &ObjectiveGap::mean_squared_gradient_norm); }},
 }};
 
 using Timing = const TimingRow&;
 
-constexpr std::array<CsvColumn<TimingRow>, 10> kTimingColumns{{
+constexpr std::array<CsvColumn<TimingRow>, 11> kTimingColumns{{
     {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
     {"total_seconds", "s", "wall time of the round, evaluation included",
      [](Timing r) { return seconds(r.total); }},
@@ -145,6 +181,8 @@ constexpr std::array<CsvColumn<TimingRow>, 10> kTimingColumns{{
      [](Timing r) { return seconds(r.forward); }},
     {"backward_seconds", "s", "loss and backward passes, the rest of gradient_seconds",
      [](Timing r) { return seconds(r.backward); }},
+    {"statistics_seconds", "s", "gradients of micro-batches and of single samples",
+     [](Timing r) { return seconds(r.statistics); }},
 }};
 
 }  // namespace

@@ -37,6 +37,22 @@ struct TimingRow {
   double total = 0, slot = 0, data = 0, gradient = 0, optimizer = 0, communication = 0,
          evaluation = 0;
   double forward = 0, backward = 0;
+  double statistics = 0;
+};
+
+/// A row of controllers.csv: what a controller that does not act makes of a round.
+struct ControllerRow {
+  const RoundRecord& record;
+  std::size_t controller = 0;  ///< place in shadow_controllers, from 1
+  std::string_view settings;
+  Wish wish;
+  BatchSizeDecision decision;
+};
+
+/// A row of audits.csv.
+struct AuditRow {
+  const RoundRecord& record;
+  const Audit& audit;
 };
 
 /// Share of the test set that is classified correctly.
@@ -45,5 +61,7 @@ std::optional<double> test_accuracy(const TestResult& test);
 std::span<const CsvColumn<RoundRow>> round_columns();
 std::span<const CsvColumn<EvaluationRow>> evaluation_columns();
 std::span<const CsvColumn<TimingRow>> timing_columns();
+std::span<const CsvColumn<ControllerRow>> controller_columns();
+std::span<const CsvColumn<AuditRow>> audit_columns();
 
 }  // namespace localbatch

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace localbatch {
 
@@ -78,11 +79,26 @@ void read_kernels(Options& options, Experiment& experiment) {
                                           kernel.where));
 }
 
-void read_batch_size(Options& options, Experiment& experiment) {
-  Options batch_size = options.part("batch_size", "samples per worker and local step");
-  experiment.method.initial_local_batch_size =
-      read_int(batch_size, "initial",
-               {.fallback = 32, .min = 1, .max = kNoLimit, .meaning = "b of the first round"});
+/// What is minimized: a network on images, or a problem that needs no network and perhaps no data.
+void read_task(Options& options, bool cpu_has_bfloat16, Experiment& experiment) {
+  experiment.problem = read_part(
+      options, "problem", problem_table(), "network",
+      "what is minimized: the loss of a network, or an objective whose theory is known. The "
+      "latter has no augmentation, model, precision or other part of a network, and a "
+      "dataset only where it needs one");
+  const bool network = !experiment.problem.make;
+  if (network || experiment.problem.needs_images)
+    experiment.load_dataset =
+        read_part(options, "dataset", dataset_table(), "", "which images, and where they are");
+  if (!network) return;
+  Options augmentation = options.part("augmentation", "random changes of training images");
+  experiment.augmentation = read_augmentation(augmentation);
+  experiment.make_model = read_part(options, "model", model_table(), "resnet", "the network");
+  read_execution(options, cpu_has_bfloat16, experiment);
+  read_kernels(options, experiment);
+}
+
+void read_micro_batch(Options& batch_size, Experiment& experiment) {
   experiment.micro_batch = read_int(
       batch_size, "micro_batch",
       {.fallback = 64,
@@ -90,6 +106,14 @@ void read_batch_size(Options& options, Experiment& experiment) {
        .max = 4096,
        .meaning = "most images that the network sees at once; larger local batches are added up "
                   "from equal parts, and batch norm takes its statistics over such a micro-batch"});
+}
+
+void read_batch_size(Options& options, Experiment& experiment) {
+  Options batch_size = options.part("batch_size", "samples per worker and local step");
+  experiment.method.initial_local_batch_size =
+      read_int(batch_size, "initial",
+               {.fallback = 32, .min = 1, .max = kNoLimit, .meaning = "b of the first round"});
+  if (!experiment.problem.make) read_micro_batch(batch_size, experiment);
   Options controller = options.part("batch_size_controller",
                                     "the rule that says how large the next local batch should be");
   experiment.method.limits = read_batch_size_limits(batch_size, controller);
@@ -101,6 +125,58 @@ void read_batch_size(Options& options, Experiment& experiment) {
     batch_size.fail(
         "initial", fmt::format("found {}, allowed is min .. max = {} .. {}",
                                experiment.method.initial_local_batch_size, limits.min, limits.max));
+}
+
+/// "norm_test eta=0.8"
+std::string settings_of(const Options& part) {
+  std::string settings;
+  for (const Declaration& key : part.declarations())
+    settings += key.key == "name" ? key.value : fmt::format(" {}={}", key.key, key.value);
+  return settings;
+}
+
+void read_shadow_controllers(Options& options, Experiment& experiment) {
+  for (Options& part : options.parts(
+           "shadow_controllers",
+           "controllers that look at the same statistics and do not act; what each would do goes "
+           "to controllers.csv")) {
+    auto controller = make_part(batch_size_controller_table(), part, "", "which implementation");
+    StatisticsNeeds& needs = experiment.method.observer_needs;
+    needs = needs | controller->needs();
+    experiment.shadow_controllers.push_back({settings_of(part), std::move(controller)});
+  }
+}
+
+/// How gradients are measured, and whether the other parts allow it.
+void read_statistics(Options& options, Experiment& experiment) {
+  LocalSgd& method = experiment.method;
+  Options statistics =
+      options.part("gradient_statistics", "what batch-size tests measure, and how");
+  method.statistics = read_statistics_options(statistics);
+  Options audit = options.part("audit", "exact statistics beside those that a test looks at");
+  method.audit = read_audit_options(audit);
+  read_shadow_controllers(options, experiment);
+
+  const Chunks chunks = method.statistics.chunks;
+  const StatisticsNeeds needs = method.controller->needs() | method.observer_needs;
+  if (chunks == Chunks::kDelta && !method.inner_steps)
+    statistics.fail("chunks",
+                    "found 'delta', which is for inner_optimizer: sgd, whose steps are "
+                    "linear in the gradients; allowed here is workers | micro_batches | "
+                    "samples");
+  if (needs.coordinates && chunks != Chunks::kWorkers)
+    statistics.fail("chunks", "found no 'workers', which coordinate_norm_test needs");
+  if (chunks == Chunks::kMicroBatches && experiment.problem.make)
+    statistics.fail("chunks", "found 'micro_batches', which is for problem: network");
+  if (chunks == Chunks::kMicroBatches && needs.any() &&
+      method.initial_local_batch_size <= experiment.micro_batch)
+    statistics.fail("chunks",
+                    fmt::format("found 'micro_batches', which needs at least two of them in a "
+                                "local batch: batch_size.initial is {}, micro_batch is {}",
+                                method.initial_local_batch_size, experiment.micro_batch));
+  if (method.audit.every_rounds > 0 && method.audit.samples < 2 * experiment.workers)
+    audit.fail("samples", fmt::format("found {}, allowed is at least 2 for each of {} workers",
+                                      method.audit.samples, experiment.workers));
 }
 
 }  // namespace
@@ -128,13 +204,7 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   method.max_samples = options.integer(
       "max_samples",
       {.fallback = {}, .min = 1, .meaning = "budget of all workers together, in samples"});
-  read.load_dataset =
-      read_part(options, "dataset", dataset_table(), "", "which images, and where they are");
-  Options augmentation = options.part("augmentation", "random changes of training images");
-  read.augmentation = read_augmentation(augmentation);
-  read.make_model = read_part(options, "model", model_table(), "resnet", "the network");
-  read_execution(options, cpu_has_bfloat16, read);
-  read_kernels(options, read);
+  read_task(options, cpu_has_bfloat16, read);
   read.inner_optimizer = read_part(options, "inner_optimizer", inner_optimizer_table(), "sgd",
                                    "the rule of a local step");
   read.make_outer_optimizer = read_part(options, "outer_optimizer", outer_optimizer_table(),
@@ -147,12 +217,13 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   method.sync_interval = read_part(options, "sync_interval", sync_interval_table(), "constant",
                                    "H, local steps between two synchronizations");
   read_batch_size(options, read);
-  Options statistics =
-      options.part("gradient_statistics", "what batch-size tests measure, and how");
-  method.statistics = read_statistics_options(statistics);
-  read.batch_norm_at_sync =
-      read_state_policy(options, "batch_norm_at_sync", "average",
-                        "running statistics of batch norm at a synchronization");
+  method.inner_steps = read.inner_optimizer.linear;
+  method.velocity_at_sync = read.inner_optimizer.at_sync;
+  read_statistics(options, read);
+  if (!read.problem.make)
+    read.batch_norm_at_sync =
+        read_state_policy(options, "batch_norm_at_sync", "average",
+                          "running statistics of batch norm at a synchronization");
   Options evaluation = options.part("evaluation", "of the averaged model on the whole test set");
   read.evaluate_every_samples = evaluation.integer(
       "every_samples",

@@ -12,9 +12,16 @@
 #include "nn/model.h"
 #include "optim/inner_optimizer.h"
 #include "optim/outer_optimizer.h"
+#include "problems/problem.h"
 #include "train/local_sgd.h"
 
 namespace localbatch {
+
+/// A controller that looks and does not act.
+struct ShadowController {
+  std::string settings;  ///< name and keys, "norm_test eta=0.8"
+  BatchSizeControllerMade controller;
+};
 
 /// An experiment file with all its keys read and checked, and the file of kernels that it names.
 /// Nothing else is loaded or allocated yet.
@@ -23,7 +30,8 @@ struct Experiment {
   std::uint64_t seed = 1;
   int workers = 1;
   int threads_per_worker = 1;
-  DatasetLoader load_dataset;
+  ProblemChoice problem;       ///< without `make`: a network
+  DatasetLoader load_dataset;  ///< this and all of the network is empty where it was not read
   Augmentation augmentation;
   ModelMaker make_model;
   Precision precision = Precision::kFloat32;
@@ -34,6 +42,7 @@ struct Experiment {
   StatePolicy batch_norm_at_sync = StatePolicy::kAverage;
   int micro_batch = 1;
   LocalSgd method;
+  std::vector<ShadowController> shadow_controllers;
   std::int64_t evaluate_every_samples = 0;  ///< 0: once per epoch
 
   std::vector<Declaration> resolved;  ///< every key with the value that was used
@@ -43,15 +52,21 @@ struct Experiment {
 /// type or out of range, and for a precision that the model or this CPU has no use for.
 Experiment read_experiment(Options options, bool cpu_has_bfloat16 = supports_bfloat16());
 
-/// One implementation of an exchangeable part, or a part of which there is only one.
+/// One implementation of an exchangeable part, or what a part has in common.
 struct PartDescription {
-  std::string part;  ///< key in the experiment file, "batch_size_controller"; empty: the top level
-  std::string name;  ///< value of `name:`; empty where there is nothing to choose
+  /// Key in the experiment file, "batch_size_controller"; "dataset.partition" for a choice within a
+  /// part, whose keys stand beside it in that part; empty: the top level.
+  std::string part;
+  std::string name;    ///< the implementation; empty for what all of them share
+  std::string choice;  ///< the key that selects it: "name", or the last word of `part`
   std::string summary;
+  std::string formula;  ///< as PartRow has it, and so is `source`
+  std::string source;
   std::vector<Declaration> keys;
 };
 
-/// Every part with every key, in the order of an experiment file.
+/// Every part with every key, in the order of an experiment file. A choice within a part follows
+/// the part.
 std::vector<PartDescription> describe_parts();
 
 }  // namespace localbatch

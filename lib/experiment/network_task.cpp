@@ -45,6 +45,7 @@ class NetworkTask final : public TrainingTask {
                .seed = experiment.seed,
                .inner_optimizer = experiment.inner_optimizer,
                .batch_norm_at_sync = experiment.batch_norm_at_sync,
+               .sample_normalization = experiment.method.statistics.sample_normalization,
                .slots = slots_} {}
 
   void describe(RunStart& start) const override {

@@ -32,6 +32,17 @@ Json environment() {
   return variables;
 }
 
+/// What a problem's theory starts from; null for a network.
+Json problem_facts(const std::optional<KnownObjective>& problem) {
+  if (!problem) return {};
+  const auto& distance = problem->initial_squared_distance;
+  return {{"smoothness", problem->smoothness},
+          {"strong_convexity", problem->strong_convexity},
+          {"minimum", problem->minimum},
+          {"initial_suboptimality", problem->initial_suboptimality},
+          {"initial_squared_distance", distance ? Json(*distance) : Json()}};
+}
+
 }  // namespace
 
 void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
@@ -58,6 +69,7 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
                                         {"precision", precision_name(start.precision)},
                                         {"winograd", start.winograd},
                                         {"parameters", start.parameters},
+                                        {"problem", problem_facts(start.problem)},
                                         {"environment", environment()}});
 }
 

@@ -37,7 +37,8 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
   check_ranks(experiment.workers, processes.num_ranks());
   const HostedWorkers hosted =
       hosted_workers(experiment.workers, processes.rank(), processes.num_ranks());
-  auto task = make_network_task(experiment, hosted.count);
+  auto task = experiment.problem.make ? make_problem_task(experiment, hosted.count)
+                                      : make_network_task(experiment, hosted.count);
   RunStart start{.experiment = experiment.name,
                  .folder = run_folder(request.output, experiment.name, request.settings,
                                       resolved_yaml(experiment.resolved)),

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,14 @@ struct RunRequest {
   std::vector<std::string> command_line;  ///< for the manifest
 };
 
+/// What is known of an objective that is not a network's; see ProblemFacts.
+struct KnownObjective {
+  double smoothness = 0, strong_convexity = 0;
+  double minimum = 0;                                   ///< F*
+  double initial_suboptimality = 0;                     ///< F(x_0) - F*
+  std::optional<double> initial_squared_distance = {};  ///< |x_0 - x*|^2
+};
+
 /// What is known when everything is built and before the first local step.
 struct RunStart {
   std::string experiment;
@@ -32,6 +41,7 @@ struct RunStart {
   bool winograd = true;
   std::size_t parameters = 0;
   std::size_t train_images = 0, test_images = 0;
+  std::optional<KnownObjective> problem = {};  ///< empty: a network
   std::int64_t max_samples = 0;
 };
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+
+#include "train/round_statistics.h"
 
 namespace localbatch {
 
@@ -12,23 +15,32 @@ double seconds_since(Stopwatch::Clock::time_point start) {
 }
 
 /// See the column method_bytes.
-std::int64_t method_bytes(TrainingWorker& worker, bool tested) {
-  const std::size_t values =
-      worker.parameters().size() * (tested ? 2 : 1) + worker.averaged_state_size();
+std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool tested) {
+  std::size_t arrays = 1;
+  if (tested && method.statistics.chunks == Chunks::kWorkers)
+    arrays += method.controller->needs().coordinates ? 2 : 1;
+  const std::size_t values = worker.parameters().size() * arrays + worker.averaged_state_size();
   return static_cast<std::int64_t>(values * sizeof(float));
 }
 
 }  // namespace
 
 struct RunRecorder::Files {
-  explicit Files(const std::filesystem::path& folder)
+  Files(const std::filesystem::path& folder, const Experiment& experiment)
       : rounds(folder / "rounds.csv", round_columns()),
         evaluations(folder / "evaluations.csv", evaluation_columns()),
-        timing(folder / "timing.csv", timing_columns()) {}
+        timing(folder / "timing.csv", timing_columns()) {
+    if (!experiment.shadow_controllers.empty())
+      controllers.emplace(folder / "controllers.csv", controller_columns());
+    if (experiment.method.audit.every_rounds > 0)
+      audits.emplace(folder / "audits.csv", audit_columns());
+  }
 
   CsvTable<RoundRow> rounds;
   CsvTable<EvaluationRow> evaluations;
   CsvTable<TimingRow> timing;
+  std::optional<CsvTable<ControllerRow>> controllers;
+  std::optional<CsvTable<AuditRow>> audits;
 };
 
 RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
@@ -43,7 +55,7 @@ RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::pa
       evaluation_interval_(experiment.evaluate_every_samples > 0 ? experiment.evaluate_every_samples
                                                                  : epoch_samples),
       next_evaluation_(evaluation_interval_) {
-  if (comm.worker() == 0) files_ = std::make_unique<Files>(folder);
+  if (comm.worker() == 0) files_ = std::make_unique<Files>(folder, experiment);
   result_.first_local_batch_size = experiment.method.initial_local_batch_size;
 }
 
@@ -56,15 +68,33 @@ void RunRecorder::observe(const RoundRecord& round) {
   result_.samples = round.samples;
   result_.last_local_batch_size = round.decision.next;
   if (files_ != nullptr) {
-    files_->rounds.write({.record = round,
-                          .epoch = epoch(round.samples),
-                          .workers = comm_.num_workers(),
-                          .method_bytes = method_bytes(worker_, round.statistics.has_value())});
+    files_->rounds.write(
+        {.record = round,
+         .epoch = epoch(round.samples),
+         .workers = comm_.num_workers(),
+         .method_bytes = method_bytes(experiment_.method, worker_, round.statistics.has_value())});
+    if (files_->controllers) ask_shadow_controllers(round);
+    if (round.audit) files_->audits->write({.record = round, .audit = *round.audit});
     events_.on_round(progress(round));
   }
   const double evaluated = evaluating_.seconds();
   if (evaluation_due(round)) evaluate(round);
   if (files_ != nullptr) write_timing(round.round, evaluating_.seconds() - evaluated);
+}
+
+void RunRecorder::ask_shadow_controllers(const RoundRecord& round) {
+  const LocalSgd& method = experiment_.method;
+  std::size_t number = 0;
+  for (const ShadowController& shadow : experiment_.shadow_controllers) {
+    const Wish wish =
+        wish_of(*shadow.controller, round, method.initial_local_batch_size, round.observed);
+    files_->controllers->write(
+        {.record = round,
+         .controller = ++number,
+         .settings = shadow.settings,
+         .wish = wish,
+         .decision = apply_limits(method.limits, round.local_batch_size, wish)});
+  }
 }
 
 double RunRecorder::epoch(std::int64_t samples) const {
@@ -112,7 +142,8 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                       .communication = comm_.seconds(),
                       .evaluation = evaluation_seconds,
                       .forward = worker.forward,
-                      .backward = worker.backward};
+                      .backward = worker.backward,
+                      .statistics = worker.statistics.seconds()};
   files_->timing.write({.round = round,
                         .total = now.total - before_.total,
                         .slot = now.slot - before_.slot,
@@ -122,7 +153,8 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                         .communication = now.communication - before_.communication,
                         .evaluation = evaluation_seconds,
                         .forward = now.forward - before_.forward,
-                        .backward = now.backward - before_.backward});
+                        .backward = now.backward - before_.backward,
+                        .statistics = now.statistics - before_.statistics});
   before_ = now;
 }
 

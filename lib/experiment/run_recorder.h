@@ -25,6 +25,7 @@ class RunRecorder {
  private:
   struct Files;
 
+  void ask_shadow_controllers(const RoundRecord& round);
   double epoch(std::int64_t samples) const;
   bool evaluation_due(const RoundRecord& round) const;
   void evaluate(const RoundRecord& round);

@@ -30,4 +30,7 @@ class TrainingTask {
 /// Throws InputError for what cannot be loaded or does not fit together.
 std::unique_ptr<TrainingTask> make_network_task(const Experiment& experiment, int hosted_workers);
 
+/// The same for an experiment on a problem that is not a network.
+std::unique_ptr<TrainingTask> make_problem_task(const Experiment& experiment, int hosted_workers);
+
 }  // namespace localbatch

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -37,10 +38,18 @@ enum class StatePolicy { kKeep, kAverage, kReset };
 StatePolicy read_state_policy(Options& options, std::string_view key, std::string_view fallback,
                               std::string_view meaning);
 
+/// A rule whose steps are linear in the gradients: u = momentum u + g, x -= lr u, or with
+/// Nesterov's form x -= lr (g + momentum u).
+struct LinearSteps {
+  double momentum = 0;
+  bool nesterov = false;
+};
+
 /// An inner optimizer as an experiment file describes it; every worker makes one of its own.
 struct InnerOptimizerChoice {
   StatePolicy at_sync = StatePolicy::kKeep;
   std::function<std::unique_ptr<InnerOptimizer>(std::size_t parameter_count)> make;
+  std::optional<LinearSteps> linear = std::nullopt;  ///< none: its steps are not linear
 };
 
 /// sgd, adamw.

@@ -91,8 +91,8 @@ InnerOptimizerChoice make_sgd(Options& options) {
       read_state_policy(options, "at_sync", "keep",
                         "what a synchronization does to each worker's velocity: keep it, average "
                         "it over workers, or reset it to 0");
-  return {at_sync,
-          [settings](std::size_t count) { return std::make_unique<Sgd>(settings, count); }};
+  return {at_sync, [settings](std::size_t count) { return std::make_unique<Sgd>(settings, count); },
+          LinearSteps{.momentum = settings.momentum, .nesterov = settings.nesterov}};
 }
 
 }  // namespace localbatch

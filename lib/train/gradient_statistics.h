@@ -1,30 +1,60 @@
 #pragma once
 
-#include <span>
+#include <cstdint>
 
 #include "batching/gradient_statistics.h"
 #include "comm/communicator.h"
 #include "core/options.h"
+#include "nn/network.h"
 
 namespace localbatch {
+
+/// What the gradient variance is taken over.
+enum class Chunks {
+  kWorkers,       ///< the local batch of a worker: averages gradients at the synchronization
+  kMicroBatches,  ///< stretches of a local batch, around each worker's own mean gradient
+  kSamples,       ///< single samples, likewise: exact
+  kDelta,         ///< the workers' displacements in a round: nothing but parameters is averaged
+};
 
 /// How the statistics of a test are measured; every choice is a named one because the paper's is
 /// not known (method.md 2.3 to 2.5).
 struct StatisticsOptions {
+  Chunks chunks = Chunks::kWorkers;
   bool at_first_step = false;     ///< measured at h = 0, where all workers stand at the same point
   bool divide_by_chunks = false;  ///< divisor J instead of J - 1
   bool unbiased_squared_norm = false;  ///< |g|^2 - variance/N instead of |g|^2
+  double moving_average = 0;           ///< decay of the averages of numerators and denominators
+  SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
 };
 
 StatisticsOptions read_statistics_options(Options& options);
 
-/// The statistics of M chunks, one per worker: `mine` is the mean gradient of this worker's
-/// `local_batch_size` samples. Inner products are taken over the whole vector. Communicates one
-/// average of the gradients' length and a few scalars; `mean` is scratch of that length.
-/// Collective, and the result is the same on every worker. One worker alone has no variance:
-/// num_chunks is 1 and the rest 0.
-GradientStatistics gradient_statistics(std::span<const float> mine, int local_batch_size,
-                                       const StatisticsOptions& options, std::span<float> mean,
-                                       Communicator& comm);
+/// What the chunks of one group tell, added up over groups. A group is what shares a mean gradient
+/// g: all workers, or one of them. Its J chunks have the mean gradients g_j of n_j samples each, n
+/// samples together, and p_j = <g_j, g> over the whole vector.
+struct GroupSums {
+  double groups = 0;
+  double chunks = 0;           ///< sum of J
+  double squared_norm = 0;     ///< sum of |g|^2
+  double inverse_samples = 0;  ///< sum of 1/n
+  double variation = 0;        ///< sum of n_j |g_j - g|^2
+  double along = 0;            ///< sum of n_j (p_j - |g|^2)^2
+  double relative_along = 0;   ///< sum of n_j (p_j - |g|^2)^2/|g|^2
+
+  GroupSums& operator+=(const GroupSums& other);
+  GroupSums& operator-=(const GroupSums& other);
+};
+
+/// The sum over all workers' own groups. Collective, the same on all.
+GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm);
+
+/// The one estimator of all statistics: the variance of one sample's gradient from sum_j n_j
+/// |g_j - g|^2, whose expectation is (J - 1) times it. The squared norm of a group's mean gradient
+/// is too large by variance/n on average; what is returned is unbiased, or has the expectation that
+/// the mean gradient of all M b samples would have: |g|^2 as published. With fewer than two chunks
+/// in every group there is no variance: num_chunks is 1 and the rest 0.
+GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_batch_size,
+                            const StatisticsOptions& options, bool inner_products);
 
 }  // namespace localbatch

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/vector_math.h"
+#include "train/round_statistics.h"
 
 namespace localbatch {
 
@@ -31,16 +32,12 @@ void average_over_workers(RoundRecord& round, Communicator& comm) {
   round.drift = sums[1] / comm.num_workers();
 }
 
-/// What the controller makes of the round; without a test there is a reason all the same.
-Wish wish(const LocalSgd& method, const RoundRecord& round) {
-  if (method.controller->needs_statistics() && !round.statistics)
-    return {.reason = Reason::kNotDue};
-  return method.controller->wish({.local_batch_size = round.local_batch_size,
-                                  .initial_local_batch_size = method.initial_local_batch_size,
-                                  .samples = round.samples,
-                                  .learning_rate = round.learning_rate,
-                                  .loss = round.loss},
-                                 round.statistics.value_or(GradientStatistics{}));
+double coupling(const LocalSgd& method, const Progress& progress, int num_workers) {
+  const double initial = method.initial_local_batch_size;
+  return method.learning_rate_coupling(
+      {.growth = progress.local_batch_size / initial,
+       .initial_variance = progress.variance / (num_workers * initial),
+       .squared_norm = progress.squared_norm});
 }
 
 }  // namespace
@@ -49,49 +46,50 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
                   Communicator& comm, Progress& progress, const RoundObserver& observe) {
   const int M = comm.num_workers();
   const std::span<float> x = worker.parameters();
-  const bool at_first_step = method.statistics.at_first_step;
   std::vector<float> x_global(x.begin(), x.end()), mean(x.size());
-  std::vector<float> g_first(at_first_step ? x.size() : 0);
+  GradientMeter meter(measurement(method), comm);
 
   while (progress.samples < method.max_samples) {
     const int b = progress.local_batch_size;
-    const double coupling =
-        method.learning_rate_coupling(static_cast<double>(b) / method.initial_local_batch_size);
+    const double factor = coupling(method, progress, M);
     const auto lr = [&](int h) {
-      return coupling *
+      return factor *
              method.learning_rate(progress.samples + std::int64_t{M} * b * h, method.max_samples);
     };
     const int H = local_steps(method, progress, lr(0), std::int64_t{M} * b);
-    const bool test =
-        method.controller->needs_statistics() && method.limits.due(progress.round + 1, b);
     RoundRecord round{.round = progress.round + 1,
                       .samples = progress.samples + std::int64_t{M} * b * H,
                       .local_steps = H,
                       .local_batch_size = b,
                       .learning_rate = lr(0)};
 
+    const bool measure = looks_at_statistics(method, round.round, b, /*anybody=*/true);
+    meter.begin_round(round.round, measure, b, H, progress.carry);
     for (int h = 0; h < H; ++h) {
-      round.loss += worker.local_step(b, lr(h)) / H;
-      if (test && at_first_step && h == 0) std::ranges::copy(worker.gradient(), g_first.begin());
+      const double rate = lr(h);
+      meter.before_step(worker, h, rate);
+      round.loss += worker.local_step(b, rate, meter.listener()) / H;
+      meter.after_step(worker);
     }
 
     comm.average(x, mean);
     round.drift = squared_distance(x, mean);
+    meter.synchronize(x, mean, x_global);
     outer_optimizer.step(x_global, mean, lr(H - 1));
     std::ranges::copy(x_global, x.begin());
     worker.synchronize_state(comm);
     average_over_workers(round, comm);
 
-    const std::span<const float> g = at_first_step ? g_first : worker.gradient();
-    if (test) round.statistics = gradient_statistics(g, b, method.statistics, mean, comm);
-    round.wish = wish(method, round);
+    read_meter(method, meter, worker, mean, progress, round);
+    round.wish =
+        wish_of(*method.controller, round, method.initial_local_batch_size, round.statistics);
     round.decision = apply_limits(method.limits, b, round.wish);
 
-    progress = {.round = progress.round + 1,
-                .samples = round.samples,
-                .local_batch_size = round.decision.next,
-                .first_loss = progress.round == 0 ? round.loss : progress.first_loss,
-                .last_loss = round.loss};
+    if (progress.round == 0) progress.first_loss = round.loss;
+    progress.last_loss = round.loss;
+    progress.round = round.round;
+    progress.samples = round.samples;
+    progress.local_batch_size = round.decision.next;
     observe(round);
     if (!std::isfinite(round.loss) || !std::isfinite(round.drift)) return Outcome::kDiverged;
   }

@@ -6,12 +6,13 @@
 
 #include "batching/batch_size_controller.h"
 #include "batching/batch_size_limits.h"
+#include "batching/moving_average.h"
 #include "comm/communicator.h"
 #include "optim/learning_rate.h"
 #include "optim/learning_rate_coupling.h"
 #include "optim/outer_optimizer.h"
 #include "optim/sync_interval.h"
-#include "train/gradient_statistics.h"
+#include "train/gradient_meter.h"
 #include "train/worker.h"
 
 namespace localbatch {
@@ -25,16 +26,25 @@ struct LocalSgd {
   SyncInterval sync_interval;
   BatchSizeControllerMade controller;
   BatchSizeLimits limits;
-  StatisticsOptions statistics;
+  StatisticsOptions statistics = {};
+  AuditOptions audit = {};
+  StatisticsNeeds observer_needs = {};  ///< of those who look at statistics beside the controller
+  std::optional<LinearSteps> inner_steps = {};  ///< if the inner optimizer's are linear
+  StatePolicy velocity_at_sync = StatePolicy::kKeep;
 };
 
 /// Where a run stands between two rounds.
 struct Progress {
-  std::int64_t round = 0;    ///< rounds completed
-  std::int64_t samples = 0;  ///< processed by all workers together
-  int local_batch_size = 1;  ///< of the next round
-  double first_loss = 0;     ///< of the first round
-  double last_loss = 0;      ///< of the last one
+  std::int64_t round = 0;        ///< rounds completed
+  std::int64_t samples = 0;      ///< processed by all workers together
+  int local_batch_size = 1;      ///< of the next round
+  double first_loss = 0;         ///< of the first round
+  double last_loss = 0;          ///< of the last one
+  MovingAverages averages = {};  ///< of statistics
+  MomentumCarry carry = {};      ///< what the workers' velocities hold
+  /// Of the latest statistics, 0 before the first: variance of a sample's gradient and unbiased
+  /// squared norm.
+  double variance = 0, squared_norm = 0;
 };
 
 /// What happened in one round; the same on every worker.
@@ -46,7 +56,10 @@ struct RoundRecord {
   double learning_rate = 0;  ///< of the first local step
   double loss = 0;           ///< mean over workers and local steps
   double drift = 0;          ///< mean squared distance of the workers from their average
-  std::optional<GradientStatistics> statistics = {};  ///< when a test looked at them
+  /// What a test or the learning rate looked at, and the same before moving averages.
+  std::optional<GradientStatistics> statistics = {}, measured = {};
+  std::optional<GradientStatistics> observed = {};  ///< also when only others look
+  std::optional<Audit> audit = {};
   Wish wish = {};
   BatchSizeDecision decision = {};
 };

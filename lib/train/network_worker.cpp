@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "nn/initialization.h"
+#include "train/inner_optimizer_state.h"
 
 namespace localbatch {
 
@@ -20,6 +21,7 @@ Sampler make_sampler(const TrainingSetup& setup, int worker, int num_workers) {
 
 NetworkWorker::NetworkWorker(const TrainingSetup& setup, int worker, int num_workers)
     : setup_(setup),
+      worker_(worker),
       sampler_(make_sampler(setup, worker, num_workers)),
       parameters_(total_size(parameter_tensors(setup.model))),
       gradient_(parameters_.size()),
@@ -43,34 +45,38 @@ void NetworkWorker::begin_round() {
     initialize_statistics(setup_.model, statistics_.span());
 }
 
-double NetworkWorker::local_step(int local_batch_size, double learning_rate) {
+double NetworkWorker::local_step(int local_batch_size, double learning_rate,
+                                 ChunkGradients* chunks) {
   if (round_begins_) begin_round();
   const SlotPool::Lease slot = borrow_slot();
   slot->network.load(parameters_.span(), statistics_.span());
   const PieceRunner run_pieces = slot->network.piece_runner();
+  if (chunks != nullptr) chunks->begin(local_batch_size, count_micro_batches(local_batch_size));
   double loss = 0;
-  int micro_batches = (local_batch_size + setup_.micro_batch - 1) / setup_.micro_batch;
-  for (int done = 0; done < local_batch_size; --micro_batches) {
-    const int images = (local_batch_size - done + micro_batches - 1) / micro_batches;
+  GradientUse use = GradientUse::kReplace;
+  for_each_micro_batch(local_batch_size, [&](int images) {
+    const auto draws = std::span(draws_).first(static_cast<std::size_t>(images));
+    sampler_.draw(draws);
+    prepare_images(*slot, draws);
     const double weight = static_cast<double>(images) / local_batch_size;
-    draw_images(*slot, static_cast<std::size_t>(images));
-    const GradientUse use = done == 0 ? GradientUse::kReplace : GradientUse::kAdd;
-    loss += weight * compute_gradient(*slot, static_cast<std::size_t>(images), weight, use);
-    done += images;
-  }
+    loss += weight * compute_gradient(*slot, draws.size(), weight, use);
+    use = GradientUse::kAdd;
+    if (chunks == nullptr) return;
+    const Stopwatch::Scope timed(seconds_.statistics);
+    chunks->add(images, gradient_.span());
+  });
   const Stopwatch::Scope timed(seconds_.optimizer);
   inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate, run_pieces);
   return loss;
 }
 
-void NetworkWorker::draw_images(ExecutionSlot& slot, std::size_t images) {
+void NetworkWorker::prepare_images(ExecutionSlot& slot, std::span<const Draw> draws) {
   const Stopwatch::Scope timed(seconds_.data);
   const std::size_t image_size = setup_.dataset.shape.size();
-  sampler_.draw(std::span(draws_).first(images));
-  for (std::size_t i = 0; i < images; ++i) {
-    prepare_training_image(setup_.dataset, setup_.augmentation, setup_.seed, draws_[i],
+  for (std::size_t i = 0; i < draws.size(); ++i) {
+    prepare_training_image(setup_.dataset, setup_.augmentation, setup_.seed, draws[i],
                            slot.images.span().subspan(i * image_size, image_size));
-    slot.labels[i] = setup_.dataset.train.labels[draws_[i].sample];
+    slot.labels[i] = setup_.dataset.train.labels[draws[i].sample];
   }
 }
 
@@ -88,18 +94,8 @@ double NetworkWorker::compute_gradient(ExecutionSlot& slot, std::size_t images, 
 }
 
 void NetworkWorker::synchronize_state(Communicator& comm) {
-  const std::span<float> optimizer = inner_optimizer_->state(), norm = statistics_.span();
-  switch (setup_.inner_optimizer.at_sync) {
-    case StatePolicy::kKeep:
-      break;
-    case StatePolicy::kAverage:
-      comm.average(optimizer, optimizer);
-      break;
-    case StatePolicy::kReset:
-      std::ranges::fill(optimizer, 0.0F);
-      inner_optimizer_->steps() = 0;
-      break;
-  }
+  const std::span<float> norm = statistics_.span();
+  synchronize_inner_optimizer(*inner_optimizer_, setup_.inner_optimizer.at_sync, comm);
   switch (setup_.batch_norm_at_sync) {
     case StatePolicy::kKeep:
       break;

@@ -24,6 +24,7 @@ struct TrainingSetup {
   std::uint64_t seed = 1;
   InnerOptimizerChoice inner_optimizer;
   StatePolicy batch_norm_at_sync = StatePolicy::kAverage;
+  SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
   SlotPool& slots;
 };
 
@@ -39,7 +40,12 @@ class NetworkWorker final : public TrainingWorker {
   /// n_i/b, so memory does not depend on the local batch size. There are as few as possible, and
   /// their sizes differ by one image at most: batch norm sees micro-batches, and would make
   /// nonsense of a few images that are left over.
-  double local_step(int local_batch_size, double learning_rate) override;
+  double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override;
+  using Worker::local_step;
+
+  /// Network::sample_gradients() over micro-batches cut like those of a local step; a second time
+  /// for inner products. An audit's samples are drawn from the worker's data with replacement.
+  SampleGradients sample_gradients(const SampleRequest& request) override;
 
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
@@ -66,12 +72,27 @@ class NetworkWorker final : public TrainingWorker {
  private:
   SlotPool::Lease borrow_slot();
   void begin_round();
-  /// Fills the slot with the next `images` training images of this worker.
-  void draw_images(ExecutionSlot& slot, std::size_t images);
+  /// Calls body(images) for as few micro-batches as make up `samples`, of nearly equal sizes.
+  template <class Body>
+  void for_each_micro_batch(int samples, const Body& body) const {
+    int micro_batches = count_micro_batches(samples);
+    for (int done = 0; done < samples; --micro_batches) {
+      const int images = (samples - done + micro_batches - 1) / micro_batches;
+      body(images);
+      done += images;
+    }
+  }
+  int count_micro_batches(int samples) const {
+    return (samples + setup_.micro_batch - 1) / setup_.micro_batch;
+  }
+  /// Fills the slot with these training images.
+  void prepare_images(ExecutionSlot& slot, std::span<const Draw> draws);
+  std::vector<Draw> draws_of(const SampleRequest& request) const;
   /// Of these images; returns their mean loss.
   double compute_gradient(ExecutionSlot& slot, std::size_t images, double weight, GradientUse use);
 
   const TrainingSetup& setup_;
+  int worker_;
   Sampler sampler_;
   std::unique_ptr<InnerOptimizer> inner_optimizer_;
   AlignedBuffer<float> parameters_, gradient_, statistics_;

@@ -14,13 +14,26 @@ namespace localbatch {
 struct WorkerSeconds {
   Stopwatch slot;  ///< waiting for a free execution slot
   Stopwatch data, gradient, optimizer;
+  Stopwatch statistics;              ///< of micro-batches and single samples
   double forward = 0, backward = 0;  ///< the two halves of `gradient`
+};
+
+/// Where a point x stands on an objective F whose minimum F* is known.
+struct ObjectiveGap {
+  double suboptimality = 0;          ///< F(x) - F*
+  double squared_gradient_norm = 0;  ///< |grad F(x)|^2
+  /// |x - x*|^2; empty where F has no minimizer to name.
+  std::optional<double> squared_distance = {};
+  /// Means over all local steps t of the run so far, at the mean xhat_t of the workers' points
+  /// before the step (method.md 3.2); empty unless the steps were traced.
+  std::optional<double> mean_suboptimality = {}, mean_squared_gradient_norm = {};
 };
 
 /// What an evaluation of the averaged model finds; empty is what its kind of model does not have.
 struct TestResult {
-  double loss = 0;  ///< mean over the test set
+  double loss = 0;  ///< mean over the test set, or F(x)
   std::optional<std::int64_t> correct, images;
+  std::optional<ObjectiveGap> gap = {};
 };
 
 /// A trained model as files want it: arrays one behind the other, in canonical order.

@@ -11,13 +11,13 @@ using namespace localbatch;
 
 TEST_CASE("a fixed batch size is kept, whatever the statistics, and needs none") {
   const auto fixed = controller({{"name", "fixed"}});
-  CHECK_FALSE(fixed->needs_statistics());
+  CHECK_FALSE(fixed->needs().any());
   const Wish wish = fixed->wish({48}, {});
   CHECK(wish.reason == Reason::kFixed);
   CHECK(wish.local_batch_size == 48);
   CHECK_FALSE(wish.test);
-  CHECK(controller({{"name", "norm_test"}})->needs_statistics());
-  CHECK(controller({{"name", "inner_product_test"}})->needs_statistics());
+  CHECK(controller({{"name", "norm_test"}})->needs().any());
+  CHECK(controller({{"name", "inner_product_test"}})->needs().any());
 }
 
 TEST_CASE("each reason has a name of its own") {
@@ -52,7 +52,8 @@ TEST_CASE("an unknown controller or key is refused with the nearest name") {
   CHECK_THROWS_WITH_AS(
       controller({{"name", "normtest"}}),
       "test.yaml:1:1: name: found 'normtest', allowed is fixed | stagewise | linear "
-      "| geometric | norm_test | inner_product_test | gradient_noise_scale | cabs (did you mean "
+      "| geometric | norm_test | inner_product_test | coordinate_norm_test | "
+      "gradient_noise_scale | cabs (did you mean "
       "'norm_test'?)",
       InputError);
   CHECK_THROWS_WITH_AS(controller({{"name", "norm_test"}, {"theta", "0.9"}}),

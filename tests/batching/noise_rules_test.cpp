@@ -27,7 +27,7 @@ BatchContext round_with(double learning_rate, double loss) {
 
 TEST_CASE("the gradient noise scale asks for variance over squared norm, shared by the workers") {
   const auto scale_1 = controller({{"name", "gradient_noise_scale"}});
-  CHECK(scale_1->needs_statistics());
+  CHECK(scale_1->needs().any());
   const Wish grows = scale_1->wish({64}, statistics_of(4000, 10));  // 400 samples in all
   CHECK(grows.reason == Reason::kGrow);
   CHECK(grows.local_batch_size == doctest::Approx(100));
@@ -53,7 +53,7 @@ TEST_CASE("the gradient noise scale is the norm test with eta^2 = 1/scale") {
 
 TEST_CASE("CABS asks for learning rate times variance over loss, shared by the workers") {
   const auto cabs = controller({{"name", "cabs"}});
-  CHECK(cabs->needs_statistics());
+  CHECK(cabs->needs().any());
   // 0.1 8000/2 = 400 samples in all.
   const Wish grows = cabs->wish(round_with(0.1, 2), statistics_of(8000, 1));
   CHECK(grows.reason == Reason::kGrow);

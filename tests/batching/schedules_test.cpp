@@ -20,7 +20,7 @@ BatchSizeControllerMade make(const std::vector<std::pair<std::string, Node>>& ke
 
 /// The wish after so many samples of a run that began with b = 8.
 double size_after(const BatchSizeControllerMade& controller, std::int64_t samples) {
-  CHECK_FALSE(controller->needs_statistics());
+  CHECK_FALSE(controller->needs().any());
   const Wish wish = controller->wish(
       {.local_batch_size = 999, .initial_local_batch_size = 8, .samples = samples}, {});
   CHECK(wish.reason == Reason::kSchedule);

@@ -88,19 +88,23 @@ TEST_CASE("the columns of a run are fixed") {
         "drift,chunks,variance,squared_norm,inner_product_variance,orthogonal_variance,"
         "test_statistic,test_threshold,orthogonality_statistic,orthogonality_threshold,passing_eta,"
         "passing_theta,passing_nu,wanted_local_batch_size,next_local_batch_size,reason,"
-        "method_bytes");
+        "method_bytes,measured_variance,measured_squared_norm");
   CHECK(header(evaluation_columns()) ==
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
-        "local_batch_size,sync_interval");
+        "local_batch_size,sync_interval,suboptimality,squared_distance,squared_gradient_norm,"
+        "mean_suboptimality,mean_squared_gradient_norm");
   CHECK(header(timing_columns()) ==
         "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
-        "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds");
+        "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds,statistics_"
+        "seconds");
 }
 
 TEST_CASE("columns are unique and documented") {
   check_documented(round_columns());
   check_documented(evaluation_columns());
   check_documented(timing_columns());
+  check_documented(controller_columns());
+  check_documented(audit_columns());
 }
 
 TEST_CASE("every reason that a round can give stands in the documentation of its column") {
@@ -166,7 +170,9 @@ TEST_CASE("what was not measured is an empty cell and never 0") {
                                        "passing_eta",
                                        "passing_theta",
                                        "passing_nu",
-                                       "wanted_local_batch_size"};
+                                       "wanted_local_batch_size",
+                                       "measured_variance",
+                                       "measured_squared_norm"};
   for (const auto& cell : cells(round_columns(), row)) {
     CAPTURE(cell.first);
     CHECK(cell.second.empty() == empty.contains(cell.first));
@@ -214,7 +220,8 @@ TEST_CASE("a timing's cells hold its seconds to six digits") {
                       .communication = 6,
                       .evaluation = 7,
                       .forward = 0.12345678,
-                      .backward = 8.5};
+                      .backward = 8.5,
+                      .statistics = 0.25};
   const std::map<std::string, std::string> expected = {
       {"round", "9"},
       {"total_seconds", "1.000000"},
@@ -226,6 +233,7 @@ TEST_CASE("a timing's cells hold its seconds to six digits") {
       {"evaluation_seconds", "7.000000"},
       {"forward_seconds", "0.123457"},
       {"backward_seconds", "8.500000"},
+      {"statistics_seconds", "0.250000"},
   };
   CHECK(cells(timing_columns(), row) == expected);
 }
@@ -237,9 +245,9 @@ TEST_CASE("a row is in the file when it was written, and the header before it") 
   const std::string header_line = header(timing_columns()) + "\n";
   CHECK(text_of(path) == header_line);
   table.write({.round = 1, .total = 0.5});
-  CHECK(text_of(path) ==
-        header_line +
-            "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000\n");
+  CHECK(text_of(path) == header_line +
+                             "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0."
+                             "000000,0.000000,0.000000\n");
 }
 
 TEST_CASE("a CSV file that cannot be made or filled is a SystemError with its path") {

@@ -18,19 +18,34 @@ LearningRateCoupling choose(const std::vector<std::pair<std::string, Node>>& key
 
 }  // namespace
 
+TEST_CASE("AdaScale's gain lies between 1 without noise and the growth without gradient") {
+  const LearningRateCoupling gain = choose({{"name", scalar("adascale")}});
+  const auto at = [&](double variance, double squared_norm) {
+    return gain({.growth = 8, .initial_variance = variance, .squared_norm = squared_norm});
+  };
+  CHECK(gain.needs_statistics);
+  CHECK(at(0, 0) == 1);  // nothing measured yet
+  CHECK(at(0, 5) == 1);
+  CHECK(at(5, 0) == doctest::Approx(8));
+  CHECK(at(5, -1) == doctest::Approx(8));  // an unbiased squared norm may be negative
+  CHECK(at(3, 2) == doctest::Approx(5 / (3.0 / 8 + 2)));
+  CHECK(choose({{"name", scalar("adascale")}, {"max_factor", scalar("1.5")}})(
+            {.growth = 8, .initial_variance = 3, .squared_norm = 2}) == 1.5);
+}
+
 TEST_CASE("the learning rate follows the growth of the batch, its root, or nothing") {
-  CHECK(choose({{"name", scalar("none")}})(8) == 1);
-  CHECK(choose({{"name", scalar("linear")}})(8) == 8);
-  CHECK(choose({{"name", scalar("sqrt")}})(16) == 4);
+  CHECK(choose({{"name", scalar("none")}})({.growth = 8}) == 1);
+  CHECK(choose({{"name", scalar("linear")}})({.growth = 8}) == 8);
+  CHECK(choose({{"name", scalar("sqrt")}})({.growth = 16}) == 4);
   for (const char* const name : {"none", "linear", "sqrt"})
-    CHECK(choose({{"name", scalar(name)}})(1) == 1);
-  CHECK(choose({{"name", scalar("linear")}})(0.5) == 0.5);  // a batch that shrank
+    CHECK(choose({{"name", scalar(name)}})({.growth = 1}) == 1);
+  CHECK(choose({{"name", scalar("linear")}})({.growth = 0.5}) == 0.5);  // a batch that shrank
 }
 
 TEST_CASE("the factor is bounded where a bound is given, and a bound below 1 is refused") {
   const auto bounded = choose({{"name", scalar("linear")}, {"max_factor", scalar("3")}});
-  CHECK(bounded(2) == 2);
-  CHECK(bounded(100) == 3);
+  CHECK(bounded({.growth = 2}) == 2);
+  CHECK(bounded({.growth = 100}) == 3);
   CHECK_THROWS_WITH_AS(choose({{"name", scalar("sqrt")}, {"max_factor", scalar("0.5", 2, 4)}}),
                        "test.yaml:2:4: max_factor: found 0.5, allowed is 0 or at least 1",
                        InputError);
@@ -39,7 +54,7 @@ TEST_CASE("the factor is bounded where a bound is given, and a bound below 1 is 
 TEST_CASE("all couplings can be described") {
   for (const PartRow<LearningRateCoupling>& row : learning_rate_coupling_table()) {
     Options options = Options::describing();
-    CHECK(row.make(options)(1) == 1);
+    CHECK(row.make(options)({}) == 1);
     for (const Declaration& declared : options.declarations())
       CHECK_FALSE(declared.meaning.empty());
   }

@@ -1,5 +1,3 @@
-#include "train/gradient_statistics.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -7,6 +5,7 @@
 
 #include "comm/run_workers.h"
 #include "core/random.h"
+#include "train/gradient_meter.h"
 
 namespace localbatch {
 namespace {
@@ -15,14 +14,32 @@ using Gradients = std::vector<std::vector<float>>;
 
 constexpr int kBatch = 8;
 
+/// A worker with a gradient.
+class Given final : public Worker {
+ public:
+  explicit Given(std::span<const float> gradient) : gradient_(gradient) {}
+  double local_step(int, double, ChunkGradients*) override { return 0; }
+  std::span<float> parameters() override { return {}; }
+  std::span<const float> gradient() const override { return gradient_; }
+  SampleGradients sample_gradients(const SampleRequest&) override { return {}; }
+  void synchronize_state(Communicator&) override {}
+
+ private:
+  std::span<const float> gradient_;
+};
+
 GradientStatistics measure(const Gradients& gradients, const StatisticsOptions& options = {}) {
   GradientStatistics result;
   const auto processes = single_process();
   run_workers(static_cast<int>(gradients.size()), *processes, [&](Communicator& comm) {
     const std::vector<float>& mine = gradients[static_cast<std::size_t>(comm.worker())];
-    std::vector<float> mean(mine.size());
-    const GradientStatistics measured = gradient_statistics(mine, kBatch, options, mean, comm);
-    if (comm.worker() == 0) result = measured;
+    const Given worker(mine);
+    std::vector<float> scratch(mine.size());
+    GradientMeter meter(
+        {.statistics = options, .needs = {.variance = true, .inner_products = true}}, comm);
+    meter.begin_round(1, true, kBatch, 1, {});
+    const auto measured = meter.statistics(worker, scratch);
+    if (comm.worker() == 0) result = *measured;
   });
   return result;
 }

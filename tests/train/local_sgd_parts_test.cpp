@@ -62,7 +62,9 @@ TEST_CASE("a schedule of batch sizes is followed without a test") {
     if (row.name == "geometric") method.controller = row.make(options);
   method.initial_local_batch_size = 4;
   method.limits.max = 16;
-  method.learning_rate_coupling = [](double growth) { return std::sqrt(growth); };
+  method.learning_rate_coupling.factor = [](const CouplingContext& now) {
+    return std::sqrt(now.growth);
+  };
   const Run local = run(method, kQuiet, 2, 4);
   std::vector<int> sizes;
   std::vector<Reason> reasons;

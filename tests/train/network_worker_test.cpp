@@ -42,7 +42,7 @@ Model make_mlp_model() {
 Model make_batch_norm_model() {
   Model model({3, 8, 8});
   ValueId x = model.add("conv1", Convolution{.src = 0, .channels = 16, .kernel = 3, .padding = 1});
-  x = model.add("bn1", BatchNorm{.src = x, .relu = true});
+  x = model.add("bn1", Normalization{.src = x, .relu = true});
   x = model.add("avgpool", AveragePool{.src = x});
   model.add("fc", Dense{.src = x, .features = 4});
   return model;

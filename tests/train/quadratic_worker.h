@@ -1,42 +1,74 @@
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
 #include "core/random.h"
+#include "core/vector_math.h"
 #include "train/worker.h"
 
 namespace localbatch {
 
 /// A worker without network or data: F(x) = |x - target|^2 / 2 with gradient noise of standard
-/// deviation `noise` per coordinate and sample. All that happens to it can be computed by hand.
+/// deviation `noise` per coordinate and sample, and heavy-ball momentum. All that happens to it can
+/// be computed by hand.
 class QuadraticWorker final : public Worker {
  public:
   struct Problem {
     std::vector<float> target;
     float noise = 0;
     std::uint64_t seed = 1;
+    int micro_batch = 1 << 30;
+    float momentum = 0;
+    float curvature = 1;  ///< 0: the gradient is -target everywhere
   };
 
   QuadraticWorker(const Problem& problem, int worker)
       : problem_(problem),
         x_(problem.target.size()),
         g_(x_.size()),
-        random_(problem.seed, Purpose::kTest, static_cast<std::uint64_t>(worker)) {}
+        velocity_(x_.size()),
+        worker_(static_cast<std::uint64_t>(worker)),
+        random_(problem.seed, Purpose::kTest, worker_) {}
 
-  double local_step(int local_batch_size, double learning_rate) override {
+  double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override {
+    const int micro_batches = (local_batch_size - 1) / problem_.micro_batch + 1;
+    if (chunks != nullptr) chunks->begin(local_batch_size, micro_batches);
+    std::ranges::fill(g_, 0.0F);
     double loss = 0;
+    for (int i = 0; i < micro_batches; ++i) {
+      const int images =
+          local_batch_size * (i + 1) / micro_batches - local_batch_size * i / micro_batches;
+      loss = add_gradient(images, static_cast<double>(images) / local_batch_size, random_, g_);
+      if (chunks != nullptr) chunks->add(images, g_);
+    }
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      double noise = 0;
-      for (int sample = 0; sample < local_batch_size && problem_.noise > 0; ++sample)
-        noise += double{problem_.noise} * double{random_.normal()} / local_batch_size;
-      const double error = double{x_[i]} - double{problem_.target[i]};
-      loss += error * error / 2;
-      g_[i] = static_cast<float>(error + noise);
-      x_[i] -= static_cast<float>(learning_rate) * g_[i];
+      velocity_[i] = problem_.momentum * velocity_[i] + g_[i];
+      x_[i] -= static_cast<float>(learning_rate) * velocity_[i];
     }
     steps_ += 1;
     return loss;
+  }
+  using Worker::local_step;
+
+  SampleGradients sample_gradients(const SampleRequest& request) override {
+    SampleGradients samples;
+    RandomStream random(problem_.seed + 1, Purpose::kTest, worker_,
+                        static_cast<std::uint32_t>(request.audit_round.value_or(-steps_ - 1)));
+    std::vector<std::vector<float>> gradients;
+    std::vector<float> mean(x_.size());
+    for (int i = 0; i < request.samples; ++i) {
+      std::vector<float>& mine = gradients.emplace_back(x_.size());
+      add_gradient(1, 1, random, mine);
+      samples.squared_norms.push_back(squared_norm(mine));
+      for (std::size_t j = 0; j < mean.size(); ++j)
+        mean[j] += mine[j] / static_cast<float>(request.samples);
+    }
+    samples.mean_squared_norm = squared_norm(mean);
+    for (const auto& mine : gradients)
+      if (request.inner_products) samples.inner_products.push_back(inner_product(mine, mean));
+    return samples;
   }
 
   std::span<float> parameters() override { return x_; }
@@ -47,8 +79,24 @@ class QuadraticWorker final : public Worker {
   int synchronizations() const { return synchronizations_; }
 
  private:
+  /// Adds weight times the mean gradient of so many samples; returns their loss.
+  double add_gradient(int samples, double weight, RandomStream& random,
+                      std::vector<float>& gradient) const {
+    double loss = 0;
+    for (std::size_t i = 0; i < x_.size(); ++i) {
+      double noise = 0;
+      for (int sample = 0; sample < samples && problem_.noise > 0; ++sample)
+        noise += double{problem_.noise} * double{random.normal()} / samples;
+      const double error = problem_.curvature * double{x_[i]} - double{problem_.target[i]};
+      loss += error * error / 2;
+      gradient[i] += static_cast<float>(weight * (error + noise));
+    }
+    return loss;
+  }
+
   Problem problem_;
-  std::vector<float> x_, g_;
+  std::vector<float> x_, g_, velocity_;
+  std::uint64_t worker_;
   RandomStream random_;
   int steps_ = 0, synchronizations_ = 0;
 };

@@ -1,0 +1,97 @@
+#include "train/audit.h"
+
+#include <array>
+#include <cmath>
+
+namespace localbatch {
+
+namespace {
+
+/// Sums of leave-one-out estimates, as distances from the estimate of all.
+class Jackknife {
+ public:
+  explicit Jackknife(double of_all) : of_all_(of_all) {}
+
+  void add(double without_one) {
+    const double difference = without_one - of_all_;
+    sum_ += difference;
+    squares_ += difference * difference;
+    count_ += 1;
+  }
+
+  /// Adds up those of all workers. Collective.
+  Judged result(Communicator& comm) const {
+    std::array<double, 3> sums{sum_, squares_, count_};
+    comm.sum(sums);
+    const double mean = sums[0] / sums[2];
+    const double scatter = sums[1] - sums[2] * mean * mean;
+    return {of_all_, std::sqrt((sums[2] - 1) / sums[2] * (scatter < 0 ? 0 : scatter))};
+  }
+
+ private:
+  double of_all_;
+  double sum_ = 0, squares_ = 0, count_ = 0;
+};
+
+}  // namespace
+
+AuditOptions read_audit_options(Options& options) {
+  AuditOptions read;
+  read.every_rounds = static_cast<int>(options.integer(
+      "every_rounds",
+      {.fallback = 0,
+       .min = 0,
+       .max = 1'000'000'000,
+       .meaning = "rounds from one audit to the next, at which exact per-sample statistics are "
+                  "computed beside those of the test, into audits.csv; 0: none"}));
+  read.samples = static_cast<int>(
+      options.integer("samples", {.fallback = 256,
+                                  .min = 2,
+                                  .max = 1 << 24,
+                                  .meaning = "of all workers together, drawn for the audit alone; "
+                                             "at least two a worker"}));
+  read.inner_products = options.flag(
+      "inner_products", {.fallback = true,
+                         .meaning = "also inner products of every sample's gradient with their "
+                                    "mean, for which the samples are seen twice"});
+  return read;
+}
+
+Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& mine,
+                       const StatisticsOptions& options, int local_batch_size, const WishOf& wish,
+                       Communicator& comm) {
+  StatisticsOptions exact_options = options;
+  exact_options.divide_by_chunks = false;
+  const bool inner_products = !mine.inner_products.empty();
+  const auto statistics_of = [&](const GroupSums& sums) {
+    return estimate(sums, comm.num_workers(), local_batch_size, exact_options, inner_products);
+  };
+  const GroupSums own = group_sums(mine);
+  const GroupSums all = sum_over_workers(own, comm);
+
+  Audit audit{.samples = static_cast<int>(all.chunks),
+              .cheap = cheap,
+              .exact = statistics_of(all),
+              .cheap_wish = wish(cheap)};
+  const std::optional<double> exact_wish = wish(audit.exact);
+  Jackknife variance(audit.exact.variance), squared_norm(audit.exact.squared_norm);
+  Jackknife ratio(cheap.variance / audit.exact.variance), wished(exact_wish.value_or(0));
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    GroupSums others = all;
+    others -= own;
+    others += group_sums_without(mine, own, i);
+    const GradientStatistics without = statistics_of(others);
+    variance.add(without.variance);
+    squared_norm.add(without.squared_norm);
+    ratio.add(cheap.variance / without.variance);
+    wished.add(exact_wish ? wish(without).value_or(*exact_wish) : 0);
+  }
+  audit.variance = variance.result(comm);
+  audit.squared_norm = squared_norm.result(comm);
+  audit.ratio = ratio.result(comm);
+  const Judged judged_wish = wished.result(comm);
+  if (exact_wish) audit.exact_wish = judged_wish;
+  return audit;
+}
+
+}  // namespace localbatch
