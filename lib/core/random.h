@@ -19,6 +19,7 @@ enum class Purpose : std::uint32_t {
   kProblemSamples = 8,
   kProblemData = 9,
   kAudit = 10,
+  kBatchNorm = 11,
   kTest = 1000,
 };
 

@@ -220,10 +220,7 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   method.inner_steps = read.inner_optimizer.linear;
   method.velocity_at_sync = read.inner_optimizer.at_sync;
   read_statistics(options, read);
-  if (!read.problem.make)
-    read.batch_norm_at_sync =
-        read_state_policy(options, "batch_norm_at_sync", "average",
-                          "running statistics of batch norm at a synchronization");
+  if (!read.problem.make) read.batch_norm_at_sync = read_batch_norm_at_sync(options);
   Options evaluation = options.part("evaluation", "of the averaged model on the whole test set");
   read.evaluate_every_samples = evaluation.integer(
       "every_samples",

@@ -13,6 +13,7 @@
 #include "optim/inner_optimizer.h"
 #include "optim/outer_optimizer.h"
 #include "problems/problem.h"
+#include "train/batch_norm_at_sync.h"
 #include "train/local_sgd.h"
 
 namespace localbatch {
@@ -39,7 +40,7 @@ struct Experiment {
   KernelsFile kernels;
   InnerOptimizerChoice inner_optimizer;
   OuterOptimizerMaker make_outer_optimizer;
-  StatePolicy batch_norm_at_sync = StatePolicy::kAverage;
+  BatchNormAtSync batch_norm_at_sync;
   int micro_batch = 1;
   LocalSgd method;
   std::vector<ShadowController> shadow_controllers;

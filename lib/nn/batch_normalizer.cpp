@@ -6,8 +6,6 @@ namespace localbatch {
 
 namespace {
 
-constexpr double kRunningMomentum = 0.1;
-
 class BatchNormalizer final : public Normalizer {
  public:
   BatchNormalizer(const ImageShape& shape, int max_images, const NormalizationTensors& tensors)
@@ -67,9 +65,14 @@ class BatchNormalizer final : public Normalizer {
       all.mean[c] = static_cast<float>(mean);
       all.inverse_deviation[c] = inverse_deviation(variance);
       const double unbiased = count > 1 ? variance * count / (count - 1) : variance;
-      if (!pass.moves_running_statistics) continue;
-      move_towards(pass.statistics[tensors_.running_mean.offset + c], mean);
-      move_towards(pass.statistics[tensors_.running_variance.offset + c], unbiased);
+      const auto move = [&](const TensorView& running, double now) {
+        float& value = pass.statistics[running.offset + c];
+        const double momentum = pass.running_momentum;
+        value = static_cast<float>((1 - momentum) * value + momentum * now);
+      };
+      if (pass.running_momentum == 0) continue;
+      move(tensors_.running_mean, mean);
+      move(tensors_.running_variance, unbiased);
     }
   }
 
@@ -80,10 +83,6 @@ class BatchNormalizer final : public Normalizer {
       const double variance = pass.statistics[tensors_.running_variance.offset + c];
       all.inverse_deviation[c] = inverse_deviation(variance);
     }
-  }
-
-  static void move_towards(float& running, double now) {
-    running = static_cast<float>((1 - kRunningMomentum) * running + kRunningMomentum * now);
   }
 };
 

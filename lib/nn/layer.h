@@ -29,7 +29,8 @@ enum class NormStatistics { kRunning, kMicroBatch };
 struct ForwardPass {
   int images = 0;
   NormStatistics batch_norm = NormStatistics::kRunning;
-  bool moves_running_statistics = false;  ///< batch norm's, towards those of the micro-batch
+  /// By how much batch norm's running statistics move towards those of the micro-batch: 0 .. 1.
+  double running_momentum = 0;
   std::span<const float> parameters;
   std::span<float> statistics;  ///< running means and variances
 };

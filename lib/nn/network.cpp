@@ -7,6 +7,13 @@
 
 namespace localbatch {
 
+namespace {
+
+/// PyTorch's.
+constexpr double kRunningMomentum = 0.1;
+
+}  // namespace
+
 Network::Network(const Model& model, const ExecutionOptions& options)
     : Network(model, options, Allocation::kNow) {}
 
@@ -102,7 +109,7 @@ void Network::load(std::span<const float> parameters, std::span<float> statistic
 }
 
 std::span<const float> Network::forward(std::span<const float> images, std::size_t count,
-                                        NormStatistics batch_norm, bool moves_running_statistics) {
+                                        NormStatistics batch_norm, double running_momentum) {
   check(count >= 1 && count <= static_cast<std::size_t>(options_.max_images),
         "a micro-batch has between one image and as many as the network was made for");
   check(images.size() == count * model_.input().size(), "there is a label for every image");
@@ -110,7 +117,7 @@ std::span<const float> Network::forward(std::span<const float> images, std::size
   for (const std::unique_ptr<Layer>& layer : layers_)
     layer->forward(team_, {.images = static_cast<int>(count),
                            .batch_norm = batch_norm,
-                           .moves_running_statistics = moves_running_statistics,
+                           .running_momentum = running_momentum,
                            .parameters = parameters_,
                            .statistics = statistics_});
   const Value& logits = values_.back();
@@ -119,13 +126,13 @@ std::span<const float> Network::forward(std::span<const float> images, std::size
 
 double Network::compute_gradients(std::span<const float> images,
                                   std::span<const std::uint8_t> labels, double weight,
-                                  bool moves_running_statistics, BackwardPass pass) {
+                                  double running_momentum, BackwardPass pass) {
   const SingleThreadScope single_thread;
   const int classes = model_.num_classes();
   std::span<const float> logits;
   {
     const Stopwatch::Scope timed(forward_);
-    logits = forward(images, labels.size(), pass.batch_norm, moves_running_statistics);
+    logits = forward(images, labels.size(), pass.batch_norm, running_momentum);
   }
   const Stopwatch::Scope timed(backward_);
   softmax_loss_gradient(logits, labels, classes, weight,
@@ -140,7 +147,7 @@ double Network::train_micro_batch(std::span<const float> images,
                                   std::span<const std::uint8_t> labels, double weight,
                                   std::span<float> gradient, GradientUse use) {
   check(gradient.size() == parameter_count(), "there is a gradient for every parameter");
-  return compute_gradients(images, labels, weight, /*moves_running_statistics=*/true,
+  return compute_gradients(images, labels, weight, kRunningMomentum,
                            {.parameters = parameters_, .gradient = gradient, .use = use});
 }
 
@@ -163,7 +170,7 @@ double Network::sample_gradients(std::span<const float> images,
   const auto weight = static_cast<double>(labels.size());
   const bool frozen = normalization == SampleNormalization::kFrozen;
   return compute_gradients(
-      images, labels, weight, /*moves_running_statistics=*/false,
+      images, labels, weight, /*running_momentum=*/0,
       {.parameters = parameters_,
        .gradient = gradient,
        .use = use,
@@ -171,12 +178,19 @@ double Network::sample_gradients(std::span<const float> images,
        .samples = &sums});
 }
 
+void Network::measure_statistics(std::span<const float> images) {
+  const SingleThreadScope single_thread;
+  const Stopwatch::Scope timed(evaluation_);
+  forward(images, images.size() / model_.input().size(), NormStatistics::kMicroBatch,
+          /*running_momentum=*/1);
+}
+
 Evaluation Network::evaluate(std::span<const float> images, std::span<const std::uint8_t> labels) {
   const SingleThreadScope single_thread;
   const Stopwatch::Scope timed(evaluation_);
   return softmax_loss(
-      forward(images, labels.size(), NormStatistics::kRunning, /*moves_running_statistics=*/false),
-      labels, model_.num_classes());
+      forward(images, labels.size(), NormStatistics::kRunning, /*running_momentum=*/0), labels,
+      model_.num_classes());
 }
 
 PieceRunner Network::piece_runner() {

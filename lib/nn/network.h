@@ -66,6 +66,10 @@ class Network {
                           SampleNormalization normalization, std::span<float> gradient,
                           GradientUse use, const SampleSums& sums);
 
+  /// Replaces the running statistics of batch norm by those of this micro-batch. 1 .. max_images
+  /// images.
+  void measure_statistics(std::span<const float> images);
+
   /// Loss and number of correct predictions under the running statistics.
   Evaluation evaluate(std::span<const float> images, std::span<const std::uint8_t> labels);
 
@@ -102,10 +106,10 @@ class Network {
 
   void convert(std::span<const float> from, std::span<float> to, bool to_canonical) const;
   std::span<const float> forward(std::span<const float> images, std::size_t count,
-                                 NormStatistics batch_norm, bool moves_running_statistics);
+                                 NormStatistics batch_norm, double running_momentum);
   /// Forward and backward pass; `pass` says what is wanted, and the loss has this weight.
   double compute_gradients(std::span<const float> images, std::span<const std::uint8_t> labels,
-                           double weight, bool moves_running_statistics, BackwardPass pass);
+                           double weight, double running_momentum, BackwardPass pass);
 
   Model model_;
   ExecutionOptions options_;

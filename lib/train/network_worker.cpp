@@ -1,7 +1,6 @@
 #include "train/network_worker.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "nn/initialization.h"
@@ -41,7 +40,7 @@ SlotPool::Lease NetworkWorker::borrow_slot() {
 
 void NetworkWorker::begin_round() {
   round_begins_ = false;
-  if (setup_.batch_norm_at_sync == StatePolicy::kReset)
+  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kReset)
     initialize_statistics(setup_.model, statistics_.span());
 }
 
@@ -94,74 +93,20 @@ double NetworkWorker::compute_gradient(ExecutionSlot& slot, std::size_t images, 
 }
 
 void NetworkWorker::synchronize_state(Communicator& comm) {
-  const std::span<float> norm = statistics_.span();
   synchronize_inner_optimizer(*inner_optimizer_, setup_.inner_optimizer.at_sync, comm);
-  switch (setup_.batch_norm_at_sync) {
-    case StatePolicy::kKeep:
-      break;
-    case StatePolicy::kAverage:
-      comm.average(norm, norm);
-      break;
-    case StatePolicy::kReset:
-      break;  // when the next round begins: until then models are evaluated with them
-  }
+  // Statistics that are to be reset wait until the next round begins: until then models are
+  // evaluated with them.
+  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage)
+    comm.average(statistics_.span(), statistics_.span());
   round_begins_ = true;
-}
-
-std::vector<float> NetworkWorker::mean_statistics(Communicator& comm) const {
-  std::vector<float> mean(statistics_.size());
-  comm.average(statistics_.span(), mean);
-  return mean;
-}
-
-TestResult NetworkWorker::evaluate(Communicator& comm) {
-  std::vector<float> statistics = mean_statistics(comm);
-  const ImageSet& test = setup_.dataset.test;
-  const std::size_t image_size = setup_.dataset.shape.size();
-  const auto micro_batch = static_cast<std::size_t>(setup_.micro_batch);
-  std::array<double, 3> sums{};
-  {
-    const SlotPool::Lease slot = setup_.slots.borrow();
-    slot->network.load(parameters_.span(), statistics);
-    const auto stride = static_cast<std::size_t>(comm.num_workers()) * micro_batch;
-    for (std::size_t first = static_cast<std::size_t>(comm.worker()) * micro_batch;
-         first < test.size(); first += stride) {
-      const std::size_t count = std::min(micro_batch, test.size() - first);
-      for (std::size_t i = 0; i < count; ++i)
-        prepare_test_image(setup_.dataset, first + i,
-                           slot->images.span().subspan(i * image_size, image_size));
-      const Evaluation part = slot->network.evaluate(slot->images.span().first(count * image_size),
-                                                     std::span(test.labels).subspan(first, count));
-      sums[0] += part.loss_sum;
-      sums[1] += static_cast<double>(part.correct);
-      sums[2] += static_cast<double>(part.images);
-    }
-  }
-  comm.sum(sums);
-  return {.loss = sums[0] / sums[2],
-          .correct = static_cast<std::int64_t>(sums[1]),
-          .images = static_cast<std::int64_t>(sums[2])};
-}
-
-FinalModel NetworkWorker::final_model(Communicator& comm) {
-  const std::vector<float> statistics = mean_statistics(comm);
-  if (comm.worker() != 0) return {};
-  FinalModel final{.tensors = parameter_tensors(setup_.model), .values = {}};
-  for (TensorView tensor : statistics_tensors(setup_.model)) {
-    tensor.offset += parameters_.size();
-    final.tensors.push_back(std::move(tensor));
-  }
-  final.values.resize(parameters_.size());
-  setup_.slots.borrow()->network.to_canonical(parameters_.span(), final.values);
-  final.values.insert(final.values.end(), statistics.begin(), statistics.end());
-  return final;
 }
 
 std::size_t NetworkWorker::averaged_state_size() {
   std::size_t size = 0;
   if (setup_.inner_optimizer.at_sync == StatePolicy::kAverage)
     size += inner_optimizer_->state().size();
-  if (setup_.batch_norm_at_sync == StatePolicy::kAverage) size += statistics_.size();
+  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage)
+    size += statistics_.size();
   return size;
 }
 

@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "data/sampler.h"
 #include "optim/inner_optimizer.h"
+#include "train/batch_norm_at_sync.h"
 #include "train/slot_pool.h"
 #include "train/training_worker.h"
 
@@ -23,7 +24,7 @@ struct TrainingSetup {
   int micro_batch = 1;
   std::uint64_t seed = 1;
   InnerOptimizerChoice inner_optimizer;
-  StatePolicy batch_norm_at_sync = StatePolicy::kAverage;
+  BatchNormAtSync batch_norm_at_sync = {};
   SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
   SlotPool& slots;
 };
@@ -52,17 +53,18 @@ class NetworkWorker final : public TrainingWorker {
   /// Batch-norm statistics that are to be reset stay as they are until the next local step.
   void synchronize_state(Communicator& comm) override;
 
-  /// Loss and accuracy with the workers' mean batch-norm statistics on the whole test set, of which
-  /// every worker does a share.
+  /// Loss and accuracy with the batch-norm statistics below on the whole test set, of which every
+  /// worker does a share.
   TestResult evaluate(Communicator& comm) override;
   /// With the same statistics.
   FinalModel final_model(Communicator& comm) override;
   std::size_t averaged_state_size() override;
   const WorkerSeconds& seconds() const override { return seconds_; }
 
-  /// The mean over the workers of the batch-norm statistics at the end of their local steps,
-  /// whatever the policy does to them at the synchronization. Collective.
-  std::vector<float> mean_statistics(Communicator& comm) const;
+  /// The batch-norm statistics that belong to the averaged model: the mean over the workers of
+  /// those at the end of their local steps, whatever the policy does to them at the
+  /// synchronization, or recomputed ones. Collective.
+  std::vector<float> evaluated_statistics(Communicator& comm);
 
   // The rest of what the next round depends on.
   std::span<float> statistics() { return statistics_.span(); }
@@ -72,6 +74,7 @@ class NetworkWorker final : public TrainingWorker {
  private:
   SlotPool::Lease borrow_slot();
   void begin_round();
+  std::vector<float> recomputed_statistics(Communicator& comm);
   /// Calls body(images) for as few micro-batches as make up `samples`, of nearly equal sizes.
   template <class Body>
   void for_each_micro_batch(int samples, const Body& body) const {

@@ -132,7 +132,7 @@ TEST_CASE("the values of a file arrive where they are used") {
       "sync_interval: {name: constant, H: 6}\n"
       "batch_size: {initial: 10, min: 2, max: 100, multiple_of: 5, micro_batch: 4}\n"
       "batch_size_controller: {name: norm_test, growth_limit: 3, every_rounds: 2}\n"
-      "batch_norm_at_sync: keep\nevaluation: {every_samples: 250}\n");
+      "batch_norm_at_sync: local\nevaluation: {every_samples: 250}\n");
   CHECK(read.name == "name");
   CHECK(read.seed == 7);
   CHECK(read.workers == 3);
@@ -140,7 +140,7 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(read.augmentation.pad_crop == 4);
   CHECK(read.augmentation.flip);
   CHECK(read.inner_optimizer.at_sync == StatePolicy::kReset);
-  CHECK(read.batch_norm_at_sync == StatePolicy::kKeep);
+  CHECK(read.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kLocal);
   CHECK(read.method.initial_local_batch_size == 10);
   CHECK(read.micro_batch == 4);
   CHECK(read.evaluate_every_samples == 250);

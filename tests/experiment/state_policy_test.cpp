@@ -49,13 +49,16 @@ TEST_CASE("what happens to batch-norm statistics at a synchronization leaves par
   const auto with = [&](const std::string& policy) {
     return final_values_with(scratch, policy, "batch_norm_at_sync=" + policy);
   };
-  const std::vector<float> keep = with("keep"), average = with("average"), reset = with("reset");
+  const std::vector<float> keep = with("local"), average = with("average"), reset = with("reset");
+  const std::vector<float> recomputed = with("recompute");
   REQUIRE(keep.size() > kParameters);
   const auto parameters = [](const std::vector<float>& values) {
     return std::vector<float>(values.begin(), values.begin() + kParameters);
   };
   CHECK(parameters(keep) == parameters(average));
   CHECK(parameters(keep) == parameters(reset));
+  CHECK(parameters(keep) == parameters(recomputed));
+  CHECK(keep != recomputed);
   // Running averages are linear: averaging them at each synchronization or once at the end differs
   // by rounding only.
   float largest_difference = 0, largest_change = 0;
@@ -72,7 +75,7 @@ TEST_CASE("after the first round, evaluation and final statistics are the same f
   const auto with = [&](const std::string& policy) {
     return run_rounds(1, scratch, policy, "batch_norm_at_sync=" + policy).folder;
   };
-  const auto keep = with("keep"), average = with("average"), reset = with("reset");
+  const auto keep = with("local"), average = with("average"), reset = with("reset");
   for (const auto& other : {average, reset}) {
     CHECK(text_of(keep / "evaluations.csv") == text_of(other / "evaluations.csv"));
     CHECK(final_values(keep) == final_values(other));

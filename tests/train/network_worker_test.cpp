@@ -8,6 +8,7 @@
 #include "comm/run_workers.h"
 #include "core/options.h"
 #include "core/random.h"
+#include "nn/initialization.h"
 
 namespace localbatch {
 namespace {
@@ -67,7 +68,7 @@ struct Case {
   Shares shares = {};
   std::string_view momentum = "0";
   StatePolicy optimizer_at_sync = StatePolicy::kKeep;
-  StatePolicy batch_norm_at_sync = StatePolicy::kKeep;
+  BatchNormAtSync batch_norm_at_sync = {.policy = BatchNormAtSync::Policy::kLocal};
 };
 
 /// Runs `body` on every worker of a small problem without augmentation.
@@ -180,20 +181,21 @@ TEST_CASE("the number of execution slots does not change a bit") {
 
 TEST_CASE("batch-norm statistics follow their policy at a synchronization") {
   const Dataset dataset = make_dataset(64, 10);
-  const auto statistics_after = [&](StatePolicy policy) {
+  const auto statistics_after = [&](BatchNormAtSync::Policy policy) {
     std::vector<std::vector<float>> all(3);
-    with_workers({.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = policy},
-                 dataset, [&](NetworkWorker& worker, Communicator& comm) {
-                   worker.local_step(8, 0.1);
-                   worker.synchronize_state(comm);
-                   all[static_cast<std::size_t>(comm.worker())].assign(worker.statistics().begin(),
-                                                                       worker.statistics().end());
-                 });
+    with_workers(
+        {.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = {.policy = policy}},
+        dataset, [&](NetworkWorker& worker, Communicator& comm) {
+          worker.local_step(8, 0.1);
+          worker.synchronize_state(comm);
+          all[static_cast<std::size_t>(comm.worker())].assign(worker.statistics().begin(),
+                                                              worker.statistics().end());
+        });
     return all;
   };
-  const auto kept = statistics_after(StatePolicy::kKeep);
+  const auto kept = statistics_after(BatchNormAtSync::Policy::kLocal);
   CHECK(kept[0] != kept[1]);
-  const auto averaged = statistics_after(StatePolicy::kAverage);
+  const auto averaged = statistics_after(BatchNormAtSync::Policy::kAverage);
   CHECK(averaged[0] == averaged[1]);
   CHECK(averaged[0] == averaged[2]);
   CHECK(double{averaged[0][0]} ==
@@ -206,22 +208,24 @@ TEST_CASE("reset statistics are those of the round until the next one begins, an
     std::vector<float> mean;               ///< that an evaluation takes after the first round
     std::vector<float> own, after_a_step;  ///< of worker 1
   };
-  const auto seen_with = [&](StatePolicy policy) {
+  const auto seen_with = [&](BatchNormAtSync::Policy policy) {
     Seen seen;
-    with_workers({.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = policy},
-                 dataset, [&](NetworkWorker& worker, Communicator& comm) {
-                   const auto copy = [&] {
-                     return std::vector(worker.statistics().begin(), worker.statistics().end());
-                   };
-                   worker.local_step(8, 0.1);
-                   worker.synchronize_state(comm);
-                   const std::vector<float> mean = worker.mean_statistics(comm), own = copy();
-                   worker.local_step(8, 0.1);
-                   if (comm.worker() == 1) seen = {mean, own, copy()};
-                 });
+    with_workers(
+        {.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = {.policy = policy}},
+        dataset, [&](NetworkWorker& worker, Communicator& comm) {
+          const auto copy = [&] {
+            return std::vector(worker.statistics().begin(), worker.statistics().end());
+          };
+          worker.local_step(8, 0.1);
+          worker.synchronize_state(comm);
+          const std::vector<float> mean = worker.evaluated_statistics(comm), own = copy();
+          worker.local_step(8, 0.1);
+          if (comm.worker() == 1) seen = {mean, own, copy()};
+        });
     return seen;
   };
-  const Seen keep = seen_with(StatePolicy::kKeep), reset = seen_with(StatePolicy::kReset);
+  const Seen keep = seen_with(BatchNormAtSync::Policy::kLocal),
+             reset = seen_with(BatchNormAtSync::Policy::kReset);
   CHECK(reset.mean == keep.mean);
   for (std::size_t i = 0; i < 16; ++i) CHECK(keep.mean[i] != 0.0F);
   // A step turns s into 0.9 s + 0.1 (of the batch), and the parameters do not depend on s.
@@ -230,6 +234,46 @@ TEST_CASE("reset statistics are those of the round until the next one begins, an
     CHECK(double{keep.after_a_step[i]} - double{reset.after_a_step[i]} ==
           doctest::Approx(0.9 * (double{keep.own[i]} - initial)).epsilon(1e-4));
   }
+}
+
+TEST_CASE("recomputed statistics are those of training images, whatever the workers have seen") {
+  const Dataset dataset = make_dataset(64, 10);
+  const auto recomputed = [&](int workers, int steps, int batches) {
+    std::vector<float> found;
+    with_workers(
+        {.model = make_batch_norm_model(),
+         .workers = workers,
+         .micro_batch = 16,
+         .batch_norm_at_sync = {.policy = BatchNormAtSync::Policy::kRecompute, .batches = batches}},
+        dataset, [&](NetworkWorker& worker, Communicator& comm) {
+          for (int step = 0; step < steps; ++step) worker.local_step(8, 0);
+          const std::vector<float> before(worker.statistics().begin(), worker.statistics().end());
+          const std::vector<float> mine = worker.evaluated_statistics(comm);
+          CHECK(std::ranges::equal(before, worker.statistics()));
+          if (comm.worker() == 0) found = mine;
+        });
+    return found;
+  };
+  const std::vector<float> once = recomputed(1, 0, 400);
+  CHECK(recomputed(1, 3, 400) == once);  // parameters do not move with a learning rate of 0
+  // The same batches in another order of addition; another number of them is another sample.
+  CHECK(largest_difference(recomputed(3, 2, 400), once) < 1e-5);
+  CHECK(largest_difference(recomputed(1, 0, 200), once) > 1e-5);
+  // Those of the whole training set, as far as 400 batches tell.
+  std::vector<float> whole(once.size());
+  Network network(make_batch_norm_model(), {.max_images = 64});
+  std::vector<float> canonical(network.parameter_count()), parameters(canonical.size());
+  initialize_parameters(network.model(), 5, canonical);
+  network.from_canonical(canonical, parameters);
+  network.load(parameters, whole);
+  std::vector<float> images(64 * dataset.shape.size());
+  for (std::uint32_t i = 0; i < 64; ++i)
+    prepare_training_image(
+        dataset, {}, 5, {.epoch = 0, .sample = i},
+        std::span(images).subspan(i * dataset.shape.size(), dataset.shape.size()));
+  network.measure_statistics(images);
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    CHECK(std::abs(double{once[i]} - double{whole[i]}) < 0.05 * (1 + std::abs(double{whole[i]})));
 }
 
 TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work") {
