@@ -147,8 +147,8 @@ bool noise_hides_gradient(const GradientStatistics& statistics) {
   return !unusable(statistics) && statistics.squared_norm <= 0;
 }
 
-double noise_limited_batch_size(int local_batch_size, double parameter) {
-  return local_batch_size * std::max(2.0, 1 / (parameter * parameter));
+double noise_limited_batch_size(int local_batch_size, double parameter_squared) {
+  return local_batch_size * std::max(2.0, 1 / parameter_squared);
 }
 
 double batch_size_to_pass(const Inequality& test, const GradientStatistics& statistics) {

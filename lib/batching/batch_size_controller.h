@@ -94,7 +94,7 @@ bool noise_hides_gradient(const GradientStatistics& statistics);
 /// `local_batch_size` times 1/parameter^2, the growth to which noise alone leads a test that
 /// divides by the biased squared norm (method.md 2.4), but at least times 2, so that it grows under
 /// any parameter.
-double noise_limited_batch_size(int local_batch_size, double parameter);
+double noise_limited_batch_size(int local_batch_size, double parameter_squared);
 
 /// The local batch size at which `test`, a variance of the mean gradient against something that
 /// does not depend on the batch size, holds with equality. Never more than the present one when the

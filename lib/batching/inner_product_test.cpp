@@ -33,8 +33,9 @@ class InnerProductTest final : public BatchSizeController {
 
     if (noise_hides_gradient(statistics)) {
       wish.reason = Reason::kGrow;
-      wish.local_batch_size = noise_limited_batch_size(round.local_batch_size,
-                                                       augmented ? std::min(theta_, nu_) : theta_);
+      const double parameter = augmented ? std::min(theta_, nu_) : theta_;
+      wish.local_batch_size =
+          noise_limited_batch_size(round.local_batch_size, parameter * parameter);
       return wish;
     }
     const bool passes = wish.test->passes() && (!augmented || wish.orthogonality->passes());
