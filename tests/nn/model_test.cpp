@@ -127,7 +127,8 @@ TEST_CASE("every normalization of a group-norm network has the groups that were 
     std::vector<std::pair<std::string, std::string>> all{{"norm", "group_norm"}};
     all.insert(all.end(), keys.begin(), keys.end());
     std::set<int> found;
-    for (const LayerDescription& layer : make_test_model("resnet", all, kImagenet, 10).layers())
+    const Model model = make_test_model("resnet", all, kImagenet, 10);
+    for (const LayerDescription& layer : model.layers())
       if (const auto* const normalization = std::get_if<Normalization>(&layer.kind))
         found.insert(normalization->groups);
     return found;
