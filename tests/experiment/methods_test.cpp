@@ -35,7 +35,7 @@ std::set<std::string> used_names() {
 RunRequest small_request(const ScratchFolder& scratch, const fs::path& file, int ranks) {
   return {.file = file,
           .settings = {"model={name: mlp, hidden_layers: 1, hidden_features: 8}",
-                       "dataset.train_samples=500", "dataset.test_samples=50"},
+                       "max_samples=8000", "dataset.train_samples=500", "dataset.test_samples=50"},
           .output = scratch.path() / (file.stem().string() + std::to_string(ranks)),
           .force = false,
           .command_line = {}};
