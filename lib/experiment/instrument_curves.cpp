@@ -80,7 +80,8 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
      [](Audited r) { return cheap(r, &GradientStatistics::variance); }},
     {"exact_variance", "", "the same from single samples",
      [](Audited r) { return cell(r.audit.variance.value); }},
-    {"exact_variance_error", "", "its standard error by the jackknife",
+    {"exact_variance_error", "",
+     "its standard error by the jackknife, without inner products of the squared norms alone",
      [](Audited r) { return cell(r.audit.variance.error); }},
     {"variance_ratio", "", "variance / exact_variance",
      [](Audited r) {
@@ -94,8 +95,11 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
      [](Audited r) { return cheap(r, &GradientStatistics::squared_norm); }},
     {"exact_squared_norm", "", "the same from single samples, for M b samples unless unbiased",
      [](Audited r) { return cell(r.audit.squared_norm.value); }},
-    {"exact_squared_norm_error", "", "its standard error by the jackknife",
-     [](Audited r) { return cell(r.audit.squared_norm.error); }},
+    {"exact_squared_norm_error", "",
+     "its standard error by the jackknife, empty without inner products",
+     [](Audited r) {
+       return r.audit.exact.has_inner_products ? cell(r.audit.squared_norm.error) : std::string();
+     }},
     {"unbiased_squared_norm", "", "of the gradient without its noise, as the test measures it",
      [](Audited r) { return cheap(r, &GradientStatistics::unbiased_squared_norm); }},
     {"exact_unbiased_squared_norm", "", "the same from single samples",
@@ -114,9 +118,11 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
      [](Audited r) {
        return r.audit.exact_wish ? cell(r.audit.exact_wish->value) : std::string();
      }},
-    {"exact_wanted_error", "samples", "its standard error by the jackknife",
+    {"exact_wanted_error", "samples",
+     "its standard error by the jackknife, empty without inner products",
      [](Audited r) {
-       return r.audit.exact_wish ? cell(r.audit.exact_wish->error) : std::string();
+       const bool judged = r.audit.exact_wish && r.audit.exact.has_inner_products;
+       return judged ? cell(r.audit.exact_wish->error) : std::string();
      }},
     {"passing_eta", "", "the norm test passes on the exact statistics for every eta from here on",
      [](Audited r) { return cell(passing_parameters(r.audit.exact).eta); }},

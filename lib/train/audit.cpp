@@ -53,7 +53,8 @@ AuditOptions read_audit_options(Options& options) {
   read.inner_products = options.flag(
       "inner_products", {.fallback = true,
                          .meaning = "also inner products of every sample's gradient with their "
-                                    "mean, for which the samples are seen twice"});
+                                    "mean, for which the samples are seen twice; always when a "
+                                    "controller needs them"});
   return read;
 }
 

@@ -44,9 +44,7 @@ void GradientMeter::before_step(Worker& worker, int h, double learning_rate) {
   const int workers = comm_.num_workers();
   const int mine = audit.samples / workers + (comm_.worker() < audit.samples % workers ? 1 : 0);
   audit_samples_ = worker.sample_gradients(
-      {.samples = mine,
-       .audit_round = round_,
-       .inner_products = audit.inner_products || measurement_.needs.inner_products});
+      {.samples = mine, .audit_round = round_, .inner_products = audit.inner_products});
 }
 
 ChunkGradients* GradientMeter::listener() {

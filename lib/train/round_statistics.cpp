@@ -4,22 +4,29 @@ namespace localbatch {
 
 namespace {
 
-/// What the record of a round shows, whoever else looks.
+/// What the method cannot do without.
 StatisticsNeeds own_needs(const LocalSgd& method) {
+  return method.controller->needs() |
+         StatisticsNeeds{.variance = method.learning_rate_coupling.needs_statistics};
+}
+
+/// What the record of a round shows, whoever else looks.
+StatisticsNeeds shown(const LocalSgd& method) {
   const Chunks chunks = method.statistics.chunks;
   const bool inner_products_are_cheap = chunks == Chunks::kWorkers || chunks == Chunks::kDelta;
-  return method.controller->needs() |
-         StatisticsNeeds{.variance = method.learning_rate_coupling.needs_statistics,
-                         .inner_products = inner_products_are_cheap};
+  return own_needs(method) | StatisticsNeeds{.inner_products = inner_products_are_cheap};
 }
 
 }  // namespace
 
 Measurement measurement(const LocalSgd& method) {
-  return {.statistics = method.statistics,
-          .needs = own_needs(method) | method.observer_needs,
-          .audit = method.audit,
-          .steps = method.inner_steps};
+  Measurement measured{.statistics = method.statistics,
+                       .needs = shown(method) | method.observer_needs,
+                       .audit = method.audit,
+                       .steps = method.inner_steps};
+  const StatisticsNeeds judged = own_needs(method) | method.observer_needs;
+  measured.audit.inner_products |= judged.inner_products;
+  return measured;
 }
 
 bool looks_at_statistics(const LocalSgd& method, std::int64_t round, int local_batch_size,
@@ -52,7 +59,7 @@ void read_meter(const LocalSgd& method, GradientMeter& meter, const Worker& work
     if (looks_at_statistics(method, round.round, b, /*anybody=*/false)) {
       round.measured = measured;
       round.statistics = round.observed;
-      round.statistics->has_inner_products = own_needs(method).inner_products;
+      round.statistics->has_inner_products = shown(method).inner_products;
     }
     if (!unusable(*round.observed)) {
       progress.variance = round.observed->variance;

@@ -144,5 +144,19 @@ TEST_CASE("an audit changes nothing else, and looks at the same points as the te
   CHECK(audits > 3);
 }
 
+TEST_CASE("an audit sees its samples twice only if it or a controller asks for inner products") {
+  LocalSgd method = make_method(64, 4, 0.05);
+  const auto has_inner_products = [&](bool asked, const char* controller) {
+    method.controller = default_part(batch_size_controller_table(), controller);
+    method.audit = {.every_rounds = 1, .samples = 16, .inner_products = asked};
+    return run(method, kNoisy, 4, 4).rounds.at(0).audit->exact.has_inner_products;
+  };
+  CHECK_FALSE(has_inner_products(false, "norm_test"));
+  CHECK(has_inner_products(true, "norm_test"));
+  CHECK(has_inner_products(false, "inner_product_test"));
+  method.observer_needs = {.variance = true, .inner_products = true};
+  CHECK(has_inner_products(false, "norm_test"));
+}
+
 }  // namespace
 }  // namespace localbatch
