@@ -7,7 +7,8 @@
 3. An audit of 256 samples in every round: its seconds a sample against those of the forward and
    backward passes of the training in the same run, without inner products and with them.
 
-Rates leave out the first round, which creates primitives, and evaluations. Printed are medians over
+Two ranks with a core each. Rates are those of the middle round, without the first one, which creates
+primitives, and without evaluations. Printed are medians over
 the ratios of adjacent runs, and their range.
 """
 
@@ -17,7 +18,7 @@ import statistics
 import tempfile
 
 from bench_against_pytorch import adjacent_ratios
-from bench_runs import Runs, rate
+from bench_runs import Runs, median_rate
 
 EXPERIMENT = """
 experiment: instruments
@@ -68,7 +69,7 @@ def compare_chunks(runs, experiment, rounds):
     for _ in range(rounds):
         for name, (controller, more) in kinds.items():
             rows = runs.run(experiment(controller=controller, more=more, micro_batch=BATCH // 2))
-            rates[name].append(rate(rows, workers=4))
+            rates[name].append(median_rate(rows, workers=4))
     for name, limit in LIMITS.items():
         show(f"norm test on {name}", rates[name], rates["none"], limit)
 
@@ -76,8 +77,8 @@ def compare_chunks(runs, experiment, rounds):
 def compare_shadows(runs, experiment, rounds):
     alone, watched = [], []
     for _ in range(rounds):
-        alone.append(rate(runs.run(experiment(controller="norm_test")), workers=4))
-        watched.append(rate(runs.run(experiment(controller="norm_test", more=SHADOWS)), workers=4))
+        alone.append(median_rate(runs.run(experiment(controller="norm_test")), workers=4))
+        watched.append(median_rate(runs.run(experiment(controller="norm_test", more=SHADOWS)), workers=4))
     show("six shadow controllers", watched, alone, 1.01)
 
 
@@ -102,7 +103,7 @@ def main():
     parser.add_argument("program", help="the program localbatch")
     parser.add_argument("--root", type=pathlib.Path, required=True, help="folder with CIFAR-10")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each kind")
-    parser.add_argument("--samples", type=int, default=24576, help="of each run")
+    parser.add_argument("--samples", type=int, default=49152, help="of each run")
     arguments = parser.parse_args()
 
     def experiment(controller, more="", micro_batch=BATCH, norm="batch_norm"):

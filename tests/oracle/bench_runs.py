@@ -66,7 +66,7 @@ class Runs:
         self.count += 1
         file, output = self.desk / f"{self.count}.yaml", self.desk / f"results-{self.count}"
         file.write_text(experiment)
-        command = ["mpirun", "-np", "2", "--bind-to", "none", self.program, "run", str(file)]
+        command = ["mpirun", "-np", "2", "--bind-to", "core", self.program, "run", str(file)]
         call(command + ["--output", str(output)])
         (folder,) = [path.parent for path in output.rglob("rounds.csv")]
         tables = [list(csv.DictReader(open(folder / name))) for name in ("rounds.csv", "timing.csv")]
@@ -95,10 +95,18 @@ def samples_of(row, workers):
     return workers * int(row["local_batch_size"]) * int(row["sync_interval"])
 
 
+def seconds_of(row):
+    return float(row["total_seconds"]) - float(row["evaluation_seconds"])
+
+
+def median_rate(rows, workers):
+    """Samples per second in the middle one of equal rounds, which a pause of the machine leaves alone."""
+    return statistics.median(samples_of(row, workers) / seconds_of(row) for row in rows)
+
+
 def rate(rows, workers):
     """Samples per second."""
-    seconds = sum(float(row["total_seconds"]) - float(row["evaluation_seconds"]) for row in rows)
-    return sum(samples_of(row, workers) for row in rows) / seconds
+    return sum(samples_of(row, workers) for row in rows) / sum(map(seconds_of, rows))
 
 
 def mean_batch(rows):
