@@ -22,7 +22,7 @@ std::vector<double> time_averages(std::size_t parameters, double seconds, Commun
   };
   AlignedBuffer<float> mine(parameters), mean(parameters);
   std::ranges::fill(mine.span(), static_cast<float>(comm.worker()));
-  comm.average(mine.span(), mean.span());
+  comm.average(mine.span(), mean.span(), Traffic::kParameters);
 
   std::vector<double> times;
   const Clock::time_point started = Clock::now();
@@ -30,10 +30,10 @@ std::vector<double> time_averages(std::size_t parameters, double seconds, Commun
     const bool go_on = times.size() < kFewestAverages || seconds_since(started) < seconds;
     // Also lets the workers start together.
     std::array<double, 1> votes{comm.worker() == 0 && go_on ? 1.0 : 0.0};
-    comm.sum(votes);
+    comm.sum(votes, Traffic::kControl);
     if (votes[0] == 0) return times;
     const Clock::time_point begin = Clock::now();
-    comm.average(mine.span(), mean.span());
+    comm.average(mine.span(), mean.span(), Traffic::kParameters);
     times.push_back(seconds_since(begin));
   }
 }

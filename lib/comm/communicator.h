@@ -1,7 +1,12 @@
 #pragma once
 
+#include <array>
 #include <span>
 #include <stdexcept>
+#include <vector>
+
+#include "comm/mailbox.h"
+#include "comm/payload.h"
 
 namespace localbatch {
 
@@ -11,10 +16,30 @@ struct Abandoned : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// An array of which every worker has one of the same length, and where the mean over the workers
+/// goes, which may be the same place.
+struct Averaged {
+  std::span<const float> mine;
+  std::span<float> mean;
+  Traffic traffic = Traffic::kParameters;
+  /// For kBfloat16 every number of `mine` must be one.
+  Payload payload = Payload::kFloat32;
+};
+
+/// What workers tell each other at one meeting.
+struct Exchange {
+  std::span<const Averaged> averaged = {};
+  /// Every worker's numbers, worker by worker, go to `all` of every worker.
+  std::span<const double> mine = {};
+  std::span<double> all = {};
+  Traffic traffic = Traffic::kControl;  ///< of these numbers
+};
+
 /// The collectives that Local SGD needs, not MPI's, as one worker sees them. Every worker calls the
-/// same collectives in the same order. Sums are taken in the order of the worker index, whatever
-/// hosts the workers, so their bits are a function of the values alone. One worker alone is the
-/// identity.
+/// same collectives in the same order. Means are taken along a tree of workers (see
+/// subtree_means.h) and sums in the order of the worker index, whatever hosts the workers, so their
+/// bits are a function of the values alone. One worker alone is the identity, and so is the mean of
+/// equal arrays.
 ///
 /// When another worker of this process has failed, a collective throws Abandoned.
 class Communicator {
@@ -24,12 +49,36 @@ class Communicator {
   virtual int worker() const = 0;       ///< 0 .. num_workers() - 1
   virtual int num_workers() const = 0;  ///< M
 
-  /// mean = (1/M) sum over workers of mine, summed in double, divided by M and rounded to f32. Any
-  /// NaN becomes the same NaN. The two arrays may be the same one.
-  virtual void average(std::span<const float> mine, std::span<float> mean) = 0;
+  virtual void exchange(const Exchange& what) = 0;
+
+  /// Seconds that this worker has waited in collectives for the last one to come.
+  virtual double waited_seconds() const = 0;
+
+  /// What has left this worker's process so far, for all workers that it hosts.
+  virtual const Ledger& ledger() const = 0;
+
+  /// mean = (1/M) sum over workers of mine, rounded to f32 at every node of the tree. Any NaN
+  /// becomes the same NaN.
+  void average(std::span<const float> mine, std::span<float> mean, Traffic traffic) {
+    const std::array<Averaged, 1> averaged{{{.mine = mine, .mean = mean, .traffic = traffic}}};
+    exchange({.averaged = averaged});
+  }
 
   /// Replaces every value by its sum over the workers.
-  virtual void sum(std::span<double> values) = 0;
+  void sum(std::span<double> values, Traffic traffic) {
+    std::vector<double> all(values.size() * static_cast<std::size_t>(num_workers()));
+    exchange({.mine = values, .all = all, .traffic = traffic});
+    add_up(all, values);
+  }
+
+ protected:
+  /// sums[i] = sum over workers of all[worker][i], in their order.
+  static void add_up(std::span<const double> all, std::span<double> sums) {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      sums[i] = all[i];
+      for (std::size_t at = i + sums.size(); at < all.size(); at += sums.size()) sums[i] += all[at];
+    }
+  }
 };
 
 }  // namespace localbatch

@@ -3,10 +3,10 @@
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <limits>
 #include <string_view>
 #include <vector>
@@ -44,23 +44,21 @@ int as_int(std::size_t count) {
   return static_cast<int>(count);
 }
 
-/// Counts and the displacements that follow from them, as MPI wants them.
-struct Layout {
-  std::vector<int> counts;
-  std::vector<int> displacements;
-
-  void set(std::span<const std::size_t> sizes, std::size_t total) {
-    counts.clear();
-    displacements.clear();
-    std::size_t begin = 0;
-    for (const std::size_t size : sizes) {
-      counts.push_back(as_int(size));
-      displacements.push_back(as_int(begin));
-      begin += size;
-    }
-    check(begin == total, "the counts of an exchange cover its buffer");
-  }
-};
+/// Ranks that share memory are on one host; its number is the smallest rank there.
+std::vector<int> find_hosts(int rank, int num_ranks) {
+  MPI_Comm neighbours = MPI_COMM_NULL;
+  require_success(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL,
+                                      &neighbours),
+                  "MPI_Comm_split_type");
+  int host = rank;
+  require_success(MPI_Allreduce(&rank, &host, 1, MPI_INT, MPI_MIN, neighbours), "MPI_Allreduce");
+  require_success(MPI_Comm_free(&neighbours), "MPI_Comm_free");
+  std::vector<int> hosts(static_cast<std::size_t>(num_ranks));
+  require_success(
+      MPI_Allgather(&host, 1, MPI_INT, hosts.data(), 1, MPI_INT, MPI_COMM_WORLD),
+      "MPI_Allgather");
+  return hosts;
+}
 
 /// MPI_Finalize runs even when the constructor of the group throws.
 class MpiSession {
@@ -105,53 +103,56 @@ class MpiProcesses final : public ProcessGroup {
     require_success(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
     require_success(MPI_Comm_size(MPI_COMM_WORLD, &num_ranks_), "MPI_Comm_size");
     if (num_ranks_ == 1) refuse_unconnected_tasks();
+    hosts_ = find_hosts(rank_, num_ranks_);
   }
 
   int rank() const override { return rank_; }
   int num_ranks() const override { return num_ranks_; }
+  const std::vector<int>& hosts() const override { return hosts_; }
 
-  void exchange(std::span<const float> send, std::span<const std::size_t> send_counts,
-                std::span<float> receive, std::span<const std::size_t> receive_counts) override {
-    send_.set(send_counts, send.size());
-    receive_.set(receive_counts, receive.size());
-    require_success(MPI_Alltoallv(send.data(), send_.counts.data(), send_.displacements.data(),
-                                  MPI_FLOAT, receive.data(), receive_.counts.data(),
-                                  receive_.displacements.data(), MPI_FLOAT, MPI_COMM_WORLD),
-                    "MPI_Alltoallv");
+  Ticket start_send(int to, std::span<const std::byte> bytes) override {
+    const Ticket ticket = free_ticket();
+    require_success(MPI_Isend(bytes.data(), as_int(bytes.size()), MPI_BYTE, to, kTag,
+                              MPI_COMM_WORLD, &requests_[ticket]),
+                    "MPI_Isend");
+    return ticket;
   }
 
-  void gather_all(std::span<const float> mine, std::span<float> all,
-                  std::span<const std::size_t> counts) override {
-    gather_all_of(MPI_FLOAT, mine, all, counts);
-  }
-  void gather_all(std::span<const double> mine, std::span<double> all,
-                  std::span<const std::size_t> counts) override {
-    gather_all_of(MPI_DOUBLE, mine, all, counts);
+  Ticket start_receive(int from, std::span<std::byte> bytes) override {
+    const Ticket ticket = free_ticket();
+    require_success(MPI_Irecv(bytes.data(), as_int(bytes.size()), MPI_BYTE, from, kTag,
+                              MPI_COMM_WORLD, &requests_[ticket]),
+                    "MPI_Irecv");
+    return ticket;
   }
 
-  int max(int value) override {
-    int largest = value;
-    require_success(MPI_Allreduce(&value, &largest, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD),
-                    "MPI_Allreduce");
-    return largest;
+  bool has_finished(Ticket ticket) override {
+    int finished = 0;
+    require_success(MPI_Test(&requests_[ticket], &finished, MPI_STATUS_IGNORE), "MPI_Test");
+    if (finished != 0) free_.push_back(ticket);
+    return finished != 0;
   }
 
  private:
-  template <class T>
-  void gather_all_of(MPI_Datatype type, std::span<const T> mine, std::span<T> all,
-                     std::span<const std::size_t> counts) {
-    receive_.set(counts, all.size());
-    require_success(
-        MPI_Allgatherv(mine.data(), as_int(mine.size()), type, all.data(), receive_.counts.data(),
-                       receive_.displacements.data(), type, MPI_COMM_WORLD),
-        "MPI_Allgatherv");
+  static constexpr int kTag = 1;
+
+  Ticket free_ticket() {
+    if (free_.empty()) {
+      free_.push_back(requests_.size());
+      requests_.push_back(MPI_REQUEST_NULL);
+    }
+    const Ticket ticket = free_.back();
+    free_.pop_back();
+    return ticket;
   }
 
   MpiSession session_;
   int rank_ = 0;
   int num_ranks_ = 1;
-  Layout send_;
-  Layout receive_;
+  std::vector<int> hosts_;
+  // MPI writes to a request while its message is under way, so none may move.
+  std::deque<MPI_Request> requests_;
+  std::vector<Ticket> free_;
 };
 
 }  // namespace

@@ -4,11 +4,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace localbatch {
 
-/// The processes that share the workers of a run: what the communicator needs of MPI. `rank` is a
-/// word of this room only. All calls are collective and come from one thread of each process at a
+/// Messages between the processes that share the workers of a run: what the communicator needs of
+/// MPI. `rank` is a word of this room only. All calls come from one thread of each process at a
 /// time.
 class ProcessGroup {
  public:
@@ -17,19 +18,19 @@ class ProcessGroup {
   virtual int rank() const = 0;
   virtual int num_ranks() const = 0;
 
-  /// Sends segment r of `send` to rank r and receives one segment from every rank, in rank order.
-  /// Counts are in elements and include this rank's own segment.
-  virtual void exchange(std::span<const float> send, std::span<const std::size_t> send_counts,
-                        std::span<float> receive, std::span<const std::size_t> receive_counts) = 0;
+  /// The number of the host that each rank runs on: ranks with the same one share memory.
+  virtual const std::vector<int>& hosts() const = 0;
 
-  /// Concatenates everybody's part in rank order; `counts[r]` elements come from rank r.
-  virtual void gather_all(std::span<const float> mine, std::span<float> all,
-                          std::span<const std::size_t> counts) = 0;
-  virtual void gather_all(std::span<const double> mine, std::span<double> all,
-                          std::span<const std::size_t> counts) = 0;
+  /// A message under way; its bytes stay untouched until it has finished.
+  using Ticket = std::size_t;
 
-  /// The largest of everybody's values.
-  virtual int max(int value) = 0;
+  /// Messages between two ranks arrive in the order in which they were sent, and are of the sizes
+  /// that the receiver awaits.
+  virtual Ticket start_send(int to, std::span<const std::byte> bytes) = 0;
+  virtual Ticket start_receive(int from, std::span<std::byte> bytes) = 0;
+
+  /// Moves messages on. A ticket that has finished is void.
+  virtual bool has_finished(Ticket ticket) = 0;
 };
 
 /// This process alone.

@@ -13,13 +13,17 @@ namespace localbatch {
 
 namespace {
 
-/// Keeps the exception that came first. It is set before the group is abandoned, so an Abandoned
-/// always comes later than its cause.
+/// Keeps the exception that came first and tells it. It is set before the group is abandoned, so an
+/// Abandoned always comes later than its cause.
 class FirstError {
  public:
+  explicit FirstError(const std::function<void(std::exception_ptr)>& tell) : tell_(tell) {}
+
   void set(std::exception_ptr error) {
     const std::lock_guard lock(mutex_);
-    if (!error_) error_ = std::move(error);
+    if (error_) return;
+    error_ = std::move(error);
+    if (tell_) tell_(error_);
   }
 
   /// Only after all threads have ended.
@@ -28,6 +32,7 @@ class FirstError {
   }
 
  private:
+  const std::function<void(std::exception_ptr)>& tell_;
   std::mutex mutex_;
   std::exception_ptr error_;
 };
@@ -48,33 +53,29 @@ void check_ranks(int num_workers, int num_ranks) {
 }
 
 void run_workers(int num_workers, ProcessGroup& processes,
-                 const std::function<void(Communicator&)>& body) {
+                 const std::function<void(Communicator&)>& body, double patience,
+                 const std::function<void(std::exception_ptr)>& on_failure) {
   check_ranks(num_workers, processes.num_ranks());
-  WorkerGroup group(num_workers, processes);
+  WorkerGroup group(num_workers, processes, patience);
+  FirstError first_error(on_failure);
   const auto run = [&](int seat) {
-    ThreadCommunicator communicator(group, seat);
-    body(communicator);
+    try {
+      ThreadCommunicator communicator(group, seat);
+      body(communicator);
+    } catch (...) {
+      first_error.set(std::current_exception());
+      group.abandon();
+    }
   };
-  if (group.hosted().count == 1) return run(0);
-
-  FirstError first_error;
-  const auto fail = [&] {
-    first_error.set(std::current_exception());
-    group.abandon();
-  };
-  {
+  if (group.hosted().count == 1) {
+    run(0);
+  } else {
     std::vector<std::jthread> threads;
     try {
-      for (int seat = 0; seat < group.hosted().count; ++seat)
-        threads.emplace_back([&, seat] {
-          try {
-            run(seat);
-          } catch (...) {
-            fail();
-          }
-        });
+      for (int seat = 0; seat < group.hosted().count; ++seat) threads.emplace_back(run, seat);
     } catch (...) {  // no thread left: those that have started must not wait for it
-      fail();
+      first_error.set(std::current_exception());
+      group.abandon();
     }
   }
   first_error.rethrow();

@@ -2,132 +2,125 @@
 
 #include <algorithm>
 
-#include "comm/average_rows.h"
 #include "core/error.h"
 
 namespace localbatch {
 
 namespace {
 
-/// What a rank sends at once: enough to hide latency, little beside the parameters of a worker, and
-/// far below what the int counts of MPI can hold.
-constexpr std::size_t kExchangeFloats = std::size_t{1} << 21;
+using Clock = std::chrono::steady_clock;
+
+/// So many means are still in the cache when they are copied to the other workers.
+constexpr std::size_t kCopied = 8192;
 
 }  // namespace
 
-WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes)
+WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double patience)
     : num_workers_(num_workers),
-      processes_(processes),
       hosted_(hosted_workers(num_workers, processes.rank(), processes.num_ranks())),
+      mailbox_(processes, patience),
       barrier_(hosted_.count),
-      calls_(hosted_.count),
-      mine_(hosted_.count),
-      means_(hosted_.count) {
+      calls_(static_cast<std::size_t>(hosted_.count)) {
   const int num_ranks = processes.num_ranks();
   for (int rank = 0; rank < num_ranks; ++rank)
-    workers_of_rank_.push_back(hosted_workers(num_workers, rank, num_ranks).count);
-  send_counts_.resize(num_ranks);
-  receive_counts_.resize(num_ranks);
-  segment_sizes_.resize(num_ranks);
-  if (num_ranks == 1) return;
-
-  const std::size_t most_hosted = *std::ranges::max_element(workers_of_rank_);
-  block_size_ = std::max<std::size_t>(1, kExchangeFloats / most_hosted);
-  const std::size_t largest_segment = (block_size_ + num_ranks - 1) / num_ranks;
-  if (hosted_.count > 1) send_.resize(hosted_.count * block_size_);
-  receive_.resize(num_workers * largest_segment);
-  received_rows_.resize(num_workers);
-  segment_.resize(largest_segment);
+    workers_of_rank_.push_back(
+        static_cast<std::size_t>(hosted_workers(num_workers, rank, num_ranks).count));
+  if (num_ranks > 1) {
+    rank_average_.emplace(num_workers, mailbox_);
+    return;
+  }
+  std::vector<Subtree> workers;
+  for (int worker = 0; worker < num_workers; ++worker) workers.push_back({worker, 1});
+  const Subtree all{0, num_workers};
+  mean_of_all_ = SubtreeMeans(workers, {&all, 1});
 }
 
-void WorkerGroup::average(int seat, std::span<const float> mine, std::span<float> mean) {
-  check(mine.size() == mean.size(), "a mean has the length of what is averaged");
-  mine_[seat] = mine.data();
-  means_[seat] = mean.data();
-  meet(seat, {.collective = Collective::kAverage, .length = mine.size()});
-
-  if (processes_.num_ranks() == 1) {
-    // Nobody else reads or writes this slice of any array, so it can go to all means at once.
-    average_rows(mine_, slice_of(mine.size(), seat, hosted_.count), means_);
+Clock::time_point WorkerGroup::exchange(int seat, const Exchange& what) {
+  meet(seat, what);
+  if (seat == 0) gather_numbers(what);
+  if (rank_average_) {
+    if (seat == 0) average_across_ranks();
+    barrier_.wait();
+    if (seat != 0)
+      for (std::size_t i = 0; i < what.averaged.size(); ++i)
+        std::ranges::copy(calls_[0]->averaged[i].mean, what.averaged[i].mean.begin());
   } else {
-    for (std::size_t begin = 0; begin < mine.size(); begin += block_size_)
-      average_across_ranks(seat, {begin, std::min(begin + block_size_, mine.size())});
-  }
-  barrier_.wait();
-}
-
-void WorkerGroup::sum(int seat, std::span<double> values) {
-  meet(seat, {.collective = Collective::kSum, .length = values.size(), .values = values.data()});
-  if (seat == 0) gather_values(values.size());
-  barrier_.wait();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    double total = all_values_[i];
-    for (int worker = 1; worker < num_workers_; ++worker)
-      total += all_values_[worker * values.size() + i];
-    values[i] = total;
-  }
-}
-
-void WorkerGroup::meet(int seat, const Call& call) {
-  calls_[seat] = call;
-  barrier_.wait();
-  if (seat != 0) return;
-  for (const Call& other : calls_)
-    check(other.collective == call.collective && other.length == call.length,
-          "all workers call the same collective with equally long arrays");
-}
-
-void WorkerGroup::average_across_ranks(int seat, Slice block) {
-  const std::size_t num_ranks = segment_sizes_.size();
-  if (hosted_.count > 1) {
-    for (std::size_t rank = 0; rank < num_ranks; ++rank) {
-      const Slice segment = slice_of(block.size(), rank, num_ranks);
-      std::copy_n(mine_[seat] + block.begin + segment.begin, segment.size(),
-                  send_.data() + hosted_.count * segment.begin + seat * segment.size());
-    }
+    for (std::size_t i = 0; i < what.averaged.size(); ++i) average_in_process(seat, i);
     barrier_.wait();
   }
-  if (seat == 0) exchange_block(block);
+  std::ranges::copy(all_numbers_, what.all.begin());
+  const Clock::time_point all_came = all_came_;
   barrier_.wait();
-
-  float* const segment = segment_.data();
-  const std::size_t segment_size = segment_sizes_[processes_.rank()];
-  average_rows(received_rows_, slice_of(segment_size, seat, hosted_.count), {&segment, 1});
-  barrier_.wait();
-
-  if (seat == 0)
-    processes_.gather_all(std::span<const float>(segment, segment_size),
-                          std::span(means_[0] + block.begin, block.size()), segment_sizes_);
-  barrier_.wait();
-  if (seat != 0) std::copy_n(means_[0] + block.begin, block.size(), means_[seat] + block.begin);
+  return all_came;
 }
 
-void WorkerGroup::exchange_block(Slice block) {
-  const std::size_t num_ranks = segment_sizes_.size();
-  const std::size_t own_size = slice_of(block.size(), processes_.rank(), num_ranks).size();
-  for (std::size_t rank = 0; rank < num_ranks; ++rank) {
-    segment_sizes_[rank] = slice_of(block.size(), rank, num_ranks).size();
-    send_counts_[rank] = hosted_.count * segment_sizes_[rank];
-    receive_counts_[rank] = workers_of_rank_[rank] * own_size;
+void WorkerGroup::meet(int seat, const Exchange& what) {
+  check(what.all.size() == what.mine.size() * static_cast<std::size_t>(num_workers_),
+        "there is room for everybody's numbers");
+  for (const Averaged& array : what.averaged)
+    check(array.mine.size() == array.mean.size(), "a mean has the length of what is averaged");
+  calls_[static_cast<std::size_t>(seat)] = &what;
+  barrier_.wait();
+  if (seat != 0) return;
+  const auto is_alike = [&](const Exchange* other) {
+    return other->mine.size() == what.mine.size() &&
+           std::ranges::equal(other->averaged, what.averaged, std::equal_to(),
+                              [](const Averaged& array) { return array.mine.size(); },
+                              [](const Averaged& array) { return array.mine.size(); });
+  };
+  check(std::ranges::all_of(calls_, is_alike),
+        "all workers call the same collective with equally long arrays");
+}
+
+/// Also where ranks without numbers wait for each other.
+void WorkerGroup::gather_numbers(const Exchange& what) {
+  const std::size_t length = what.mine.size();
+  hosted_numbers_.clear();
+  for (const Exchange* const call : calls_)
+    hosted_numbers_.insert(hosted_numbers_.end(), call->mine.begin(), call->mine.end());
+  all_numbers_.resize(static_cast<std::size_t>(num_workers_) * length);
+  std::vector<std::size_t> counts;
+  for (const std::size_t workers : workers_of_rank_) counts.push_back(workers * length);
+  mailbox_.gather(hosted_numbers_, all_numbers_, counts, what.traffic);
+  all_came_ = Clock::now();
+}
+
+/// Nobody else reads or writes this seat's slice of any array.
+void WorkerGroup::average_in_process(int seat, std::size_t array) {
+  std::vector<const float*> rows;
+  std::vector<float*> means;
+  for (const Exchange* const call : calls_) {
+    rows.push_back(call->averaged[array].mine.data());
+    means.push_back(call->averaged[array].mean.data());
   }
-  for (int worker = 0; worker < num_workers_; ++worker)
-    received_rows_[worker] = receive_.data() + worker * own_size;
-
-  // A lone worker's array already lies in the order of the ranks.
-  const float* const send = hosted_.count > 1 ? send_.data() : mine_[0] + block.begin;
-  processes_.exchange({send, hosted_.count * block.size()}, send_counts_,
-                      {receive_.data(), num_workers_ * own_size}, receive_counts_);
+  const Averaged& own = calls_[static_cast<std::size_t>(seat)]->averaged[array];
+  const Slice slice = slice_of(own.mine.size(), static_cast<std::size_t>(seat), calls_.size());
+  for (std::size_t begin = slice.begin; begin < slice.end; begin += kCopied) {
+    const Slice part{begin, std::min(begin + kCopied, slice.end)};
+    mean_of_all_.compute(rows, part, own.payload, {means.data(), 1});
+    for (std::size_t other = 1; other < means.size(); ++other)
+      std::copy_n(means[0] + part.begin, part.size(), means[other] + part.begin);
+  }
 }
 
-void WorkerGroup::gather_values(std::size_t length) {
-  hosted_values_.resize(hosted_.count * length);
-  all_values_.resize(num_workers_ * length);
-  for (int seat = 0; seat < hosted_.count; ++seat)
-    std::copy_n(calls_[seat].values, length, hosted_values_.data() + seat * length);
-  for (std::size_t rank = 0; rank < workers_of_rank_.size(); ++rank)
-    receive_counts_[rank] = workers_of_rank_[rank] * length;
-  processes_.gather_all(std::span<const double>(hosted_values_), std::span<double>(all_values_),
-                        receive_counts_);
+void WorkerGroup::average_across_ranks() {
+  std::vector<RankVector> vectors;
+  for (std::size_t i = 0; i < calls_[0]->averaged.size(); ++i) {
+    const Averaged& own = calls_[0]->averaged[i];
+    RankVector& vector = vectors.emplace_back(RankVector{.rows = {},
+                                                         .mean = own.mean.data(),
+                                                         .length = own.mine.size(),
+                                                         .payload = own.payload,
+                                                         .traffic = own.traffic});
+    for (const Exchange* const call : calls_)
+      vector.rows.push_back(call->averaged[i].mine.data());
+  }
+  rank_average_->run(vectors);
+}
+
+void ThreadCommunicator::exchange(const Exchange& what) {
+  const Clock::time_point came = Clock::now();
+  waited_ += std::max(Clock::duration(0), group_.exchange(seat_, what) - came);
 }
 
 }  // namespace localbatch

@@ -13,14 +13,12 @@ class TimedCommunicator final : public Communicator {
   int worker() const override { return inner_.worker(); }
   int num_workers() const override { return inner_.num_workers(); }
 
-  void average(std::span<const float> mine, std::span<float> mean) override {
+  void exchange(const Exchange& what) override {
     const Stopwatch::Scope timed(watch_);
-    inner_.average(mine, mean);
+    inner_.exchange(what);
   }
-  void sum(std::span<double> values) override {
-    const Stopwatch::Scope timed(watch_);
-    inner_.sum(values);
-  }
+  double waited_seconds() const override { return inner_.waited_seconds(); }
+  const Ledger& ledger() const override { return inner_.ledger(); }
 
   double seconds() const { return watch_.seconds(); }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "comm/mailbox.h"
 #include "comm/run_workers.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -64,7 +65,7 @@ auto agree(ProcessGroup& processes, const Build& build) {
     error = std::current_exception();
   }
   const int rank = processes.rank(), ranks = processes.num_ranks();
-  const int first_failed = ranks - processes.max(error ? ranks - rank : 0);
+  const int first_failed = ranks - Mailbox(processes).max(error ? ranks - rank : 0);
   if (first_failed == rank) std::rethrow_exception(error);
   if (first_failed < ranks) throw FailedElsewhere();
   return std::move(*built);

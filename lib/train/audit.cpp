@@ -22,7 +22,7 @@ class Jackknife {
   /// Adds up those of all workers. Collective.
   Judged result(Communicator& comm) const {
     std::array<double, 3> sums{sum_, squares_, count_};
-    comm.sum(sums);
+    comm.sum(sums, Traffic::kStatistics);
     const double mean = sums[0] / sums[2];
     const double scatter = sums[1] - sums[2] * mean * mean;
     return {of_all_, std::sqrt((sums[2] - 1) / sums[2] * (scatter < 0 ? 0 : scatter))};

@@ -72,7 +72,7 @@ void GradientMeter::synchronize(std::span<const float> x, std::span<const float>
 }
 
 GroupSums GradientMeter::sums_of_workers(std::span<const float> gradient, std::span<float> mean) {
-  comm_.average(gradient, mean);
+  comm_.average(gradient, mean, Traffic::kGradients);
   const double workers = comm_.num_workers(), b = local_batch_size_;
   const double norm = squared_norm(mean);
   std::array<double, 2> sums{squared_distance(gradient, mean), 0};
@@ -80,7 +80,7 @@ GroupSums GradientMeter::sums_of_workers(std::span<const float> gradient, std::s
     const double along = inner_product(gradient, mean) - norm;
     sums[1] = along * along;
   }
-  comm_.sum(sums);
+  comm_.sum(sums, Traffic::kStatistics);
   return {.groups = 1,
           .chunks = workers,
           .squared_norm = norm,
@@ -98,7 +98,7 @@ GroupSums GradientMeter::sums_of_displacements() {
   const double samples = gain_squared / response.noise;
   const double workers = comm_.num_workers();
   std::array<double, 2> sums{distance_, along_ * along_};
-  comm_.sum(sums);
+  comm_.sum(sums, Traffic::kStatistics);
   const double norm = displacement_ / gain_squared;
   const double variation = samples * sums[0] / gain_squared;
   const double along = samples * sums[1] / (gain_squared * gain_squared);
@@ -118,7 +118,7 @@ CoordinateRatios GradientMeter::coordinate_ratios(std::span<const float> gradien
     const float difference = gradient[i] - mean[i];
     squares[i] = difference * difference;
   }
-  comm_.average(squares, squares);
+  comm_.average(squares, squares, Traffic::kGradients);
   const double workers = comm_.num_workers();
   const double divisor = measurement_.statistics.divide_by_chunks ? workers : workers - 1;
   const double factor = local_batch_size_ * workers / divisor;

@@ -79,7 +79,7 @@ GroupSums& GroupSums::operator-=(const GroupSums& other) {
 GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm) {
   std::array<double, kFields.size()> values{};
   for (std::size_t i = 0; i < kFields.size(); ++i) values[i] = mine.*kFields[i];
-  comm.sum(values);
+  comm.sum(values, Traffic::kStatistics);
   GroupSums sum;
   for (std::size_t i = 0; i < kFields.size(); ++i) sum.*kFields[i] = values[i];
   return sum;

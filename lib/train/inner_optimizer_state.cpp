@@ -10,7 +10,7 @@ void synchronize_inner_optimizer(InnerOptimizer& optimizer, StatePolicy policy,
     case StatePolicy::kKeep:
       break;
     case StatePolicy::kAverage:
-      comm.average(optimizer.state(), optimizer.state());
+      comm.average(optimizer.state(), optimizer.state(), Traffic::kState);
       break;
     case StatePolicy::kReset:
       std::ranges::fill(optimizer.state(), 0.0F);

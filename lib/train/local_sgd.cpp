@@ -27,7 +27,7 @@ int local_steps(const LocalSgd& method, const Progress& progress, double lr,
 /// Replaces loss and drift, so far this worker's own, by their means over the workers.
 void average_over_workers(RoundRecord& round, Communicator& comm) {
   std::array<double, 2> sums{round.loss, round.drift};
-  comm.sum(sums);
+  comm.sum(sums, Traffic::kStatistics);
   round.loss = sums[0] / comm.num_workers();
   round.drift = sums[1] / comm.num_workers();
 }
@@ -72,7 +72,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
       meter.after_step(worker);
     }
 
-    comm.average(x, mean);
+    comm.average(x, mean, Traffic::kParameters);
     round.drift = squared_distance(x, mean);
     meter.synchronize(x, mean, x_global);
     outer_optimizer.step(x_global, mean, lr(H - 1));

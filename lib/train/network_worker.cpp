@@ -97,7 +97,7 @@ void NetworkWorker::synchronize_state(Communicator& comm) {
   // Statistics that are to be reset wait until the next round begins: until then models are
   // evaluated with them.
   if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage)
-    comm.average(statistics_.span(), statistics_.span());
+    comm.average(statistics_.span(), statistics_.span(), Traffic::kState);
   round_begins_ = true;
 }
 

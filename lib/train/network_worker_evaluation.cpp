@@ -10,7 +10,7 @@ std::vector<float> NetworkWorker::evaluated_statistics(Communicator& comm) {
   if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kRecompute)
     return recomputed_statistics(comm);
   std::vector<float> mean(statistics_.size());
-  comm.average(statistics_.span(), mean);
+  comm.average(statistics_.span(), mean, Traffic::kEvaluation);
   return mean;
 }
 
@@ -36,7 +36,7 @@ std::vector<float> NetworkWorker::recomputed_statistics(Communicator& comm) {
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{statistics[i]};
     }
   }
-  comm.sum(sums);
+  comm.sum(sums, Traffic::kEvaluation);
   std::vector<float> mean(sums.size());
   std::ranges::transform(sums, mean.begin(),
                          [=](double sum) { return static_cast<float>(sum / batches); });
@@ -66,7 +66,7 @@ TestResult NetworkWorker::evaluate(Communicator& comm) {
       sums[2] += static_cast<double>(part.images);
     }
   }
-  comm.sum(sums);
+  comm.sum(sums, Traffic::kEvaluation);
   return {.loss = sums[0] / sums[2],
           .correct = static_cast<std::int64_t>(sums[1]),
           .images = static_cast<std::int64_t>(sums[2])};

@@ -80,7 +80,7 @@ SampleGradients ProblemWorker::sample_gradients(const SampleRequest& request) {
 }
 
 void ProblemWorker::trace_mean_point() {
-  comm_.average(parameters_.span(), mean_point_);
+  comm_.average(parameters_.span(), mean_point_, Traffic::kEvaluation);
   ++traced_steps_;
   if (comm_.worker() != 0) return;
   suboptimality_sum_ +=
@@ -104,7 +104,7 @@ TestResult ProblemWorker::evaluate(Communicator& comm) {
     found[3] = suboptimality_sum_;
     found[4] = squared_gradient_norm_sum_;
   }
-  comm.sum(found);
+  comm.sum(found, Traffic::kEvaluation);
   ObjectiveGap gap{.suboptimality = found[0] - setup_.problem.facts().minimum,
                    .squared_gradient_norm = found[1]};
   if (has_minimizer) gap.squared_distance = found[2];

@@ -90,10 +90,23 @@ TEST_CASE("the bits do not depend on how workers are placed on ranks") {
   }
 }
 
+TEST_CASE("the bits do not depend on how ranks are placed on hosts") {
+  const std::vector<std::vector<int>> placements = {{0, 1},    {0, 0, 2, 2}, {0, 1, 0, 1},
+                                                    {0, 0, 2}, {0, 0, 0, 3}, {5, 5, 5, 1, 1}};
+  for (const std::vector<int>& hosts : placements)
+    for (const int num_workers : {5, 8, 16}) {
+      CAPTURE(hosts.size());
+      CAPTURE(num_workers);
+      run_simulated_ranks(hosts, [&](ProcessGroup& processes) {
+        run_workers(num_workers, processes, check_collectives);
+      });
+    }
+}
+
 TEST_CASE("long vectors agree on any placement") {
-  for (const int num_ranks : {1, 2, 3}) {
-    CAPTURE(num_ranks);
-    run_simulated_ranks(num_ranks, [](ProcessGroup& processes) {
+  for (const std::vector<int>& hosts : {std::vector<int>{0}, {0, 0}, {0, 1, 2}, {0, 0, 2}}) {
+    CAPTURE(hosts.size());
+    run_simulated_ranks(hosts, [](ProcessGroup& processes) {
       run_workers(3, processes,
                   [](Communicator& communicator) { check_average(communicator, 3'000'001); });
     });
@@ -103,16 +116,16 @@ TEST_CASE("long vectors agree on any placement") {
 TEST_CASE("a failing worker ends those that wait for it, and its exception is the one reported") {
   const auto fail_alone = [](Communicator& communicator) {
     std::vector<float> x(1000);
-    communicator.average(x, x);
+    communicator.average(x, x, Traffic::kParameters);
     if (communicator.worker() == 2) throw std::runtime_error("worker 2 fell");
-    communicator.average(x, x);
+    communicator.average(x, x, Traffic::kParameters);
   };
   CHECK(failure_of(3, fail_alone) == "worker 2 fell");
   CHECK(failure_of(64, fail_alone) == "worker 2 fell");
   const auto fail_in_sum = [](Communicator& communicator) {
     std::vector<double> x(3);
     if (communicator.worker() == 0) throw std::runtime_error("worker 0 fell");
-    communicator.sum(x);
+    communicator.sum(x, Traffic::kControl);
   };
   CHECK(failure_of(4, fail_in_sum) == "worker 0 fell");
   CHECK(failure_of(1, fail_in_sum) == "worker 0 fell");
@@ -125,7 +138,7 @@ TEST_CASE("a worker that comes late to a failed group is abandoned too") {
     if (communicator.worker() == 2) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     std::vector<double> x(1);
     try {
-      communicator.sum(x);
+      communicator.sum(x, Traffic::kControl);
     } catch (const Abandoned&) {
       ++abandoned;
       throw;
@@ -140,7 +153,7 @@ TEST_CASE("of two failures the first one is reported") {
     if (communicator.worker() == 0) throw std::runtime_error("first");
     std::vector<double> x(1);
     try {
-      communicator.sum(x);
+      communicator.sum(x, Traffic::kControl);
     } catch (const Abandoned&) {
       throw std::runtime_error("second");
     }
@@ -154,7 +167,7 @@ TEST_CASE("workers sleep while they wait") {
   run_workers(64, *processes, [](Communicator& communicator) {
     if (communicator.worker() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
     std::vector<double> x(1);
-    communicator.sum(x);
+    communicator.sum(x, Traffic::kControl);
   });
   const double cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   CHECK(cpu_seconds < 0.2);

@@ -1,12 +1,12 @@
 #include "comm/thread_process_group.h"
 
 #include <algorithm>
-#include <barrier>
-#include <cstddef>
-#include <numeric>
+#include <deque>
+#include <map>
+#include <mutex>
 #include <span>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "core/error.h"
 
@@ -14,97 +14,81 @@ namespace localbatch {
 
 namespace {
 
-/// What each rank offers the others between two meetings.
-struct Offer {
-  const void* data = nullptr;
-  std::span<const std::size_t> counts{};
-  int value = 0;
-};
+using Bytes = std::vector<std::byte>;
 
-struct SharedTable {
-  explicit SharedTable(int num_ranks) : offers(num_ranks), meeting(num_ranks) {}
-
-  std::vector<Offer> offers;
-  std::barrier<> meeting;
+/// Messages that nobody has received yet, by sender and receiver.
+struct Post {
+  std::mutex mutex;
+  std::map<std::pair<int, int>, std::deque<Bytes>> messages;
 };
 
 class ThreadRank final : public ProcessGroup {
  public:
-  ThreadRank(SharedTable& table, int rank) : table_(table), rank_(rank) {}
+  ThreadRank(Post& post, const std::vector<int>& hosts, int rank)
+      : post_(post), hosts_(hosts), rank_(rank) {}
 
   int rank() const override { return rank_; }
-  int num_ranks() const override { return static_cast<int>(table_.offers.size()); }
+  int num_ranks() const override { return static_cast<int>(hosts_.size()); }
+  const std::vector<int>& hosts() const override { return hosts_; }
 
-  void exchange(std::span<const float> send, std::span<const std::size_t> send_counts,
-                std::span<float> receive, std::span<const std::size_t> receive_counts) override {
-    offer({.data = send.data(), .counts = send_counts});
-    std::size_t received = 0;
-    for (int from = 0; from < num_ranks(); ++from) {
-      const Offer& offer = table_.offers[from];
-      check(offer.counts[rank_] == receive_counts[from], "what is sent is what is awaited");
-      const std::size_t begin =
-          std::accumulate(offer.counts.begin(), offer.counts.begin() + rank_, std::size_t{0});
-      std::copy_n(static_cast<const float*>(offer.data) + begin, receive_counts[from],
-                  receive.begin() + received);
-      received += receive_counts[from];
+  Ticket start_send(int to, std::span<const std::byte> bytes) override {
+    const std::lock_guard lock(post_.mutex);
+    post_.messages[{rank_, to}].emplace_back(bytes.begin(), bytes.end());
+    return new_ticket();
+  }
+
+  /// Receipts of one sender are served in the order in which they were asked for.
+  Ticket start_receive(int from, std::span<std::byte> bytes) override {
+    const Ticket ticket = new_ticket();
+    awaited_[from].emplace_back(ticket, bytes);
+    unfinished_[ticket] = from;
+    return ticket;
+  }
+
+  bool has_finished(Ticket ticket) override {
+    const auto found = unfinished_.find(ticket);
+    if (found == unfinished_.end()) return true;
+    const int from = found->second;
+    const std::lock_guard lock(post_.mutex);
+    std::deque<Bytes>& messages = post_.messages[{from, rank_}];
+    auto& awaited = awaited_[from];
+    while (!messages.empty() && !awaited.empty()) {
+      check(messages.front().size() == awaited.front().second.size(),
+            "what is sent is what is awaited");
+      std::ranges::copy(messages.front(), awaited.front().second.begin());
+      unfinished_.erase(awaited.front().first);
+      messages.pop_front();
+      awaited.pop_front();
     }
-    check(received == receive.size(), "an exchange fills its buffer");
-    table_.meeting.arrive_and_wait();
-  }
-
-  void gather_all(std::span<const float> mine, std::span<float> all,
-                  std::span<const std::size_t> counts) override {
-    gather_all_of(mine, all, counts);
-  }
-  void gather_all(std::span<const double> mine, std::span<double> all,
-                  std::span<const std::size_t> counts) override {
-    gather_all_of(mine, all, counts);
-  }
-
-  int max(int value) override {
-    offer({.value = value});
-    int largest = value;
-    for (const Offer& other : table_.offers) largest = std::max(largest, other.value);
-    table_.meeting.arrive_and_wait();
-    return largest;
+    return !unfinished_.contains(ticket);
   }
 
  private:
-  void offer(const Offer& mine) {
-    table_.offers[rank_] = mine;
-    table_.meeting.arrive_and_wait();
-  }
+  Ticket new_ticket() { return next_ticket_++; }
 
-  template <class T>
-  void gather_all_of(std::span<const T> mine, std::span<T> all,
-                     std::span<const std::size_t> counts) {
-    check(mine.size() == counts[rank_], "a part has the size that everybody awaits");
-    offer({.data = mine.data()});
-    std::size_t begin = 0;
-    for (int from = 0; from < num_ranks(); ++from) {
-      std::copy_n(static_cast<const T*>(table_.offers[from].data), counts[from],
-                  all.begin() + begin);
-      begin += counts[from];
-    }
-    check(begin == all.size(), "the parts fill the whole");
-    table_.meeting.arrive_and_wait();
-  }
-
-  SharedTable& table_;
+  Post& post_;
+  const std::vector<int>& hosts_;
   int rank_;
+  Ticket next_ticket_ = 0;
+  std::map<int, std::deque<std::pair<Ticket, std::span<std::byte>>>> awaited_;
+  std::map<Ticket, int> unfinished_;
 };
 
 }  // namespace
 
-void run_simulated_ranks(int num_ranks, const std::function<void(ProcessGroup&)>& rank_main) {
-  SharedTable table(num_ranks);
+void run_simulated_ranks(const std::vector<int>& hosts,
+                         const std::function<void(ProcessGroup&)>& rank_main) {
+  Post post;
   std::vector<std::jthread> ranks;
-  ranks.reserve(num_ranks);
-  for (int rank = 0; rank < num_ranks; ++rank)
+  for (int rank = 0; rank < static_cast<int>(hosts.size()); ++rank)
     ranks.emplace_back([&, rank] {
-      ThreadRank processes(table, rank);
+      ThreadRank processes(post, hosts, rank);
       rank_main(processes);
     });
+}
+
+void run_simulated_ranks(int num_ranks, const std::function<void(ProcessGroup&)>& rank_main) {
+  run_simulated_ranks(std::vector<int>(static_cast<std::size_t>(num_ranks)), rank_main);
 }
 
 }  // namespace localbatch

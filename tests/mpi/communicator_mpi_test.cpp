@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "comm/communicator_checks.h"
+#include "comm/mailbox.h"
 #include "comm/run_workers.h"
 #include "core/error.h"
 #include "mpi/mpi_test.h"
@@ -27,8 +28,8 @@ TEST_CASE("long vectors cross MPI in blocks") {
 
 TEST_CASE("every rank learns the largest value") {
   ProcessGroup& processes = mpi_test_processes();
-  CHECK(processes.max(-processes.rank()) == 0);
-  CHECK(processes.max(processes.rank()) == processes.num_ranks() - 1);
+  CHECK(Mailbox(processes).max(-processes.rank()) == 0);
+  CHECK(Mailbox(processes).max(processes.rank()) == processes.num_ranks() - 1);
 }
 
 TEST_CASE("more MPI ranks than workers are refused on every rank") {

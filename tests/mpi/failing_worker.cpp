@@ -13,9 +13,9 @@ int main() {
   try {
     localbatch::run_workers(4, *processes, [](localbatch::Communicator& communicator) {
       std::vector<float> x(100);
-      communicator.average(x, x);
+      communicator.average(x, x, localbatch::Traffic::kParameters);
       if (communicator.worker() == 3) localbatch::fail_system("worker 3 fell");
-      communicator.average(x, x);
+      communicator.average(x, x, localbatch::Traffic::kParameters);
     });
   } catch (const std::exception& error) {
     std::printf("%s\n", error.what());

@@ -5,6 +5,7 @@
 #include <exception>
 #include <memory>
 
+#include "comm/mailbox.h"
 #include "mpi/mpi_test.h"
 
 namespace localbatch {
@@ -19,7 +20,7 @@ int run_cases(int argc, char** argv) {
   processes_of_all_cases = processes.get();
   doctest::Context context(argc, argv);
   if (processes->rank() != 0) context.setOption("minimal", true);
-  return processes->max(context.run());
+  return Mailbox(*processes).max(context.run());
 }
 
 }  // namespace

@@ -1,0 +1,98 @@
+#include "comm/mailbox.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "core/error.h"
+
+namespace localbatch {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Awake at first, when an answer is likely to come soon, then asleep for longer and longer.
+class Pause {
+ public:
+  void take() {
+    if (looks_++ < kAwake) {
+      std::this_thread::yield();
+      return;
+    }
+    std::this_thread::sleep_for(sleep_);
+    sleep_ = std::min(2 * sleep_, kLongest);
+  }
+
+ private:
+  static constexpr int kAwake = 200;
+  static constexpr std::chrono::microseconds kLongest{500};
+
+  int looks_ = 0;
+  std::chrono::microseconds sleep_{20};
+};
+
+}  // namespace
+
+void Mailbox::send(int to, std::span<const std::byte> bytes, Traffic traffic, Messages& messages) {
+  messages.push_back({.ticket = processes_.start_send(to, bytes), .peer = to});
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  Ledger::Entry& entry = ledger_[traffic];
+  entry.messages += 1;
+  entry.bytes += size;
+  if (hosts()[static_cast<std::size_t>(to)] != hosts()[static_cast<std::size_t>(rank())])
+    entry.bytes_between_hosts += size;
+}
+
+void Mailbox::receive(int from, std::span<std::byte> bytes, Messages& messages) {
+  messages.push_back({.ticket = processes_.start_receive(from, bytes), .peer = from});
+}
+
+void Mailbox::wait(Messages& messages) {
+  const Clock::time_point started = Clock::now();
+  Pause pause;
+  while (true) {
+    const std::size_t before = messages.size();
+    std::erase_if(messages, [&](const Message& m) { return processes_.has_finished(m.ticket); });
+    if (messages.empty()) return;
+    if (messages.size() < before) pause = {};
+    pause.take();
+    if (patience_ <= 0 || Clock::now() - started < std::chrono::duration<double>(patience_))
+      continue;
+    std::set<int> missing;
+    for (const Message& message : messages) missing.insert(message.peer);
+    fail_system("no message from rank {} for {} s: it hangs, or does not reach the others",
+                fmt::join(missing, ", "), patience_);
+  }
+}
+
+void Mailbox::gather(std::span<const double> mine, std::span<double> all,
+                     std::span<const std::size_t> counts, Traffic traffic) {
+  Messages messages;
+  std::size_t begin = 0;
+  for (int peer = 0; peer < num_ranks(); ++peer) {
+    const std::span<double> theirs = all.subspan(begin, counts[static_cast<std::size_t>(peer)]);
+    begin += theirs.size();
+    if (peer == rank()) {
+      std::ranges::copy(mine, theirs.begin());
+      continue;
+    }
+    receive(peer, std::as_writable_bytes(theirs), messages);
+    send(peer, std::as_bytes(mine), traffic, messages);
+  }
+  wait(messages);
+}
+
+int Mailbox::max(int value) {
+  std::vector<double> all(static_cast<std::size_t>(num_ranks()));
+  const double mine = value;
+  const std::vector<std::size_t> counts(all.size(), 1);
+  gather({&mine, 1}, all, counts, Traffic::kControl);
+  return static_cast<int>(std::ranges::max(all));
+}
+
+}  // namespace localbatch
