@@ -12,6 +12,12 @@ find_package(nlohmann_json 3.10 REQUIRED)                            # experimen
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)         # apps
 find_package(doctest 2.4.9 REQUIRED)                                 # tests
 
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)                      # core
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+add_library(xxhash::xxhash UNKNOWN IMPORTED)
+set_target_properties(xxhash::xxhash PROPERTIES
+  IMPORTED_LOCATION "${XXHASH_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${XXHASH_INCLUDE_DIR}")
+
 if(NOT TARGET yaml-cpp::yaml-cpp)  # 0.7 exports the name without a namespace
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()

@@ -4,7 +4,7 @@
 set -eu
 
 packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
-  libfmt-dev libboost-program-options-dev nlohmann-json3-dev doctest-dev zlib1g-dev"
+  libfmt-dev libboost-program-options-dev libxxhash-dev nlohmann-json3-dev doctest-dev zlib1g-dev"
 if [ "${1:-build}" = lint ]; then
   packages="clang-format clang-tidy libomp-dev"
 fi

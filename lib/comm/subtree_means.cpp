@@ -39,8 +39,10 @@ float without_payload(float value) {
   return value == value ? value : std::numeric_limits<float>::quiet_NaN();
 }
 
-void join(const float* left, const float* right, float weight, std::size_t size, float* mean) {
-  for (std::size_t i = 0; i < size; ++i) mean[i] = left[i] + (right[i] - left[i]) * weight;
+void join(const float* left, const float* right, float num_right, float num_all, std::size_t size,
+          float* mean) {
+  for (std::size_t i = 0; i < size; ++i)
+    mean[i] = left[i] + (right[i] - left[i]) * num_right / num_all;
 }
 
 void take(const float* from, std::size_t size, float* to) {
@@ -78,7 +80,8 @@ void SubtreeMeans::plan(const Subtree& tree, std::span<const Subtree> rows) {
   plan(left, rows);
   plan(right, rows);
   operations_.push_back({.kind = Operation::Kind::kJoin,
-                         .weight = static_cast<float>(right.count) / static_cast<float>(tree.count)});
+                         .right = static_cast<float>(right.count),
+                         .all = static_cast<float>(tree.count)});
 }
 
 void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice, Payload payload,
@@ -96,7 +99,7 @@ void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice, Payl
       } else {
         depth -= 1;
         float* const mean = joined[depth - 1].data();
-        join(stack[depth - 1], stack[depth], operation.weight, size, mean);
+        join(stack[depth - 1], stack[depth], operation.right, operation.all, size, mean);
         if (payload == Payload::kBfloat16) round_to_bfloat16(size, mean);
         stack[depth - 1] = mean;
       }

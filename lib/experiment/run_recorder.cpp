@@ -19,7 +19,10 @@ std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool t
   std::size_t arrays = 1;
   if (tested && method.statistics.chunks == Chunks::kWorkers)
     arrays += method.controller->needs().coordinates ? 2 : 1;
-  const std::size_t values = worker.parameters().size() * arrays + worker.averaged_state_size();
+  std::size_t values = worker.parameters().size() * arrays;
+  std::vector<Averaged> state;
+  worker.add_averaged_state(state);
+  for (const Averaged& array : state) values += array.mine.size();
   return static_cast<std::int64_t>(values * sizeof(float));
 }
 

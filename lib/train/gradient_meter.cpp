@@ -1,7 +1,6 @@
 #include "train/gradient_meter.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -60,62 +59,77 @@ void GradientMeter::after_step(const Worker& worker) {
     first_gradient_.assign(worker.gradient().begin(), worker.gradient().end());
 }
 
-void GradientMeter::synchronize(std::span<const float> x, std::span<const float> mean,
-                                std::span<const float> x_begin) {
-  if (measurement_.statistics.chunks != Chunks::kDelta || !measures()) return;
-  distance_ = squared_distance(x, mean);
-  displacement_ = squared_distance(mean, x_begin);
-  if (!measurement_.needs.inner_products) return;
-  along_ = 0;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    along_ += (double{x[i]} - double{mean[i]}) * (double{mean[i]} - double{x_begin[i]});
+void GradientMeter::add_averaged(const Worker& worker, std::vector<Averaged>& averaged) {
+  if (measurement_.statistics.chunks != Chunks::kWorkers || !measures()) return;
+  const bool first = measurement_.statistics.at_first_step && local_steps_ > 1;
+  gradient_ = first ? std::span<const float>(first_gradient_) : worker.gradient();
+  mean_gradient_.resize(gradient_.size());
+  averaged.push_back(
+      {.mine = gradient_, .mean = mean_gradient_, .traffic = Traffic::kGradients});
 }
 
-GroupSums GradientMeter::sums_of_workers(std::span<const float> gradient, std::span<float> mean) {
-  comm_.average(gradient, mean, Traffic::kGradients);
-  const double workers = comm_.num_workers(), b = local_batch_size_;
-  const double norm = squared_norm(mean);
-  std::array<double, 2> sums{squared_distance(gradient, mean), 0};
-  if (measurement_.needs.inner_products) {
-    const double along = inner_product(gradient, mean) - norm;
-    sums[1] = along * along;
+GroupSums GradientMeter::own_sums(std::span<const float> x, std::span<const float> mean,
+                                  std::span<const float> x_begin) {
+  if (!measures()) return {};
+  switch (measurement_.statistics.chunks) {
+    case Chunks::kWorkers:
+      return share_of_worker();
+    case Chunks::kMicroBatches:
+      return chunks_.sums();
+    case Chunks::kSamples:
+      return group_sums(samples_);
+    case Chunks::kDelta:
+      return share_of_displacement(x, mean, x_begin);
   }
-  comm_.sum(sums, Traffic::kStatistics);
-  return {.groups = 1,
-          .chunks = workers,
-          .squared_norm = norm,
-          .inverse_samples = 1 / (workers * b),
-          .variation = b * sums[0],
-          .along = b * sums[1],
-          .relative_along = norm > 0 ? b * sums[1] / norm : 0};
+  broken("chunks are one of their enumerators");
 }
 
-/// A displacement divided by the response's gain is a mean gradient of gain^2/noise samples.
-GroupSums GradientMeter::sums_of_displacements() {
+/// All workers together are one group, for which worker 0 speaks, and each is a chunk of b samples.
+GroupSums GradientMeter::share_of_worker() const {
+  const double workers = comm_.num_workers(), b = local_batch_size_;
+  const double speaks = comm_.worker() == 0 ? 1 : 0;
+  const double norm = squared_norm(mean_gradient_);
+  const double along =
+      measurement_.needs.inner_products ? inner_product(gradient_, mean_gradient_) - norm : 0;
+  return {.groups = speaks,
+          .chunks = 1,
+          .squared_norm = speaks * norm,
+          .inverse_samples = speaks / (workers * b),
+          .variation = b * squared_distance(gradient_, mean_gradient_),
+          .along = b * along * along,
+          .relative_along = norm > 0 ? b * along * along / norm : 0};
+}
+
+/// The same with displacements: divided by the response's gain they are mean gradients of
+/// gain^2/noise samples.
+GroupSums GradientMeter::share_of_displacement(std::span<const float> x,
+                                               std::span<const float> mean,
+                                               std::span<const float> x_begin) {
   const RoundResponse response =
       round_response(*measurement_.steps, carry_, learning_rates_, local_batch_size_);
   const double gain_squared = response.gain * response.gain;
   const double samples = gain_squared / response.noise;
   const double workers = comm_.num_workers();
-  std::array<double, 2> sums{distance_, along_ * along_};
-  comm_.sum(sums, Traffic::kStatistics);
-  const double norm = displacement_ / gain_squared;
-  const double variation = samples * sums[0] / gain_squared;
-  const double along = samples * sums[1] / (gain_squared * gain_squared);
-  return {.groups = 1,
-          .chunks = workers,
-          .squared_norm = norm,
-          .inverse_samples = 1 / (workers * samples),
-          .variation = variation,
-          .along = along,
-          .relative_along = norm > 0 ? along / norm : 0};
+  const double speaks = comm_.worker() == 0 ? 1 : 0;
+  const double norm = squared_distance(mean, x_begin) / gain_squared;
+  double along = 0;
+  if (measurement_.needs.inner_products)
+    for (std::size_t i = 0; i < x.size(); ++i)
+      along += (double{x[i]} - double{mean[i]}) * (double{mean[i]} - double{x_begin[i]});
+  along /= gain_squared;
+  return {.groups = speaks,
+          .chunks = 1,
+          .squared_norm = speaks * norm,
+          .inverse_samples = speaks / (workers * samples),
+          .variation = samples * squared_distance(x, mean) / gain_squared,
+          .along = samples * along * along,
+          .relative_along = norm > 0 ? samples * along * along / norm : 0};
 }
 
-CoordinateRatios GradientMeter::coordinate_ratios(std::span<const float> gradient,
-                                                  std::span<const float> mean) const {
-  std::vector<float> squares(gradient.size());
+CoordinateRatios GradientMeter::coordinate_ratios() const {
+  std::vector<float> squares(gradient_.size());
   for (std::size_t i = 0; i < squares.size(); ++i) {
-    const float difference = gradient[i] - mean[i];
+    const float difference = gradient_[i] - mean_gradient_[i];
     squares[i] = difference * difference;
   }
   comm_.average(squares, squares, Traffic::kGradients);
@@ -125,7 +139,7 @@ CoordinateRatios GradientMeter::coordinate_ratios(std::span<const float> gradien
   constexpr float kLargest = std::numeric_limits<float>::max();
   for (std::size_t i = 0; i < squares.size(); ++i) {
     if (squares[i] == 0) continue;
-    const double ratio = factor * double{squares[i]} / (double{mean[i]} * double{mean[i]});
+    const double ratio = factor * double{squares[i]} / (double{mean_gradient_[i]} * double{mean_gradient_[i]});
     squares[i] = ratio < kLargest ? static_cast<float>(ratio) : kLargest;  // NaN too
   }
   CoordinateRatios ratios{};
@@ -141,32 +155,13 @@ CoordinateRatios GradientMeter::coordinate_ratios(std::span<const float> gradien
   return ratios;
 }
 
-std::optional<GradientStatistics> GradientMeter::statistics(const Worker& worker,
-                                                            std::span<float> scratch) {
+std::optional<GradientStatistics> GradientMeter::statistics(const GroupSums& sums) {
   if (!measures()) return {};
-  const StatisticsOptions& options = measurement_.statistics;
-  const bool first = options.at_first_step && local_steps_ > 1;
-  const std::span<const float> gradient =
-      first ? std::span<const float>(first_gradient_) : worker.gradient();
-  measured_ = estimate(measured_sums(gradient, scratch), comm_.num_workers(), local_batch_size_,
-                       options, measurement_.needs.inner_products);
+  measured_ = estimate(sums, comm_.num_workers(), local_batch_size_, measurement_.statistics,
+                       measurement_.needs.inner_products);
   if (measurement_.needs.coordinates && comm_.num_workers() > 1)
-    measured_->coordinate_ratios = coordinate_ratios(gradient, scratch);
+    measured_->coordinate_ratios = coordinate_ratios();
   return measured_;
-}
-
-GroupSums GradientMeter::measured_sums(std::span<const float> gradient, std::span<float> mean) {
-  switch (measurement_.statistics.chunks) {
-    case Chunks::kWorkers:
-      return sums_of_workers(gradient, mean);
-    case Chunks::kMicroBatches:
-      return sum_over_workers(chunks_.sums(), comm_);
-    case Chunks::kSamples:
-      return sum_over_workers(group_sums(samples_), comm_);
-    case Chunks::kDelta:
-      return sums_of_displacements();
-  }
-  broken("chunks are one of their enumerators");
 }
 
 std::optional<Audit> GradientMeter::audit(const WishOf& wish) {

@@ -34,13 +34,17 @@ class GradientMeter {
   ChunkGradients* listener();
   void after_step(const Worker& worker);
 
-  /// At the synchronization: this worker's parameters, the mean of all, and what all began with.
-  void synchronize(std::span<const float> x, std::span<const float> mean,
-                   std::span<const float> x_begin);
+  /// At the synchronization: adds what is to be averaged together with the parameters.
+  void add_averaged(const Worker& worker, std::vector<Averaged>& averaged);
 
-  /// Of the round; empty if nothing was measured. Collective, the same on all workers. `scratch` is
-  /// as long as the parameters.
-  std::optional<GradientStatistics> statistics(const Worker& worker, std::span<float> scratch);
+  /// After it: this worker's share in the sums of all, from its parameters, the mean of all, and
+  /// what all began with.
+  GroupSums own_sums(std::span<const float> x, std::span<const float> mean,
+                     std::span<const float> x_begin);
+
+  /// Of the round, from everybody's shares added up; empty if nothing was measured. Collective, the
+  /// same on all workers.
+  std::optional<GradientStatistics> statistics(const GroupSums& sums);
 
   /// What the audit found, if one was due; after statistics(). Collective.
   std::optional<Audit> audit(const WishOf& wish);
@@ -48,11 +52,10 @@ class GradientMeter {
  private:
   bool measures() const { return wants_statistics_ || audits_; }
   bool is_measured_step() const;
-  GroupSums measured_sums(std::span<const float> gradient, std::span<float> mean);
-  GroupSums sums_of_workers(std::span<const float> gradient, std::span<float> mean);
-  CoordinateRatios coordinate_ratios(std::span<const float> gradient,
-                                     std::span<const float> mean) const;
-  GroupSums sums_of_displacements();
+  GroupSums share_of_worker() const;
+  GroupSums share_of_displacement(std::span<const float> x, std::span<const float> mean,
+                                  std::span<const float> x_begin);
+  CoordinateRatios coordinate_ratios() const;
 
   Measurement measurement_;
   Communicator& comm_;
@@ -66,7 +69,8 @@ class GradientMeter {
   int local_batch_size_ = 1, local_steps_ = 1, h_ = 0;
   std::vector<double> learning_rates_;
   SampleGradients samples_, audit_samples_;
-  double distance_ = 0, along_ = 0, displacement_ = 0;  ///< of this worker, squared; of their mean
+  std::span<const float> gradient_;  ///< of this worker
+  std::vector<float> mean_gradient_;
   std::optional<GradientStatistics> measured_;
 };
 

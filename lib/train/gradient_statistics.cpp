@@ -1,18 +1,8 @@
 #include "train/gradient_statistics.h"
 
 #include <algorithm>
-#include <array>
 
 namespace localbatch {
-
-namespace {
-
-constexpr std::array<double GroupSums::*, 7> kFields{
-    &GroupSums::groups,          &GroupSums::chunks,    &GroupSums::squared_norm,
-    &GroupSums::inverse_samples, &GroupSums::variation, &GroupSums::along,
-    &GroupSums::relative_along};
-
-}  // namespace
 
 StatisticsOptions read_statistics_options(Options& options) {
   StatisticsOptions read;
@@ -67,21 +57,21 @@ StatisticsOptions read_statistics_options(Options& options) {
 }
 
 GroupSums& GroupSums::operator+=(const GroupSums& other) {
-  for (const auto field : kFields) this->*field += other.*field;
+  for (const auto field : kGroupSumFields) this->*field += other.*field;
   return *this;
 }
 
 GroupSums& GroupSums::operator-=(const GroupSums& other) {
-  for (const auto field : kFields) this->*field -= other.*field;
+  for (const auto field : kGroupSumFields) this->*field -= other.*field;
   return *this;
 }
 
 GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm) {
-  std::array<double, kFields.size()> values{};
-  for (std::size_t i = 0; i < kFields.size(); ++i) values[i] = mine.*kFields[i];
+  std::array<double, kGroupSumFields.size()> values{};
+  for (std::size_t i = 0; i < kGroupSumFields.size(); ++i) values[i] = mine.*kGroupSumFields[i];
   comm.sum(values, Traffic::kStatistics);
   GroupSums sum;
-  for (std::size_t i = 0; i < kFields.size(); ++i) sum.*kFields[i] = values[i];
+  for (std::size_t i = 0; i < kGroupSumFields.size(); ++i) sum.*kGroupSumFields[i] = values[i];
   return sum;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "batching/gradient_statistics.h"
@@ -45,6 +46,12 @@ struct GroupSums {
   GroupSums& operator+=(const GroupSums& other);
   GroupSums& operator-=(const GroupSums& other);
 };
+
+/// All fields, for what is done to each of them.
+inline constexpr std::array<double GroupSums::*, 7> kGroupSumFields{
+    &GroupSums::groups,          &GroupSums::chunks,    &GroupSums::squared_norm,
+    &GroupSums::inverse_samples, &GroupSums::variation, &GroupSums::along,
+    &GroupSums::relative_along};
 
 /// The sum over all workers' own groups. Collective, the same on all.
 GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm);

@@ -4,19 +4,17 @@
 
 namespace localbatch {
 
-void synchronize_inner_optimizer(InnerOptimizer& optimizer, StatePolicy policy,
-                                 Communicator& comm) {
-  switch (policy) {
-    case StatePolicy::kKeep:
-      break;
-    case StatePolicy::kAverage:
-      comm.average(optimizer.state(), optimizer.state(), Traffic::kState);
-      break;
-    case StatePolicy::kReset:
-      std::ranges::fill(optimizer.state(), 0.0F);
-      optimizer.steps() = 0;
-      break;
-  }
+void add_averaged_state(InnerOptimizer& optimizer, StatePolicy policy,
+                        std::vector<Averaged>& averaged) {
+  if (policy == StatePolicy::kAverage && !optimizer.state().empty())
+    averaged.push_back(
+        {.mine = optimizer.state(), .mean = optimizer.state(), .traffic = Traffic::kState});
+}
+
+void finish_synchronization(InnerOptimizer& optimizer, StatePolicy policy) {
+  if (policy != StatePolicy::kReset) return;
+  std::ranges::fill(optimizer.state(), 0.0F);
+  optimizer.steps() = 0;
 }
 
 }  // namespace localbatch

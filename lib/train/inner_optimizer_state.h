@@ -1,12 +1,16 @@
 #pragma once
 
+#include <vector>
+
 #include "comm/communicator.h"
 #include "optim/inner_optimizer.h"
 
 namespace localbatch {
 
-/// Does with a worker's optimizer state what the policy says is to be done when parameters are
-/// averaged. Collective.
-void synchronize_inner_optimizer(InnerOptimizer& optimizer, StatePolicy policy, Communicator& comm);
+// What the policy says is to be done with a worker's optimizer state when parameters are averaged:
+// the state is averaged with them, or reset afterwards.
+void add_averaged_state(InnerOptimizer& optimizer, StatePolicy policy,
+                        std::vector<Averaged>& averaged);
+void finish_synchronization(InnerOptimizer& optimizer, StatePolicy policy);
 
 }  // namespace localbatch

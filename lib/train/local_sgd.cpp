@@ -1,11 +1,11 @@
 #include "train/local_sgd.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <vector>
 
 #include "core/vector_math.h"
+#include "train/round_numbers.h"
 #include "train/round_statistics.h"
 
 namespace localbatch {
@@ -22,14 +22,6 @@ int local_steps(const LocalSgd& method, const Progress& progress, double lr,
                                       .first_loss = progress.first_loss,
                                       .last_loss = progress.last_loss});
   return static_cast<int>(std::min<std::int64_t>(H, affordable));
-}
-
-/// Replaces loss and drift, so far this worker's own, by their means over the workers.
-void average_over_workers(RoundRecord& round, Communicator& comm) {
-  std::array<double, 2> sums{round.loss, round.drift};
-  comm.sum(sums, Traffic::kStatistics);
-  round.loss = sums[0] / comm.num_workers();
-  round.drift = sums[1] / comm.num_workers();
 }
 
 double coupling(const LocalSgd& method, const Progress& progress, int num_workers) {
@@ -65,22 +57,30 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
 
     const bool measure = looks_at_statistics(method, round.round, b, /*anybody=*/true);
     meter.begin_round(round.round, measure, b, H, progress.carry);
+    double loss = 0;
     for (int h = 0; h < H; ++h) {
       const double rate = lr(h);
       meter.before_step(worker, h, rate);
-      round.loss += worker.local_step(b, rate, meter.listener()) / H;
+      loss += worker.local_step(b, rate, meter.listener()) / H;
       meter.after_step(worker);
     }
 
-    comm.average(x, mean, Traffic::kParameters);
-    round.drift = squared_distance(x, mean);
-    meter.synchronize(x, mean, x_global);
+    std::vector<Averaged> averaged{{.mine = x, .mean = mean, .traffic = Traffic::kParameters}};
+    worker.add_averaged_state(averaged);
+    meter.add_averaged(worker, averaged);
+    comm.exchange({.averaged = averaged});
+
+    const RoundNumbers mine{.loss = loss,
+                            .drift = squared_distance(x, mean),
+                            .gradients = meter.own_sums(x, mean, x_global)};
     outer_optimizer.step(x_global, mean, lr(H - 1));
     std::ranges::copy(x_global, x.begin());
-    worker.synchronize_state(comm);
-    average_over_workers(round, comm);
+    worker.finish_synchronization();
+    const RoundNumbers all = combine(mine, worker, comm);
+    round.loss = all.loss;
+    round.drift = all.drift;
 
-    read_meter(method, meter, worker, mean, progress, round);
+    read_meter(method, meter, all.gradients, progress, round);
     round.wish =
         wish_of(*method.controller, round, method.initial_local_batch_size, round.statistics);
     round.decision = apply_limits(method.limits, b, round.wish);

@@ -92,22 +92,19 @@ double NetworkWorker::compute_gradient(ExecutionSlot& slot, std::size_t images, 
   return loss;
 }
 
-void NetworkWorker::synchronize_state(Communicator& comm) {
-  synchronize_inner_optimizer(*inner_optimizer_, setup_.inner_optimizer.at_sync, comm);
-  // Statistics that are to be reset wait until the next round begins: until then models are
-  // evaluated with them.
-  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage)
-    comm.average(statistics_.span(), statistics_.span(), Traffic::kState);
-  round_begins_ = true;
+void NetworkWorker::add_averaged_state(std::vector<Averaged>& averaged) {
+  localbatch::add_averaged_state(*inner_optimizer_, setup_.inner_optimizer.at_sync, averaged);
+  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage &&
+      statistics_.size() > 0)
+    averaged.push_back(
+        {.mine = statistics_.span(), .mean = statistics_.span(), .traffic = Traffic::kState});
 }
 
-std::size_t NetworkWorker::averaged_state_size() {
-  std::size_t size = 0;
-  if (setup_.inner_optimizer.at_sync == StatePolicy::kAverage)
-    size += inner_optimizer_->state().size();
-  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage)
-    size += statistics_.size();
-  return size;
+void NetworkWorker::finish_synchronization() {
+  localbatch::finish_synchronization(*inner_optimizer_, setup_.inner_optimizer.at_sync);
+  // Statistics that are to be reset wait until the next round begins: until then models are
+  // evaluated with them.
+  round_begins_ = true;
 }
 
 }  // namespace localbatch

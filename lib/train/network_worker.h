@@ -50,15 +50,16 @@ class NetworkWorker final : public TrainingWorker {
 
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
+  void add_averaged_state(std::vector<Averaged>& averaged) override;
   /// Batch-norm statistics that are to be reset stay as they are until the next local step.
-  void synchronize_state(Communicator& comm) override;
+  void finish_synchronization() override;
+  std::vector<TensorView> tensors() const override { return parameter_tensors(setup_.model); }
 
   /// Loss and accuracy with the batch-norm statistics below on the whole test set, of which every
   /// worker does a share.
   TestResult evaluate(Communicator& comm) override;
   /// With the same statistics.
   FinalModel final_model(Communicator& comm) override;
-  std::size_t averaged_state_size() override;
   const WorkerSeconds& seconds() const override { return seconds_; }
 
   /// The batch-norm statistics that belong to the averaged model: the mean over the workers of

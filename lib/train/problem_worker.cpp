@@ -88,8 +88,17 @@ void ProblemWorker::trace_mean_point() {
   squared_gradient_norm_sum_ += squared_norm(exact_gradient_);
 }
 
-void ProblemWorker::synchronize_state(Communicator& comm) {
-  synchronize_inner_optimizer(*inner_optimizer_, setup_.inner_optimizer.at_sync, comm);
+void ProblemWorker::add_averaged_state(std::vector<Averaged>& averaged) {
+  localbatch::add_averaged_state(*inner_optimizer_, setup_.inner_optimizer.at_sync, averaged);
+}
+
+void ProblemWorker::finish_synchronization() {
+  localbatch::finish_synchronization(*inner_optimizer_, setup_.inner_optimizer.at_sync);
+}
+
+std::vector<TensorView> ProblemWorker::tensors() const {
+  const std::size_t size = parameters_.size();
+  return {{.name = "x", .dims = {static_cast<int>(size)}, .size = size}};
 }
 
 TestResult ProblemWorker::evaluate(Communicator& comm) {
@@ -118,13 +127,7 @@ TestResult ProblemWorker::evaluate(Communicator& comm) {
 FinalModel ProblemWorker::final_model(Communicator& comm) {
   if (comm.worker() != 0) return {};
   const std::span<const float> x = parameters_.span();
-  return {.tensors = {{.name = "x", .dims = {static_cast<int>(x.size())}, .size = x.size()}},
-          .values = {x.begin(), x.end()}};
-}
-
-std::size_t ProblemWorker::averaged_state_size() {
-  return setup_.inner_optimizer.at_sync == StatePolicy::kAverage ? inner_optimizer_->state().size()
-                                                                 : 0;
+  return {.tensors = tensors(), .values = {x.begin(), x.end()}};
 }
 
 }  // namespace localbatch

@@ -33,12 +33,13 @@ class ProblemWorker final : public TrainingWorker {
   SampleGradients sample_gradients(const SampleRequest& request) override;
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
-  void synchronize_state(Communicator& comm) override;
+  void add_averaged_state(std::vector<Averaged>& averaged) override;
+  void finish_synchronization() override;
+  std::vector<TensorView> tensors() const override;
 
   /// The loss is F(x), and the gap is there.
   TestResult evaluate(Communicator& comm) override;
   FinalModel final_model(Communicator& comm) override;
-  std::size_t averaged_state_size() override;
   const WorkerSeconds& seconds() const override { return seconds_; }
 
  private:

@@ -50,10 +50,10 @@ Wish wish_of(const BatchSizeController& controller, const RoundRecord& round,
                          statistics.value_or(GradientStatistics{}));
 }
 
-void read_meter(const LocalSgd& method, GradientMeter& meter, const Worker& worker,
-                std::span<float> scratch, Progress& progress, RoundRecord& round) {
+void read_meter(const LocalSgd& method, GradientMeter& meter, const GroupSums& sums,
+                Progress& progress, RoundRecord& round) {
   const int b = round.local_batch_size;
-  const std::optional<GradientStatistics> measured = meter.statistics(worker, scratch);
+  const std::optional<GradientStatistics> measured = meter.statistics(sums);
   if (looks_at_statistics(method, round.round, b, /*anybody=*/true)) {
     round.observed = average_in(*measured, method.statistics.moving_average, progress.averages);
     if (looks_at_statistics(method, round.round, b, /*anybody=*/false)) {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <span>
-
 #include "train/local_sgd.h"
 
 namespace localbatch {
@@ -21,10 +19,9 @@ bool looks_at_statistics(const LocalSgd& method, std::int64_t round, int local_b
 Wish wish_of(const BatchSizeController& controller, const RoundRecord& round,
              int initial_local_batch_size, const std::optional<GradientStatistics>& statistics);
 
-/// Reads the meter when a round's local steps are over: fills in what the round record holds of
-/// gradients, and what the next rounds need to know. Collective. `scratch` is as long as the
-/// parameters.
-void read_meter(const LocalSgd& method, GradientMeter& meter, const Worker& worker,
-                std::span<float> scratch, Progress& progress, RoundRecord& round);
+/// Reads the meter when a round's synchronization is over, `sums` being those of all workers: fills
+/// in what the round record holds of gradients, and what the next rounds need to know. Collective.
+void read_meter(const LocalSgd& method, GradientMeter& meter, const GroupSums& sums,
+                Progress& progress, RoundRecord& round);
 
 }  // namespace localbatch

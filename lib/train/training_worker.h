@@ -51,9 +51,6 @@ class TrainingWorker : public Worker {
   /// Collective; the result is for worker 0, the others get an empty one.
   virtual FinalModel final_model(Communicator& comm) = 0;
 
-  /// Values of its state, beside the parameters, that a synchronization averages.
-  virtual std::size_t averaged_state_size() = 0;
-
   virtual const WorkerSeconds& seconds() const = 0;
 };
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "comm/communicator.h"
+#include "nn/model.h"
 #include "train/chunk_gradients.h"
 #include "train/sample_gradients.h"
 
@@ -30,9 +32,15 @@ class Worker {
   /// the same as without, but until the next local step gradient() is the mean of these.
   virtual SampleGradients sample_gradients(const SampleRequest& request) = 0;
 
-  /// Does with the worker's other state (momentum, batch-norm statistics) what the experiment says
-  /// is to be done when parameters are averaged. Collective.
-  virtual void synchronize_state(Communicator& comm) = 0;
+  /// Adds the arrays of the worker's other state (momentum, batch-norm statistics) that are averaged
+  /// together with the parameters.
+  virtual void add_averaged_state(std::vector<Averaged>& averaged) = 0;
+
+  /// Does what else the experiment says is to be done when parameters have been averaged.
+  virtual void finish_synchronization() = 0;
+
+  /// Names of what the parameters are made of.
+  virtual std::vector<TensorView> tensors() const = 0;
 };
 
 }  // namespace localbatch

@@ -39,7 +39,7 @@ float mean_along_tree(int first, int count, std::size_t i, const Place& place) {
   while (2 * left < count) left *= 2;
   const float l = mean_along_tree(first, left, i, place);
   const float r = mean_along_tree(first + left, count - left, i, place);
-  return l + (r - l) * (static_cast<float>(count - left) / static_cast<float>(count));
+  return l + (r - l) * static_cast<float>(count - left) / static_cast<float>(count);
 }
 
 float expected_mean(int num_workers, std::size_t i) {
@@ -137,11 +137,11 @@ void check_exchange(Communicator& communicator) {
   for (int count = 1; count < num_workers; count *= 2)
     for (int first = 0; first + count < num_workers; first += 2 * count) {
       const int right = std::min(count, num_workers - first - count);
-      const float weight = static_cast<float>(right) / static_cast<float>(count + right);
+      const auto num_right = static_cast<float>(right), num = static_cast<float>(count + right);
       std::vector<float>& left = means[static_cast<std::size_t>(first)];
       const std::vector<float>& other = means[static_cast<std::size_t>(first + count)];
       for (std::size_t i = 0; i < left.size(); ++i)
-        left[i] = rounded_to_bfloat16(left[i] + (other[i] - left[i]) * weight);
+        left[i] = rounded_to_bfloat16(left[i] + (other[i] - left[i]) * num_right / num);
     }
   CHECK(mean_of_halves == means[0]);
   CHECK(in_place == means[0]);

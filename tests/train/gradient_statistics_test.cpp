@@ -22,7 +22,9 @@ class Given final : public Worker {
   std::span<float> parameters() override { return {}; }
   std::span<const float> gradient() const override { return gradient_; }
   SampleGradients sample_gradients(const SampleRequest&) override { return {}; }
-  void synchronize_state(Communicator&) override {}
+  void add_averaged_state(std::vector<Averaged>&) override {}
+  void finish_synchronization() override {}
+  std::vector<TensorView> tensors() const override { return {}; }
 
  private:
   std::span<const float> gradient_;
@@ -34,11 +36,13 @@ GradientStatistics measure(const Gradients& gradients, const StatisticsOptions& 
   run_workers(static_cast<int>(gradients.size()), *processes, [&](Communicator& comm) {
     const std::vector<float>& mine = gradients[static_cast<std::size_t>(comm.worker())];
     const Given worker(mine);
-    std::vector<float> scratch(mine.size());
     GradientMeter meter(
         {.statistics = options, .needs = {.variance = true, .inner_products = true}}, comm);
     meter.begin_round(1, true, kBatch, 1, {});
-    const auto measured = meter.statistics(worker, scratch);
+    std::vector<Averaged> averaged;
+    meter.add_averaged(worker, averaged);
+    comm.exchange({.averaged = averaged});
+    const auto measured = meter.statistics(sum_over_workers(meter.own_sums({}, {}, {}), comm));
     if (comm.worker() == 0) result = *measured;
   });
   return result;

@@ -91,14 +91,21 @@ void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
   });
 }
 
+void synchronize_state(NetworkWorker& worker, Communicator& comm) {
+  std::vector<Averaged> averaged;
+  worker.add_averaged_state(averaged);
+  comm.exchange({.averaged = averaged});
+  worker.finish_synchronization();
+}
+
 std::vector<float> parameters_after(const Case& test, int local_batch_size, int rounds, int H) {
   const Dataset dataset = make_dataset(101, 10);
   std::vector<float> result;
   with_workers(test, dataset, [&](NetworkWorker& worker, Communicator& comm) {
     for (int round = 0; round < rounds; ++round) {
       for (int h = 0; h < H; ++h) worker.local_step(local_batch_size, 0.1);
-      comm.average(worker.parameters(), worker.parameters());
-      worker.synchronize_state(comm);
+      comm.average(worker.parameters(), worker.parameters(), Traffic::kParameters);
+      synchronize_state(worker, comm);
     }
     if (comm.worker() == 0) result.assign(worker.parameters().begin(), worker.parameters().end());
   });
@@ -187,7 +194,7 @@ TEST_CASE("batch-norm statistics follow their policy at a synchronization") {
         {.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = {.policy = policy}},
         dataset, [&](NetworkWorker& worker, Communicator& comm) {
           worker.local_step(8, 0.1);
-          worker.synchronize_state(comm);
+          synchronize_state(worker, comm);
           all[static_cast<std::size_t>(comm.worker())].assign(worker.statistics().begin(),
                                                               worker.statistics().end());
         });
@@ -217,7 +224,7 @@ TEST_CASE("reset statistics are those of the round until the next one begins, an
             return std::vector(worker.statistics().begin(), worker.statistics().end());
           };
           worker.local_step(8, 0.1);
-          worker.synchronize_state(comm);
+          synchronize_state(worker, comm);
           const std::vector<float> mean = worker.evaluated_statistics(comm), own = copy();
           worker.local_step(8, 0.1);
           if (comm.worker() == 1) seen = {mean, own, copy()};

@@ -55,6 +55,13 @@ std::vector<TestResult> results_of(const LocalSgd& method, const ProblemSetup& s
 
 }  // namespace
 
+std::size_t averaged_state_size(const ProblemSetup& setup, Communicator& comm) {
+  std::vector<Averaged> averaged;
+  ProblemWorker worker(setup, comm);
+  worker.add_averaged_state(averaged);
+  return averaged.empty() ? 0 : averaged[0].mine.size();
+}
+
 TEST_CASE("a worker starts at the initial point and steps along the gradient") {
   const Bowl bowl;
   const ProblemSetup setup = setup_of(bowl, false);
@@ -146,9 +153,9 @@ TEST_CASE("optimizer state counts as averaged when it is") {
   setup.inner_optimizer.make = default_part(inner_optimizer_table(), "adamw").make;
   const auto processes = single_process();
   run_workers(1, *processes, [&](Communicator& comm) {
-    CHECK(ProblemWorker(setup, comm).averaged_state_size() == 4);
+    CHECK(averaged_state_size(setup, comm) == 4);
     setup.inner_optimizer.at_sync = StatePolicy::kKeep;
-    CHECK(ProblemWorker(setup, comm).averaged_state_size() == 0);
+    CHECK(averaged_state_size(setup, comm) == 0);
   });
 }
 

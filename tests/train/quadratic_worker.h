@@ -73,7 +73,11 @@ class QuadraticWorker final : public Worker {
 
   std::span<float> parameters() override { return x_; }
   std::span<const float> gradient() const override { return g_; }
-  void synchronize_state(Communicator&) override { synchronizations_ += 1; }
+  void add_averaged_state(std::vector<Averaged>&) override {}
+  void finish_synchronization() override { synchronizations_ += 1; }
+  std::vector<TensorView> tensors() const override {
+    return {{.name = "x", .dims = {static_cast<int>(x_.size())}, .size = x_.size()}};
+  }
 
   int steps() const { return steps_; }
   int synchronizations() const { return synchronizations_; }

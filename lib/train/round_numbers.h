@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "comm/communicator.h"
+#include "train/gradient_statistics.h"
+#include "train/worker.h"
+
+namespace localbatch {
+
+/// What a worker knows by itself when a round is over, and what all of them know together.
+struct RoundNumbers {
+  double loss = 0;           ///< mean over local steps, and over workers
+  double drift = 0;          ///< squared distance from the average, mean over workers
+  GroupSums gradients = {};  ///< added up over workers
+};
+
+/// Turns a worker's own numbers into those of all, and makes sure that all workers' parameters are
+/// the same to the bit. Throws a SystemError that names worker and tensor if they are not: a
+/// computer or a network that errs. Collective, one message to every rank.
+RoundNumbers combine(const RoundNumbers& mine, Worker& worker, Communicator& comm);
+
+}  // namespace localbatch

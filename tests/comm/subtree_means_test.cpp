@@ -1,0 +1,104 @@
+#include "comm/subtree_means.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+namespace localbatch {
+namespace {
+
+std::vector<Subtree> single_workers(int num_workers) {
+  std::vector<Subtree> workers;
+  for (int worker = 0; worker < num_workers; ++worker) workers.push_back({worker, 1});
+  return workers;
+}
+
+std::vector<float> mean_of(const std::vector<std::vector<float>>& arrays, Payload payload) {
+  const auto num_workers = static_cast<int>(arrays.size());
+  const Subtree all{0, num_workers};
+  std::vector<const float*> rows;
+  for (const auto& array : arrays) rows.push_back(array.data());
+  std::vector<float> mean(arrays[0].size());
+  float* const out = mean.data();
+  SubtreeMeans(single_workers(num_workers), {&all, 1})
+      .compute(rows, {0, mean.size()}, payload, {&out, 1});
+  return mean;
+}
+
+TEST_CASE("workers are covered by the fewest subtrees, whose left parts are powers of two") {
+  using Subtrees = std::vector<Subtree>;
+  CHECK(covering_subtrees({true, true, true, true}) == Subtrees{{0, 4}});
+  CHECK(covering_subtrees({false, true, true, true}) == Subtrees{{1, 1}, {2, 2}});
+  CHECK(covering_subtrees({true, true, true, false, false}) == Subtrees{{0, 2}, {2, 1}});
+  CHECK(covering_subtrees({false, false, false, false, true, true, true}) == Subtrees{{4, 3}});
+  CHECK(covering_subtrees({true, false, true, false}) == Subtrees{{0, 1}, {2, 1}});
+  CHECK(covering_subtrees({false, false}).empty());
+}
+
+TEST_CASE("the mean of equal arrays is that array, however many workers there are") {
+  for (const int num_workers : {1, 2, 3, 5, 6, 7, 12, 100}) {
+    const std::vector<float> array{0.1F, 1e-40F, -3e38F, 7, 0};
+    const std::vector<std::vector<float>> arrays(static_cast<std::size_t>(num_workers), array);
+    CHECK(mean_of(arrays, Payload::kFloat32) == array);
+  }
+}
+
+TEST_CASE("a mean is as near to the true one as a few roundings allow") {
+  for (const int num_workers : {2, 3, 7, 16, 33}) {
+    std::vector<std::vector<float>> arrays;
+    for (int worker = 0; worker < num_workers; ++worker) {
+      arrays.emplace_back();
+      for (int i = 0; i < 3000; ++i)
+        arrays.back().push_back(std::sin(static_cast<float>(worker * 3000 + i)));
+    }
+    const std::vector<float> mean = mean_of(arrays, Payload::kFloat32);
+    const std::vector<float> rough = mean_of(arrays, Payload::kBfloat16);
+    double worst = 0, worst_rough = 0;
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      double sum = 0;
+      for (const auto& array : arrays) sum += double{array[i]};
+      worst = std::max(worst, std::abs(double{mean[i]} - sum / num_workers));
+      worst_rough = std::max(worst_rough, std::abs(double{rough[i]} - sum / num_workers));
+    }
+    CHECK(worst < 3e-7);
+    CHECK(worst_rough < 3e-7 * 65536);
+    CHECK(worst_rough > 1e-5);
+  }
+}
+
+TEST_CASE("means of subtrees make the same bits as single workers") {
+  std::vector<std::vector<float>> arrays;
+  for (int worker = 0; worker < 7; ++worker)
+    arrays.push_back({std::sin(static_cast<float>(worker)), std::cos(static_cast<float>(worker))});
+  for (const Payload payload : {Payload::kFloat32, Payload::kBfloat16}) {
+    const std::vector<Subtree> parts{{0, 2}, {2, 2}, {4, 3}};
+    std::vector<std::vector<float>> means(parts.size(), std::vector<float>(2));
+    std::vector<const float*> rows, mean_rows;
+    std::vector<float*> outs;
+    for (const auto& array : arrays) rows.push_back(array.data());
+    for (auto& mean : means) {
+      outs.push_back(mean.data());
+      mean_rows.push_back(mean.data());
+    }
+    SubtreeMeans(single_workers(7), parts).compute(rows, {0, 2}, payload, outs);
+    const Subtree all{0, 7};
+    std::vector<float> whole(2);
+    float* const out = whole.data();
+    SubtreeMeans(parts, {&all, 1}).compute(mean_rows, {0, 2}, payload, {&out, 1});
+    CHECK(whole == mean_of(arrays, payload));
+  }
+}
+
+TEST_CASE("numbers are rounded to the nearest bfloat16, ties to even") {
+  CHECK(rounded_to_bfloat16(1.0F) == 1.0F);
+  CHECK(rounded_to_bfloat16(1.0F + 0x1p-9F) == 1.0F);
+  CHECK(rounded_to_bfloat16(1.0F + 0x1p-7F + 0x1p-8F) == 1.0F + 0x1p-6F);
+  CHECK(rounded_to_bfloat16(-1.0F - 0x1p-8F - 0x1p-16F) == -1.0F - 0x1p-7F);
+  CHECK(std::isinf(rounded_to_bfloat16(std::numeric_limits<float>::max())));
+  CHECK(std::isnan(rounded_to_bfloat16(std::bit_cast<float>(0x7F800001U))));
+}
+
+}  // namespace
+}  // namespace localbatch
