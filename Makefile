@@ -5,6 +5,7 @@ FILE ?= experiments/demo.yaml
 RANKS ?= 1
 ROUNDS ?= 3
 BENCH_SECONDS ?= 3
+CIFAR10 ?= ../shared/data/cifar-10-batches-bin
 
 # Open MPI refuses root, and more ranks than cores, unless it is told that both are meant.
 export OMPI_ALLOW_RUN_AS_ROOT = 1
@@ -14,7 +15,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test run bench theory lint format asan tsan debug clean help packages
+.PHONY: release demo test run bench cluster-bench theory lint format asan tsan debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -34,6 +35,11 @@ run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (ROUNDS=3, 5 minutes)
 	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
 	  --rounds $(ROUNDS) --seconds $(BENCH_SECONDS)
+
+cluster-bench: release  ## on two hosts with 1 Gbit/s between them; as root (CIFAR10=folder, half an hour)
+	cmake --build --preset release -j $(JOBS) --target localbatch_plain_allreduce
+	python3 tests/cluster/bench.py build/release/apps/localbatch \
+	  build/release/tests/localbatch_plain_allreduce --root $(CIFAR10)
 
 theory: release  ## compare runs on problems whose theory is known with what theory says (a minute)
 	python3 experiments/theory/check.py build/release/apps/localbatch
@@ -63,4 +69,4 @@ clean:  ## remove all builds
 	rm -rf build
 
 help:  ## this list
-	@grep -E '^[a-z ]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z -]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
