@@ -11,6 +11,7 @@ enum ExitStatus : int {
   kSystemFailure = 1,
   kInputFailure = 2,
   kDivergence = 3,
+  kStopped = 75,  ///< EX_TEMPFAIL: start it again
 };
 
 // One function per subcommand. `arguments` are what follows the subcommand's name; what they throw

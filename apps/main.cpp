@@ -33,6 +33,7 @@ constexpr std::string_view kExitStatuses = R"(exit status:
   1  the world failed: disk, network, another process
   2  a mistake in the command line, the experiment file or a data file; nothing was written
   3  training diverged: a loss or a parameter is not finite
+  75 stopped by a signal or the time limit behind a checkpoint: the same command goes on
 )";
 
 void print_help() {

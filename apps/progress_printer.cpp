@@ -74,6 +74,7 @@ void ProgressPrinter::print_start(const RunStart& start) {
   fmt::print("{} workers of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
              start.workers, start.threads_per_worker, start.threads_per_worker == 1 ? "" : "s",
              start.ranks, start.ranks == 1 ? "" : "s", start.slots, start.folder.string());
+  if (start.resumed_round > 0) fmt::print("goes on after round {}\n", start.resumed_round);
   if (start.slots * start.threads_per_worker > start.cores)
     fmt::print(
         "warning: {} threads share {} core{} of this rank; 'mpirun --bind-to none' or fewer "
@@ -102,6 +103,14 @@ void ProgressPrinter::print_evaluation(const RunProgress& progress, const Evalua
 
 void ProgressPrinter::print_result(const RunResult& result) const {
   if (terminal_) fmt::print("{}", kEraseLine);
+  if (result.had_finished) {
+    fmt::print("had finished already; results in {}\n", result.folder.string());
+    return;
+  }
+  if (result.outcome == Outcome::kStopped) {
+    fmt::print("stopped after round {}; the same command goes on from there\n", result.rounds);
+    return;
+  }
   if (result.outcome == Outcome::kDiverged)
     fmt::print("diverged in round {}: loss or parameters are not finite\n", result.rounds);
   else

@@ -8,6 +8,8 @@
 #include "core/error.h"
 #include "experiment/run_experiment.h"
 #include "progress_printer.h"
+#include "stop_signals.h"
+#include "time_limit.h"
 
 namespace localbatch {
 
@@ -15,18 +17,41 @@ namespace {
 
 namespace po = boost::program_options;
 
-/// The options of `run`; nothing when only help was asked for.
-std::optional<RunRequest> parse(std::span<const std::string> arguments) {
+struct RunOptions {
   RunRequest request;
-  std::string file, output;
+  std::optional<double> time_limit;
+};
+
+/// The options of `run`; nothing when only help was asked for.
+std::optional<RunOptions> parse(std::span<const std::string> arguments) {
+  RunOptions options;
+  RunRequest& request = options.request;
+  std::string file, output, resumed_folder, time_limit;
   po::options_description visible("options");
-  visible.add_options()              //
-      ("help,h", "print this text")  //
-      ("set", po::value(&request.settings)->value_name("KEY=VALUE")->composing(),
-       "change a key of the experiment file, such as batch_size_controller.eta=0.9; may be "
-       "repeated")("output", po::value(&output)->value_name("DIR")->default_value("results"),
-                   "results go to DIR/<experiment>/<cell>")(
-          "force", po::bool_switch(&request.force), "replace results that are there already");
+  auto add = visible.add_options();
+  add("help,h", "print this text");
+  add("set", po::value(&request.settings)->value_name("KEY=VALUE")->composing(),
+      "change a key of the experiment file, such as batch_size_controller.eta=0.9; may be "
+      "repeated");
+  add("output", po::value(&output)->value_name("DIR")->default_value("results"),
+      "results go to DIR/<experiment>/<cell>; an unfinished run of the same settings that is there "
+      "goes on from its checkpoint");
+  add("force", po::bool_switch(&request.force), "replace results that are there already");
+  add("resume", po::bool_switch(&request.resume),
+      "for job scripts: a run that has finished already is no mistake");
+  add("resume-from", po::value(&resumed_folder)->value_name("DIR"),
+      "go on with the unfinished run in this folder, whose settings must be the same");
+  add("checkpoint-seconds",
+      po::value(&request.checkpoints.every_seconds)->value_name("S")->default_value(600),
+      "time between checkpoints; 0: none by time");
+  add("checkpoint-rounds",
+      po::value(&request.checkpoints.every_rounds)->value_name("K")->default_value(0),
+      "rounds between checkpoints; 0: none by rounds");
+  add("time-limit", po::value(&time_limit)->value_name("TIME"),
+      "seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS after which to stop behind a checkpoint; "
+      "the end of a Slurm job is known");
+  add("stall-limit", po::value(&request.patience)->value_name("S")->default_value(1800),
+      "seconds that ranks wait for one that does not come before they give up; 0: for ever");
   po::options_description all;
   all.add(visible).add_options()("file", po::value(&file));
   po::positional_options_description positional;
@@ -44,7 +69,7 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
     fail_input("run: {}; see 'localbatch run --help'", error.what());
   }
   if (values.count("help") > 0) {
-    std::cout << "usage: localbatch run FILE [--set KEY=VALUE]... [--output DIR] [--force]\n"
+    std::cout << "usage: localbatch run FILE [--set KEY=VALUE]... [--output DIR] [OPTIONS]\n"
               << "       mpirun -np RANKS localbatch run FILE ...\n\n"
               << visible << std::flush;
     return {};
@@ -54,38 +79,60 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
   request.output = output;
   request.command_line.assign(arguments.begin(), arguments.end());
   request.command_line.insert(request.command_line.begin(), "run");
-  return request;
+  request.resumed_folder = resumed_folder;
+  request.resume = request.resume || !resumed_folder.empty();
+  if (!(request.checkpoints.every_seconds >= 0) || request.checkpoints.every_rounds < 0 ||
+      !(request.patience >= 0))
+    fail_input("run: found a negative number of seconds or rounds; see 'localbatch run --help'");
+  if (!time_limit.empty()) options.time_limit = parse_duration(time_limit);
+  return options;
 }
 
 /// Runs under MPI. A failure before training is known to all ranks, which end in good order; one
 /// during training is known to one rank only, which ends the job. Only the rank that reports ends
 /// with another status than 0: a launcher kills the others at the first such status, and with them
 /// what they have not said yet.
-int run(const RunRequest& request) {
+int run(RunOptions options) {
+  catch_stop_signals();
+  TimeLimit time_limit(options.time_limit);
+  options.request.stop_requested = [&] { return time_limit.is_near() || stop_signal_came(); };
   const std::unique_ptr<ProcessGroup> processes = mpi_processes();
   ProgressPrinter printer;
   bool training = false;
   RunEvents events = printer.events();
+  const auto fail = [&](const std::exception& error) {
+    fmt::print(stderr, "localbatch: rank {}: {}\n", processes->rank(), error.what());
+    abort_mpi_job(kSystemFailure);
+  };
+  if (processes->num_ranks() > 1)
+    events.on_failure = [&](const std::exception_ptr& failure) {
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& error) {
+        fail(error);
+      }
+    };
   try {
     const RunResult result =
-        run_experiment(request, *processes, events, [&training] { training = true; });
+        run_experiment(options.request, *processes, events, [&training] { training = true; });
     if (processes->rank() != 0) return kSuccess;
     printer.print_result(result);
+    if (result.outcome == Outcome::kStopped) return kStopped;
     return result.outcome == Outcome::kDiverged ? kDivergence : kSuccess;
   } catch (const FailedElsewhere&) {
     return kSuccess;
   } catch (const std::exception& error) {
     if (!training || processes->num_ranks() == 1) throw;
-    fmt::print(stderr, "localbatch: rank {}: {}\n", processes->rank(), error.what());
-    abort_mpi_job(kSystemFailure);
+    fail(error);
   }
+  return kSystemFailure;
 }
 
 }  // namespace
 
 int run_command(std::span<const std::string> arguments) {
-  const std::optional<RunRequest> request = parse(arguments);
-  return request ? run(*request) : kSuccess;
+  std::optional<RunOptions> options = parse(arguments);
+  return options ? run(std::move(*options)) : kSuccess;
 }
 
 }  // namespace localbatch

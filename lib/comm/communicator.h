@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <functional>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -50,6 +52,15 @@ class Communicator {
   virtual int num_workers() const = 0;  ///< M
 
   virtual void exchange(const Exchange& what) = 0;
+
+  using Bytes = std::vector<std::byte>;
+
+  /// Hands everybody's bytes to worker 0, one worker after the other. `take` is called there only.
+  virtual void collect(std::span<const std::byte> mine,
+                       const std::function<void(int worker, std::span<const std::byte>)>& take) = 0;
+
+  /// The other way round: returns what worker 0 gives for this worker. `give` is called there only.
+  virtual Bytes deal(const std::function<Bytes(int worker)>& give) = 0;
 
   /// Seconds that this worker has waited in collectives for the last one to come.
   virtual double waited_seconds() const = 0;

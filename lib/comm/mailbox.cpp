@@ -16,6 +16,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Far below what the int counts of MPI can hold.
+constexpr std::size_t kLargestMessage = std::size_t{1} << 26;
+
 /// Awake at first, when an answer is likely to come soon, then asleep for longer and longer.
 class Pause {
  public:
@@ -85,6 +88,28 @@ void Mailbox::gather(std::span<const double> mine, std::span<double> all,
     send(peer, std::as_bytes(mine), traffic, messages);
   }
   wait(messages);
+}
+
+void Mailbox::send_all(int to, std::span<const std::byte> bytes, Traffic traffic) {
+  const std::uint64_t size = bytes.size();
+  Messages messages;
+  send(to, std::as_bytes(std::span(&size, 1)), traffic, messages);
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(kLargestMessage, bytes.size())))
+    send(to, bytes.first(std::min(kLargestMessage, bytes.size())), traffic, messages);
+  wait(messages);
+}
+
+std::vector<std::byte> Mailbox::receive_all(int from) {
+  std::uint64_t size = 0;
+  Messages messages;
+  receive(from, std::as_writable_bytes(std::span(&size, 1)), messages);
+  wait(messages);
+  std::vector<std::byte> bytes(size);
+  for (std::size_t begin = 0; begin < size; begin += kLargestMessage)
+    receive(from, std::span(bytes).subspan(begin, std::min(kLargestMessage, size - begin)),
+            messages);
+  wait(messages);
+  return bytes;
 }
 
 int Mailbox::max(int value) {

@@ -11,8 +11,16 @@
 namespace localbatch {
 
 /// What a message is for.
-enum class Traffic { kParameters, kState, kGradients, kStatistics, kEvaluation, kControl };
-inline constexpr std::size_t kTrafficKinds = 6;
+enum class Traffic {
+  kParameters,
+  kState,
+  kGradients,
+  kStatistics,
+  kEvaluation,
+  kCheckpoint,
+  kControl
+};
+inline constexpr std::size_t kTrafficKinds = 7;
 
 /// Messages and bytes that left processes, by purpose; between processes of one host too.
 struct Ledger {
@@ -59,6 +67,10 @@ class Mailbox {
   /// Everybody's values, rank by rank; counts[r] of rank r. Collective.
   void gather(std::span<const double> mine, std::span<double> all,
               std::span<const std::size_t> counts, Traffic traffic);
+
+  /// Bytes of any number, which the receiver need not know.
+  void send_all(int to, std::span<const std::byte> bytes, Traffic traffic);
+  std::vector<std::byte> receive_all(int from);
 
   /// The largest of everybody's values. Collective.
   int max(int value);

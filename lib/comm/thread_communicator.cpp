@@ -20,7 +20,9 @@ WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double patien
       hosted_(hosted_workers(num_workers, processes.rank(), processes.num_ranks())),
       mailbox_(processes, patience),
       barrier_(hosted_.count),
-      calls_(static_cast<std::size_t>(hosted_.count)) {
+      calls_(static_cast<std::size_t>(hosted_.count)),
+      collected_(calls_.size()),
+      dealt_(calls_.size()) {
   const int num_ranks = processes.num_ranks();
   for (int rank = 0; rank < num_ranks; ++rank)
     workers_of_rank_.push_back(
@@ -64,9 +66,10 @@ void WorkerGroup::meet(int seat, const Exchange& what) {
   if (seat != 0) return;
   const auto is_alike = [&](const Exchange* other) {
     return other->mine.size() == what.mine.size() &&
-           std::ranges::equal(other->averaged, what.averaged, std::equal_to(),
-                              [](const Averaged& array) { return array.mine.size(); },
-                              [](const Averaged& array) { return array.mine.size(); });
+           std::ranges::equal(
+               other->averaged, what.averaged, std::equal_to(),
+               [](const Averaged& array) { return array.mine.size(); },
+               [](const Averaged& array) { return array.mine.size(); });
   };
   check(std::ranges::all_of(calls_, is_alike),
         "all workers call the same collective with equally long arrays");
@@ -112,8 +115,7 @@ void WorkerGroup::average_across_ranks() {
                                                          .length = own.mine.size(),
                                                          .payload = own.payload,
                                                          .traffic = own.traffic});
-    for (const Exchange* const call : calls_)
-      vector.rows.push_back(call->averaged[i].mine.data());
+    for (const Exchange* const call : calls_) vector.rows.push_back(call->averaged[i].mine.data());
   }
   rank_average_->run(vectors);
 }

@@ -28,6 +28,10 @@ class WorkerGroup {
   /// Returns when the last of all workers came.
   std::chrono::steady_clock::time_point exchange(int seat, const Exchange& what);
 
+  void collect(int seat, std::span<const std::byte> mine,
+               const std::function<void(int, std::span<const std::byte>)>& take);
+  Communicator::Bytes deal(int seat, const std::function<Communicator::Bytes(int)>& give);
+
   /// Makes every present and future collective of this process throw Abandoned.
   void abandon() { barrier_.abandon(); }
 
@@ -46,9 +50,11 @@ class WorkerGroup {
   Barrier barrier_;
   std::chrono::steady_clock::time_point all_came_;
 
-  std::vector<const Exchange*> calls_;  ///< seat by seat, from a meeting to its end
-  std::vector<double> hosted_numbers_;  ///< seat by seat
-  std::vector<double> all_numbers_;     ///< worker by worker
+  std::vector<const Exchange*> calls_;                 ///< seat by seat, from a meeting to its end
+  std::vector<std::span<const std::byte>> collected_;  ///< seat by seat, from a meeting to its end
+  std::vector<Communicator::Bytes> dealt_;             ///< seat by seat
+  std::vector<double> hosted_numbers_;                 ///< seat by seat
+  std::vector<double> all_numbers_;                    ///< worker by worker
 };
 
 /// One worker's view of its group.
@@ -59,6 +65,11 @@ class ThreadCommunicator final : public Communicator {
   int worker() const override { return group_.hosted().first + seat_; }
   int num_workers() const override { return group_.num_workers(); }
   void exchange(const Exchange& what) override;
+  void collect(std::span<const std::byte> mine,
+               const std::function<void(int, std::span<const std::byte>)>& take) override {
+    group_.collect(seat_, mine, take);
+  }
+  Bytes deal(const std::function<Bytes(int)>& give) override { return group_.deal(seat_, give); }
   double waited_seconds() const override { return waited_.count(); }
   const Ledger& ledger() const override { return group_.ledger(); }
 

@@ -17,6 +17,15 @@ class TimedCommunicator final : public Communicator {
     const Stopwatch::Scope timed(watch_);
     inner_.exchange(what);
   }
+  void collect(std::span<const std::byte> mine,
+               const std::function<void(int, std::span<const std::byte>)>& take) override {
+    const Stopwatch::Scope timed(watch_);
+    inner_.collect(mine, take);
+  }
+  Bytes deal(const std::function<Bytes(int)>& give) override {
+    const Stopwatch::Scope timed(watch_);
+    return inner_.deal(give);
+  }
   double waited_seconds() const override { return inner_.waited_seconds(); }
   const Ledger& ledger() const override { return inner_.ledger(); }
 

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/output_file.h"
 
 namespace localbatch {
 
@@ -15,5 +18,7 @@ std::vector<unsigned char> read_file(const std::filesystem::path& path);
 /// new file is whole and in its place, but may not outlast a crash of the machine. Throws a
 /// SystemError that names the call and the path.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+void write_file_atomically(const std::filesystem::path& path,
+                           const std::function<void(OutputFile&)>& write);
 
 }  // namespace localbatch

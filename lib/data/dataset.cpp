@@ -1,5 +1,6 @@
 #include "data/dataset.h"
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "data/cifar.h"
 #include "data/idx.h"
@@ -49,6 +50,16 @@ constexpr PartRow<DatasetLoader> kTable[] = {
 std::span<const std::uint8_t> Dataset::image(const ImageSet& set, std::size_t index) const {
   check(index < set.size(), "an image of the set is asked for");
   return std::span(set.pixels).subspan(index * shape.size(), shape.size());
+}
+
+std::uint64_t checksum_of(const Dataset& dataset) {
+  std::uint64_t all = 0;
+  for (const auto* const part :
+       {&dataset.train.pixels, &dataset.train.labels, &dataset.test.pixels, &dataset.test.labels}) {
+    const std::uint64_t both[] = {all, checksum(std::as_bytes(std::span(*part)))};
+    all = checksum(std::as_bytes(std::span(both)));
+  }
+  return all;
 }
 
 std::span<const PartRow<DatasetLoader>> dataset_table() { return kTable; }

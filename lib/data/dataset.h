@@ -35,6 +35,9 @@ struct Dataset {
   std::span<const std::uint8_t> image(const ImageSet& set, std::size_t index) const;
 };
 
+/// Of all images and labels, to tell data sets apart.
+std::uint64_t checksum_of(const Dataset& dataset);
+
 /// Reads the files, which is the slow and fallible half of making a data set: the keys of an
 /// experiment file are checked before anything is loaded. Throws an InputError that names a
 /// missing, truncated or wrong file.

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/output_file.h"
 
 namespace localbatch {
 
@@ -22,27 +25,33 @@ struct CsvColumn {
 /// Throws a SystemError that names the path when it cannot be written.
 class CsvFile {
  public:
-  CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header);
+  /// Begins a file; or goes on with one behind its first `size` bytes and cuts off the rest.
+  CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
+          std::optional<std::uint64_t> size);
 
   void write(const std::vector<std::string>& cells);
 
+  OutputFile& file() { return file_; }
+
  private:
-  std::filesystem::path path_;
-  std::ofstream stream_;
+  OutputFile file_;
 };
 
 /// A CSV file with the columns of a table.
 template <class Row>
 class CsvTable {
  public:
-  CsvTable(const std::filesystem::path& path, std::span<const CsvColumn<Row>> columns)
-      : columns_(columns), file_(path, names(columns)) {}
+  CsvTable(const std::filesystem::path& path, std::span<const CsvColumn<Row>> columns,
+           std::optional<std::uint64_t> size = {})
+      : columns_(columns), file_(path, names(columns), size) {}
 
   void write(const Row& row) {
     std::vector<std::string> cells;
     for (const CsvColumn<Row>& column : columns_) cells.push_back(column.cell(row));
     file_.write(cells);
   }
+
+  OutputFile& file() { return file_.file(); }
 
  private:
   static std::vector<std::string> names(std::span<const CsvColumn<Row>> columns) {

@@ -57,6 +57,8 @@ class NetworkTask final : public TrainingTask {
     start.test_images = dataset_.test.size();
   }
 
+  std::uint64_t data_checksum() const override { return checksum_of(dataset_); }
+
   std::int64_t epoch_samples() const override {
     return static_cast<std::int64_t>(dataset_.train.size());
   }

@@ -64,6 +64,8 @@ class ProblemTask final : public TrainingTask {
     start.train_images = dataset_ ? dataset_->train.size() : 0;
   }
 
+  std::uint64_t data_checksum() const override { return dataset_ ? checksum_of(*dataset_) : 0; }
+
   std::int64_t epoch_samples() const override { return epoch_samples_; }
 
   std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) override {

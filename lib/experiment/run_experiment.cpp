@@ -1,5 +1,7 @@
 #include "experiment/run_experiment.h"
 
+#include <fmt/format.h>
+
 #include <exception>
 #include <optional>
 #include <utility>
@@ -9,11 +11,14 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
+#include "experiment/build_info.h"
 #include "experiment/experiment_file.h"
 #include "experiment/records.h"
 #include "experiment/run_folder.h"
 #include "experiment/run_recorder.h"
+#include "experiment/run_state.h"
 #include "experiment/training_task.h"
+#include "nn/library_info.h"
 
 namespace localbatch {
 
@@ -41,14 +46,17 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
   auto task = experiment.problem.make ? make_problem_task(experiment, hosted.count)
                                       : make_network_task(experiment, hosted.count);
   RunStart start{.experiment = experiment.name,
-                 .folder = run_folder(request.output, experiment.name, request.settings,
-                                      resolved_yaml(experiment.resolved)),
+                 .folder = request.resumed_folder.empty()
+                               ? run_folder(request.output, experiment.name, request.settings,
+                                            resolved_yaml(experiment.resolved))
+                               : request.resumed_folder,
                  .workers = experiment.workers,
                  .ranks = processes.num_ranks(),
                  .threads_per_worker = experiment.threads_per_worker,
                  .cores = available_cores(),
                  .max_samples = experiment.method.max_samples};
   task->describe(start);
+  if (processes.rank() == 0) start.data = task->data_checksum();
   return {std::move(owned), std::move(task), std::move(start)};
 }
 
@@ -71,22 +79,75 @@ auto agree(ProcessGroup& processes, const Build& build) {
   return std::move(*built);
 }
 
+/// What the bytes of a run depend on beside its settings and data.
+std::string maker() {
+  const BuildInfo build = build_info();
+  return fmt::format("localbatch {} ({}), {}, oneDNN {}, {}", build.version, build.commit,
+                     build.compiler, onednn_version(), onednn_instruction_set());
+}
+
+/// Rank 0's claim on the folder of a run, and where that run stands.
+struct Claim {
+  bool has_finished = false;
+  std::unique_ptr<FolderLock> lock;
+  std::optional<Checkpoint> checkpoint;
+};
+
+Claim claim_folder(const RunRequest& request, const Experiment& experiment,
+                   const CheckpointFacts& facts, const RunStart& start) {
+  const std::filesystem::path& folder = start.folder;
+  const std::string resolved = resolved_yaml(experiment.resolved);
+  const FolderState state = request.force ? FolderState::kEmpty : state_of_folder(folder, resolved);
+  Claim claim;
+  claim.has_finished = state == FolderState::kFinished && request.resume;
+  if (claim.has_finished) return claim;
+  if (state == FolderState::kFinished)
+    fail_input("{}: holds results already; --force replaces them, --output writes elsewhere",
+               folder.string());
+  if (state == FolderState::kEmpty && !request.resumed_folder.empty())
+    fail_input("{}: holds no unfinished run", folder.string());
+  claim.lock = std::make_unique<FolderLock>(folder);
+  if (state == FolderState::kUnfinished)
+    claim.checkpoint = newest_checkpoint(folder, experiment.workers);
+  if (!claim.checkpoint) {
+    empty_folder(folder);
+    return claim;
+  }
+  remove_unfinished_files(folder);
+  const CheckpointFacts& theirs = claim.checkpoint->facts;
+  const std::string path = claim.checkpoint->path.string();
+  if (theirs.made_by != facts.made_by)
+    fail_input(
+        "{}: made by {}, and this is {}: the curves would not be those of an uninterrupted run; go "
+        "on with that program, or --force begins anew",
+        path, theirs.made_by, facts.made_by);
+  if (theirs.data != facts.data)
+    fail_input("{}: the data are not those that the run began with; --force begins anew", path);
+  return claim;
+}
+
 }  // namespace
 
 RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins) {
   Prepared run = agree(processes, [&] { return prepare(request, processes); });
+  const Experiment& experiment = *run.experiment;
+  const std::filesystem::path& folder = run.start.folder;
+  const CheckpointFacts facts{.made_by = maker(), .data = run.start.data};
   // Claiming a folder may remove older results, so it has to wait until all ranks are known to be
   // ready; and it may fail, on rank 0 alone, which the others have to know before they train. Hence
   // two agreements.
-  agree(processes, [&] {
-    if (processes.rank() == 0) claim_run_folder(run.start.folder, request.force);
-    return true;
+  const Claim claim = agree(processes, [&] {
+    return processes.rank() == 0 ? claim_folder(request, experiment, facts, run.start) : Claim();
   });
-  const Experiment& experiment = *run.experiment;
-  const std::filesystem::path& folder = run.start.folder;
+  RunResult result;
+  result.folder = folder;
+  result.had_finished = Mailbox(processes).max(claim.has_finished ? 1 : 0) > 0;
+  if (result.had_finished) return result;
   training_begins();
   if (processes.rank() == 0) {
+    if (claim.checkpoint) run.start.resumed_round = claim.checkpoint->facts.round;
+    // First, as it makes the folder that of a run.
     write_file_atomically(folder / "experiment.yaml", resolved_yaml(experiment.resolved));
     if (!experiment.kernels.path.empty())
       write_file_atomically(folder / "kernels.yaml", experiment.kernels.text);
@@ -94,24 +155,37 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
     events.on_start(run.start);
   }
 
-  RunResult result;
   const int first_hosted =
       hosted_workers(experiment.workers, processes.rank(), processes.num_ranks()).first;
-  run_workers(experiment.workers, processes, [&](Communicator& plain_comm) {
+  const auto train = [&](Communicator& plain_comm) {
     TimedCommunicator comm(plain_comm);
     const auto worker = run.task->make_worker(comm);
     const auto outer = experiment.make_outer_optimizer(worker->parameters().size());
     RunRecorder recorder(experiment, folder, *worker, comm, run.task->epoch_samples(), events);
     Progress progress{.local_batch_size = experiment.method.initial_local_batch_size};
-    const Outcome outcome = local_sgd(experiment.method, *worker, *outer, comm, progress,
-                                      [&](const RoundRecord& round) { recorder.observe(round); });
-    const FinalModel model = worker->final_model(comm);
+    RunState state(request.checkpoints, folder, facts, progress, *outer, *worker, recorder, comm);
+    state.restore(claim.checkpoint);
+    const auto observe = [&](const RoundRecord& round) {
+      recorder.observe(round);
+      if (round.is_to_be_saved) state.save();
+    };
+    const auto interruption = [&] {
+      return Interruption{.save = state.is_due(),
+                          .stop = comm.worker() == first_hosted && request.stop_requested()};
+    };
+    const Outcome outcome =
+        local_sgd(experiment.method, *worker, *outer, comm, progress, observe, interruption);
     if (comm.worker() == first_hosted) result.outcome = outcome;
+    const bool has_ended = outcome != Outcome::kStopped;
+    const FinalModel model = has_ended ? worker->final_model(comm) : FinalModel();
     if (comm.worker() != 0) return;
     result = recorder.result(outcome);
+    if (!has_ended) return;
     write_final_model(folder, model);
     write_summary(folder, experiment, result);
-  });
+    remove_checkpoints(folder);
+  };
+  run_workers(experiment.workers, processes, train, request.patience, events.on_failure);
   return result;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "comm/process_group.h"
+#include "experiment/checkpoint_schedule.h"
 #include "experiment/curves.h"
 #include "experiment/experiment.h"
 
@@ -19,7 +22,15 @@ struct RunRequest {
   std::vector<std::string> settings;  ///< of --set
   std::filesystem::path output;
   bool force = false;
-  std::vector<std::string> command_line;  ///< for the manifest
+  std::vector<std::string> command_line = {};  ///< for the manifest
+
+  bool resume = false;                        ///< a run that has finished is no mistake
+  std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name
+  CheckpointSchedule checkpoints = {};
+  double patience = 0;  ///< seconds that workers wait for each other at most; 0: for ever
+
+  /// Asked after every round, on every rank: whether the run is to stop behind a checkpoint.
+  std::function<bool()> stop_requested = [] { return false; };
 };
 
 /// What is known of an objective that is not a network's; see ProblemFacts.
@@ -42,7 +53,9 @@ struct RunStart {
   std::size_t parameters = 0;
   std::size_t train_images = 0, test_images = 0;
   std::optional<KnownObjective> problem = {};  ///< empty: a network
+  std::uint64_t data = 0;                      ///< checksum of the data
   std::int64_t max_samples = 0;
+  std::int64_t resumed_round = 0;  ///< 0: it begins
 };
 
 /// Where a run stands, for whoever watches it.
@@ -61,10 +74,15 @@ struct RunEvents {
   std::function<void(const RunProgress&)> on_round = [](const RunProgress&) {};
   std::function<void(const RunProgress&, const EvaluationRow&)> on_evaluation =
       [](const RunProgress&, const EvaluationRow&) {};
+
+  /// The first failure of this rank's workers during training, on the thread that failed, while
+  /// others may still compute, or hang.
+  std::function<void(std::exception_ptr)> on_failure = {};
 };
 
 struct RunResult {
   Outcome outcome = Outcome::kFinished;
+  bool had_finished = false;  ///< before this start; there are no figures
   std::filesystem::path folder;
   std::int64_t rounds = 0, samples = 0;
   int first_local_batch_size = 0, last_local_batch_size = 0;
@@ -78,9 +96,10 @@ struct FailedElsewhere : std::exception {
 };
 
 /// Reads the experiment, checks and builds everything, agrees with the other ranks that all is
-/// well, and only then writes and trains. Throws InputError before anything is written; what is
-/// thrown after `training_begins` was called is known to this rank only. The result has its figures
-/// on rank 0 only; the outcome is the same on all.
+/// well, and only then writes and trains; where the folder holds an unfinished run of the same
+/// settings, that one goes on from its newest checkpoint. Throws InputError before anything is
+/// written; what is thrown after `training_begins` was called is known to this rank only. The
+/// result has its figures on rank 0 only; the outcome is the same on all.
 RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins);
 

@@ -1,14 +1,23 @@
 #include "experiment/run_folder.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cctype>
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
+#include <map>
 #include <system_error>
+#include <utility>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "core/node.h"
 #include "experiment/content_hash.h"
+#include "experiment/experiment_file.h"
 
 namespace localbatch {
 
@@ -27,6 +36,37 @@ std::string readable(const std::string& setting) {
   return name;
 }
 
+constexpr std::string_view kLock = "lock";
+constexpr std::string_view kUnfinished = ".new";
+
+/// Every scalar of a resolved file with its place: "batch_size.max", "64".
+void flatten(const Node& node, const std::string& place,
+             std::vector<std::pair<std::string, std::string>>& found) {
+  if (node.kind == Node::Kind::kScalar) found.emplace_back(place, node.scalar);
+  for (std::size_t i = 0; i < node.items.size(); ++i)
+    flatten(node.items[i], fmt::format("{}[{}]", place, i), found);
+  for (const Node::Entry& entry : node.entries)
+    flatten(entry.value, place.empty() ? entry.key : place + "." + entry.key, found);
+}
+
+/// "batch_size.max is 64 there and 128 here".
+std::string first_difference(const std::string& there, const std::string& here) {
+  std::vector<std::pair<std::string, std::string>> theirs, ours;
+  flatten(parse_experiment(there, "experiment.yaml"), "", theirs);
+  flatten(parse_experiment(here, "experiment.yaml"), "", ours);
+  const std::map<std::string, std::string> their_values(theirs.begin(), theirs.end());
+  const std::map<std::string, std::string> our_values(ours.begin(), ours.end());
+  for (const auto& [key, value] : ours) {
+    const auto other = their_values.find(key);
+    if (other == their_values.end()) return fmt::format("{} is {} here and not there", key, value);
+    if (other->second != value)
+      return fmt::format("{} is {} there and {} here", key, other->second, value);
+  }
+  for (const auto& [key, value] : theirs)
+    if (!our_values.contains(key)) return fmt::format("{} is {} there and not here", key, value);
+  return "they are written in another way";
+}
+
 }  // namespace
 
 fs::path run_folder(const fs::path& output, const std::string& experiment,
@@ -38,21 +78,62 @@ fs::path run_folder(const fs::path& output, const std::string& experiment,
   return output / experiment / fmt::format("{}{:08x}", cell, digits);
 }
 
-void claim_run_folder(const fs::path& folder, bool force) {
+FolderState state_of_folder(const fs::path& folder, const std::string& resolved) {
   std::error_code error;
-  if (fs::exists(folder, error) && !fs::is_directory(folder, error))
+  if (!fs::exists(folder, error)) return FolderState::kEmpty;
+  if (!fs::is_directory(folder, error))
     fail_input("{}: cannot be made: a file has this name", folder.string());
-  if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
-    if (!force)
-      fail_input("{}: holds results already; --force replaces them, --output writes elsewhere",
-                 folder.string());
-    fs::remove_all(folder, error);
-    if (error) fail_input("{}: cannot be replaced: {}", folder.string(), error.message());
+  const fs::path settings = folder / "experiment.yaml";
+  if (!fs::exists(settings, error)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+      if (entry.path().filename() != kLock && !entry.path().string().ends_with(kUnfinished))
+        fail_input(
+            "{}: holds other files already; --force replaces them, --output writes elsewhere",
+            folder.string());
+    return FolderState::kEmpty;
   }
+  const std::vector<unsigned char> found = read_file(settings);
+  const std::string text(found.begin(), found.end());
+  if (text != resolved)
+    fail_input(
+        "{}: belongs to a run with other settings: {}; --force replaces it, --output writes "
+        "elsewhere",
+        folder.string(), first_difference(text, resolved));
+  return fs::exists(folder / "summary.json", error) ? FolderState::kFinished
+                                                    : FolderState::kUnfinished;
+}
+
+FolderLock::FolderLock(const fs::path& folder) {
+  std::error_code error;
   fs::create_directories(folder, error);
   if (error) fail_input("{}: cannot be made: {}", folder.string(), error.message());
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     fail_input("{}: cannot be written", folder.string());
+  const fs::path path = folder / kLock;
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail_input("{}: cannot be written: {}", path.string(), std::strerror(errno));
+  // Some network file systems know no locks; there it stays with good luck.
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(descriptor_);
+  fail_input("{}: another process is writing there", folder.string());
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
+
+void remove_unfinished_files(const fs::path& folder) {
+  std::error_code ignored;  // they do no harm
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().string().ends_with(kUnfinished)) fs::remove(entry.path(), ignored);
+}
+
+void empty_folder(const fs::path& folder) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().filename() == kLock) continue;
+    fs::remove_all(entry.path(), error);
+    if (error) break;
+  }
+  if (error) fail_input("{}: cannot be replaced: {}", folder.string(), error.message());
 }
 
 }  // namespace localbatch

@@ -13,8 +13,36 @@ std::filesystem::path run_folder(const std::filesystem::path& output, const std:
                                  const std::vector<std::string>& settings,
                                  const std::string& resolved);
 
-/// Makes the folder and those around it. Throws an InputError when it cannot be made or written, or
-/// when it holds results already and `force` is not set; with `force` these are removed first.
-void claim_run_folder(const std::filesystem::path& folder, bool force);
+/// What a folder holds of a run with given settings.
+enum class FolderState {
+  kEmpty,       ///< nothing, or there is no folder
+  kUnfinished,  ///< files of a run with these settings that has not ended
+  kFinished,    ///< its results
+};
+
+/// Throws an InputError when the folder holds something else; where it is a run with other
+/// settings, the message names the first key that differs. `resolved` is the text of
+/// experiment.yaml.
+FolderState state_of_folder(const std::filesystem::path& folder, const std::string& resolved);
+
+/// Makes the folder and those around it and keeps other processes from writing there, until the
+/// lock or its process is gone. Throws an InputError when it cannot be made or written, or when
+/// another process holds it.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// Removes files that were not finished, whose names end with ".new".
+void remove_unfinished_files(const std::filesystem::path& folder);
+
+/// Removes what a folder holds. Throws an InputError when that does not work.
+void empty_folder(const std::filesystem::path& folder);
 
 }  // namespace localbatch

@@ -3,15 +3,54 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <vector>
 
+#include "core/error.h"
 #include "train/round_statistics.h"
 
 namespace localbatch {
 
 namespace {
 
-double seconds_since(Stopwatch::Clock::time_point start) {
-  return std::chrono::duration<double>(Stopwatch::Clock::now() - start).count();
+constexpr std::size_t kMostFiles = 16;
+
+template <class T>
+void visit_optional(StateVisitor& visitor, std::string_view name, std::optional<T>& value) {
+  bool is_there = value.has_value();
+  visitor.visit(name, is_there);
+  if (!is_there) {
+    value.reset();
+    return;
+  }
+  if (!value) value.emplace();
+  visitor.visit(name, *value);
+}
+
+void visit_gap(StateVisitor& visitor, ObjectiveGap& gap) {
+  auto& [suboptimality, squared_gradient_norm, squared_distance, mean_suboptimality,
+         mean_squared_gradient_norm] = gap;
+  visitor.visit("gap.suboptimality", suboptimality);
+  visitor.visit("gap.squared_gradient_norm", squared_gradient_norm);
+  visit_optional(visitor, "gap.squared_distance", squared_distance);
+  visit_optional(visitor, "gap.mean_suboptimality", mean_suboptimality);
+  visit_optional(visitor, "gap.mean_squared_gradient_norm", mean_squared_gradient_norm);
+}
+
+void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
+  auto& [round, samples, epoch, train_loss, test, local_batch_size, sync_interval] = row;
+  auto& [loss, correct, images, gap] = test;
+  visitor.visit("evaluation.round", round);
+  visitor.visit("evaluation.samples", samples);
+  visitor.visit("evaluation.epoch", epoch);
+  visitor.visit("evaluation.train_loss", train_loss);
+  visitor.visit("evaluation.loss", loss);
+  visit_optional(visitor, "evaluation.correct", correct);
+  visit_optional(visitor, "evaluation.images", images);
+  bool has_gap = gap.has_value();
+  visitor.visit("evaluation.has_gap", has_gap);
+  if (has_gap) visit_gap(visitor, gap ? *gap : gap.emplace());
+  visitor.visit("evaluation.local_batch_size", local_batch_size);
+  visitor.visit("evaluation.sync_interval", sync_interval);
 }
 
 /// See the column method_bytes.
@@ -29,19 +68,32 @@ std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool t
 }  // namespace
 
 struct RunRecorder::Files {
-  Files(const std::filesystem::path& folder, const Experiment& experiment)
-      : rounds(folder / "rounds.csv", round_columns()),
-        evaluations(folder / "evaluations.csv", evaluation_columns()),
-        timing(folder / "timing.csv", timing_columns()) {
+  /// Sizes in the order of all(), empty for new files.
+  Files(const std::filesystem::path& folder, const Experiment& experiment,
+        std::span<const std::uint64_t> sizes) {
+    std::size_t next = 0;
+    const auto open = [&](auto& table, const char* name, const auto& columns) {
+      const auto size = sizes.empty() ? std::nullopt : std::optional<std::uint64_t>(sizes[next++]);
+      table.emplace(folder / name, columns, size);
+    };
+    open(rounds, "rounds.csv", round_columns());
+    open(evaluations, "evaluations.csv", evaluation_columns());
+    open(timing, "timing.csv", timing_columns());
     if (!experiment.shadow_controllers.empty())
-      controllers.emplace(folder / "controllers.csv", controller_columns());
-    if (experiment.method.audit.every_rounds > 0)
-      audits.emplace(folder / "audits.csv", audit_columns());
+      open(controllers, "controllers.csv", controller_columns());
+    if (experiment.method.audit.every_rounds > 0) open(audits, "audits.csv", audit_columns());
   }
 
-  CsvTable<RoundRow> rounds;
-  CsvTable<EvaluationRow> evaluations;
-  CsvTable<TimingRow> timing;
+  std::vector<OutputFile*> all() {
+    std::vector<OutputFile*> files{&rounds->file(), &evaluations->file(), &timing->file()};
+    if (controllers) files.push_back(&controllers->file());
+    if (audits) files.push_back(&audits->file());
+    return files;
+  }
+
+  std::optional<CsvTable<RoundRow>> rounds;
+  std::optional<CsvTable<EvaluationRow>> evaluations;
+  std::optional<CsvTable<TimingRow>> timing;
   std::optional<CsvTable<ControllerRow>> controllers;
   std::optional<CsvTable<AuditRow>> audits;
 };
@@ -58,7 +110,6 @@ RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::pa
       evaluation_interval_(experiment.evaluate_every_samples > 0 ? experiment.evaluate_every_samples
                                                                  : epoch_samples),
       next_evaluation_(evaluation_interval_) {
-  if (comm.worker() == 0) files_ = std::make_unique<Files>(folder, experiment);
   result_.first_local_batch_size = experiment.method.initial_local_batch_size;
 }
 
@@ -71,7 +122,7 @@ void RunRecorder::observe(const RoundRecord& round) {
   result_.samples = round.samples;
   result_.last_local_batch_size = round.decision.next;
   if (files_ != nullptr) {
-    files_->rounds.write(
+    files_->rounds->write(
         {.record = round,
          .epoch = epoch(round.samples),
          .workers = comm_.num_workers(),
@@ -83,6 +134,40 @@ void RunRecorder::observe(const RoundRecord& round) {
   const double evaluated = evaluating_.seconds();
   if (evaluation_due(round)) evaluate(round);
   if (files_ != nullptr) write_timing(round.round, evaluating_.seconds() - evaluated);
+}
+
+void RunRecorder::begin() {
+  if (comm_.worker() == 0)
+    files_ = std::make_unique<Files>(folder_, experiment_, std::span<const std::uint64_t>());
+}
+
+void RunRecorder::visit_state(StateVisitor& visitor) {
+  visitor.visit("rounds", result_.rounds);
+  visitor.visit("samples", result_.samples);
+  visitor.visit("last_local_batch_size", result_.last_local_batch_size);
+  visit_evaluation(visitor, result_.last_evaluation);
+  visitor.visit("next_evaluation", next_evaluation_);
+  visitor.visit("samples_at_evaluation", samples_at_evaluation_);
+  visitor.visit("loss_since_evaluation", loss_since_evaluation_);
+  double so_far = seconds_before_ + seconds();
+  visitor.visit("seconds", so_far);
+  if (visitor.reads()) seconds_before_ = so_far;
+
+  std::vector<std::uint64_t> sizes;
+  if (files_ != nullptr)
+    for (const OutputFile* const file : files_->all()) sizes.push_back(file->size());
+  std::uint64_t count = sizes.size();
+  visitor.visit("files", count);
+  if (count > kMostFiles) fail_input("found the state of another version");
+  sizes.resize(count);
+  visitor.visit("sizes", std::span(sizes));
+  sizes.resize(kMostFiles);
+  if (visitor.reads() && comm_.worker() == 0)
+    files_ = std::make_unique<Files>(folder_, experiment_, sizes);
+}
+
+void RunRecorder::sync_files() {
+  for (OutputFile* const file : files_->all()) file->sync();
 }
 
 void RunRecorder::ask_shadow_controllers(const RoundRecord& round) {
@@ -98,6 +183,10 @@ void RunRecorder::ask_shadow_controllers(const RoundRecord& round) {
          .wish = wish,
          .decision = apply_limits(method.limits, round.local_batch_size, wish)});
   }
+}
+
+double RunRecorder::seconds() const {
+  return std::chrono::duration<double>(Stopwatch::Clock::now() - started_).count();
 }
 
 double RunRecorder::epoch(std::int64_t samples) const {
@@ -129,7 +218,7 @@ void RunRecorder::evaluate(const RoundRecord& round) {
   loss_since_evaluation_ = 0;
   samples_at_evaluation_ = round.samples;
   if (files_ == nullptr) return;
-  files_->evaluations.write(row);
+  files_->evaluations->write(row);
   events_.on_evaluation(before, row);
   training_seconds_at_evaluation_ = before.training_seconds;
 }
@@ -137,7 +226,7 @@ void RunRecorder::evaluate(const RoundRecord& round) {
 void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
   const WorkerSeconds& worker = worker_.seconds();
   const TimingRow now{.round = round,
-                      .total = seconds_since(started_),
+                      .total = seconds(),
                       .slot = worker.slot.seconds(),
                       .data = worker.data.seconds(),
                       .gradient = worker.gradient.seconds(),
@@ -147,30 +236,30 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                       .forward = worker.forward,
                       .backward = worker.backward,
                       .statistics = worker.statistics.seconds()};
-  files_->timing.write({.round = round,
-                        .total = now.total - before_.total,
-                        .slot = now.slot - before_.slot,
-                        .data = now.data - before_.data,
-                        .gradient = now.gradient - before_.gradient,
-                        .optimizer = now.optimizer - before_.optimizer,
-                        .communication = now.communication - before_.communication,
-                        .evaluation = evaluation_seconds,
-                        .forward = now.forward - before_.forward,
-                        .backward = now.backward - before_.backward,
-                        .statistics = now.statistics - before_.statistics});
+  files_->timing->write({.round = round,
+                         .total = now.total - before_.total,
+                         .slot = now.slot - before_.slot,
+                         .data = now.data - before_.data,
+                         .gradient = now.gradient - before_.gradient,
+                         .optimizer = now.optimizer - before_.optimizer,
+                         .communication = now.communication - before_.communication,
+                         .evaluation = evaluation_seconds,
+                         .forward = now.forward - before_.forward,
+                         .backward = now.backward - before_.backward,
+                         .statistics = now.statistics - before_.statistics});
   before_ = now;
 }
 
 RunProgress RunRecorder::progress(const RoundRecord& round) const {
-  const double seconds = seconds_since(started_);
-  const double training = seconds - evaluating_.seconds();
+  const double now = seconds();
+  const double training = now - evaluating_.seconds();
   const double since = training - training_seconds_at_evaluation_;
   const auto samples = static_cast<double>(round.samples - samples_at_evaluation_);
   return {.samples = round.samples,
           .max_samples = experiment_.method.max_samples,
           .local_batch_size = round.local_batch_size,
           .loss = round.loss,
-          .seconds = seconds,
+          .seconds = now,
           .training_seconds = training,
           .samples_per_second = since > 0 ? samples / since : 0};
 }
@@ -179,7 +268,7 @@ RunResult RunRecorder::result(Outcome outcome) const {
   RunResult result = result_;
   result.outcome = outcome;
   result.folder = folder_;
-  result.seconds = seconds_since(started_);
+  result.seconds = seconds_before_ + seconds();
   return result;
 }
 

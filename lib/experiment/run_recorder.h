@@ -17,7 +17,17 @@ class RunRecorder {
               const RunEvents& events);
   ~RunRecorder();
 
+  /// Makes the files of a run that begins. A run that goes on has its state visited instead.
+  void begin();
+
   void observe(const RoundRecord& round);
+
+  /// All that later rows and figures depend on, the sizes of the files included: when it is read,
+  /// they are cut back to these.
+  void visit_state(StateVisitor& visitor);
+
+  /// To be called before a checkpoint that counts on them. Worker 0 only.
+  void sync_files();
 
   /// The figures of the run, on worker 0.
   RunResult result(Outcome outcome) const;
@@ -27,6 +37,7 @@ class RunRecorder {
 
   void ask_shadow_controllers(const RoundRecord& round);
   double epoch(std::int64_t samples) const;
+  double seconds() const;
   bool evaluation_due(const RoundRecord& round) const;
   void evaluate(const RoundRecord& round);
   void write_timing(std::int64_t round, double evaluation_seconds);
@@ -41,6 +52,7 @@ class RunRecorder {
   std::unique_ptr<Files> files_;  ///< worker 0 only
   RunResult result_;
 
+  double seconds_before_ = 0;  ///< of the stretches of the run before this one
   Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
   Stopwatch evaluating_;
   TimingRow before_;                  ///< totals at the end of the round before

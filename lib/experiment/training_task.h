@@ -19,6 +19,9 @@ class TrainingTask {
   /// Adds what is known of model and data.
   virtual void describe(RunStart& start) const = 0;
 
+  /// Of all that is read from files or generated.
+  virtual std::uint64_t data_checksum() const = 0;
+
   /// Samples that make an epoch.
   virtual std::int64_t epoch_samples() const = 0;
 

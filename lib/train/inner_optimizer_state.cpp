@@ -17,4 +17,9 @@ void finish_synchronization(InnerOptimizer& optimizer, StatePolicy policy) {
   optimizer.steps() = 0;
 }
 
+void visit_inner_optimizer(StateVisitor& visitor, InnerOptimizer& optimizer) {
+  visitor.visit("optimizer.state", optimizer.state());
+  visitor.visit("optimizer.steps", optimizer.steps());
+}
+
 }  // namespace localbatch

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "core/state.h"
 #include "optim/inner_optimizer.h"
 
 namespace localbatch {
@@ -12,5 +13,7 @@ namespace localbatch {
 void add_averaged_state(InnerOptimizer& optimizer, StatePolicy policy,
                         std::vector<Averaged>& averaged);
 void finish_synchronization(InnerOptimizer& optimizer, StatePolicy policy);
+
+void visit_inner_optimizer(StateVisitor& visitor, InnerOptimizer& optimizer);
 
 }  // namespace localbatch

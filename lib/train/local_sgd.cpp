@@ -35,7 +35,8 @@ double coupling(const LocalSgd& method, const Progress& progress, int num_worker
 }  // namespace
 
 Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_optimizer,
-                  Communicator& comm, Progress& progress, const RoundObserver& observe) {
+                  Communicator& comm, Progress& progress, const RoundObserver& observe,
+                  const std::function<Interruption()>& interruption) {
   const int M = comm.num_workers();
   const std::span<float> x = worker.parameters();
   std::vector<float> x_global(x.begin(), x.end()), mean(x.size());
@@ -72,13 +73,15 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
 
     const RoundNumbers mine{.loss = loss,
                             .drift = squared_distance(x, mean),
-                            .gradients = meter.own_sums(x, mean, x_global)};
+                            .gradients = meter.own_sums(x, mean, x_global),
+                            .interruption = interruption()};
     outer_optimizer.step(x_global, mean, lr(H - 1));
     std::ranges::copy(x_global, x.begin());
     worker.finish_synchronization();
     const RoundNumbers all = combine(mine, worker, comm);
     round.loss = all.loss;
     round.drift = all.drift;
+    round.is_to_be_saved = all.interruption.save;
 
     read_meter(method, meter, all.gradients, progress, round);
     round.wish =
@@ -92,6 +95,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     progress.local_batch_size = round.decision.next;
     observe(round);
     if (!std::isfinite(round.loss) || !std::isfinite(round.drift)) return Outcome::kDiverged;
+    if (all.interruption.stop) return Outcome::kStopped;
   }
   return Outcome::kFinished;
 }

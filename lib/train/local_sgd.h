@@ -6,13 +6,13 @@
 
 #include "batching/batch_size_controller.h"
 #include "batching/batch_size_limits.h"
-#include "batching/moving_average.h"
 #include "comm/communicator.h"
 #include "optim/learning_rate.h"
 #include "optim/learning_rate_coupling.h"
 #include "optim/outer_optimizer.h"
 #include "optim/sync_interval.h"
 #include "train/gradient_meter.h"
+#include "train/progress.h"
 #include "train/worker.h"
 
 namespace localbatch {
@@ -33,20 +33,6 @@ struct LocalSgd {
   StatePolicy velocity_at_sync = StatePolicy::kKeep;
 };
 
-/// Where a run stands between two rounds.
-struct Progress {
-  std::int64_t round = 0;        ///< rounds completed
-  std::int64_t samples = 0;      ///< processed by all workers together
-  int local_batch_size = 1;      ///< of the next round
-  double first_loss = 0;         ///< of the first round
-  double last_loss = 0;          ///< of the last one
-  MovingAverages averages = {};  ///< of statistics
-  MomentumCarry carry = {};      ///< what the workers' velocities hold
-  /// Of the latest statistics, 0 before the first: variance of a sample's gradient and unbiased
-  /// squared norm.
-  double variance = 0, squared_norm = 0;
-};
-
 /// What happened in one round; the same on every worker.
 struct RoundRecord {
   std::int64_t round = 0;    ///< counted from 1
@@ -62,9 +48,16 @@ struct RoundRecord {
   std::optional<Audit> audit = {};
   Wish wish = {};
   BatchSizeDecision decision = {};
+  bool is_to_be_saved = false;  ///< somebody asks for a checkpoint after this round
 };
 
-enum class Outcome { kFinished, kDiverged };
+enum class Outcome { kFinished, kDiverged, kStopped };
+
+/// What a worker asks for at the end of a round; all get what one of them asks for.
+struct Interruption {
+  bool save = false;  ///< a checkpoint
+  bool stop = false;  ///< and the end of the run after it
+};
 
 /// Called by every worker after every round; may use the communicator.
 using RoundObserver = std::function<void(const RoundRecord&)>;
@@ -72,9 +65,12 @@ using RoundObserver = std::function<void(const RoundRecord&)>;
 /// Local SGD with adaptive local batch sizes (method.md 1.3), as one worker sees it: rounds of H
 /// local steps, an average of the parameters, and a test that may let the local batch grow. Starts
 /// where `progress` says and keeps it up to date. The last round is cut to the local steps that the
-/// budget allows. Ends early, as kDiverged, after a round whose loss or parameters are not finite.
-/// All workers must start with equal parameters.
-Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_optimizer,
-                  Communicator& comm, Progress& progress, const RoundObserver& observe);
+/// budget allows. Ends early, as kDiverged, after a round whose loss or parameters are not finite,
+/// and, as kStopped, after a round in which a worker's `interruption` says so. All workers must
+/// start with equal parameters.
+Outcome local_sgd(
+    const LocalSgd& method, Worker& worker, OuterOptimizer& outer_optimizer, Communicator& comm,
+    Progress& progress, const RoundObserver& observe,
+    const std::function<Interruption()>& interruption = [] { return Interruption(); });
 
 }  // namespace localbatch

@@ -107,4 +107,12 @@ void NetworkWorker::finish_synchronization() {
   round_begins_ = true;
 }
 
+void NetworkWorker::visit_state(StateVisitor& visitor) {
+  visit_inner_optimizer(visitor, *inner_optimizer_);
+  visitor.visit("statistics", statistics_.span());
+  std::int64_t drawn = sampler_.drawn();
+  visitor.visit("drawn", drawn);
+  sampler_.restore(drawn);
+}
+
 }  // namespace localbatch

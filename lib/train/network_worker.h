@@ -60,6 +60,7 @@ class NetworkWorker final : public TrainingWorker {
   TestResult evaluate(Communicator& comm) override;
   /// With the same statistics.
   FinalModel final_model(Communicator& comm) override;
+  void visit_state(StateVisitor& visitor) override;
   const WorkerSeconds& seconds() const override { return seconds_; }
 
   /// The batch-norm statistics that belong to the averaged model: the mean over the workers of

@@ -130,4 +130,12 @@ FinalModel ProblemWorker::final_model(Communicator& comm) {
   return {.tensors = tensors(), .values = {x.begin(), x.end()}};
 }
 
+void ProblemWorker::visit_state(StateVisitor& visitor) {
+  visit_inner_optimizer(visitor, *inner_optimizer_);
+  visitor.visit("samples", samples_);
+  visitor.visit("traced_steps", traced_steps_);
+  visitor.visit("suboptimality_sum", suboptimality_sum_);
+  visitor.visit("squared_gradient_norm_sum", squared_gradient_norm_sum_);
+}
+
 }  // namespace localbatch

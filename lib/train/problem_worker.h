@@ -40,6 +40,7 @@ class ProblemWorker final : public TrainingWorker {
   /// The loss is F(x), and the gap is there.
   TestResult evaluate(Communicator& comm) override;
   FinalModel final_model(Communicator& comm) override;
+  void visit_state(StateVisitor& visitor) override;
   const WorkerSeconds& seconds() const override { return seconds_; }
 
  private:

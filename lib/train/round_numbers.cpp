@@ -38,14 +38,17 @@ double hash_of(std::span<const float> values) {
           "first in {}: memory, processor or network of one of them has failed",
           fmt::join(different, ", "), tensors[t].name);
   }
-  fail_system("after the synchronization the workers' parameters differ for a moment: memory fails");
+  fail_system(
+      "after the synchronization the workers' parameters differ for a moment: memory fails");
 }
 
 }  // namespace
 
 RoundNumbers combine(const RoundNumbers& mine, Worker& worker, Communicator& comm) {
   const double hash = hash_of(worker.parameters());
-  std::vector<double> numbers{mine.loss, mine.drift, hash};
+  const auto [save, stop] = mine.interruption;
+  std::vector<double> numbers{mine.loss, mine.drift, hash, save || stop ? 1.0 : 0, stop ? 1.0 : 0};
+  const std::size_t first_of_gradients = numbers.size();
   for (const auto field : kGroupSumFields) numbers.push_back(mine.gradients.*field);
   const std::size_t count = numbers.size();
   std::vector<double> all(count * static_cast<std::size_t>(comm.num_workers()));
@@ -53,15 +56,18 @@ RoundNumbers combine(const RoundNumbers& mine, Worker& worker, Communicator& com
 
   std::ranges::fill(numbers, 0.0);
   bool alike = true;
-  for (auto theirs = all.begin(); theirs != all.end(); theirs += static_cast<std::ptrdiff_t>(count)) {
+  for (auto theirs = all.begin(); theirs != all.end();
+       theirs += static_cast<std::ptrdiff_t>(count)) {
     std::transform(numbers.begin(), numbers.end(), theirs, numbers.begin(), std::plus());
     alike = alike && theirs[2] == hash;
   }
   if (!alike) fail_different(worker, comm);
   RoundNumbers combined{.loss = numbers[0] / comm.num_workers(),
-                        .drift = numbers[1] / comm.num_workers()};
+                        .drift = numbers[1] / comm.num_workers(),
+                        .gradients = {},
+                        .interruption = {.save = numbers[3] > 0, .stop = numbers[4] > 0}};
   for (std::size_t i = 0; i < kGroupSumFields.size(); ++i)
-    combined.gradients.*kGroupSumFields[i] = numbers[3 + i];
+    combined.gradients.*kGroupSumFields[i] = numbers[first_of_gradients + i];
   return combined;
 }
 

@@ -4,6 +4,7 @@
 
 #include "comm/communicator.h"
 #include "train/gradient_statistics.h"
+#include "train/local_sgd.h"
 #include "train/worker.h"
 
 namespace localbatch {
@@ -13,6 +14,7 @@ struct RoundNumbers {
   double loss = 0;           ///< mean over local steps, and over workers
   double drift = 0;          ///< squared distance from the average, mean over workers
   GroupSums gradients = {};  ///< added up over workers
+  Interruption interruption = {};
 };
 
 /// Turns a worker's own numbers into those of all, and makes sure that all workers' parameters are

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/state.h"
 #include "core/stopwatch.h"
 #include "nn/model.h"
 #include "train/worker.h"
@@ -50,6 +51,10 @@ class TrainingWorker : public Worker {
 
   /// Collective; the result is for worker 0, the others get an empty one.
   virtual FinalModel final_model(Communicator& comm) = 0;
+
+  /// All that the next round depends on and that belongs to this worker alone; the parameters are
+  /// the same on all workers after a synchronization.
+  virtual void visit_state(StateVisitor& visitor) = 0;
 
   virtual const WorkerSeconds& seconds() const = 0;
 };

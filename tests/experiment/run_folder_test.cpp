@@ -41,33 +41,72 @@ TEST_CASE("no setting leads out of the folder or makes a name too long") {
 TEST_CASE("a folder and those around it are made") {
   const ScratchFolder scratch;
   const fs::path folder = scratch.path() / "a" / "b" / "c";
-  claim_run_folder(folder, false);
+  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);
+  CHECK_FALSE(fs::exists(folder));
+  const FolderLock lock(folder);
   CHECK(fs::is_directory(folder));
-  CHECK(fs::is_empty(folder));
-  CHECK_NOTHROW(claim_run_folder(folder, false));  // empty: nothing to lose
+  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);  // nothing to lose
 }
 
-TEST_CASE("results that are there are refused and stay, unless force replaces them") {
+TEST_CASE("only one process writes to a folder") {
   const ScratchFolder scratch;
   const fs::path folder = scratch.path() / "run";
-  claim_run_folder(folder, false);
+  {
+    const FolderLock lock(folder);
+    CHECK(one_line_with(input_error([&] { const FolderLock second(folder); }),
+                        {folder.string(), "another process"}));
+  }
+  CHECK_NOTHROW(FolderLock(folder));
+}
+
+TEST_CASE("what a folder holds is known by its settings and its summary") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  const std::string settings = "workers: 4\nbatch_size: {initial: 8, max: 64}\n";
+  fs::create_directory(folder);
+  write_text(folder / "experiment.yaml", settings);
   write_text(folder / "rounds.csv", "old");
-  const std::string message = input_error([&] { claim_run_folder(folder, false); });
-  CHECK(one_line_with(message, {folder.string(), "results already", "--force"}));
-  CHECK(fs::exists(folder / "rounds.csv"));
-  claim_run_folder(folder, true);
-  CHECK(fs::is_directory(folder));
-  CHECK(fs::is_empty(folder));
+  CHECK(state_of_folder(folder, settings) == FolderState::kUnfinished);
+  write_text(folder / "summary.json", "{}");
+  CHECK(state_of_folder(folder, settings) == FolderState::kFinished);
+}
+
+TEST_CASE("of a run with other settings the first key that differs is named") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  fs::create_directory(folder);
+  write_text(folder / "experiment.yaml", "workers: 4\nbatch_size: {initial: 8, max: 64}\n");
+  const auto message = [&](const std::string& settings) {
+    return input_error([&] { static_cast<void>(state_of_folder(folder, settings)); });
+  };
+  CHECK(one_line_with(message("workers: 4\nbatch_size: {initial: 8, max: 128}\n"),
+                      {folder.string(), "batch_size.max is 64 there and 128 here"}));
+  CHECK(one_line_with(message("workers: 4\nbatch_size: {initial: 8, max: 64}\nseed: 1\n"),
+                      {"seed is 1 here and not there"}));
+  CHECK(one_line_with(message("workers: 4\nbatch_size: {initial: 8}\n"),
+                      {"batch_size.max is 64 there and not here"}));
+}
+
+TEST_CASE("files of something else are refused and stay") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  fs::create_directory(folder);
+  write_text(folder / "thesis.tex", "text");
+  const std::string message = input_error([&] { static_cast<void>(state_of_folder(folder, "")); });
+  CHECK(one_line_with(message, {folder.string(), "other files", "--force"}));
+  CHECK(fs::exists(folder / "thesis.tex"));
+  const FolderLock lock(folder);
+  empty_folder(folder);
+  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);
+  CHECK_FALSE(fs::exists(folder / "thesis.tex"));
 }
 
 TEST_CASE("a folder that cannot be made is one line with its path") {
   const ScratchFolder scratch;
   write_text(scratch.path() / "file", "text");
-  for (const bool force : {false, true}) {
-    const fs::path folder = scratch.path() / "file" / "exp" / "run";
-    const std::string message = input_error([&] { claim_run_folder(folder, force); });
-    CHECK_MESSAGE(one_line_with(message, {folder.string(), "cannot be made"}), message);
-  }
+  const fs::path folder = scratch.path() / "file" / "exp" / "run";
+  const std::string message = input_error([&] { const FolderLock lock(folder); });
+  CHECK_MESSAGE(one_line_with(message, {folder.string(), "cannot be made"}), message);
   CHECK(fs::is_regular_file(scratch.path() / "file"));
 }
 
@@ -77,15 +116,17 @@ TEST_CASE("a folder that cannot be written is one line with its path") {
   const fs::path folder = scratch.path() / "run";
   fs::create_directory(folder);
   fs::permissions(folder, fs::perms::owner_read | fs::perms::owner_exec);
-  const std::string message = input_error([&] { claim_run_folder(folder, false); });
-  CHECK(one_line_with(message, {folder.string(), "cannot be written"}));
+  const std::string message = input_error([&] { const FolderLock lock(folder); });
+  CHECK_MESSAGE(one_line_with(message, {folder.string(), "cannot be written"}), message);
 }
 
-TEST_CASE("force does not remove a file that is no folder of results") {
+TEST_CASE("a file in the place of a run's folder is never removed") {
   const ScratchFolder scratch;
   const fs::path path = scratch.path() / "run";
-  write_text(path, "somebody's notes");
-  CHECK(one_line_with(input_error([&] { claim_run_folder(path, true); }), {path.string()}));
+  write_text(path, "text");
+  CHECK(one_line_with(input_error([&] { static_cast<void>(state_of_folder(path, "")); }),
+                      {path.string()}));
+  CHECK(one_line_with(input_error([&] { const FolderLock lock(path); }), {path.string()}));
   CHECK(fs::is_regular_file(path));
 }
 

@@ -1,0 +1,95 @@
+#include "core/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+[[noreturn]] void fail_call(std::string_view call, const fs::path& path) {
+  fail_system("{}: {} failed: {}", path.string(), call, std::strerror(errno));
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const fs::path& path)
+    : path_(path),
+      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) fail_call("open", path_);
+}
+
+OutputFile::OutputFile(const fs::path& path, std::uint64_t size)
+    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)), size_(size) {
+  if (descriptor_ < 0) fail_call("open", path_);
+  struct stat facts = {};
+  if (::fstat(descriptor_, &facts) != 0) fail_call("fstat", path_);
+  if (static_cast<std::uint64_t>(facts.st_size) < size)
+    fail_input("{}: found {} bytes, expected at least {}: somebody has cut it short", path.string(),
+               facts.st_size, size);
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail_call("ftruncate", path_);
+  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail_call("lseek", path_);
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_) {}
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_call("write", path_);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    size_ += static_cast<std::uint64_t>(written);
+  }
+}
+
+void OutputFile::sync() {
+  if (::fsync(descriptor_) != 0) fail_call("fsync", path_);
+}
+
+void OutputFile::close() {
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail_call("close", path_);
+}
+
+void rename_file(const fs::path& from, const fs::path& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) fail_call("rename", to);
+}
+
+void sync_folder(const fs::path& folder) {
+  const int listing = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (listing < 0) fail_call("open", folder);
+  // Some network file systems know no such thing for folders.
+  const bool failed = ::fsync(listing) != 0 && errno != EINVAL;
+  const int error = errno;
+  ::close(listing);
+  errno = error;
+  if (failed) fail_call("fsync", folder);
+}
+
+std::uint64_t free_space(const fs::path& folder) {
+  std::error_code error;
+  const fs::space_info space = fs::space(folder, error);
+  if (error)
+    fail_system("{}: free space cannot be found out: {}", folder.string(), error.message());
+  return space.available;
+}
+
+}  // namespace localbatch

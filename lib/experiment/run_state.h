@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "comm/communicator.h"
+#include "experiment/checkpoint_schedule.h"
+#include "experiment/checkpoints.h"
+#include "experiment/run_recorder.h"
+#include "train/local_sgd.h"
+
+namespace localbatch {
+
+/// All that a worker's next round depends on, and how it gets into a checkpoint and back.
+class RunState {
+ public:
+  RunState(const CheckpointSchedule& schedule, const std::filesystem::path& folder,
+           const CheckpointFacts& facts, Progress& progress, OuterOptimizer& outer_optimizer,
+           TrainingWorker& worker, RunRecorder& recorder, Communicator& comm);
+
+  /// Goes on from a checkpoint, or begins. `checkpoint` matters on worker 0 only. Collective.
+  void restore(const std::optional<Checkpoint>& checkpoint);
+
+  /// Whether a checkpoint is due after the round under way. Worker 0 decides.
+  bool is_due() const;
+
+  /// Collective.
+  void save();
+
+ private:
+  void visit_common(StateVisitor& visitor);
+
+  CheckpointSchedule schedule_;
+  std::filesystem::path folder_;
+  CheckpointFacts facts_;
+  Progress& progress_;
+  OuterOptimizer& outer_optimizer_;
+  TrainingWorker& worker_;
+  RunRecorder& recorder_;
+  Communicator& comm_;
+  Stopwatch::Clock::time_point saved_at_ = Stopwatch::Clock::now();
+  std::int64_t saved_round_ = 0;
+};
+
+}  // namespace localbatch
