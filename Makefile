@@ -6,6 +6,7 @@ RANKS ?= 1
 ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 CIFAR10 ?= ../shared/data/cifar-10-batches-bin
+SECONDS ?= 20
 
 # Open MPI refuses root, and more ranks than cores, unless it is told that both are meant.
 export OMPI_ALLOW_RUN_AS_ROOT = 1
@@ -15,7 +16,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test run bench cluster-bench theory lint format asan tsan debug clean help packages
+.PHONY: release demo test run bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -57,6 +58,12 @@ asan tsan: packages  ## tests under the address and undefined-behaviour, or the 
 	cmake --preset $@
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --test-dir build/$@ --output-on-failure -j $(JOBS)
+
+fuzz: packages  ## give every reader broken files for a while (SECONDS=20 each)
+	third_party/install_packages.sh fuzz
+	cmake --preset fuzz
+	cmake --build --preset fuzz -j $(JOBS)
+	tests/fuzz/run.sh $(SECONDS)
 
 debug: packages  ## build without optimization
 	cmake --preset debug

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Installs the Debian or Ubuntu packages that are missing, saying which, with sudo when not root.
-# Usage: install_packages.sh [build|lint]
+# Usage: install_packages.sh [build|lint|fuzz]
 set -eu
 
 packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
   libfmt-dev libboost-program-options-dev libxxhash-dev nlohmann-json3-dev doctest-dev zlib1g-dev"
-if [ "${1:-build}" = lint ]; then
-  packages="clang-format clang-tidy libomp-dev"
-fi
+case ${1:-build} in
+  lint) packages="clang-format clang-tidy libomp-dev" ;;
+  fuzz) packages="clang libclang-rt-dev libomp-dev" ;;
+esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   echo "No Debian package manager here; localbatch needs the equivalents of:" $packages

@@ -32,7 +32,10 @@ bool is_gzip(std::span<const unsigned char> bytes) {
 std::vector<unsigned char> gunzip(std::span<const unsigned char> bytes,
                                   const std::filesystem::path& path, std::size_t limit) {
   constexpr std::size_t kStep = std::size_t{1} << 20;
-  check(bytes.size() <= std::numeric_limits<uInt>::max(), "a gzip file is smaller than 4 GiB");
+  constexpr std::size_t kMaxBytes = std::numeric_limits<uInt>::max();
+  if (bytes.size() > kMaxBytes)
+    fail_input("{}: found {} bytes of gzip data, allowed are at most {}", path.string(),
+               bytes.size(), kMaxBytes);
   Inflater inflater;
   z_stream& stream = inflater.stream;
   stream.next_in = const_cast<unsigned char*>(bytes.data());

@@ -11,7 +11,7 @@ namespace localbatch {
 bool is_gzip(std::span<const unsigned char> bytes);
 
 /// What a gzip file of one member holds. Throws an InputError that names `path` when it is damaged,
-/// cut short, followed by other bytes, or expands to more than `limit` bytes.
+/// cut short, followed by other bytes, has 4 GiB or more, or expands to more than `limit` bytes.
 std::vector<unsigned char> gunzip(std::span<const unsigned char> bytes,
                                   const std::filesystem::path& path, std::size_t limit);
 

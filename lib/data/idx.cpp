@@ -19,11 +19,11 @@ constexpr std::string_view kFiles =
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
     "t10k-labels-idx1-ubyte, each plain or with .gz";
 
-std::vector<unsigned char> read_plain_or_gzipped(const fs::path& path) {
+std::vector<unsigned char> plain_bytes(IdxFile file) {
   // Twenty times the largest set that is published in this format; more is not a data set.
   constexpr std::size_t kLimit = std::size_t{1} << 30;
-  std::vector<unsigned char> bytes = read_file(path);
-  return is_gzip(bytes) ? gunzip(bytes, path, kLimit) : bytes;
+  if (is_gzip(file.bytes)) return gunzip(file.bytes, file.path, kLimit);
+  return std::move(file.bytes);
 }
 
 std::uint32_t big_endian(std::span<const unsigned char> bytes, std::size_t word) {
@@ -69,9 +69,10 @@ void erase_header(const IdxFormat& format, std::vector<unsigned char>& bytes) {
   bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(format.header_size()));
 }
 
-std::vector<unsigned char> read_idx_images(const fs::path& path, const ImageShape& shape) {
+std::vector<unsigned char> parse_idx_images(IdxFile file, const ImageShape& shape) {
   const IdxFormat format{.magic = 0x803, .words = 4, .item_size = shape.size()};
-  std::vector<unsigned char> bytes = read_plain_or_gzipped(path);
+  const fs::path path = file.path;
+  std::vector<unsigned char> bytes = plain_bytes(std::move(file));
   check_header(format, bytes, path);
   const std::uint32_t height = big_endian(bytes, 2), width = big_endian(bytes, 3);
   if (std::cmp_not_equal(height, shape.height) || std::cmp_not_equal(width, shape.width))
@@ -82,9 +83,10 @@ std::vector<unsigned char> read_idx_images(const fs::path& path, const ImageShap
   return bytes;
 }
 
-std::vector<unsigned char> read_idx_labels(const fs::path& path, int num_classes) {
+std::vector<unsigned char> parse_idx_labels(IdxFile file, int num_classes) {
   const IdxFormat format{.magic = 0x801, .words = 2, .item_size = 1};
-  std::vector<unsigned char> bytes = read_plain_or_gzipped(path);
+  const fs::path path = file.path;
+  std::vector<unsigned char> bytes = plain_bytes(std::move(file));
   check_header(format, bytes, path);
   check_length(format, bytes, path);
   erase_header(format, bytes);
@@ -123,15 +125,21 @@ DatasetLoader make_idx_dataset(Options& options, float mean, float stddev) {
 
 }  // namespace
 
-ImageSet read_idx_pair(const fs::path& images, const fs::path& labels, const ImageShape& shape,
-                       int num_classes) {
-  ImageSet set{.pixels = read_idx_images(images, shape),
-               .labels = read_idx_labels(labels, num_classes)};
+ImageSet parse_idx_pair(IdxFile images, IdxFile labels, const ImageShape& shape, int num_classes) {
+  const fs::path image_path = images.path, label_path = labels.path;
+  ImageSet set{.pixels = parse_idx_images(std::move(images), shape),
+               .labels = parse_idx_labels(std::move(labels), num_classes)};
   const std::size_t num_images = set.pixels.size() / shape.size();
   if (num_images != set.labels.size())
-    fail_input("{}: found {} labels, expected {}, the number of images in {}", labels.string(),
-               set.labels.size(), num_images, images.string());
+    fail_input("{}: found {} labels, expected {}, the number of images in {}", label_path.string(),
+               set.labels.size(), num_images, image_path.string());
   return set;
+}
+
+ImageSet read_idx_pair(const fs::path& images, const fs::path& labels, const ImageShape& shape,
+                       int num_classes) {
+  return parse_idx_pair({.path = images, .bytes = read_file(images)},
+                        {.path = labels, .bytes = read_file(labels)}, shape, num_classes);
 }
 
 // The constants are the mean and the stddev of the training sets, in the digits of the examples of

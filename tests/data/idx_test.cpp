@@ -1,6 +1,7 @@
 #include "data/idx.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 #include <zlib.h>
 
 #include <array>
@@ -146,6 +147,18 @@ TEST_CASE("damaged gzip data is refused") {
   Bytes followed = good;
   followed.push_back(0);
   CHECK(pair_error(followed, kLabels) == "images: 1 bytes follow the end of the gzip data");
+}
+
+TEST_CASE("gzip data of more bytes than zlib can count is refused") {
+  const std::size_t size = std::size_t{1} << 32;
+  // Memory that is never touched, so that there need not be as much.
+  void* const pages =
+      mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(pages != MAP_FAILED);
+  CHECK(input_error([&] {
+          gunzip({static_cast<unsigned char*>(pages), size}, "file", 1);
+        }) == "file: found 4294967296 bytes of gzip data, allowed are at most 4294967295");
+  munmap(pages, size);
 }
 
 TEST_CASE("gzip data is not expanded beyond a limit") {

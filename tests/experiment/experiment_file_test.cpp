@@ -99,6 +99,46 @@ TEST_CASE("a mapping that contains itself is refused") {
   CHECK(one_line_with(parse_error("a: &loop\n  b: *loop\n"), {"f.yaml:", "nested"}));
 }
 
+TEST_CASE("anchors that stand for billions of values are refused") {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 10; ++i) {
+    text += fmt::format("a{}: &a{} [", i, i);
+    for (int k = 0; k < 10; ++k) text += fmt::format("*a{}, ", i - 1);
+    text += "]\n";
+  }
+  CHECK(one_line_with(parse_error(text), {"f.yaml:1:", "more than 20000 values"}));
+}
+
+TEST_CASE("a list of thousands is read") {
+  std::string text = "a: [0";
+  for (int i = 1; i < 10'000; ++i) text += fmt::format(", {}", i);
+  CHECK(at(parse_experiment(text + "]\n", "f.yaml"), "a").items.size() == 10'000);
+}
+
+TEST_CASE("a text longer than a path can be is refused without being repeated") {
+  const std::string longest(4096, 'x');
+  CHECK(at(parse_experiment("a: " + longest, "f.yaml"), "a").scalar == longest);
+  CHECK(parse_error("a: x" + longest) ==
+        "f.yaml:1:4: found a text of 4097 bytes, allowed are at most 4096");
+  CHECK(setting_error("experiment=" + longest) ==
+        "--set: found 4107 bytes, allowed are at most 4096");
+}
+
+TEST_CASE("a text that begins with a comma is refused") {
+  CHECK(one_line_with(parse_error(",a: 1\n"), {"f.yaml:1:1: ", "not valid YAML"}));
+  CHECK(one_line_with(parse_error("# comment\n  ,\n"), {"f.yaml:2:3: ", "not valid YAML"}));
+  CHECK(one_line_with(setting_error("seed=,1"), {"--set seed=,1", "not valid YAML"}));
+}
+
+TEST_CASE("what follows the value of a setting is not ignored") {
+  CHECK(one_line_with(setting_error("workers='2' 3"), {"--set workers='2' 3", "one document"}));
+}
+
+TEST_CASE("a control character that is no YAML is shown by its number") {
+  CHECK(parse_error("a: \"\\\x14\"\n") ==
+        "f.yaml:1:7: not valid YAML: unknown escape character: \\x14");
+}
+
 TEST_CASE("an anchor stands for what it was given to") {
   const Node file = parse_experiment("a: &x {n: 1}\nb: *x\n", "f.yaml");
   CHECK(at(at(file, "b"), "n").scalar == "1");
@@ -131,6 +171,15 @@ TEST_CASE("a setting with an equals sign in its value keeps it") {
   Node file = parse_experiment("dataset: {name: cifar10}\n", "f.yaml");
   apply_setting(file, "dataset.root=/data/a=b/c.d");
   CHECK(at(at(file, "dataset"), "root").scalar == "/data/a=b/c.d");
+}
+
+TEST_CASE("a setting is nested no deeper than a file") {
+  Node file;
+  std::string setting = "a=1";
+  for (int level = 1; level < 16; ++level) setting = "a." + setting;
+  apply_setting(file, setting);
+  CHECK(one_line_with(input_error([&] { apply_setting(file, "a." + setting); }),
+                      {"--set a.a.", "more than 16 levels"}));
 }
 
 TEST_CASE("the last of two settings of one key counts") {

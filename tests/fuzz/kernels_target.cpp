@@ -1,0 +1,10 @@
+#include <string>
+
+#include "experiment/kernels_file.h"
+#include "fuzz/fuzz_target.h"
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  localbatch::read_or_refuse(
+      [&] { localbatch::parse_kernels(std::string(bytes, bytes + size), "fuzz.yaml"); });
+  return 0;
+}
