@@ -16,7 +16,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test run bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo test test-slurm run bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -29,6 +29,9 @@ test: packages  ## build and run all tests
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -j $(JOBS)
+
+test-slurm: release  ## the templates for Slurm on a private Slurm of this machine (3 minutes)
+	tests/slurm/slurm_test.sh build/release/apps/localbatch
 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)

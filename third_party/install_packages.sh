@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian or Ubuntu packages that are missing, saying which, with sudo when not root.
-# Usage: install_packages.sh [build|lint|fuzz]
+# Usage: install_packages.sh [build|lint|fuzz|slurm]
 set -eu
 
 packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
@@ -8,6 +8,7 @@ packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin l
 case ${1:-build} in
   lint) packages="clang-format clang-tidy libomp-dev" ;;
   fuzz) packages="clang libclang-rt-dev libomp-dev" ;;
+  slurm) packages="slurmctld slurmd slurm-client munge libpmix-dev" ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
