@@ -18,6 +18,7 @@ enum ExitStatus : int {
 // is an InputError or a SystemError, or anything else that main reports as a failure of the world.
 int run_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
+int doctor_command(std::span<const std::string> arguments);
 int bench_command(std::span<const std::string> arguments);
 
 }  // namespace localbatch

@@ -21,10 +21,12 @@ struct Command {
   int (*run)(std::span<const std::string>);
 };
 
-constexpr std::array<Command, 3> kCommands{{
+constexpr std::array<Command, 4> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command},
     {"describe", "parts of an experiment file with their keys, and columns of the curves",
      describe_command},
+    {"doctor", "whether a run would start well here: launch, cores, CPUs, versions, disk",
+     doctor_command},
     {"bench", "how fast this machine trains, averages and prepares data", bench_command},
 }};
 

@@ -62,10 +62,13 @@ std::string found(const TestResult& test) {
 ProgressPrinter::ProgressPrinter() : terminal_(writes_to_terminal()) {}
 
 RunEvents ProgressPrinter::events() {
-  return {.on_start = [this](const RunStart& start) { print_start(start); },
-          .on_round = [this](const RunProgress& progress) { print_progress(progress); },
-          .on_evaluation = [this](const RunProgress& progress,
-                                  const EvaluationRow& row) { print_evaluation(progress, row); }};
+  return {
+      .on_start = [this](const RunStart& start) { print_start(start); },
+      .on_round = [this](const RunProgress& progress) { print_progress(progress); },
+      .on_evaluation = [this](const RunProgress& progress,
+                              const EvaluationRow& row) { print_evaluation(progress, row); },
+      .on_warning =
+          [](const std::string& text) { fmt::print(stderr, "localbatch: warning: {}\n", text); }};
 }
 
 void ProgressPrinter::print_start(const RunStart& start) {
@@ -75,11 +78,6 @@ void ProgressPrinter::print_start(const RunStart& start) {
              start.workers, start.threads_per_worker, start.threads_per_worker == 1 ? "" : "s",
              start.ranks, start.ranks == 1 ? "" : "s", start.slots, start.folder.string());
   if (start.resumed_round > 0) fmt::print("goes on after round {}\n", start.resumed_round);
-  if (start.slots * start.threads_per_worker > start.cores)
-    fmt::print(
-        "warning: {} threads share {} core{} of this rank; 'mpirun --bind-to none' or fewer "
-        "threads_per_worker may help\n",
-        start.slots * start.threads_per_worker, start.cores, start.cores == 1 ? "" : "s");
   std::fflush(stdout);
 }
 

@@ -18,7 +18,7 @@ set(MAY_report core experiment)
 set(MAY_apps ${MAY_experiment} experiment report)
 
 # Who may include a library, by the beginning of its headers.
-set(HEADERS dnnl omp.h mpi.h yaml-cpp/ nlohmann/ boost/ zlib.h fmt/)
+set(HEADERS dnnl omp.h mpi.h yaml-cpp/ nlohmann/ boost/ zlib.h xxhash.h fmt/)
 set(USERS_dnnl nn)
 set(USERS_omp.h nn)
 set(USERS_mpi.h comm)
@@ -26,12 +26,14 @@ set(USERS_yaml-cpp/ experiment)
 set(USERS_nlohmann/ experiment)
 set(USERS_boost/ apps)
 set(USERS_zlib.h data)
+set(USERS_xxhash.h core)
 set(USERS_fmt/ ${ROOMS})
 
 set(MAX_LINES 300)
 
 # Headers of the system that are not C++'s own.
-set(SYSTEM cerrno fcntl.h immintrin.h malloc.h sys/mman.h sys/resource.h unistd.h)
+set(SYSTEM cerrno fcntl.h immintrin.h malloc.h sched.h sys/file.h sys/mman.h sys/resource.h sys/stat.h
+  sys/statvfs.h unistd.h)
 
 set(mistakes "")
 macro(mistake text)

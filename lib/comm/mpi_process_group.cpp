@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "comm/launch.h"
 #include "comm/process_group.h"
 #include "core/error.h"
 
@@ -47,16 +48,15 @@ int as_int(std::size_t count) {
 /// Ranks that share memory are on one host; its number is the smallest rank there.
 std::vector<int> find_hosts(int rank, int num_ranks) {
   MPI_Comm neighbours = MPI_COMM_NULL;
-  require_success(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL,
-                                      &neighbours),
-                  "MPI_Comm_split_type");
+  require_success(
+      MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &neighbours),
+      "MPI_Comm_split_type");
   int host = rank;
   require_success(MPI_Allreduce(&rank, &host, 1, MPI_INT, MPI_MIN, neighbours), "MPI_Allreduce");
   require_success(MPI_Comm_free(&neighbours), "MPI_Comm_free");
   std::vector<int> hosts(static_cast<std::size_t>(num_ranks));
-  require_success(
-      MPI_Allgather(&host, 1, MPI_INT, hosts.data(), 1, MPI_INT, MPI_COMM_WORLD),
-      "MPI_Allgather");
+  require_success(MPI_Allgather(&host, 1, MPI_INT, hosts.data(), 1, MPI_INT, MPI_COMM_WORLD),
+                  "MPI_Allgather");
   return hosts;
 }
 
@@ -78,16 +78,11 @@ class MpiSession {
   int thread_level_ = MPI_THREAD_SINGLE;
 };
 
-/// Without a common MPI each task of srun would take itself for the whole job, and all of them
-/// would write the same files.
-void refuse_unconnected_tasks() {
-  const char* const tasks = std::getenv("SLURM_STEP_NUM_TASKS");
-  const bool by_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMI_SIZE");
-  if (!tasks || std::string_view(tasks) == "1" || by_mpirun) return;
-  fail_input(
-      "srun started {} tasks, but MPI does not connect them (each one sees a single rank); start "
-      "with 'srun --mpi=pmix', with mpirun, or one task only ('srun -n 1')",
-      tasks);
+/// Without a common MPI each process would take itself for the whole job.
+void refuse_unconnected_processes(int num_ranks) {
+  if (const auto unconnected =
+          find_unconnected_processes(launch_environment(), num_ranks, "localbatch ..."))
+    fail_input("{}; {}", unconnected->found, unconnected->advice);
 }
 
 class MpiProcesses final : public ProcessGroup {
@@ -102,7 +97,7 @@ class MpiProcesses final : public ProcessGroup {
           session_.thread_level(), MPI_THREAD_SERIALIZED);
     require_success(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
     require_success(MPI_Comm_size(MPI_COMM_WORLD, &num_ranks_), "MPI_Comm_size");
-    if (num_ranks_ == 1) refuse_unconnected_tasks();
+    refuse_unconnected_processes(num_ranks_);
     hosts_ = find_hosts(rank_, num_ranks_);
   }
 

@@ -37,9 +37,9 @@ class ProcessGroup {
 std::unique_ptr<ProcessGroup> single_process();
 
 /// MPI from MPI_Init_thread (here) to MPI_Finalize (in the destructor, collective as well); once
-/// per process, as MPI cannot start again. A program started without mpirun is one rank, and an
-/// InputError where srun started several such programs. A failing MPI call is a SystemError that
-/// names it.
+/// per process, as MPI cannot start again. A program started without mpirun is one rank; several
+/// that a launcher started and this MPI does not connect are an InputError (comm/launch.h). A
+/// failing MPI call is a SystemError that names it.
 std::unique_ptr<ProcessGroup> mpi_processes();
 
 /// "Open MPI v4.1.4": one line, as the library names itself.

@@ -1,5 +1,6 @@
 #include "core/machine.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,9 +8,30 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <string_view>
 #include <thread>
 
 namespace localbatch {
+
+namespace {
+
+/// What /proc/cpuinfo says of the first core.
+std::string cpuinfo(std::string_view field) {
+  std::ifstream lines("/proc/cpuinfo");
+  for (std::string line; std::getline(lines, line);)
+    if (const std::size_t colon = line.find(": ");
+        line.starts_with(field) && colon != std::string::npos)
+      return line.substr(colon + 2);
+  return "unknown";
+}
+
+/// A set of cores as the kernel takes it: bit after bit, for more cores than any machine has.
+constexpr int kMostCores = 1 << 16;
+using CoreSet = std::vector<cpu_set_t>;
+
+CoreSet no_cores() { return CoreSet(kMostCores / CPU_SETSIZE); }
+
+}  // namespace
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -17,12 +39,8 @@ std::string host_name() {
   return name.data();
 }
 
-std::string cpu_model() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
+std::string cpu_model() { return cpuinfo("model name"); }
+std::string cpu_flags() { return cpuinfo("flags"); }
 
 std::string utc_now() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -34,5 +52,28 @@ std::string utc_now() {
 }
 
 int available_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+std::vector<int> allowed_cores() {
+  CoreSet set = no_cores();
+  const std::size_t bytes = set.size() * sizeof(cpu_set_t);
+  if (::sched_getaffinity(0, bytes, set.data()) != 0) return {};
+  std::vector<int> cores;
+  for (int core = 0; core < kMostCores; ++core)
+    if (CPU_ISSET_S(core, bytes, set.data())) cores.push_back(core);
+  return cores;
+}
+
+std::vector<int> reachable_cores() {
+  std::vector<int> cores;
+  // A thread that asks for all cores gets those that exist and that it may have.
+  std::jthread([&cores] {
+    CoreSet all = no_cores();
+    const std::size_t bytes = all.size() * sizeof(cpu_set_t);
+    for (int core = 0; core < kMostCores; ++core) CPU_SET_S(core, bytes, all.data());
+    ::sched_setaffinity(0, bytes, all.data());
+    cores = allowed_cores();
+  }).join();
+  return cores;
+}
 
 }  // namespace localbatch

@@ -27,7 +27,7 @@ class CsvFile {
  public:
   /// Begins a file; or goes on with one behind its first `size` bytes and cuts off the rest.
   CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
-          std::optional<std::uint64_t> size);
+          std::optional<std::uint64_t> size = {});
 
   void write(const std::vector<std::string>& cells);
 

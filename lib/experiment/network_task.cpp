@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "core/error.h"
 #include "core/machine.h"
 #include "experiment/run_experiment.h"
@@ -28,8 +26,8 @@ class NetworkTask final : public TrainingTask {
         shares_(dataset_.partition(dataset_.train.labels, dataset_.num_classes, experiment.workers,
                                    experiment.seed)),
         model_(experiment.make_model(dataset_.shape, dataset_.num_classes)),
-        num_slots_(std::clamp(available_cores() / experiment.threads_per_worker, 1,
-                              std::max(1, hosted_workers))),
+        num_slots_(
+            execution_slots(available_cores(), experiment.threads_per_worker, hosted_workers)),
         slots_(checked_model(),
                {.max_images = experiment.micro_batch,
                 .threads = experiment.threads_per_worker,

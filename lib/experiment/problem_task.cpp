@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <optional>
 
 #include "core/error.h"
@@ -58,7 +57,7 @@ class ProblemTask final : public TrainingTask {
                      .minimum = facts.minimum,
                      .initial_suboptimality = problem_->value(x, gradient) - facts.minimum,
                      .initial_squared_distance = problem_->squared_distance(x)};
-    start.slots = std::clamp(available_cores(), 1, std::max(1, hosted_workers_));
+    start.slots = execution_slots(available_cores(), 1, hosted_workers_);
     start.winograd = false;
     start.parameters = x.size();
     start.train_images = dataset_ ? dataset_->train.size() : 0;

@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/machine.h"
 #include "experiment/build_info.h"
+#include "experiment/doctor.h"
 #include "experiment/experiment_file.h"
 #include "experiment/records.h"
 #include "experiment/run_folder.h"
@@ -94,7 +95,7 @@ struct Claim {
 };
 
 Claim claim_folder(const RunRequest& request, const Experiment& experiment,
-                   const CheckpointFacts& facts, const RunStart& start) {
+                   const CheckpointFacts& facts, const RunStart& start, const RunEvents& events) {
   const std::filesystem::path& folder = start.folder;
   const std::string resolved = resolved_yaml(experiment.resolved);
   const FolderState state = request.force ? FolderState::kEmpty : state_of_folder(folder, resolved);
@@ -117,10 +118,10 @@ Claim claim_folder(const RunRequest& request, const Experiment& experiment,
   const CheckpointFacts& theirs = claim.checkpoint->facts;
   const std::string path = claim.checkpoint->path.string();
   if (theirs.made_by != facts.made_by)
-    fail_input(
-        "{}: made by {}, and this is {}: the curves would not be those of an uninterrupted run; go "
-        "on with that program, or --force begins anew",
-        path, theirs.made_by, facts.made_by);
+    events.on_warning(
+        fmt::format("{} was made by {}, and this is {}: the curves may not be those of a run that "
+                    "was not interrupted",
+                    path, theirs.made_by, facts.made_by));
   if (theirs.data != facts.data)
     fail_input("{}: the data are not those that the run began with; --force begins anew", path);
   return claim;
@@ -137,8 +138,11 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
   // Claiming a folder may remove older results, so it has to wait until all ranks are known to be
   // ready; and it may fail, on rank 0 alone, which the others have to know before they train. Hence
   // two agreements.
+  const std::vector<RankFacts> ranks = gather_facts(processes);
   const Claim claim = agree(processes, [&] {
-    return processes.rank() == 0 ? claim_folder(request, experiment, facts, run.start) : Claim();
+    if (processes.rank() != 0) return Claim();
+    check_before_run(ranks, plan_of(request, run.start), events.on_warning);
+    return claim_folder(request, experiment, facts, run.start, events);
   });
   RunResult result;
   result.folder = folder;

@@ -78,6 +78,8 @@ struct RunEvents {
   /// The first failure of this rank's workers during training, on the thread that failed, while
   /// others may still compute, or hang.
   std::function<void(std::exception_ptr)> on_failure = {};
+  /// Before anything is written, on rank 0: a run that would be slow or hard to repeat.
+  std::function<void(const std::string&)> on_warning = [](const std::string&) {};
 };
 
 struct RunResult {

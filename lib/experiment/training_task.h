@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -28,6 +29,11 @@ class TrainingTask {
   /// The worker that `comm` belongs to. The task must outlive it.
   virtual std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) = 0;
 };
+
+/// How many of a rank's workers compute at the same time: as many as its cores have threads for.
+inline int execution_slots(int cores, int threads_per_worker, int hosted_workers) {
+  return std::clamp(cores / threads_per_worker, 1, std::max(1, hosted_workers));
+}
 
 /// Loads data and builds what the experiment says, for `hosted_workers` workers of this process.
 /// Throws InputError for what cannot be loaded or does not fit together.

@@ -56,7 +56,7 @@ TEST_CASE("only one process writes to a folder") {
     CHECK(one_line_with(input_error([&] { const FolderLock second(folder); }),
                         {folder.string(), "another process"}));
   }
-  CHECK_NOTHROW(FolderLock(folder));
+  CHECK_NOTHROW(FolderLock{folder});
 }
 
 TEST_CASE("what a folder holds is known by its settings and its summary") {

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "experiment/rank_facts.h"
+
+namespace localbatch {
+
+enum class Severity {
+  kOk,
+  kNote,     ///< worth knowing
+  kWarning,  ///< a run would be slow or hard to repeat
+  kRefusal,  ///< a run would be wrong, or fail late
+};
+std::string_view severity_name(Severity severity);
+
+/// One thing that was looked at. A run says warnings on standard error and does not start when
+/// something is refused.
+struct Diagnosis {
+  Severity severity = Severity::kOk;
+  std::string text = {};    ///< what was found
+  std::string advice = {};  ///< what to do; empty where nothing is to be done
+
+  std::string line() const;  ///< "text; advice"
+};
+using Diagnoses = std::vector<Diagnosis>;
+
+/// What is going to run.
+struct Plan {
+  int workers = 0;  ///< 0: not known yet; then each rank is taken to host one
+  int threads_per_worker = 1;
+  bool network = true;  ///< false: a problem, whose workers compute on one thread each
+  std::string command = "localbatch run FILE";  ///< without a launcher, for advice
+  std::filesystem::path output = {};            ///< folder of the results
+  std::uint64_t output_bytes = 0;               ///< that a run writes at least; 0: not known
+};
+
+// The checks. Each is a function of facts that are there for every rank, in rank order, and says
+// Severity::kOk where all is well.
+
+/// Does MPI connect what the launcher started, and is that what the batch job asked for?
+Diagnoses check_launch(std::span<const RankFacts> ranks, const Plan& plan);
+
+/// Has every rank its share of the workers?
+Diagnoses check_shares(std::span<const RankFacts> ranks, const Plan& plan);
+
+/// On every host: do threads that compute share cores, do workers wait for cores that they could
+/// have, are cores idle?
+Diagnoses check_cores(std::span<const RankFacts> ranks, const Plan& plan);
+
+/// Do OpenMP's variables contradict the plan?
+Diagnoses check_openmp(std::span<const RankFacts> ranks, const Plan& plan);
+
+/// Are all CPUs alike, so that none waits for a slower one and results can be repeated?
+Diagnoses check_cpus(std::span<const RankFacts> ranks);
+
+/// Do all ranks run the same program with the same libraries?
+Diagnoses check_versions(std::span<const RankFacts> ranks);
+
+/// All of these. Where a launch or the shares are refused, cores are not looked at.
+Diagnoses diagnose(std::span<const RankFacts> ranks, const Plan& plan);
+
+}  // namespace localbatch

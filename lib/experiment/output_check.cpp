@@ -1,0 +1,80 @@
+#include "experiment/output_check.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <system_error>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/machine.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+
+fs::path nearest_that_exists(const fs::path& folder) {
+  std::error_code error;
+  fs::path path = fs::absolute(folder, error);
+  while (!fs::exists(path, error) && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+/// A network file system may create files and not rename them, or fail when they are synced.
+void try_to_write(const fs::path& folder) {
+  if (!fs::is_directory(folder)) fail_system("{}: is no folder", folder.string());
+  const fs::path probe = folder / fmt::format(".localbatch-doctor-{}-{}", host_name(), ::getpid());
+  write_file_atomically(probe, "first\n");
+  write_file_atomically(probe, "second\n");
+  if (::unlink(probe.c_str()) != 0)
+    fail_system("{}: unlink failed: {}", probe.string(), std::strerror(errno));
+}
+
+}  // namespace
+
+OutputFacts look_at_output(const fs::path& folder) {
+  OutputFacts found{.folder = folder, .nearest = nearest_that_exists(folder)};
+  struct statvfs system {};
+  if (::statvfs(found.nearest.c_str(), &system) == 0 && system.f_blocks > 0) {
+    found.free_bytes = std::uint64_t{system.f_bavail} * system.f_frsize;
+    found.has_files_left = system.f_files == 0 || system.f_favail > 0;
+  }
+  try {
+    try_to_write(found.nearest);
+  } catch (const std::exception& error) {
+    found.failure = error.what();
+  }
+  return found;
+}
+
+Diagnoses check_output(const OutputFacts& output, const Plan& plan) {
+  constexpr std::uint64_t kLittle = 64 * kMebibyte;
+  const auto refuse = [](std::string text) {
+    return Diagnoses{{Severity::kRefusal, std::move(text), "--output DIR writes elsewhere"}};
+  };
+  if (!output.failure.empty())
+    return refuse(fmt::format("{}: cannot be made: {}", output.folder.string(), output.failure));
+  if (!output.has_files_left)
+    return refuse(output.nearest.string() + ": the file system has no room for another file");
+  if (!output.free_bytes)
+    return {{.text = fmt::format("files can be written, replaced and removed in {}",
+                                 output.nearest.string())}};
+  const std::string space =
+      fmt::format("{} MiB are free in {}", *output.free_bytes / kMebibyte, output.nearest.string());
+  if (*output.free_bytes < plan.output_bytes)
+    return refuse(fmt::format("{}, but the run writes at least {} MiB", space,
+                              (plan.output_bytes + kMebibyte - 1) / kMebibyte));
+  if (*output.free_bytes < plan.output_bytes + kLittle)
+    return {{Severity::kWarning, "only " + space, "--output DIR writes elsewhere"}};
+  return {{.text = space + ", where files can be written, replaced and removed"}};
+}
+
+}  // namespace localbatch

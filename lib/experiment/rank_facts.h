@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/launch.h"
+#include "comm/process_group.h"
+
+namespace localbatch {
+
+/// What a rank knows about itself before anything has started.
+struct RankFacts {
+  int rank = 0, num_ranks = 1;
+  std::string host = {};
+  std::string cpu = {};              ///< model, "AMD EPYC 9654"
+  std::string instruction_set = {};  ///< as oneDNN names it
+  std::string cpu_flags = {};        ///< those that decide which instructions compute: "avx2 fma"
+  std::vector<int> cores = {};       ///< numbers of those that this process may use, ascending
+  int reachable_cores = 0;           ///< how many it could use if nobody had bound it
+  std::uint64_t memory_bytes = 0, available_bytes = 0;  ///< see HostMemory
+  std::string program = {};                             ///< "localbatch 0.1.0 (82a3597)"
+  std::string onednn = {}, mpi = {};                    ///< versions
+  Environment environment = {};                         ///< variables of launchers and of OpenMP
+};
+
+RankFacts facts_of_this_rank(const ProcessGroup& processes);
+
+// One line of JSON and back. What another version of the program left out has its default.
+std::string to_text(const RankFacts& facts);
+RankFacts rank_facts_from(const std::string& text);
+
+/// The facts of all ranks in rank order, on every rank. Collective.
+std::vector<RankFacts> gather_facts(ProcessGroup& processes);
+
+/// Names of the variables that make OpenMP bind threads to cores, among them the main thread, from
+/// which all workers descend.
+std::vector<std::string> binding_variables(const RankFacts& facts);
+
+/// Numbers in ascending order as people write them: "0-3,8"; of a longer list the beginning.
+std::string number_ranges(std::span<const int> numbers);
+
+}  // namespace localbatch

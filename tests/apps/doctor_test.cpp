@@ -1,0 +1,124 @@
+// 'localbatch doctor' as a person starts it, and what it says before a run.
+
+#include <doctest/doctest.h>
+
+#include "apps/desk.h"
+#include "core/machine.h"
+
+namespace localbatch {
+
+namespace {
+
+/// Lines of the report with this severity.
+std::vector<std::string> lines_with(const std::string& severity, const Finished& finished) {
+  std::vector<std::string> found;
+  for (const std::string& line : lines_of(finished.out))
+    if (line.starts_with(severity + " ")) found.push_back(line);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("doctor alone: what is here, nothing refused, nothing written") {
+  const Desk desk;
+  for (const char* const arguments : {"doctor", "doctor tiny.yaml --set workers=3"}) {
+    CAPTURE(arguments);
+    const Finished finished = desk.run(arguments);
+    CHECK(finished.status == 0);
+    CHECK(finished.errors.empty());
+    CHECK_FALSE(has_control_characters(finished.out));
+    for (const std::string& part :
+         {host_name(), cpu_model(), std::string("oneDNN"), std::string("MiB are free"),
+          std::string("one rank, started without"), std::string("a run would start")})
+      CHECK_MESSAGE(contains(finished.out, part), finished.out);
+    CHECK(lines_with("refusal", finished).empty());
+    CHECK_FALSE(fs::exists(desk.path("results")));
+  }
+  CHECK(contains(desk.run("doctor tiny.yaml --set workers=3").out, "3 workers of 1 thread"));
+}
+
+TEST_CASE("doctor in a Slurm job of several tasks that was started without srun: a warning") {
+  const Desk desk;
+  const Finished finished =
+      desk.run("doctor tiny.yaml", "env SLURM_JOB_ID=7 SLURM_NTASKS=4 SLURM_PROCID=0");
+  CHECK(finished.status == 0);
+  CHECK(contains(finished.out, "the Slurm job has 4 tasks"));
+  CHECK(contains(finished.out, "'srun --mpi=pmix -n 2 localbatch run tiny.yaml'"));
+  const Finished run = desk.run("run tiny.yaml", "env SLURM_JOB_ID=7 SLURM_NTASKS=4");
+  CHECK(run.status == 0);
+  CHECK(std::ranges::any_of(run.errors, [](const std::string& line) {
+    return line.starts_with("localbatch: warning: the Slurm job has 4 tasks");
+  }));
+}
+
+TEST_CASE("doctor for tasks of srun that MPI does not connect: one of them refuses") {
+  const Desk desk;
+  const std::string srun = "env SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID=";
+  const Finished first = desk.run("doctor tiny.yaml --set workers=4", srun + "0");
+  CHECK(first.status == 2);
+  CHECK(lines_with("refusal", first).size() == 1);
+  CHECK(contains(first.out, "'srun --mpi=pmix -n 4 localbatch run tiny.yaml --set workers=4'"));
+  CHECK(contains(first.out, "a run would be refused"));
+  const Finished other = desk.run("doctor tiny.yaml", srun + "2");
+  CHECK(other.status == 0);
+  CHECK(other.out.empty());
+  CHECK(other.errors.empty());
+
+  const Finished run = desk.run("run tiny.yaml", srun + "0");
+  CHECK(run.status == 2);
+  REQUIRE(run.errors.size() == 1);
+  CHECK(contains(run.errors.front(), "srun started 4 tasks, but MPI does not connect them"));
+  CHECK_FALSE(fs::exists(desk.path("results")));
+}
+
+TEST_CASE("mpirun: one of two ranks speaks for both") {
+  const Desk desk;
+  const Finished finished = desk.run("doctor tiny.yaml", LOCALBATCH_MPIRUN " 2");
+  CHECK(finished.status == 0);
+  CHECK(contains(finished.out, "MPI connects 2 ranks"));
+  CHECK(contains(finished.out, "1 worker on each of 2 ranks"));
+  CHECK_FALSE(has_control_characters(finished.out));
+  const std::vector<std::string> lines = lines_of(finished.out);
+  CHECK(std::ranges::count(lines, "a run would start") == 1);
+  CHECK(std::ranges::count_if(lines, [](const std::string& line) {
+          return line.starts_with(host_name() + " ") && contains(line, " 0-1 ");
+        }) == 1);
+}
+
+TEST_CASE("mpirun: more ranks than workers are refused with status 2") {
+  const Desk desk;
+  const Finished finished = desk.run("doctor tiny.yaml", LOCALBATCH_MPIRUN " 3");
+  CHECK(finished.status == 2);
+  const std::vector<std::string> refusals = lines_with("refusal", finished);
+  REQUIRE(refusals.size() == 1);
+  CHECK(contains(refusals.front(), "3 ranks were started for 2 workers"));
+}
+
+TEST_CASE("mpirun: ranks on one core are warned, by doctor and by a run that goes on") {
+  if (available_cores() == 1) return;  // there is no other core to use
+  const Desk desk;
+  const std::string one_core = "taskset -c $(taskset -cp $$ | sed 's/.*: *//; s/[-,].*//') ";
+  const std::string warning = "ranks 0-1 on " + host_name() + " may use core ";
+  const Finished finished = desk.run("doctor tiny.yaml", one_core + LOCALBATCH_MPIRUN " 2");
+  CHECK(finished.status == 0);
+  CHECK(contains(finished.out, "warning  " + warning));
+  const Finished run = desk.run("run tiny.yaml", one_core + LOCALBATCH_MPIRUN " 2");
+  CHECK(run.status == 0);
+  CHECK(std::ranges::count_if(run.errors, [&](const std::string& line) {
+          return line.starts_with("localbatch: warning: " + warning);
+        }) == 1);
+}
+
+TEST_CASE("doctor refuses mistakes as run does, and a folder that takes no files") {
+  const Desk desk;
+  check_refused(desk, "doctor none.yaml", {"none.yaml"});
+  check_refused(desk, "doctor tiny.yaml --set workrs=2", {"did you mean 'workers'?"});
+  check_refused(desk, "doctor --set workers=2", {"--set: found without an experiment file"});
+  check_refused(desk, "doctor --froce", {"froce"});
+  const Finished finished = desk.run("doctor tiny.yaml --output /proc");
+  CHECK(finished.status == 2);
+  REQUIRE(lines_with("refusal", finished).size() == 1);
+  CHECK(contains(finished.out, "/proc/tiny/run-"));
+}
+
+}  // namespace localbatch

@@ -1,0 +1,82 @@
+#include "core/machine.h"
+
+#include <doctest/doctest.h>
+#include <sched.h>
+
+#include <algorithm>
+
+#include "core/host_memory.h"
+#include "data/fixtures.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void write_text(const fs::path& path, const std::string& text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path) << text;
+}
+
+/// A machine of 16 GiB, 10 of them free.
+void write_meminfo(const fs::path& root) {
+  write_text(root / "proc/meminfo",
+             "MemTotal:       16777216 kB\nMemFree:          123456 kB\n"
+             "MemAvailable:   10485760 kB\n");
+}
+
+constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+
+}  // namespace
+
+TEST_CASE("a binding takes cores away that stay reachable, and leaves the thread bound") {
+  const std::vector<int> before = allowed_cores();
+  REQUIRE_FALSE(before.empty());
+  CHECK(static_cast<int>(before.size()) == available_cores());
+  CHECK(std::ranges::is_sorted(before));
+  cpu_set_t all, one;
+  REQUIRE(::sched_getaffinity(0, sizeof all, &all) == 0);
+  CPU_ZERO(&one);
+  CPU_SET(before.back(), &one);
+  REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+  CHECK(allowed_cores() == std::vector{before.back()});
+  CHECK(std::ranges::includes(reachable_cores(), before));
+  CHECK(allowed_cores() == std::vector{before.back()});
+  CHECK(::sched_setaffinity(0, sizeof all, &all) == 0);
+}
+
+TEST_CASE("memory is what the machine has, and what it could give") {
+  const ScratchFolder root;
+  CHECK(host_memory(root.path()).limit == 0);
+  write_meminfo(root.path());
+  CHECK(host_memory(root.path()).limit == 16 * kGibibyte);
+  CHECK(host_memory(root.path()).available == 10 * kGibibyte);
+  CHECK(host_memory().available > 0);
+  CHECK(host_memory().available <= host_memory().limit);
+}
+
+TEST_CASE("the tightest limit of the control groups around a process counts") {
+  const ScratchFolder root;
+  write_meminfo(root.path());
+  write_text(root.path() / "proc/self/cgroup", "0::/job/step\n");
+  const fs::path groups = root.path() / "sys/fs/cgroup";
+  write_text(groups / "job/step/memory.max", "max\n");
+  CHECK(host_memory(root.path()).limit == 16 * kGibibyte);
+  write_text(groups / "job/memory.max", "4294967296\n");
+  CHECK(host_memory(root.path()).limit == 4 * kGibibyte);
+  CHECK(host_memory(root.path()).available == 4 * kGibibyte);
+}
+
+TEST_CASE("version 1 of control groups has a folder for memory, which a container may not show") {
+  const ScratchFolder root;
+  write_meminfo(root.path());
+  write_text(root.path() / "proc/self/cgroup", "5:devices:/x\n4:memory:/docker/1f2e\n0::/\nodd\n");
+  const fs::path groups = root.path() / "sys/fs/cgroup/memory";
+  write_text(groups / "memory.limit_in_bytes", "9223372036854771712\n");
+  CHECK(host_memory(root.path()).limit == 16 * kGibibyte);
+  write_text(groups / "memory.limit_in_bytes", "2147483648\n");
+  CHECK(host_memory(root.path()).limit == 2 * kGibibyte);
+}
+
+}  // namespace localbatch
