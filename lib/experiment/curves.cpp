@@ -54,7 +54,7 @@ std::string seconds(double value) { return fmt::format("{:.6f}", value); }
 
 using Row = const RoundRow&;
 
-constexpr std::array<CsvColumn<RoundRow>, 27> kRoundColumns{{
+constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
     {"round", "", "k, counted from 1", [](Row r) { return cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
      [](Row r) { return cell(r.record.samples); }},
@@ -118,6 +118,10 @@ constexpr std::array<CsvColumn<RoundRow>, 27> kRoundColumns{{
      [](Row r) { return before_averages(r, &GradientStatistics::variance); }},
     {"measured_squared_norm", "", "squared norm of this round alone",
      [](Row r) { return before_averages(r, &GradientStatistics::squared_norm); }},
+    {"payload_residual", "",
+     "where parameters travel rounded: mean squared norm of what that took away from a worker's "
+     "move, which goes with its next one; to be compared with drift",
+     [](Row r) { return cell(r.record.residual); }},
 }};
 
 using Eval = const EvaluationRow&;

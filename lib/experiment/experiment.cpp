@@ -221,6 +221,17 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   method.velocity_at_sync = read.inner_optimizer.at_sync;
   read_statistics(options, read);
   if (!read.problem.make) read.batch_norm_at_sync = read_batch_norm_at_sync(options);
+  Options communication = options.part("communication", "what travels at a synchronization");
+  method.payload =
+      communication.choice(
+          "parameters",
+          {.fallback = "f32",
+           .choices = {"f32", "bf16"},
+           .meaning = "the workers' parameters as they are, or their moves since the last "
+                      "synchronization in half as many bytes, what rounding takes away being sent "
+                      "along with the next one"}) == "bf16"
+          ? Payload::kBfloat16
+          : Payload::kFloat32;
   Options evaluation = options.part("evaluation", "of the averaged model on the whole test set");
   read.evaluate_every_samples = evaluation.integer(
       "every_samples",

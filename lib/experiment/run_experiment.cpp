@@ -167,6 +167,8 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
     const auto outer = experiment.make_outer_optimizer(worker->parameters().size());
     RunRecorder recorder(experiment, folder, *worker, comm, run.task->epoch_samples(), events);
     Progress progress{.local_batch_size = experiment.method.initial_local_batch_size};
+    if (experiment.method.payload != Payload::kFloat32)
+      progress.residual.resize(worker->parameters().size());
     RunState state(request.checkpoints, folder, facts, progress, *outer, *worker, recorder, comm);
     state.restore(claim.checkpoint);
     const auto observe = [&](const RoundRecord& round) {

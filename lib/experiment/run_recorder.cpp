@@ -58,11 +58,12 @@ std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool t
   std::size_t arrays = 1;
   if (tested && method.statistics.chunks == Chunks::kWorkers)
     arrays += method.controller->needs().coordinates ? 2 : 1;
-  std::size_t values = worker.parameters().size() * arrays;
+  const std::size_t parameters = worker.parameters().size();
+  std::size_t bytes = parameters * (size_of(method.payload) + (arrays - 1) * sizeof(float));
   std::vector<Averaged> state;
   worker.add_averaged_state(state);
-  for (const Averaged& array : state) values += array.mine.size();
-  return static_cast<std::int64_t>(values * sizeof(float));
+  for (const Averaged& array : state) bytes += array.mine.size() * sizeof(float);
+  return static_cast<std::int64_t>(bytes);
 }
 
 }  // namespace

@@ -28,6 +28,11 @@ void RunState::visit_common(StateVisitor& visitor) {
   recorder_.visit_state(visitor);
 }
 
+void RunState::visit_own(StateVisitor& visitor) {
+  visit_own_state(visitor, progress_);
+  worker_.visit_state(visitor);
+}
+
 void RunState::restore(const std::optional<Checkpoint>& checkpoint) {
   const Communicator::Bytes bytes = comm_.deal([&](int worker) {
     Communicator::Bytes of_worker;
@@ -41,7 +46,7 @@ void RunState::restore(const std::optional<Checkpoint>& checkpoint) {
   try {
     StateReader reader(bytes);
     visit_common(reader);
-    worker_.visit_state(reader);
+    visit_own(reader);
     reader.finish();
   } catch (const InputError& error) {
     // Its bytes are as they were written, so it is one of another program.
@@ -61,7 +66,7 @@ bool RunState::is_due() const {
 
 void RunState::save() {
   StateWriter own_writer;
-  worker_.visit_state(own_writer);
+  visit_own(own_writer);
   const std::vector<std::byte> own = own_writer.take();
   std::optional<CheckpointWriter> writer;
   if (comm_.worker() == 0) {

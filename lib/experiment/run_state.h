@@ -30,6 +30,7 @@ class RunState {
 
  private:
   void visit_common(StateVisitor& visitor);
+  void visit_own(StateVisitor& visitor);
 
   CheckpointSchedule schedule_;
   std::filesystem::path folder_;

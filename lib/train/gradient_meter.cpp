@@ -64,8 +64,7 @@ void GradientMeter::add_averaged(const Worker& worker, std::vector<Averaged>& av
   const bool first = measurement_.statistics.at_first_step && local_steps_ > 1;
   gradient_ = first ? std::span<const float>(first_gradient_) : worker.gradient();
   mean_gradient_.resize(gradient_.size());
-  averaged.push_back(
-      {.mine = gradient_, .mean = mean_gradient_, .traffic = Traffic::kGradients});
+  averaged.push_back({.mine = gradient_, .mean = mean_gradient_, .traffic = Traffic::kGradients});
 }
 
 GroupSums GradientMeter::own_sums(std::span<const float> x, std::span<const float> mean,
@@ -139,7 +138,8 @@ CoordinateRatios GradientMeter::coordinate_ratios() const {
   constexpr float kLargest = std::numeric_limits<float>::max();
   for (std::size_t i = 0; i < squares.size(); ++i) {
     if (squares[i] == 0) continue;
-    const double ratio = factor * double{squares[i]} / (double{mean_gradient_[i]} * double{mean_gradient_[i]});
+    const double ratio =
+        factor * double{squares[i]} / (double{mean_gradient_[i]} * double{mean_gradient_[i]});
     squares[i] = ratio < kLargest ? static_cast<float>(ratio) : kLargest;  // NaN too
   }
   CoordinateRatios ratios{};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/vector_math.h"
+#include "train/parameter_average.h"
 #include "train/round_numbers.h"
 #include "train/round_statistics.h"
 
@@ -40,6 +41,8 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
   const int M = comm.num_workers();
   const std::span<float> x = worker.parameters();
   std::vector<float> x_global(x.begin(), x.end()), mean(x.size());
+  if (method.payload != Payload::kFloat32) progress.residual.resize(x.size());
+  ParameterAverage parameters(method.payload, progress.residual);
   GradientMeter meter(measurement(method), comm);
 
   while (progress.samples < method.max_samples) {
@@ -66,13 +69,15 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
       meter.after_step(worker);
     }
 
-    std::vector<Averaged> averaged{{.mine = x, .mean = mean, .traffic = Traffic::kParameters}};
+    std::vector<Averaged> averaged{parameters.begin(x, x_global, mean)};
     worker.add_averaged_state(averaged);
     meter.add_averaged(worker, averaged);
     comm.exchange({.averaged = averaged});
+    parameters.finish(x_global, mean);
 
     const RoundNumbers mine{.loss = loss,
                             .drift = squared_distance(x, mean),
+                            .residual = parameters.squared_residual(),
                             .gradients = meter.own_sums(x, mean, x_global),
                             .interruption = interruption()};
     outer_optimizer.step(x_global, mean, lr(H - 1));
@@ -81,6 +86,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     const RoundNumbers all = combine(mine, worker, comm);
     round.loss = all.loss;
     round.drift = all.drift;
+    if (method.payload != Payload::kFloat32) round.residual = all.residual;
     round.is_to_be_saved = all.interruption.save;
 
     read_meter(method, meter, all.gradients, progress, round);

@@ -31,6 +31,7 @@ struct LocalSgd {
   StatisticsNeeds observer_needs = {};  ///< of those who look at statistics beside the controller
   std::optional<LinearSteps> inner_steps = {};  ///< if the inner optimizer's are linear
   StatePolicy velocity_at_sync = StatePolicy::kKeep;
+  Payload payload = Payload::kFloat32;  ///< what parameters travel as
 };
 
 /// What happened in one round; the same on every worker.
@@ -42,6 +43,8 @@ struct RoundRecord {
   double learning_rate = 0;  ///< of the first local step
   double loss = 0;           ///< mean over workers and local steps
   double drift = 0;          ///< mean squared distance of the workers from their average
+  /// Where parameters travel rounded: mean squared norm of what this took away.
+  std::optional<double> residual = {};
   /// What a test or the learning rate looked at, and the same before moving averages.
   std::optional<GradientStatistics> statistics = {}, measured = {};
   std::optional<GradientStatistics> observed = {};  ///< also when only others look

@@ -5,7 +5,7 @@ namespace localbatch {
 void visit_state(StateVisitor& visitor, Progress& progress) {
   // These do not compile when a field is added, so that nobody forgets it here.
   auto& [round, samples, local_batch_size, first_loss, last_loss, averages, carry, variance,
-         squared_norm] = progress;
+         squared_norm, residual] = progress;
   auto& [sums, weight] = averages;
   auto& [gain, noise] = carry;
   visitor.visit("round", round);
@@ -19,6 +19,10 @@ void visit_state(StateVisitor& visitor, Progress& progress) {
   visitor.visit("carry.noise", noise);
   visitor.visit("variance", variance);
   visitor.visit("squared_norm", squared_norm);
+}
+
+void visit_own_state(StateVisitor& visitor, Progress& progress) {
+  visitor.visit("residual", std::span(progress.residual));
 }
 
 }  // namespace localbatch

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "batching/moving_average.h"
 #include "core/state.h"
@@ -20,8 +21,13 @@ struct Progress {
   /// Of the latest statistics, 0 before the first: variance of a sample's gradient and unbiased
   /// squared norm.
   double variance = 0, squared_norm = 0;
+  /// This worker's own, where parameters travel rounded: see ParameterAverage.
+  std::vector<float> residual = {};
 };
 
+/// What is the same on all workers.
 void visit_state(StateVisitor& visitor, Progress& progress);
+/// What is this worker's own.
+void visit_own_state(StateVisitor& visitor, Progress& progress);
 
 }  // namespace localbatch

@@ -47,7 +47,8 @@ double hash_of(std::span<const float> values) {
 RoundNumbers combine(const RoundNumbers& mine, Worker& worker, Communicator& comm) {
   const double hash = hash_of(worker.parameters());
   const auto [save, stop] = mine.interruption;
-  std::vector<double> numbers{mine.loss, mine.drift, hash, save || stop ? 1.0 : 0, stop ? 1.0 : 0};
+  std::vector<double> numbers{
+      mine.loss, mine.drift, hash, mine.residual, save || stop ? 1.0 : 0, stop ? 1.0 : 0};
   const std::size_t first_of_gradients = numbers.size();
   for (const auto field : kGroupSumFields) numbers.push_back(mine.gradients.*field);
   const std::size_t count = numbers.size();
@@ -64,8 +65,9 @@ RoundNumbers combine(const RoundNumbers& mine, Worker& worker, Communicator& com
   if (!alike) fail_different(worker, comm);
   RoundNumbers combined{.loss = numbers[0] / comm.num_workers(),
                         .drift = numbers[1] / comm.num_workers(),
+                        .residual = numbers[3] / comm.num_workers(),
                         .gradients = {},
-                        .interruption = {.save = numbers[3] > 0, .stop = numbers[4] > 0}};
+                        .interruption = {.save = numbers[4] > 0, .stop = numbers[5] > 0}};
   for (std::size_t i = 0; i < kGroupSumFields.size(); ++i)
     combined.gradients.*kGroupSumFields[i] = numbers[first_of_gradients + i];
   return combined;

@@ -13,6 +13,7 @@ namespace localbatch {
 struct RoundNumbers {
   double loss = 0;           ///< mean over local steps, and over workers
   double drift = 0;          ///< squared distance from the average, mean over workers
+  double residual = 0;       ///< squared norm of what rounding took away, mean over workers
   GroupSums gradients = {};  ///< added up over workers
   Interruption interruption = {};
 };

@@ -32,8 +32,8 @@ class Worker {
   /// the same as without, but until the next local step gradient() is the mean of these.
   virtual SampleGradients sample_gradients(const SampleRequest& request) = 0;
 
-  /// Adds the arrays of the worker's other state (momentum, batch-norm statistics) that are averaged
-  /// together with the parameters.
+  /// Adds the arrays of the worker's other state (momentum, batch-norm statistics) that are
+  /// averaged together with the parameters.
   virtual void add_averaged_state(std::vector<Averaged>& averaged) = 0;
 
   /// Does what else the experiment says is to be done when parameters have been averaged.

@@ -88,7 +88,7 @@ TEST_CASE("the columns of a run are fixed") {
         "drift,chunks,variance,squared_norm,inner_product_variance,orthogonal_variance,"
         "test_statistic,test_threshold,orthogonality_statistic,orthogonality_threshold,passing_eta,"
         "passing_theta,passing_nu,wanted_local_batch_size,next_local_batch_size,reason,"
-        "method_bytes,measured_variance,measured_squared_norm");
+        "method_bytes,measured_variance,measured_squared_norm,payload_residual");
   CHECK(header(evaluation_columns()) ==
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
         "local_batch_size,sync_interval,suboptimality,squared_distance,squared_gradient_norm,"
@@ -172,7 +172,8 @@ TEST_CASE("what was not measured is an empty cell and never 0") {
                                        "passing_nu",
                                        "wanted_local_batch_size",
                                        "measured_variance",
-                                       "measured_squared_norm"};
+                                       "measured_squared_norm",
+                                       "payload_residual"};
   for (const auto& cell : cells(round_columns(), row)) {
     CAPTURE(cell.first);
     CHECK(cell.second.empty() == empty.contains(cell.first));
