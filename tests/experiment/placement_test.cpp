@@ -57,15 +57,20 @@ TEST_CASE("a run's own record of its settings gives the same run") {
   CHECK(text_of(once.folder / "experiment.yaml") == text_of(again.folder / "experiment.yaml"));
 }
 
-TEST_CASE("results do not depend on the number of ranks") {
+TEST_CASE("results do not depend on the number of ranks, nor on what parameters travel as") {
   const ScratchFolder scratch;
-  const RunResult alone = run_alone(request(scratch, tiny_experiment(), "alone"));
-  for (const int num_ranks : {1, 2, 3}) {
-    CAPTURE(num_ranks);
-    const fs::path folder = run_on_ranks(
-        num_ranks, request(scratch, tiny_experiment(), "ranks" + std::to_string(num_ranks)));
-    check_same_results(alone.folder, folder);
-    CHECK(text_of(alone.folder / "experiment.yaml") == text_of(folder / "experiment.yaml"));
+  for (const std::string payload : {"f32", "bf16"}) {
+    const std::vector<std::string> settings{"communication.parameters=" + payload};
+    const RunResult alone =
+        run_alone(request(scratch, tiny_experiment(), "one" + payload, settings));
+    for (const int num_ranks : {1, 2, 3}) {
+      CAPTURE(num_ranks);
+      const fs::path folder = run_on_ranks(
+          num_ranks,
+          request(scratch, tiny_experiment(), payload + std::to_string(num_ranks), settings));
+      check_same_results(alone.folder, folder);
+      CHECK(text_of(alone.folder / "experiment.yaml") == text_of(folder / "experiment.yaml"));
+    }
   }
 }
 
