@@ -37,7 +37,9 @@ double parse_duration(const std::string& text) {
     int value = 0;
     const auto [end, error] = std::from_chars(part.begin(), part.end(), value);
     if (error != std::errc() || end != part.end() || value < 0 || ++parts > 3)
-      fail_input("found '{}', expected seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS", text);
+      fail_input(
+          "--time-limit: found '{}', expected seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS",
+          text);
     seconds = seconds * 60 + value;
     if (part.size() == rest.size()) return seconds;
     rest.remove_prefix(part.size() + 1);
@@ -47,9 +49,7 @@ double parse_duration(const std::string& text) {
 TimeLimit::TimeLimit(std::optional<double> seconds) {
   const std::optional<double> of_job = slurm_time_left();
   if (of_job) seconds = std::min(*of_job, seconds.value_or(*of_job));
-  if (seconds)
-    end_ = Clock::now() +
-           std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*seconds));
+  if (seconds) end_ = Time(Clock::now()) + std::chrono::duration<double>(*seconds);
 }
 
 bool TimeLimit::is_near() {

@@ -6,7 +6,7 @@
 
 namespace localbatch {
 
-/// "90" (seconds), "30:00" or "2:30:00". Throws an InputError.
+/// What --time-limit says: "90" (seconds), "30:00" or "2:30:00". Throws an InputError.
 double parse_duration(const std::string& text);
 
 /// Tells when there is no time left for another round.
@@ -22,8 +22,10 @@ class TimeLimit {
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// In double, as Clock's own numbers end after three centuries and what a person writes does not.
+  using Time = std::chrono::time_point<Clock, std::chrono::duration<double>>;
 
-  std::optional<Clock::time_point> end_;
+  std::optional<Time> end_;
   std::optional<Clock::time_point> last_asked_;
   Clock::duration longest_round_{};
 };

@@ -18,6 +18,13 @@ void append(std::vector<std::byte>& to, std::span<const T> values) {
 
 }  // namespace
 
+void StateVisitor::visit(std::string_view name, bool& value) {
+  std::uint8_t byte = value ? 1 : 0;
+  visit(name, byte);
+  if (byte > 1) fail_input("found {} as {}, expected 0 or 1", byte, name);
+  value = byte == 1;
+}
+
 /// A record: size of the name, size of the data, name, data.
 void StateWriter::visit_bytes(std::string_view name, std::span<std::byte> bytes) {
   const std::uint64_t sizes[] = {name.size(), bytes.size()};

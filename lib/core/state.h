@@ -29,6 +29,9 @@ class StateVisitor {
   requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void visit(std::string_view name, T& value) { visit(name, std::span<T>(&value, 1)); }
 
+  /// As one byte; an InputError when it is read and neither 0 nor 1.
+  void visit(std::string_view name, bool& value);
+
  private:
   virtual void visit_bytes(std::string_view name, std::span<std::byte> bytes) = 0;
 };

@@ -2,18 +2,17 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <fstream>
 #include <thread>
 
 #include "core/error.h"
+#include "core/file_fixtures.h"
 
 namespace {
 
@@ -38,71 +37,6 @@ extern "C" int fsync(int descriptor) {
 
 using namespace localbatch;
 namespace fs = std::filesystem;
-
-namespace {
-
-/// A fresh directory that goes away with its test.
-class Directory {
- public:
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "localbatch-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-
-  fs::path operator/(const char* name) const { return path_ / name; }
-  std::size_t count() const {
-    return static_cast<std::size_t>(
-        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
-
- private:
-  fs::path path_;
-};
-
-std::string text_of(const fs::path& path) {
-  const std::vector<unsigned char> bytes = read_file(path);
-  return {bytes.begin(), bytes.end()};
-}
-
-/// What `write` throws, which must be a SystemError.
-template <class Write>
-std::string system_error_of(const Write& write) {
-  try {
-    write();
-  } catch (const SystemError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-/// Files of this process end at `bytes`, as on a disk that is full.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limited{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limited);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
-
-}  // namespace
 
 TEST_CASE("what is written is read back, zero bytes and emptiness included") {
   const Directory directory;

@@ -1,0 +1,67 @@
+#include "core/mapped_file.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "core/file_fixtures.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+}  // namespace
+
+TEST_CASE("a mapped file is its bytes") {
+  const Directory directory;
+  const std::string text = std::string("a\0b\n\xff", 5) + std::string(10000, 'x');
+  std::ofstream(directory / "file") << text;
+  CHECK(text_of(MappedFile(directory / "file")) == text);
+  std::ofstream(directory / "empty") << "";
+  CHECK(MappedFile(directory / "empty").bytes().empty());
+}
+
+TEST_CASE("bytes stay where they are when their file moves to another owner") {
+  const Directory directory;
+  std::ofstream(directory / "file") << "one";
+  std::ofstream(directory / "other") << "other";
+  std::optional<MappedFile> first(directory / "file");
+  const std::byte* const place = first->bytes().data();
+  MappedFile second = std::move(*first);
+  first.reset();
+  CHECK(second.bytes().data() == place);
+  CHECK(text_of(second) == "one");
+  second = MappedFile(directory / "other");
+  CHECK(text_of(second) == "other");
+  fs::remove(directory / "other");
+  CHECK(text_of(second) == "other");
+}
+
+TEST_CASE("what cannot be mapped is refused in one line with its path") {
+  const Directory directory;
+  const auto refused = [](const fs::path& path) {
+    try {
+      const MappedFile file(path);
+    } catch (const InputError& error) {
+      const std::string line = error.what();
+      return line.starts_with(path.string() + ": cannot be read") &&
+             line.find('\n') == std::string::npos;
+    }
+    return false;
+  };
+  CHECK(refused(directory / "none"));
+  CHECK(refused(directory / "."));
+  CHECK(refused("/dev/null"));
+}
+
+}  // namespace localbatch

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "experiment/fixtures.h"
+
+namespace localbatch {
+
+/// All methods that can be named in an experiment file, as "part name".
+inline std::set<std::string> registered_methods() {
+  std::set<std::string> methods;
+  const auto add = [&methods](const std::string& part, const std::vector<std::string>& names) {
+    for (const std::string& name : names) methods.insert(part + " " + name);
+  };
+  add("problem", part_names(problem_table()));
+  add("inner_optimizer", part_names(inner_optimizer_table()));
+  add("outer_optimizer", part_names(outer_optimizer_table()));
+  add("learning_rate", part_names(learning_rate_table()));
+  add("learning_rate_coupling", part_names(learning_rate_coupling_table()));
+  add("sync_interval", part_names(sync_interval_table()));
+  add("partition", part_names(partition_table()));
+  add("chunks", {"workers", "micro_batches", "samples", "delta"});
+  add("batch_size_controller", part_names(batch_size_controller_table()));
+  return methods;
+}
+
+/// Those that an experiment uses, in the same form.
+inline std::set<std::string> methods_of(const Experiment& experiment) {
+  std::set<std::string> methods;
+  for (const Declaration& part : experiment.resolved)
+    for (const Declaration& key : part.parts)
+      if (key.key == "name" || key.key == "partition" || key.key == "chunks")
+        methods.insert((key.key == "name" ? part.key : key.key) + " " + key.value);
+  return methods;
+}
+
+/// What makes a network of an experiment small, because this is not about learning.
+inline std::vector<std::string> small_network_settings(int max_samples) {
+  return {"model={name: mlp, hidden_layers: 1, hidden_features: 8}",
+          "max_samples=" + std::to_string(max_samples), "dataset.train_samples=500",
+          "dataset.test_samples=50"};
+}
+
+}  // namespace localbatch
