@@ -7,6 +7,8 @@ ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 CIFAR10 ?= ../shared/data/cifar-10-batches-bin
 SECONDS ?= 20
+KILLS ?= 200
+SEED ?= 1
 
 # Open MPI refuses root, and more ranks than cores, unless it is told that both are meant.
 export OMPI_ALLOW_RUN_AS_ROOT = 1
@@ -16,7 +18,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test test-slurm run bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo test test-slurm test-kill run bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -32,6 +34,9 @@ test: packages  ## build and run all tests
 
 test-slurm: release  ## the templates for Slurm on a private Slurm of this machine (3 minutes)
 	tests/slurm/slurm_test.sh build/release/apps/localbatch
+
+test-kill: release  ## kill runs at random moments and let them go on (KILLS=200 SEED=1, 10 minutes)
+	python3 tests/kill/kill_test.py build/release/apps/localbatch --kills $(KILLS) --seed $(SEED)
 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)

@@ -102,7 +102,8 @@ int run(RunOptions options) {
   RunEvents events = printer.events();
   const auto fail = [&](const std::exception& error) {
     fmt::print(stderr, "localbatch: rank {}: {}\n", processes->rank(), error.what());
-    abort_mpi_job(kSystemFailure);
+    const bool is_mistake = dynamic_cast<const InputError*>(&error) != nullptr;
+    abort_mpi_job(is_mistake ? kInputFailure : kSystemFailure);
   };
   if (processes->num_ranks() > 1)
     events.on_failure = [&](const std::exception_ptr& failure) {

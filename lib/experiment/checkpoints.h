@@ -51,7 +51,7 @@ class CheckpointWriter {
   std::size_t sections_ = 0;
 };
 
-/// When a run has finished.
+/// When a run has finished, or is to begin anew. The newest goes last.
 void remove_checkpoints(const std::filesystem::path& folder);
 
 }  // namespace localbatch

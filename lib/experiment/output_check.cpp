@@ -31,7 +31,9 @@ fs::path nearest_that_exists(const fs::path& folder) {
 /// A network file system may create files and not rename them, or fail when they are synced.
 void try_to_write(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail_system("{}: is no folder", folder.string());
-  const fs::path probe = folder / fmt::format(".localbatch-doctor-{}-{}", host_name(), ::getpid());
+  // Named like a file that was not finished, so that the next run removes it if nobody else does.
+  const fs::path probe =
+      folder / fmt::format(".localbatch-doctor-{}-{}.new", host_name(), ::getpid());
   write_file_atomically(probe, "first\n");
   write_file_atomically(probe, "second\n");
   if (::unlink(probe.c_str()) != 0)

@@ -101,16 +101,22 @@ Claim claim_folder(const RunRequest& request, const Experiment& experiment,
   const FolderState state = request.force ? FolderState::kEmpty : state_of_folder(folder, resolved);
   Claim claim;
   claim.has_finished = state == FolderState::kFinished && request.resume;
-  if (claim.has_finished) return claim;
+  if (claim.has_finished) {
+    remove_checkpoints(folder);  // the run may have been killed before it did that itself
+    return claim;
+  }
   if (state == FolderState::kFinished)
     fail_input("{}: holds results already; --force replaces them, --output writes elsewhere",
                folder.string());
   if (state == FolderState::kEmpty && !request.resumed_folder.empty())
     fail_input("{}: holds no unfinished run", folder.string());
   claim.lock = std::make_unique<FolderLock>(folder);
+  if (!request.force && state_of_folder(folder, resolved) != state)
+    fail_input("{}: another process has just written there", folder.string());
   if (state == FolderState::kUnfinished)
     claim.checkpoint = newest_checkpoint(folder, experiment.workers);
   if (!claim.checkpoint) {
+    remove_checkpoints(folder);  // first: without the curves they are of no use
     empty_folder(folder);
     return claim;
   }

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstdint>
@@ -38,6 +39,14 @@ std::string readable(const std::string& setting) {
 
 constexpr std::string_view kLock = "lock";
 constexpr std::string_view kUnfinished = ".new";
+constexpr std::string_view kSettings = "experiment.yaml";
+constexpr std::string_view kSummary = "summary.json";
+
+/// Results that are no longer whole must not count; what makes a folder a run's goes last.
+int place_in_removal(const fs::path& path) {
+  if (path.filename() == kSummary) return 0;
+  return path.filename() == kSettings ? 2 : 1;
+}
 
 /// Every scalar of a resolved file with its place: "batch_size.max", "64".
 void flatten(const Node& node, const std::string& place,
@@ -83,7 +92,7 @@ FolderState state_of_folder(const fs::path& folder, const std::string& resolved)
   if (!fs::exists(folder, error)) return FolderState::kEmpty;
   if (!fs::is_directory(folder, error))
     fail_input("{}: cannot be made: a file has this name", folder.string());
-  const fs::path settings = folder / "experiment.yaml";
+  const fs::path settings = folder / kSettings;
   if (!fs::exists(settings, error)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
       if (entry.path().filename() != kLock && !entry.path().string().ends_with(kUnfinished))
@@ -99,8 +108,7 @@ FolderState state_of_folder(const fs::path& folder, const std::string& resolved)
         "{}: belongs to a run with other settings: {}; --force replaces it, --output writes "
         "elsewhere",
         folder.string(), first_difference(text, resolved));
-  return fs::exists(folder / "summary.json", error) ? FolderState::kFinished
-                                                    : FolderState::kUnfinished;
+  return fs::exists(folder / kSummary, error) ? FolderState::kFinished : FolderState::kUnfinished;
 }
 
 FolderLock::FolderLock(const fs::path& folder) {
@@ -128,10 +136,13 @@ void remove_unfinished_files(const fs::path& folder) {
 
 void empty_folder(const fs::path& folder) {
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().filename() == kLock) continue;
-    fs::remove_all(entry.path(), error);
+  std::vector<fs::path> paths;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.path().filename() != kLock) paths.push_back(entry.path());
+  std::ranges::sort(paths, {}, place_in_removal);
+  for (const fs::path& path : paths) {
     if (error) break;
+    fs::remove_all(path, error);
   }
   if (error) fail_input("{}: cannot be replaced: {}", folder.string(), error.message());
 }

@@ -42,7 +42,9 @@ class FolderLock {
 /// Removes files that were not finished, whose names end with ".new".
 void remove_unfinished_files(const std::filesystem::path& folder);
 
-/// Removes what a folder holds. Throws an InputError when that does not work.
+/// Removes what a folder holds, in an order that leaves an unfinished run behind when it is
+/// interrupted; checkpoints must have been removed before. Throws an InputError when that does not
+/// work.
 void empty_folder(const std::filesystem::path& folder);
 
 }  // namespace localbatch

@@ -87,7 +87,9 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     round.loss = all.loss;
     round.drift = all.drift;
     if (method.payload != Payload::kFloat32) round.residual = all.residual;
-    round.is_to_be_saved = all.interruption.save;
+    const bool has_diverged = !std::isfinite(round.loss) || !std::isfinite(round.drift);
+    // From such a checkpoint a run would go on behind its end.
+    round.is_to_be_saved = all.interruption.save && !has_diverged;
 
     read_meter(method, meter, all.gradients, progress, round);
     round.wish =
@@ -100,7 +102,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     progress.samples = round.samples;
     progress.local_batch_size = round.decision.next;
     observe(round);
-    if (!std::isfinite(round.loss) || !std::isfinite(round.drift)) return Outcome::kDiverged;
+    if (has_diverged) return Outcome::kDiverged;
     if (all.interruption.stop) return Outcome::kStopped;
   }
   return Outcome::kFinished;
