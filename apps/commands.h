@@ -19,6 +19,7 @@ enum ExitStatus : int {
 int run_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int doctor_command(std::span<const std::string> arguments);
+int plan_command(std::span<const std::string> arguments);
 int bench_command(std::span<const std::string> arguments);
 
 }  // namespace localbatch

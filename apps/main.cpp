@@ -21,12 +21,13 @@ struct Command {
   int (*run)(std::span<const std::string>);
 };
 
-constexpr std::array<Command, 4> kCommands{{
+constexpr std::array<Command, 5> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command},
     {"describe", "parts of an experiment file with their keys, and columns of the curves",
      describe_command},
     {"doctor", "whether a run would start well here: launch, cores, CPUs, versions, disk",
      doctor_command},
+    {"plan", "what a run will cost: memory, bytes on the wire, seconds", plan_command},
     {"bench", "how fast this machine trains, averages and prepares data", bench_command},
 }};
 

@@ -21,11 +21,9 @@ std::optional<PhaseMilliseconds> phases_of_a_step(const PhaseSeconds& before,
 
 }  // namespace
 
-TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,
+TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execution,
                                double seconds, std::optional<double> peak) {
-  const Model model = make_model(network);
   TrainingSpeed speed;
-  speed.network = network;
   speed.execution = execution;
 
   reset_peak_resident_bytes();
@@ -49,6 +47,13 @@ TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptio
   const std::size_t network_bytes = Network::predicted_bytes(model, execution);
   if (network_bytes > 0) speed.predicted_bytes = network_bytes + step.worker_bytes();
   speed.measured_bytes = peak_resident_bytes() - std::min(resident, peak_resident_bytes());
+  return speed;
+}
+
+TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,
+                               double seconds, std::optional<double> peak) {
+  TrainingSpeed speed = measure_training(make_model(network), execution, seconds, peak);
+  speed.network = network;
   return speed;
 }
 

@@ -30,6 +30,9 @@ struct TrainingSpeed {
 };
 
 /// Measures for about `seconds` after one step that does not count. `peak` is in FLOP per second.
+/// The network of the result is not known where only a model is given.
+TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execution,
+                               double seconds, std::optional<double> peak);
 TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,
                                double seconds, std::optional<double> peak);
 

@@ -65,8 +65,9 @@ class Communicator {
   /// Seconds that this worker has waited in collectives for the last one to come.
   virtual double waited_seconds() const = 0;
 
-  /// What has left this worker's process so far, for all workers that it hosts.
-  virtual const Ledger& ledger() const = 0;
+  /// What this worker has sent to other processes so far. The first of a process sends for all of
+  /// them, the others nothing.
+  virtual Ledger ledger() const = 0;
 
   /// mean = (1/M) sum over workers of mine, rounded to f32 at every node of the tree. Any NaN
   /// becomes the same NaN.
@@ -81,6 +82,9 @@ class Communicator {
     exchange({.mine = values, .all = all, .traffic = traffic});
     add_up(all, values);
   }
+
+  /// What all processes have sent before this call. Collective.
+  Ledger ledger_of_all();
 
  protected:
   /// sums[i] = sum over workers of all[worker][i], in their order.

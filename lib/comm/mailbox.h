@@ -1,40 +1,13 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
+#include "comm/ledger.h"
 #include "comm/process_group.h"
 
 namespace localbatch {
-
-/// What a message is for.
-enum class Traffic {
-  kParameters,
-  kState,
-  kGradients,
-  kStatistics,
-  kEvaluation,
-  kCheckpoint,
-  kControl
-};
-inline constexpr std::size_t kTrafficKinds = 7;
-
-/// Messages and bytes that left processes, by purpose; between processes of one host too.
-struct Ledger {
-  struct Entry {
-    std::int64_t messages = 0, bytes = 0;
-    std::int64_t bytes_between_hosts = 0;  ///< of `bytes`
-  };
-  std::array<Entry, kTrafficKinds> entries{};
-
-  Entry& operator[](Traffic traffic) { return entries[static_cast<std::size_t>(traffic)]; }
-  const Entry& operator[](Traffic traffic) const {
-    return entries[static_cast<std::size_t>(traffic)];
-  }
-};
 
 /// A message under way.
 struct Message {

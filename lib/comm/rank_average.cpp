@@ -26,6 +26,12 @@ T* at_least(std::vector<T>& buffer, std::size_t size) {
 
 }  // namespace
 
+std::size_t averaged_block_size(const std::vector<RankLevel>& levels) {
+  std::size_t slices = 1;
+  for (const RankLevel& level : levels) slices *= level.owners;
+  return std::min(kMessage * slices, kLargestBlock);
+}
+
 RankAverage::RankAverage(int num_workers, Mailbox& mailbox)
     : mailbox_(mailbox),
       levels_(rank_levels(num_workers, mailbox.rank(), mailbox.hosts())),
@@ -38,14 +44,12 @@ RankAverage::RankAverage(int num_workers, Mailbox& mailbox)
                        [](const Subtree& tree) { return tree.count > 1; });
   join_hosted_ = SubtreeMeans(workers, several);
 
-  std::size_t slices = 1;
   for (const RankLevel& level : levels_) {
     std::vector<Subtree> rows;
     for (const auto& theirs : level.rows) rows.insert(rows.end(), theirs.begin(), theirs.end());
     joins_.emplace_back(rows, level.means);
-    slices *= level.owners;
   }
-  block_size_ = std::min(kMessage * slices, kLargestBlock);
+  block_size_ = averaged_block_size(levels_);
   blocks_.resize(2 * levels_.size() + 1);
   for (Block& block : blocks_) block.parts.resize(levels_.size() + 1);
 }

@@ -20,8 +20,11 @@ struct RankVector {
   Traffic traffic = Traffic::kParameters;
 };
 
-/// One rank's part in averages over the workers of all ranks: reduce-scatter, then all-gather, first
-/// inside each host, then between hosts, block by block.
+/// Elements of the blocks that an average along these levels is cut into, the same on all ranks.
+std::size_t averaged_block_size(const std::vector<RankLevel>& levels);
+
+/// One rank's part in averages over the workers of all ranks: reduce-scatter, then all-gather,
+/// first inside each host, then between hosts, block by block.
 ///
 /// At each level every owner among the peers gets its slice of their arrays, makes them into means
 /// of as many neighbouring workers as are there, and takes part in the next level with that slice;
@@ -39,9 +42,9 @@ class RankAverage {
  private:
   /// What a level has of a block that is under way.
   struct Part {
-    Slice slice;                      ///< of the vector
-    std::vector<const float*> rows;   ///< their first elements are those of slice.begin
-    std::vector<float> joined;        ///< the rows that are no worker's own array
+    Slice slice;                     ///< of the vector
+    std::vector<const float*> rows;  ///< their first elements are those of slice.begin
+    std::vector<float> joined;       ///< the rows that are no worker's own array
     std::vector<float> decoded;
     std::vector<std::byte> outgoing, incoming;
   };

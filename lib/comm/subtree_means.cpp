@@ -33,8 +33,8 @@ void cover(const std::vector<bool>& is_covered, const Subtree& tree, std::vector
   cover(is_covered, right, found);
 }
 
-/// Which of two NaNs survives an addition is the compiler's choice, so it could depend on where in a
-/// vector loop an element falls.
+/// Which of two NaNs survives an addition is the compiler's choice, so it could depend on where in
+/// a vector loop an element falls.
 float without_payload(float value) {
   return value == value ? value : std::numeric_limits<float>::quiet_NaN();
 }

@@ -20,8 +20,9 @@ struct Subtree {
 // The arrays of M workers are averaged along one fixed binary tree. The left part of a subtree of n
 // workers has as many as the largest power of two below n; with the means l of the left and r of
 // the right part, which has n_r workers, the mean of the subtree is l + ((r - l) n_r)/n, rounded
-// to what travels. (Not times a rounded n_r/n, whose error would be the same in every number.) So the mean of neighbours can be made wherever they are, the bits of the whole do
-// not depend on where that was, and the mean of equal arrays is that array.
+// to what travels. (Not times a rounded n_r/n, whose error would be the same in every number.) So
+// the mean of neighbours can be made wherever they are, the bits of the whole do not depend on
+// where that was, and the mean of equal arrays is that array.
 
 /// The fewest subtrees of the tree of is_covered.size() workers that make up exactly those with
 /// is_covered[worker], in order.
@@ -43,7 +44,7 @@ class SubtreeMeans {
   /// Of a machine with a stack of arrays.
   struct Operation {
     enum class Kind { kPushRow, kJoin, kTakeMean } kind;
-    std::size_t index = 0;  ///< of the row or mean
+    std::size_t index = 0;     ///< of the row or mean
     float right = 0, all = 0;  ///< n_r and n
   };
 

@@ -71,7 +71,7 @@ class ThreadCommunicator final : public Communicator {
   }
   Bytes deal(const std::function<Bytes(int)>& give) override { return group_.deal(seat_, give); }
   double waited_seconds() const override { return waited_.count(); }
-  const Ledger& ledger() const override { return group_.ledger(); }
+  Ledger ledger() const override { return seat_ == 0 ? group_.ledger() : Ledger(); }
 
  private:
   WorkerGroup& group_;

@@ -27,7 +27,7 @@ class TimedCommunicator final : public Communicator {
     return inner_.deal(give);
   }
   double waited_seconds() const override { return inner_.waited_seconds(); }
-  const Ledger& ledger() const override { return inner_.ledger(); }
+  Ledger ledger() const override { return inner_.ledger(); }
 
   double seconds() const { return watch_.seconds(); }
 

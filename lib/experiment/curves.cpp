@@ -166,7 +166,7 @@ constexpr std::array<CsvColumn<EvaluationRow>, 15> kEvaluationColumns{{
 
 using Timing = const TimingRow&;
 
-constexpr std::array<CsvColumn<TimingRow>, 11> kTimingColumns{{
+constexpr std::array<CsvColumn<TimingRow>, 12> kTimingColumns{{
     {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
     {"total_seconds", "s", "wall time of the round, evaluation included",
      [](Timing r) { return seconds(r.total); }},
@@ -187,6 +187,9 @@ constexpr std::array<CsvColumn<TimingRow>, 11> kTimingColumns{{
      [](Timing r) { return seconds(r.backward); }},
     {"statistics_seconds", "s", "gradients of micro-batches and of single samples",
      [](Timing r) { return seconds(r.statistics); }},
+    {"waiting_seconds", "s",
+     "waiting for the slowest worker, a part of communication_seconds; the rest is transfer",
+     [](Timing r) { return seconds(r.waiting); }},
 }};
 
 }  // namespace

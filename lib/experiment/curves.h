@@ -38,6 +38,7 @@ struct TimingRow {
          evaluation = 0;
   double forward = 0, backward = 0;
   double statistics = 0;
+  double waiting = 0;  ///< a part of communication
 };
 
 /// A row of controllers.csv: what a controller that does not act makes of a round.

@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/machine.h"
 #include "experiment/build_info.h"
+#include "experiment/ledger_json.h"
 #include "nn/library_info.h"
 
 namespace localbatch {
@@ -94,7 +95,8 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
               {"test_accuracy", or_null(test_accuracy(last.test))},
               {"first_local_batch_size", result.first_local_batch_size},
               {"last_local_batch_size", result.last_local_batch_size},
-              {"seconds", result.seconds}});
+              {"seconds", result.seconds},
+              {"communication", to_json(result.communication)}});
 }
 
 void write_final_model(const std::filesystem::path& folder, const FinalModel& model) {

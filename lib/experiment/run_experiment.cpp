@@ -190,6 +190,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
     if (comm.worker() == first_hosted) result.outcome = outcome;
     const bool has_ended = outcome != Outcome::kStopped;
     const FinalModel model = has_ended ? worker->final_model(comm) : FinalModel();
+    if (has_ended) recorder.add_up_communication();
     if (comm.worker() != 0) return;
     result = recorder.result(outcome);
     if (!has_ended) return;

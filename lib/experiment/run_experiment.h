@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/ledger.h"
 #include "comm/process_group.h"
 #include "experiment/checkpoint_schedule.h"
 #include "experiment/curves.h"
@@ -90,6 +91,7 @@ struct RunResult {
   int first_local_batch_size = 0, last_local_batch_size = 0;
   double seconds = 0;
   EvaluationRow last_evaluation;  ///< round 0: there was none
+  Ledger communication;           ///< of all ranks
 };
 
 /// Thrown on ranks that have nothing to report themselves when another rank could not start.

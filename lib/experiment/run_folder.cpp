@@ -58,7 +58,8 @@ void flatten(const Node& node, const std::string& place,
     flatten(entry.value, place.empty() ? entry.key : place + "." + entry.key, found);
 }
 
-/// "batch_size.max is 64 there and 128 here".
+}  // namespace
+
 std::string first_difference(const std::string& there, const std::string& here) {
   std::vector<std::pair<std::string, std::string>> theirs, ours;
   flatten(parse_experiment(there, "experiment.yaml"), "", theirs);
@@ -75,8 +76,6 @@ std::string first_difference(const std::string& there, const std::string& here) 
     if (!our_values.contains(key)) return fmt::format("{} is {} there and not here", key, value);
   return "they are written in another way";
 }
-
-}  // namespace
 
 fs::path run_folder(const fs::path& output, const std::string& experiment,
                     const std::vector<std::string>& settings, const std::string& resolved) {

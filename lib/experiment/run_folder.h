@@ -13,6 +13,9 @@ std::filesystem::path run_folder(const std::filesystem::path& output, const std:
                                  const std::vector<std::string>& settings,
                                  const std::string& resolved);
 
+/// Where the texts of two experiment.yaml differ first: "batch_size.max is 64 there and 128 here".
+std::string first_difference(const std::string& there, const std::string& here);
+
 /// What a folder holds of a run with given settings.
 enum class FolderState {
   kEmpty,       ///< nothing, or there is no folder

@@ -153,6 +153,8 @@ void RunRecorder::visit_state(StateVisitor& visitor) {
   double so_far = seconds_before_ + seconds();
   visitor.visit("seconds", so_far);
   if (visitor.reads()) seconds_before_ = so_far;
+  localbatch::visit_state(visitor, result_.communication);
+  if (visitor.reads()) communication_before_ = result_.communication;
 
   std::vector<std::uint64_t> sizes;
   if (files_ != nullptr)
@@ -165,6 +167,11 @@ void RunRecorder::visit_state(StateVisitor& visitor) {
   sizes.resize(kMostFiles);
   if (visitor.reads() && comm_.worker() == 0)
     files_ = std::make_unique<Files>(folder_, experiment_, sizes);
+}
+
+void RunRecorder::add_up_communication() {
+  result_.communication = communication_before_;
+  result_.communication += comm_.ledger_of_all();
 }
 
 void RunRecorder::sync_files() {
@@ -236,7 +243,8 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                       .evaluation = evaluation_seconds,
                       .forward = worker.forward,
                       .backward = worker.backward,
-                      .statistics = worker.statistics.seconds()};
+                      .statistics = worker.statistics.seconds(),
+                      .waiting = comm_.waited_seconds()};
   files_->timing->write({.round = round,
                          .total = now.total - before_.total,
                          .slot = now.slot - before_.slot,
@@ -247,7 +255,8 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
                          .evaluation = evaluation_seconds,
                          .forward = now.forward - before_.forward,
                          .backward = now.backward - before_.backward,
-                         .statistics = now.statistics - before_.statistics});
+                         .statistics = now.statistics - before_.statistics,
+                         .waiting = now.waiting - before_.waiting});
   before_ = now;
 }
 

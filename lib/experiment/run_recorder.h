@@ -26,6 +26,10 @@ class RunRecorder {
   /// they are cut back to these.
   void visit_state(StateVisitor& visitor);
 
+  /// Finds out what all processes have sent in all stretches of the run: for the result, and for a
+  /// checkpoint that is about to be written. Collective.
+  void add_up_communication();
+
   /// To be called before a checkpoint that counts on them. Worker 0 only.
   void sync_files();
 
@@ -52,7 +56,8 @@ class RunRecorder {
   std::unique_ptr<Files> files_;  ///< worker 0 only
   RunResult result_;
 
-  double seconds_before_ = 0;  ///< of the stretches of the run before this one
+  double seconds_before_ = 0;    ///< of the stretches of the run before this one
+  Ledger communication_before_;  ///< likewise
   Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
   Stopwatch evaluating_;
   TimingRow before_;                  ///< totals at the end of the round before

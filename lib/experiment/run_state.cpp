@@ -65,6 +65,7 @@ bool RunState::is_due() const {
 }
 
 void RunState::save() {
+  recorder_.add_up_communication();
   StateWriter own_writer;
   visit_own(own_writer);
   const std::vector<std::byte> own = own_writer.take();

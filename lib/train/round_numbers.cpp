@@ -24,6 +24,7 @@ double hash_of(std::span<const float> values) {
 [[noreturn]] void fail_different(Worker& worker, Communicator& comm) {
   const std::vector<TensorView> tensors = worker.tensors();
   std::vector<double> mine;
+  mine.reserve(tensors.size());
   for (const TensorView& tensor : tensors)
     mine.push_back(hash_of(worker.parameters().subspan(tensor.offset, tensor.size)));
   std::vector<double> all(mine.size() * static_cast<std::size_t>(comm.num_workers()));
@@ -52,6 +53,7 @@ RoundNumbers combine(const RoundNumbers& mine, Worker& worker, Communicator& com
   const std::size_t first_of_gradients = numbers.size();
   for (const auto field : kGroupSumFields) numbers.push_back(mine.gradients.*field);
   const std::size_t count = numbers.size();
+  check(count == kRoundNumbers, "as many numbers travel as others count on");
   std::vector<double> all(count * static_cast<std::size_t>(comm.num_workers()));
   comm.exchange({.mine = numbers, .all = all, .traffic = Traffic::kStatistics});
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "comm/communicator.h"
@@ -8,6 +9,10 @@
 #include "train/worker.h"
 
 namespace localbatch {
+
+/// Numbers that each worker tells all others in a round: loss, drift, checksum, two wishes to
+/// interrupt, and its sums over gradients.
+inline constexpr std::size_t kRoundNumbers = 6 + kGroupSumFields.size();
 
 /// What a worker knows by itself when a round is over, and what all of them know together.
 struct RoundNumbers {

@@ -28,8 +28,9 @@ std::string single_spaced(const std::string& text) {
 
 TEST_CASE("help and version go to standard output with status 0") {
   const Desk desk;
-  for (const char* const arguments : {"--help", "-h", "run --help", "run -h", "describe --help",
-                                      "doctor --help", "bench --help", "--version"}) {
+  for (const char* const arguments :
+       {"--help", "-h", "run --help", "run -h", "describe --help", "doctor --help", "plan --help",
+        "bench --help", "--version"}) {
     CAPTURE(arguments);
     const Finished finished = desk.run(arguments);
     CHECK(finished.status == 0);
@@ -37,7 +38,8 @@ TEST_CASE("help and version go to standard output with status 0") {
     CHECK(finished.errors.empty());
   }
   const std::string help = desk.run("--help").out;
-  for (const char* const part : {"run", "describe", "doctor", "bench", "exit status", "diverged"})
+  for (const char* const part :
+       {"run", "describe", "doctor", "plan", "bench", "exit status", "diverged"})
     CHECK(contains(help, part));
   for (const char* const part : {"--set", "--output", "--force"})
     CHECK(contains(desk.run("run --help").out, part));

@@ -5,34 +5,11 @@
 #include <vector>
 
 #include "comm/run_workers.h"
-#include "comm/thread_process_group.h"
+#include "comm/simulated_ledger.h"
 #include "core/error.h"
 
 namespace localbatch {
 namespace {
-
-/// What all ranks together send when every worker does `body`.
-Ledger total_of(int num_workers, const std::vector<int>& hosts,
-                const std::function<void(Communicator&)>& body) {
-  Ledger total;
-  std::mutex mutex;
-  run_simulated_ranks(hosts, [&](ProcessGroup& processes) {
-    Ledger mine;
-    const int first =
-        hosted_workers(num_workers, processes.rank(), processes.num_ranks()).first;
-    run_workers(num_workers, processes, [&](Communicator& comm) {
-      body(comm);
-      if (comm.worker() == first) mine = comm.ledger();
-    });
-    const std::lock_guard lock(mutex);
-    for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
-      total.entries[kind].messages += mine.entries[kind].messages;
-      total.entries[kind].bytes += mine.entries[kind].bytes;
-      total.entries[kind].bytes_between_hosts += mine.entries[kind].bytes_between_hosts;
-    }
-  });
-  return total;
-}
 
 Ledger total_of_an_average(int num_workers, const std::vector<int>& hosts, Payload payload) {
   return total_of(num_workers, hosts, [&](Communicator& comm) {
@@ -112,8 +89,7 @@ TEST_CASE("a rank that does not come is named when the patience of the others is
   });
   REQUIRE(messages.size() == 2);
   for (const std::string& message : messages)
-    CHECK(message ==
-          "no message from rank 1 for 0.1 s: it hangs, or does not reach the others");
+    CHECK(message == "no message from rank 1 for 0.1 s: it hangs, or does not reach the others");
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST_CASE("the columns of a run are fixed") {
   CHECK(header(timing_columns()) ==
         "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
         "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds,statistics_"
-        "seconds");
+        "seconds,waiting_seconds");
 }
 
 TEST_CASE("columns are unique and documented") {
@@ -222,7 +222,8 @@ TEST_CASE("a timing's cells hold its seconds to six digits") {
                       .evaluation = 7,
                       .forward = 0.12345678,
                       .backward = 8.5,
-                      .statistics = 0.25};
+                      .statistics = 0.25,
+                      .waiting = 5.75};
   const std::map<std::string, std::string> expected = {
       {"round", "9"},
       {"total_seconds", "1.000000"},
@@ -235,6 +236,7 @@ TEST_CASE("a timing's cells hold its seconds to six digits") {
       {"forward_seconds", "0.123457"},
       {"backward_seconds", "8.500000"},
       {"statistics_seconds", "0.250000"},
+      {"waiting_seconds", "5.750000"},
   };
   CHECK(cells(timing_columns(), row) == expected);
 }
@@ -248,7 +250,7 @@ TEST_CASE("a row is in the file when it was written, and the header before it") 
   table.write({.round = 1, .total = 0.5});
   CHECK(text_of(path) == header_line +
                              "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0."
-                             "000000,0.000000,0.000000\n");
+                             "000000,0.000000,0.000000,0.000000\n");
 }
 
 TEST_CASE("a CSV file that cannot be made or filled is a SystemError with its path") {
