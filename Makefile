@@ -27,15 +27,16 @@ release: packages  ## build the program: build/release/apps/localbatch
 demo: release  ## train on the built-in data set with two workers and show the result (3 minutes)
 	build/release/apps/localbatch run experiments/demo.yaml --force
 
-test: packages  ## build and run all tests
+test: packages  ## build and run all tests but the slow ones of test-kill and test-slurm
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
-	ctest --test-dir build/release --output-on-failure -j $(JOBS)
+	ctest --test-dir build/release --output-on-failure -j $(JOBS) -LE slow
 
 test-slurm: release  ## the templates for Slurm on a private Slurm of this machine (3 minutes)
 	tests/slurm/slurm_test.sh build/release/apps/localbatch
 
-test-kill: release  ## kill runs at random moments and let them go on (KILLS=200 SEED=1, 10 minutes)
+test-kill: test  ## failing calls, faults, signals; kills at random moments (KILLS=200 SEED=1, 15 minutes)
+	ctest --test-dir build/release --output-on-failure -L slow
 	python3 tests/kill/kill_test.py build/release/apps/localbatch --kills $(KILLS) --seed $(SEED)
 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
