@@ -57,6 +57,7 @@ std::vector<RankLevel> rank_levels(int num_workers, int rank, const std::vector<
   const std::vector<int>& neighbours = ranks_of_host[hosts[static_cast<std::size_t>(rank)]];
   if (most > 1) {
     std::vector<IsThere> workers;
+    workers.reserve(neighbours.size());
     for (const int neighbour : neighbours)
       workers.push_back(workers_of({neighbour}, num_workers, num_ranks));
     levels.push_back(make_level(rank, neighbours, fewest, workers));

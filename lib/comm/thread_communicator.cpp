@@ -32,6 +32,7 @@ WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double patien
     return;
   }
   std::vector<Subtree> workers;
+  workers.reserve(static_cast<std::size_t>(num_workers));
   for (int worker = 0; worker < num_workers; ++worker) workers.push_back({worker, 1});
   const Subtree all{0, num_workers};
   mean_of_all_ = SubtreeMeans(workers, {&all, 1});
