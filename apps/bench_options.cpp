@@ -6,6 +6,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "command_line.h"
 #include "core/error.h"
 #include "core/machine.h"
 #include "core/nearest_name.h"
@@ -91,15 +92,6 @@ std::vector<Precision> read_precisions(const std::string& word) {
   return {Precision::kFloat32, Precision::kBfloat16};
 }
 
-/// Before anything is measured: after minutes of it would be too late.
-void check_can_hold_a_file(std::string_view option, const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  if (path.filename().empty() || std::filesystem::is_directory(path) ||
-      !std::filesystem::is_directory(folder))
-    fail_input("bench: --{}: found '{}', allowed is a file in a folder that exists", option,
-               path.string());
-}
-
 /// A file of kernels is about one way of execution, and nothing else is measured beside it.
 void check_tuning(const BenchOptions& options, const Words& words, const po::variables_map& given) {
   for (const char* const other : {"what", "json", "kernels", "workers"})
@@ -144,10 +136,10 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
   if (given.count("workers") > 0) options.workers = ranged("workers", words.workers, 1, 65536);
   options.strict = words.strict;
   options.json = words.json;
-  if (given.count("json") > 0) check_can_hold_a_file("json", options.json);
+  if (given.count("json") > 0) check_can_hold_a_file("bench", "json", options.json);
   options.tune = words.tune;
   if (tunes) {
-    check_can_hold_a_file("tune", options.tune);
+    check_can_hold_a_file("bench", "tune", options.tune);
     check_tuning(options, words, given);
   }
   if (given.count("kernels") > 0) options.kernels = read_kernels_file(words.kernels);
@@ -159,22 +151,8 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
 std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arguments) {
   Words words;
   const po::options_description visible = visible_options(words);
-  po::options_description all;
-  all.add(visible).add_options()("what", po::value(&words.what));
-  po::positional_options_description positional;
-  positional.add("what", -1);
-
-  po::variables_map given;
-  try {
-    po::store(po::command_line_parser({arguments.begin(), arguments.end()})
-                  .options(all)
-                  .positional(positional)
-                  .run(),
-              given);
-    po::notify(given);
-  } catch (const po::error& error) {
-    fail_input("bench: {}; see 'localbatch bench --help'", error.what());
-  }
+  const po::variables_map given = read_command_line(
+      "bench", visible, {.name = "what", .value = po::value(&words.what), .most = -1}, arguments);
   if (given.count("help") > 0) {
     std::cout << "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
                  "       localbatch bench --tune FILE [options]\n"

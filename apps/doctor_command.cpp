@@ -5,9 +5,11 @@
 #include <iostream>
 #include <set>
 
+#include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
 #include "experiment/doctor.h"
+#include "text_table.h"
 
 namespace localbatch {
 
@@ -27,22 +29,8 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
       "change a key of the experiment file, as run does; may be repeated");
   add("output", po::value(&output)->value_name("DIR")->default_value("results"),
       "where results would go");
-  po::options_description all;
-  all.add(visible).add_options()("file", po::value(&file));
-  po::positional_options_description positional;
-  positional.add("file", 1);
-
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser({arguments.begin(), arguments.end()})
-                  .options(all)
-                  .positional(positional)
-                  .run(),
-              values);
-    po::notify(values);
-  } catch (const po::error& error) {
-    fail_input("doctor: {}; see 'localbatch doctor --help'", error.what());
-  }
+  const po::variables_map values =
+      read_command_line("doctor", visible, {.name = "file", .value = po::value(&file)}, arguments);
   if (values.count("help") > 0) {
     std::cout << "usage: localbatch doctor [FILE] [--set KEY=VALUE]... [--output DIR]\n"
               << "       mpirun -np RANKS localbatch doctor ...\n"
@@ -59,15 +47,10 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
   return request;
 }
 
-using Row = std::vector<std::string>;
-
 /// Columns as wide as their widest cell, the last one as it is.
-void print_table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t column = 0; column < row.size(); ++column)
-      widths[column] = std::max(widths[column], row[column].size());
-  for (const Row& row : rows) {
+void print_table(const std::vector<TextRow>& rows) {
+  const std::vector<std::size_t> widths = column_widths(rows);
+  for (const TextRow& row : rows) {
     for (std::size_t column = 0; column + 1 < row.size(); ++column)
       fmt::print("{:<{}}  ", row[column], widths[column]);
     fmt::print("{}\n", row.back());
@@ -94,7 +77,7 @@ std::string cores_of_host(const std::vector<RankFacts>& ranks) {
   return text;
 }
 
-Row host_row(const std::vector<RankFacts>& ranks) {
+TextRow host_row(const std::vector<RankFacts>& ranks) {
   constexpr double kGibibyte = 1 << 30;
   const RankFacts& first = ranks.front();
   std::vector<int> numbers;
@@ -121,7 +104,7 @@ void print_hosts(const std::vector<RankFacts>& ranks) {
     else
       same->push_back(rank);
   }
-  std::vector<Row> rows{{"host", "ranks", "cores", "free memory", "instruction set", "CPU"}};
+  std::vector<TextRow> rows{{"host", "ranks", "cores", "free memory", "instruction set", "CPU"}};
   for (const auto& host : hosts) rows.push_back(host_row(host));
   print_table(rows);
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iostream>
 
+#include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -82,15 +83,6 @@ int count_of(std::string_view option, int found) {
   return found;
 }
 
-/// Before a second of measurement: after it would be too late.
-void check_can_hold_a_file(const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  if (path.filename().empty() || std::filesystem::is_directory(path) ||
-      !std::filesystem::is_directory(folder))
-    fail_input("plan: --json: found '{}', allowed is a file in a folder that exists",
-               path.string());
-}
-
 Machine machine_of(const PlanOptions& options, const po::variables_map& given, int workers) {
   const bool has_ranks = given.count("ranks") > 0, has_hosts = given.count("hosts") > 0;
   int ranks = 1, hosts = 1;
@@ -127,7 +119,7 @@ Machine machine_of(const PlanOptions& options, const po::variables_map& given, i
 int plan(const PlanOptions& options, const po::variables_map& given) {
   if (options.file.empty())
     fail_input("plan: an experiment file is missing; see 'localbatch plan --help'");
-  if (given.count("json") > 0) check_can_hold_a_file(options.json);
+  if (given.count("json") > 0) check_can_hold_a_file("plan", "json", options.json);
   Node file = read_experiment_file(options.file);
   for (const std::string& setting : options.settings) apply_setting(file, setting);
   const Experiment experiment = read_experiment(Options(file));
@@ -146,22 +138,8 @@ int plan(const PlanOptions& options, const po::variables_map& given) {
 int plan_command(std::span<const std::string> arguments) {
   PlanOptions options;
   const po::options_description visible = visible_options(options);
-  po::options_description all;
-  all.add(visible).add_options()("file", po::value(&options.file));
-  po::positional_options_description positional;
-  positional.add("file", 1);
-
-  po::variables_map given;
-  try {
-    po::store(po::command_line_parser({arguments.begin(), arguments.end()})
-                  .options(all)
-                  .positional(positional)
-                  .run(),
-              given);
-    po::notify(given);
-  } catch (const po::error& error) {
-    fail_input("plan: {}; see 'localbatch plan --help'", error.what());
-  }
+  const po::variables_map given = read_command_line(
+      "plan", visible, {.name = "file", .value = po::value(&options.file)}, arguments);
   if (given.count("help") > 0) {
     std::cout << "usage: localbatch plan FILE [--set KEY=VALUE]... [--ranks R] [--hosts K] "
                  "[OPTIONS]\n\n"

@@ -7,19 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "text_table.h"
+
 namespace localbatch {
 
 namespace {
 
-using Row = std::vector<std::string>;
-
 /// The first column on the left, numbers on the right of columns as wide as their widest cell.
-void print_table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t column = 0; column < row.size(); ++column)
-      widths[column] = std::max(widths[column], row[column].size());
-  for (const Row& row : rows) {
+void print_table(const std::vector<TextRow>& rows) {
+  const std::vector<std::size_t> widths = column_widths(rows);
+  for (const TextRow& row : rows) {
     fmt::print("  {:<{}}", row.front(), widths.front());
     for (std::size_t column = 1; column < row.size(); ++column)
       fmt::print("  {:>{}}", row[column], widths[column]);
@@ -42,7 +39,7 @@ void print_setting(const RunForecast& run) {
              plural(run.workers, "worker"), plural(run.threads_per_worker, "thread"),
              plural(placement.num_ranks(), "rank"), plural(placement.num_hosts(), "host"),
              plural(run.hosted_workers, "worker"), plural(run.slots, "execution slot"));
-  std::vector<Row> rows{{"parameters", fmt::format("{}", run.parameters)}};
+  std::vector<TextRow> rows{{"parameters", fmt::format("{}", run.parameters)}};
   if (run.forward_multiply_adds) {
     rows.push_back({"multiply-adds of a sample, forward", number(*run.forward_multiply_adds)});
     rows.push_back({"forward and backward", number(3 * *run.forward_multiply_adds)});
@@ -58,7 +55,7 @@ void print_setting(const RunForecast& run) {
 
 void print_memory(const MemoryForecast& memory) {
   constexpr double kMebibyte = 1 << 20;
-  std::vector<Row> rows{{"memory of a rank, estimated", "MiB"}};
+  std::vector<TextRow> rows{{"memory of a rank, estimated", "MiB"}};
   for (const MemoryPart& part : memory.parts)
     if (part.bytes > 0)
       rows.push_back({part.name, decimal(static_cast<double>(part.bytes) / kMebibyte)});
@@ -67,7 +64,7 @@ void print_memory(const MemoryForecast& memory) {
 }
 
 void print_round(const std::string& title, const Ledger& ledger) {
-  std::vector<Row> rows{{title, "messages", "bytes", "between hosts"}};
+  std::vector<TextRow> rows{{title, "messages", "bytes", "between hosts"}};
   for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
     const auto& [messages, bytes, between_hosts] = ledger.entries[kind];
     if (messages > 0)
@@ -84,7 +81,7 @@ std::int64_t bytes_of(const Ledger& ledger) {
   return bytes;
 }
 
-Row cost_row(const std::string& name, const RunCost& cost) {
+TextRow cost_row(const std::string& name, const RunCost& cost) {
   return {name,
           number(cost.count.sync_interval),
           number(cost.count.rounds),
@@ -97,9 +94,9 @@ Row cost_row(const std::string& name, const RunCost& cost) {
 }
 
 void print_costs(const RunForecast& run) {
-  std::vector<Row> rows{{"the whole run", "H", "rounds", "bytes", "busiest link", "compute s",
-                         "communication s", "evaluation s", "total s"},
-                        cost_row("as the file says", run.cost)};
+  std::vector<TextRow> rows{{"the whole run", "H", "rounds", "bytes", "busiest link", "compute s",
+                             "communication s", "evaluation s", "total s"},
+                            cost_row("as the file says", run.cost)};
   for (const RunCost& cost : run.alternatives) rows.push_back(cost_row("with constant H", cost));
   print_table(rows);
 }
@@ -114,7 +111,7 @@ void print_assumptions(const RoundCount& count) {
 }
 
 void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured) {
-  std::vector<Row> rows{{"compared with the run", "predicted", "measured", "error %"}};
+  std::vector<TextRow> rows{{"compared with the run", "predicted", "measured", "error %"}};
   const auto add = [&rows](const std::string& what, double predicted, double found,
                            std::string (*text)(double)) {
     rows.push_back({what, text(predicted), text(found),

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
 #include "experiment/run_experiment.h"
@@ -52,22 +53,8 @@ std::optional<RunOptions> parse(std::span<const std::string> arguments) {
       "the end of a Slurm job is known");
   add("stall-limit", po::value(&request.patience)->value_name("S")->default_value(1800),
       "seconds that ranks wait for one that does not come before they give up; 0: for ever");
-  po::options_description all;
-  all.add(visible).add_options()("file", po::value(&file));
-  po::positional_options_description positional;
-  positional.add("file", 1);
-
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser({arguments.begin(), arguments.end()})
-                  .options(all)
-                  .positional(positional)
-                  .run(),
-              values);
-    po::notify(values);
-  } catch (const po::error& error) {
-    fail_input("run: {}; see 'localbatch run --help'", error.what());
-  }
+  const po::variables_map values =
+      read_command_line("run", visible, {.name = "file", .value = po::value(&file)}, arguments);
   if (values.count("help") > 0) {
     std::cout << "usage: localbatch run FILE [--set KEY=VALUE]... [--output DIR] [OPTIONS]\n"
               << "       mpirun -np RANKS localbatch run FILE ...\n\n"
@@ -88,6 +75,12 @@ std::optional<RunOptions> parse(std::span<const std::string> arguments) {
   return options;
 }
 
+[[noreturn]] void end_job(const std::exception& error, int rank) {
+  fmt::print(stderr, "localbatch: rank {}: {}\n", rank, error.what());
+  const bool is_mistake = dynamic_cast<const InputError*>(&error) != nullptr;
+  abort_mpi_job(is_mistake ? kInputFailure : kSystemFailure);
+}
+
 /// Runs under MPI. A failure before training is known to all ranks, which end in good order; one
 /// during training is known to one rank only, which ends the job. Only the rank that reports ends
 /// with another status than 0: a launcher kills the others at the first such status, and with them
@@ -100,17 +93,12 @@ int run(RunOptions options) {
   ProgressPrinter printer;
   bool training = false;
   RunEvents events = printer.events();
-  const auto fail = [&](const std::exception& error) {
-    fmt::print(stderr, "localbatch: rank {}: {}\n", processes->rank(), error.what());
-    const bool is_mistake = dynamic_cast<const InputError*>(&error) != nullptr;
-    abort_mpi_job(is_mistake ? kInputFailure : kSystemFailure);
-  };
   if (processes->num_ranks() > 1)
     events.on_failure = [&](const std::exception_ptr& failure) {
       try {
         std::rethrow_exception(failure);
       } catch (const std::exception& error) {
-        fail(error);
+        end_job(error, processes->rank());
       }
     };
   try {
@@ -124,9 +112,8 @@ int run(RunOptions options) {
     return kSuccess;
   } catch (const std::exception& error) {
     if (!training || processes->num_ranks() == 1) throw;
-    fail(error);
+    end_job(error, processes->rank());
   }
-  return kSystemFailure;
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace localbatch {
+
+/// Cells of one line; all lines of a table have as many.
+using TextRow = std::vector<std::string>;
+
+/// As wide as the widest cell of each column.
+inline std::vector<std::size_t> column_widths(const std::vector<TextRow>& rows) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const TextRow& row : rows)
+    for (std::size_t column = 0; column < row.size(); ++column)
+      widths[column] = std::max(widths[column], row[column].size());
+  return widths;
+}
+
+}  // namespace localbatch
