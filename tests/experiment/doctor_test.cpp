@@ -1,5 +1,10 @@
 #include "experiment/doctor.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
 #include "comm/thread_process_group.h"
 #include "core/machine.h"
 #include "experiment/rank_fixtures.h"
@@ -69,7 +74,9 @@ TEST_CASE("the plan of an experiment file is that of its run") {
                             " --set threads_per_worker=2 --set model.hidden_features=4 --output " +
                             asked.output.string());
   CHECK_FALSE(fs::exists(plan.output));
+#ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
   CHECK(run_alone(asked).folder == plan.output);
+#endif
 
   const Plan problem = read_plan(request(scratch,
                                          "workers: 2\nthreads_per_worker: 4\nmax_samples: 9\n"
@@ -108,22 +115,22 @@ TEST_CASE("before a run warnings are said, and a refusal ends it") {
   CHECK(warnings.empty());
 }
 
+#ifndef __SANITIZE_THREAD__
 TEST_CASE("a run says its warnings once, before it starts") {
   const ScratchFolder scratch;
   std::vector<std::string> said;
-  const auto ask = [&](const std::string& threads) {
-    run_simulated_ranks(2, [&](ProcessGroup& processes) {
-      const RunEvents events{.on_start = [&](const RunStart&) { said.emplace_back("start"); },
-                             .on_warning = [&](const std::string& text) { said.push_back(text); }};
-      run_experiment(
-          request(scratch, tiny_experiment(), "out" + threads, {"threads_per_worker=" + threads}),
-          processes, events, [] {});
-    });
-  };
-  ask("1024");
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  run_simulated_ranks(2, [&](ProcessGroup& processes) {
+    const RunEvents events{.on_start = [&](const RunStart&) { said.emplace_back("start"); },
+                           .on_warning = [&](const std::string& text) { said.push_back(text); }};
+    run_experiment(
+        request(scratch, tiny_experiment(), "out", {fmt::format("threads_per_worker={}", cores)}),
+        processes, events, [] {});
+  });
   REQUIRE(said.size() == 2);
-  CHECK(contains(said[0], "2048 threads of ranks 0-1"));
+  CHECK(contains(said[0], fmt::format("{} threads of ranks 0-1", 2 * cores)));
   CHECK(said[1] == "start");
 }
+#endif
 
 }  // namespace localbatch
