@@ -120,9 +120,8 @@ int plan(const PlanOptions& options, const po::variables_map& given) {
   if (options.file.empty())
     fail_input("plan: an experiment file is missing; see 'localbatch plan --help'");
   if (given.count("json") > 0) check_can_hold_a_file("plan", "json", options.json);
-  Node file = read_experiment_file(options.file);
-  for (const std::string& setting : options.settings) apply_setting(file, setting);
-  const Experiment experiment = read_experiment(Options(file));
+  const Experiment experiment =
+      read_experiment(Options(read_experiment_file(options.file, options.settings)));
   const Machine machine = machine_of(options, given, experiment.workers);
   std::optional<MeasuredRun> measured;
   if (!options.measured.empty())

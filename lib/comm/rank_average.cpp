@@ -127,9 +127,7 @@ void RankAverage::scatter(Block& block, std::size_t l) {
   const Slice mine = part_of(part.slice, level.me, level.owners);
   block.parts[l + 1].slice = mine;
   if (mine.size() == 0) return;
-  std::size_t num_rows = 0;
-  for (const auto& theirs : level.rows) num_rows += theirs.size();
-  std::byte* in = at_least(part.incoming, num_rows * mine.size() * unit);
+  std::byte* in = at_least(part.incoming, level.num_rows() * mine.size() * unit);
   for (std::size_t peer = 0; peer < level.peers.size(); ++peer) {
     if (peer == level.me) continue;
     const std::size_t bytes = level.rows[peer].size() * mine.size() * unit;
@@ -149,11 +147,8 @@ void RankAverage::join(Block& block, std::size_t l) {
   std::vector<const float*> rows;
   const std::byte* in = part.incoming.data();
   float* decoded = nullptr;
-  if (vector.payload != Payload::kFloat32) {
-    std::size_t num_rows = 0;
-    for (const auto& theirs : level.rows) num_rows += theirs.size();
-    decoded = at_least(part.decoded, num_rows * size);
-  }
+  if (vector.payload != Payload::kFloat32)
+    decoded = at_least(part.decoded, level.num_rows() * size);
   for (std::size_t peer = 0; peer < level.peers.size(); ++peer)
     for (std::size_t k = 0; k < level.rows[peer].size(); ++k) {
       if (peer == level.me) {

@@ -38,6 +38,12 @@ RankLevel make_level(int rank, const std::vector<int>& peers, std::size_t owners
 
 }  // namespace
 
+std::size_t RankLevel::num_rows() const {
+  std::size_t count = 0;
+  for (const std::vector<Subtree>& theirs : rows) count += theirs.size();
+  return count;
+}
+
 std::vector<Subtree> hosted_subtrees(int num_workers, int rank, int num_ranks) {
   return covering_subtrees(workers_of({rank}, num_workers, num_ranks));
 }

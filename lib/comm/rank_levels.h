@@ -16,6 +16,7 @@ struct RankLevel {
   std::vector<Subtree> means = {};              ///< what an owner makes of it
 
   bool owns() const { return me < owners; }
+  std::size_t num_rows() const;
 };
 
 /// The subtrees that the workers of a rank make up.

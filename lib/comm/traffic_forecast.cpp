@@ -9,16 +9,6 @@
 
 namespace localbatch {
 
-namespace {
-
-std::size_t count_rows(const RankLevel& level) {
-  std::size_t rows = 0;
-  for (const std::vector<Subtree>& theirs : level.rows) rows += theirs.size();
-  return rows;
-}
-
-}  // namespace
-
 int Placement::num_hosts() const { return hosts.empty() ? 0 : std::ranges::max(hosts) + 1; }
 
 std::vector<int> neighbours_on_hosts(int ranks, int hosts) {
@@ -112,7 +102,7 @@ std::size_t TrafficForecast::buffer_bytes(std::size_t length) const {
       floats += 2 * own * size;  // joined, and on their way out
       if (!level.owns()) break;
       size = slice_of(size, level.me, level.owners).size();
-      floats += count_rows(level) * size;
+      floats += level.num_rows() * size;
     }
     const std::size_t steps = levels.empty() ? 0 : 2 * levels.size() + 1;
     const std::size_t blocks = (length + block_size_ - 1) / block_size_;

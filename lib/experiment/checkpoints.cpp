@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <system_error>
 #include <utility>
 
@@ -18,7 +17,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "checkpoint-";
-constexpr std::string_view kUnfinished = ".new";
 
 fs::path checkpoint_path(const fs::path& folder, std::int64_t round) {
   return folder / fmt::format("{}{:09}", kPrefix, round);
@@ -30,7 +28,8 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && !name.ends_with(kUnfinished)) found.push_back(entry.path());
+    if (name.starts_with(kPrefix) && !name.ends_with(kUnfinishedSuffix))
+      found.push_back(entry.path());
   }
   std::ranges::sort(found);
   return found;
@@ -82,37 +81,27 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& folder, int num_work
 
 CheckpointWriter::CheckpointWriter(const fs::path& folder, const CheckpointFacts& facts,
                                    std::size_t state_size)
-    : folder_(folder),
-      path_(checkpoint_path(folder, facts.round)),
-      unfinished_(path_.string() + std::string(kUnfinished)) {
+    : folder_(folder) {
   const std::uint64_t space = free_space(folder);
   if (state_size > space)
     fail_system("{}: no space for the next checkpoint: it needs {} bytes, {} are free",
                 folder.string(), state_size, space);
-  file_.emplace(unfinished_);
-  begin_checkpoint(*file_);
+  file_.emplace(checkpoint_path(folder, facts.round));
+  begin_checkpoint(file_->output());
   StateWriter writer;
   CheckpointFacts written = facts;
   visit_state(writer, written);
   section(writer.take());
 }
 
-CheckpointWriter::~CheckpointWriter() {
-  std::error_code ignored;  // it is not there after finish()
-  fs::remove(unfinished_, ignored);
-}
-
 void CheckpointWriter::section(std::span<const std::byte> bytes) {
-  write_section(*file_, bytes);
+  write_section(file_->output(), bytes);
   sections_ += 1;
 }
 
 void CheckpointWriter::finish() {
-  finish_checkpoint(*file_, sections_);
-  file_->sync();
-  file_->close();
-  rename_file(unfinished_, path_);
-  sync_folder(folder_);
+  finish_checkpoint(file_->output(), sections_);
+  file_->finish();
   const std::vector<fs::path> all = checkpoints_in(folder_);
   for (std::size_t i = 0; i + 2 < all.size(); ++i) fs::remove(all[i]);
 }

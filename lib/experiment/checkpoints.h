@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/atomic_file.h"
 #include "core/mapped_file.h"
-#include "core/output_file.h"
 
 namespace localbatch {
 
@@ -39,15 +39,14 @@ class CheckpointWriter {
   /// Throws a SystemError when so many bytes do not fit the file system.
   CheckpointWriter(const std::filesystem::path& folder, const CheckpointFacts& facts,
                    std::size_t state_size);
-  ~CheckpointWriter();
 
   void section(std::span<const std::byte> bytes);
   /// The two newest checkpoints stay, older ones go.
   void finish();
 
  private:
-  std::filesystem::path folder_, path_, unfinished_;
-  std::optional<OutputFile> file_;
+  std::filesystem::path folder_;
+  std::optional<AtomicFile> file_;
   std::size_t sections_ = 0;
 };
 

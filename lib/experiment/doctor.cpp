@@ -38,9 +38,8 @@ std::string run_command_line(const RunRequest& request) {
 
 Plan read_plan(const RunRequest& request) {
   if (request.file.empty()) return {.output = request.output};
-  Node file = read_experiment_file(request.file);
-  for (const std::string& setting : request.settings) apply_setting(file, setting);
-  const Experiment experiment = read_experiment(Options(file));
+  const Experiment experiment =
+      read_experiment(Options(read_experiment_file(request.file, request.settings)));
   return {.workers = experiment.workers,
           .threads_per_worker = experiment.problem.make ? 1 : experiment.threads_per_worker,
           .network = !experiment.problem.make,

@@ -181,9 +181,11 @@ Node parse_experiment(const std::string& text, const std::string& source) {
   }
 }
 
-Node read_experiment_file(const std::filesystem::path& path) {
-  const std::vector<unsigned char> bytes = read_file(path);
-  return parse_experiment({bytes.begin(), bytes.end()}, path.string());
+Node read_experiment_file(const std::filesystem::path& path,
+                          const std::vector<std::string>& settings) {
+  Node experiment = parse_experiment(read_text(path), path.string());
+  for (const std::string& setting : settings) apply_setting(experiment, setting);
+  return experiment;
 }
 
 void apply_setting(Node& experiment, const std::string& setting) {

@@ -10,8 +10,10 @@
 
 namespace localbatch {
 
-/// Reads a YAML file. Throws an InputError with file, line and column where it is not valid YAML.
-Node read_experiment_file(const std::filesystem::path& path);
+/// Reads a YAML file and applies settings to it. Throws an InputError with file, line and column
+/// where it is not valid YAML.
+Node read_experiment_file(const std::filesystem::path& path,
+                          const std::vector<std::string>& settings = {});
 
 /// The same for a text; `source` stands for the file name in messages.
 Node parse_experiment(const std::string& text, const std::string& source);

@@ -91,8 +91,7 @@ KernelChoices parse_kernels(const std::string& text, const std::string& source) 
 }
 
 KernelsFile read_kernels_file(const std::filesystem::path& path) {
-  const std::vector<unsigned char> bytes = read_file(path);
-  KernelsFile file{.path = path, .text = {bytes.begin(), bytes.end()}, .choices = {}};
+  KernelsFile file{.path = path, .text = read_text(path), .choices = {}};
   file.choices = parse_kernels(file.text, path.string());
   return file;
 }

@@ -18,11 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-std::string text_of(const fs::path& path) {
-  const std::vector<unsigned char> bytes = read_file(path);
-  return {bytes.begin(), bytes.end()};
-}
-
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;
   std::istringstream stream(line + ",");
@@ -34,7 +29,7 @@ std::vector<std::string> cells_of(const std::string& line) {
 class NumberColumns {
  public:
   NumberColumns(const fs::path& path, const std::vector<std::string>& names) {
-    std::istringstream text(text_of(path));
+    std::istringstream text(read_text(path));
     std::string line;
     std::getline(text, line);
     const std::vector<std::string> header = cells_of(line);
@@ -75,7 +70,7 @@ class NumberColumns {
 void read_communication(const fs::path& folder, MeasuredRun& run) {
   const fs::path path = folder / "summary.json", manifest = folder / "manifest.json";
   try {
-    const Json summary = Json::parse(text_of(path));
+    const Json summary = Json::parse(read_text(path));
     const Json communication = summary.value("communication", Json::object());
     for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
       const auto found = communication.find(std::string(kTrafficNames[kind]));
@@ -84,7 +79,7 @@ void read_communication(const fs::path& folder, MeasuredRun& run) {
                                          .bytes = found->at("bytes"),
                                          .bytes_between_hosts = found->at("bytes_between_hosts")};
     }
-    run.ranks = Json::parse(text_of(manifest)).value("ranks", 1);
+    run.ranks = Json::parse(read_text(manifest)).value("ranks", 1);
   } catch (const Json::exception& error) {
     fail_input("{}: summary.json or manifest.json: {}", folder.string(), error.what());
   }
@@ -95,7 +90,7 @@ void read_communication(const fs::path& folder, MeasuredRun& run) {
 MeasuredRun read_measured_run(const fs::path& folder, const std::optional<std::string>& resolved) {
   if (!fs::exists(folder / "summary.json"))
     fail_input("{}: holds no finished run", folder.string());
-  const std::string settings = text_of(folder / "experiment.yaml");
+  const std::string settings = read_text(folder / "experiment.yaml");
   if (resolved && settings != *resolved)
     fail_input("{}: is a run with other settings: {}", folder.string(),
                first_difference(settings, *resolved));

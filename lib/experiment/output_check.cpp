@@ -9,6 +9,7 @@
 #include <exception>
 #include <system_error>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
@@ -32,8 +33,8 @@ fs::path nearest_that_exists(const fs::path& folder) {
 void try_to_write(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail_system("{}: is no folder", folder.string());
   // Named like a file that was not finished, so that the next run removes it if nobody else does.
-  const fs::path probe =
-      folder / fmt::format(".localbatch-doctor-{}-{}.new", host_name(), ::getpid());
+  const fs::path probe = folder / fmt::format(".localbatch-doctor-{}-{}{}", host_name(), ::getpid(),
+                                              kUnfinishedSuffix);
   write_file_atomically(probe, "first\n");
   write_file_atomically(probe, "second\n");
   if (::unlink(probe.c_str()) != 0)

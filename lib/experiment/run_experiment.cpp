@@ -33,9 +33,7 @@ struct Prepared {
 };
 
 Experiment read_request(const RunRequest& request) {
-  Node file = read_experiment_file(request.file);
-  for (const std::string& setting : request.settings) apply_setting(file, setting);
-  return read_experiment(Options(file));
+  return read_experiment(Options(read_experiment_file(request.file, request.settings)));
 }
 
 Prepared prepare(const RunRequest& request, ProcessGroup& processes) {

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/node.h"
@@ -38,7 +39,6 @@ std::string readable(const std::string& setting) {
 }
 
 constexpr std::string_view kLock = "lock";
-constexpr std::string_view kUnfinished = ".new";
 constexpr std::string_view kSettings = "experiment.yaml";
 constexpr std::string_view kSummary = "summary.json";
 
@@ -94,14 +94,13 @@ FolderState state_of_folder(const fs::path& folder, const std::string& resolved)
   const fs::path settings = folder / kSettings;
   if (!fs::exists(settings, error)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-      if (entry.path().filename() != kLock && !entry.path().string().ends_with(kUnfinished))
+      if (entry.path().filename() != kLock && !entry.path().string().ends_with(kUnfinishedSuffix))
         fail_input(
             "{}: holds other files already; --force replaces them, --output writes elsewhere",
             folder.string());
     return FolderState::kEmpty;
   }
-  const std::vector<unsigned char> found = read_file(settings);
-  const std::string text(found.begin(), found.end());
+  const std::string text = read_text(settings);
   if (text != resolved)
     fail_input(
         "{}: belongs to a run with other settings: {}; --force replaces it, --output writes "
@@ -130,7 +129,7 @@ FolderLock::~FolderLock() { ::close(descriptor_); }
 void remove_unfinished_files(const fs::path& folder) {
   std::error_code ignored;  // they do no harm
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
-    if (entry.path().string().ends_with(kUnfinished)) fs::remove(entry.path(), ignored);
+    if (entry.path().string().ends_with(kUnfinishedSuffix)) fs::remove(entry.path(), ignored);
 }
 
 void empty_folder(const fs::path& folder) {

@@ -46,9 +46,7 @@ std::vector<fs::path> files_in(const std::string& folder) {
 }
 
 Experiment read_with(const fs::path& path, const std::vector<std::string>& settings) {
-  Node file = read_experiment_file(path);
-  for (const std::string& setting : settings) apply_setting(file, setting);
-  return read_experiment(Options(file));
+  return read_experiment(Options(read_experiment_file(path, settings)));
 }
 
 /// A small network with batch norm, momentum, and a test on moving averages in every round.
