@@ -58,12 +58,13 @@ evaluation:            {{every_samples: 1000000000}}
 class TwoHosts:
     """The testbed, up while this is in use."""
 
-    def __init__(self, gigabits, parameters):
-        self.rate = f"{gigabits}gbit" if gigabits else "none"
+    def __init__(self, gigabits, bare, parameters):
+        rate = f"{gigabits}gbit" if gigabits else "none"
+        self.link = ["--rate", rate, *(["--bare"] if bare else [])]
         self.parameters = [word for pair in parameters for word in ("--mca", *pair)]
 
     def __enter__(self):
-        subprocess.run([HERE / "two_hosts.sh", "up", "--rate", self.rate], check=True)
+        subprocess.run([HERE / "two_hosts.sh", "up", *self.link], check=True)
         return self
 
     def __exit__(self, *_):
@@ -263,6 +264,7 @@ def parse_arguments():
     add("--root", type=pathlib.Path, required=True, help="folder with CIFAR-10")
     add("--parts", type=words, default=words("allreduce,localbatch,pytorch"))
     add("--gigabits", type=float, default=1, help="rate of the link, 0 for no limit")
+    add("--bare", action="store_true", help="nothing set as on clusters but the rate of the link")
     add("--mca", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), help="Open MPI's")
     add("--pairs", type=int, default=5, help="runs of either program in the first part")
     add("--repetitions", type=int, default=7, help="of MPI_Allreduce in a run")
@@ -285,7 +287,7 @@ def main():
     if "pytorch" in arguments.parts and not arguments.python:
         print("no PyTorch found: localbatch alone", file=sys.stderr)
         arguments.parts.remove("pytorch")
-    with TwoHosts(arguments.gigabits, arguments.mca) as hosts:
+    with TwoHosts(arguments.gigabits, arguments.bare, arguments.mca) as hosts:
         if "allreduce" in arguments.parts:
             compare_allreduce(hosts, arguments)
         if {"localbatch", "pytorch"} & set(arguments.parts):

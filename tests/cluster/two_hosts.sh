@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Two hosts on one machine: two network namespaces, joined by a link of limited rate, each with a name
 # and a core of its own. Needs root, iproute2 and Open MPI.
-#   two_hosts.sh up [--rate RATE|none]                 1gbit if nothing is said; again: another rate
+#   two_hosts.sh up [--rate RATE|none] [--bare]        1gbit if nothing is said; again: another rate.
+#                                                      --bare: the link alone, nothing set as on clusters
 #   two_hosts.sh run [-n RANKS] [--no-pin] [--mca KEY VALUE]... -- COMMAND...
 #                                                      one rank on each host, or half of RANKS
 #   two_hosts.sh on host-a|host-b COMMAND...           without MPI; what mpirun uses in place of ssh
@@ -47,8 +48,9 @@ make_hosts() {
   for host in "${hosts[@]}"; do
     in_namespace "$host" ip link set lo up
     in_namespace "$host" ip address add "${address[$host]}/${subnet#*/}" dev "$link"
-    in_namespace "$host" ip link set dev "$link" gso_max_size "$largest_packet"
     in_namespace "$host" ip link set "$link" up
+    [ "$bare" = no ] || continue
+    in_namespace "$host" ip link set dev "$link" gso_max_size "$largest_packet"
     # What clusters have, whatever the machine outside uses, whose choice a namespace inherits.
     in_namespace "$host" ip route replace "$subnet" dev "$link" congctl cubic ||
       echo "two_hosts: $host: this kernel has no cubic; TCP stays as it is" >&2
@@ -74,18 +76,21 @@ limit_rate() {
 }
 
 up() {
-  local rate=${CLUSTER_RATE:-1gbit}
-  if [ "${1:-}" = --rate ]; then
-    rate=${2:?--rate: expected a rate or none}
-    shift 2
-  fi
-  [ $# -eq 0 ] || fail "up: found '$1', expected --rate RATE"
-  if ! are_up; then
+  local rate=${CLUSTER_RATE:-1gbit} bare=no
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --rate) rate=${2:?--rate: expected a rate or none}; shift 2 ;;
+      --bare) bare=yes; shift ;;
+      *) fail "up: found '$1', expected --rate RATE or --bare" ;;
+    esac
+  done
+  if ! are_up || [ "$(cat "$desk/bare" 2>/dev/null)" != "$bare" ]; then
     down
     make_hosts
   fi
   limit_rate "$rate"
   mkdir -p "$desk"
+  echo "$bare" >"$desk/bare"
 }
 
 down() {
