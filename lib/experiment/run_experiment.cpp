@@ -100,7 +100,9 @@ Claim claim_folder(const RunRequest& request, const Experiment& experiment,
   Claim claim;
   claim.has_finished = state == FolderState::kFinished && request.resume;
   if (claim.has_finished) {
-    remove_checkpoints(folder);  // the run may have been killed before it did that itself
+    // The run, or one that went on with it, may have been killed before it did that itself.
+    remove_checkpoints(folder);
+    remove_unfinished_files(folder);
     return claim;
   }
   if (state == FolderState::kFinished)

@@ -171,11 +171,14 @@ TEST_CASE("a finished run is told from one to go on with") {
   CHECK(one_line_with(error_of(again), {folder.string(), "holds results already"}));
   again.resume = true;
   bool begins = false;
+  // What a look at the folder leaves behind when it is killed.
+  std::ofstream(folder / ".localbatch-doctor-n1-1.new") << "first\n";
   const RunResult result =
       run_experiment(again, *single_process(), {}, [&begins] { begins = true; });
   CHECK(result.had_finished);
   CHECK(result.folder == folder);
   CHECK_FALSE(begins);
+  CHECK_FALSE(fs::exists(folder / ".localbatch-doctor-n1-1.new"));
   CHECK(run_stretch(again, {.ranks = 3}).had_finished);
   CHECK(text_of(folder / "summary.json") == summary);
 }
