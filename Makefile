@@ -35,7 +35,9 @@ test: packages  ## build and run all tests but the slow ones of test-kill and te
 test-slurm: release  ## the templates for Slurm on a private Slurm of this machine (3 minutes)
 	tests/slurm/slurm_test.sh build/release/apps/localbatch
 
-test-kill: test  ## failing calls, faults, signals; kills at random moments (KILLS=200 SEED=1, 15 minutes)
+test-kill: packages  ## failing calls, faults, signals; kills at random moments (KILLS=200 SEED=1, 15 minutes)
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -L slow
 	python3 tests/kill/kill_test.py build/release/apps/localbatch --kills $(KILLS) --seed $(SEED)
 

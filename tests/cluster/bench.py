@@ -6,27 +6,23 @@
 2. Training runs of two workers, one on each host with one core, for several H: seconds, share of
    communication and bytes, from the run's own timing.csv and rounds.csv without their first round.
 3. The same in PyTorch over gloo (tests/oracle/pytorch_distributed.py), in turn with ours.
+4. What 'localbatch plan' predicts for the runs of 2, from the rate of the link and the speed of a run
+   with another H.
 
-Prints Markdown and writes allreduce.csv and training.csv, one row a run. Needs root.
+Prints Markdown and writes allreduce.csv, training.csv and plan.csv, one row a run. Needs root.
 """
 
 import argparse
 import csv
-import ctypes
 import json
 import math
-import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-ORACLE = HERE.parent / "oracle"
-sys.path.insert(0, str(ORACLE))
-import bench_against_pytorch as oracle  # noqa: E402
+from hosts import ORACLE, TwoHosts, adopt_orphans, check_placement, oracle
 
 WORKERS = 2
 BATCHES = {"resnet20": 64, "resnet18": 32}
@@ -53,60 +49,6 @@ batch_size:            {{initial: {batch}, max: {batch}, micro_batch: {batch}}}
 batch_size_controller: {{name: fixed}}
 evaluation:            {{every_samples: 1000000000}}
 """
-
-
-class TwoHosts:
-    """The testbed, up while this is in use."""
-
-    def __init__(self, gigabits, bare, parameters):
-        rate = f"{gigabits}gbit" if gigabits else "none"
-        self.link = ["--rate", rate, *(["--bare"] if bare else [])]
-        self.parameters = [word for pair in parameters for word in ("--mca", *pair)]
-
-    def __enter__(self):
-        subprocess.run([HERE / "two_hosts.sh", "up", *self.link], check=True)
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run([HERE / "two_hosts.sh", "down"], check=True)
-
-    def run(self, *command):
-        """Standard output, and the share of the machine that others took meanwhile."""
-        words = [str(HERE / "two_hosts.sh"), "run", *self.parameters, "--", *map(str, command)]
-        done, load = run_watched(words)
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(words)}: status {done.returncode}: {done.stderr.strip()}")
-        if load > oracle.TOO_MUCH_FOREIGN_LOAD:
-            print(f"others took {100 * load:.0f} % of the machine", file=sys.stderr, flush=True)
-        return done.stdout, load
-
-
-def adopt_orphans():
-    """Open MPI's daemons outlive mpirun by a moment: for the processor time of their ranks to be
-    counted as ours, somebody has to wait for them."""
-    set_child_subreaper = 36
-    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
-
-
-def run_watched(command):
-    """As the oracle's, with processes that the command leaves behind."""
-    started, (busy, own) = time.monotonic(), oracle.cpu_seconds()
-    done = subprocess.run(command, capture_output=True, text=True)
-    try:
-        while True:
-            os.wait()
-    except ChildProcessError:
-        pass
-    wall, (busy_after, own_after) = time.monotonic() - started, oracle.cpu_seconds()
-    others = (busy_after - busy) - (own_after - own)
-    return done, max(0.0, others / (wall * os.cpu_count()))
-
-
-def check_placement(ranks):
-    """Two hosts in the eyes of MPI, with a core each."""
-    alone = all(rank["neighbours"] == 1 and rank["cores"] == 1 for rank in ranks)
-    if not alone or any(len({rank[key] for rank in ranks}) != 2 for key in ("host", "first_core")):
-        sys.exit(f"expected two hosts with a core each, found {ranks}")
 
 
 def run_allreduce(hosts, arguments):
@@ -164,22 +106,23 @@ def count_rounds(program, network, sync_interval, arguments):
 def train_localbatch(hosts, network, sync_interval, arguments):
     rounds = count_rounds("localbatch", network, sync_interval, arguments)
     of_round = WORKERS * BATCHES[network] * sync_interval
-    with tempfile.TemporaryDirectory() as desk:
-        file = pathlib.Path(desk) / "cluster.yaml"
-        text = EXPERIMENT.format(
-            workers=WORKERS,
-            samples=(1 + rounds) * of_round,
-            root=arguments.root.resolve(),
-            depth=DEPTHS[network],
-            sync_interval=sync_interval,
-            batch=BATCHES[network],
-        )
-        file.write_text(text)
-        _, load = hosts.run(arguments.program, "run", file, "--output", desk)
-        (folder,) = [path.parent for path in pathlib.Path(desk).rglob("rounds.csv")]
-        rows, times = (
-            list(csv.DictReader(open(folder / name)))[1:] for name in ("rounds.csv", "timing.csv")
-        )
+    desk = arguments.desk / f"{network}-{sync_interval}"
+    desk.mkdir(exist_ok=True)
+    file = desk / "cluster.yaml"
+    text = EXPERIMENT.format(
+        workers=WORKERS,
+        samples=(1 + rounds) * of_round,
+        root=arguments.root.resolve(),
+        depth=DEPTHS[network],
+        sync_interval=sync_interval,
+        batch=BATCHES[network],
+    )
+    file.write_text(text)
+    _, load = hosts.run(arguments.program, "run", file, "--output", desk, "--force")
+    (folder,) = [path.parent for path in desk.rglob("rounds.csv")]
+    rows, times = (
+        list(csv.DictReader(open(folder / name)))[1:] for name in ("rounds.csv", "timing.csv")
+    )
     seconds = sum(float(row["total_seconds"]) - float(row["evaluation_seconds"]) for row in times)
     communication = sum(float(row["communication_seconds"]) for row in times)
     samples = of_round * len(rows)
@@ -191,6 +134,8 @@ def train_localbatch(hosts, network, sync_interval, arguments):
         "communication_share": communication / seconds,
         "bytes_per_round": sum(int(row["method_bytes"]) for row in rows) / len(rows),
         "foreign_load": load,
+        "file": file,
+        "folder": folder,
     }
 
 
@@ -219,6 +164,9 @@ def compare_training(hosts, arguments):
                 runs.append(run)
                 write(arguments.output / "training.csv", columns, runs)
             show_training(runs, network, sync_interval)
+    # Of several runs with the same settings the last one's folder is left.
+    last = {(run["network"], run["sync_interval"]): run for run in runs if "folder" in run}
+    compare_plans(list(last.values()), arguments)
 
 
 def show_training(runs, network, sync_interval):
@@ -243,6 +191,49 @@ def show_training(runs, network, sync_interval):
             f"| {megabytes:.0f} |",
             flush=True,
         )
+
+
+def predict(run, others, arguments):
+    """Seconds of a whole run, predicted and measured. The speed is that of the longest of others."""
+    known = max(others, key=lambda other: other["sync_interval"])["folder"]
+    report = arguments.desk / "plan.json"
+    command = [arguments.program, "plan", run["file"], "--hosts", WORKERS, "--cores", 1]
+    command += ["--bandwidth", f"{1e9 * (arguments.gigabits or 10) / 8:.0f}"]
+    command += ["--speed-from", known, "--measured", run["folder"], "--json", report]
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+    plan = json.loads(report.read_text())
+    return {
+        **run,
+        "predicted_seconds": plan["run"]["seconds"],
+        "measured_seconds": plan["measured_run"]["seconds"],
+        "waiting_seconds": plan["measured_run"]["waiting_seconds"],
+    }
+
+
+def compare_plans(runs, arguments):
+    print("\n| network | H | predicted seconds | measured | error | waiting |")
+    print("|---|---|---|---|---|---|")
+    rows = []
+    for run in runs:
+        network, sync_interval = run["network"], run["sync_interval"]
+        others = [
+            other
+            for other in runs
+            if other["network"] == network and other["sync_interval"] != sync_interval
+        ]
+        if not others:
+            continue
+        rows.append(predict(run, others, arguments))
+        predicted, measured, waiting = (
+            rows[-1][f"{name}_seconds"] for name in ("predicted", "measured", "waiting")
+        )
+        print(
+            f"| {network} | {sync_interval} | {predicted:.1f} | {measured:.1f} "
+            f"| {100 * (predicted / measured - 1):+.1f} % | {waiting:.1f} |",
+            flush=True,
+        )
+    columns = ["network", "sync_interval", "predicted_seconds", "measured_seconds"]
+    write(arguments.output / "plan.csv", [*columns, "waiting_seconds"], rows)
 
 
 def write(path, columns, rows):
@@ -287,7 +278,11 @@ def main():
     if "pytorch" in arguments.parts and not arguments.python:
         print("no PyTorch found: localbatch alone", file=sys.stderr)
         arguments.parts.remove("pytorch")
-    with TwoHosts(arguments.gigabits, arguments.bare, arguments.mca) as hosts:
+    with (
+        tempfile.TemporaryDirectory() as desk,
+        TwoHosts(arguments.gigabits, arguments.bare, arguments.mca) as hosts,
+    ):
+        arguments.desk = pathlib.Path(desk)
         if "allreduce" in arguments.parts:
             compare_allreduce(hosts, arguments)
         if {"localbatch", "pytorch"} & set(arguments.parts):
