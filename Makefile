@@ -74,7 +74,7 @@ fuzz: packages  ## give every reader broken files for a while (SECONDS=20 each)
 	third_party/install_packages.sh fuzz
 	cmake --preset fuzz
 	cmake --build --preset fuzz -j $(JOBS)
-	tests/fuzz/run.sh $(SECONDS)
+	ls tests/fuzz/corpus | xargs -P $(JOBS) -n 1 tests/fuzz/run.sh $(SECONDS)
 
 debug: packages  ## build without optimization
 	cmake --preset debug

@@ -255,7 +255,6 @@ def parse_arguments():
     add("--root", type=pathlib.Path, required=True, help="folder with CIFAR-10")
     add("--parts", type=words, default=words("allreduce,localbatch,pytorch"))
     add("--gigabits", type=float, default=1, help="rate of the link, 0 for no limit")
-    add("--bare", action="store_true", help="nothing set as on clusters but the rate of the link")
     add("--mca", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), help="Open MPI's")
     add("--pairs", type=int, default=5, help="runs of either program in the first part")
     add("--repetitions", type=int, default=7, help="of MPI_Allreduce in a run")
@@ -280,7 +279,7 @@ def main():
         arguments.parts.remove("pytorch")
     with (
         tempfile.TemporaryDirectory() as desk,
-        TwoHosts(arguments.gigabits, arguments.bare, arguments.mca) as hosts,
+        TwoHosts(arguments.gigabits, arguments.mca) as hosts,
     ):
         arguments.desk = pathlib.Path(desk)
         if "allreduce" in arguments.parts:

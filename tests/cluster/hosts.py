@@ -16,13 +16,12 @@ import bench_against_pytorch as oracle  # noqa: E402
 class TwoHosts:
     """The testbed, up while this is in use."""
 
-    def __init__(self, gigabits, bare, parameters):
-        rate = f"{gigabits}gbit" if gigabits else "none"
-        self.link = ["--rate", rate, *(["--bare"] if bare else [])]
+    def __init__(self, gigabits, parameters):
+        self.rate = f"{gigabits}gbit" if gigabits else "none"
         self.parameters = [word for pair in parameters for word in ("--mca", *pair)]
 
     def __enter__(self):
-        subprocess.run([HERE / "two_hosts.sh", "up", *self.link], check=True)
+        subprocess.run([HERE / "two_hosts.sh", "up", "--rate", self.rate], check=True)
         return self
 
     def __exit__(self, *_):

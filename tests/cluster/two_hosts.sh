@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Two hosts on one machine: two network namespaces, joined by a link of limited rate, each with a name
 # and a core of its own. Needs root, iproute2 and Open MPI.
-#   two_hosts.sh up [--rate RATE|none] [--bare]        1gbit if nothing is said; again: another rate.
-#                                                      --bare: the link alone, nothing set as on clusters
+#   two_hosts.sh up [--rate RATE|none]                 1gbit if nothing is said; again: another rate
 #   two_hosts.sh run [-n RANKS] [--no-pin] [--mca KEY VALUE]... -- COMMAND...
 #                                                      one rank on each host, or half of RANKS
 #   two_hosts.sh on host-a|host-b COMMAND...           without MPI; what mpirun uses in place of ssh
@@ -15,10 +14,6 @@ link=link0
 subnet=10.77.0.0/24
 declare -A address=([host-a]=10.77.0.1 [host-b]=10.77.0.2)
 declare -A core=([host-a]=0 [host-b]=1)
-# TCP hands over packets of up to 64 KB, which a bucket of 32 KB would cut into frames in software. A
-# network card cuts them at no cost; smaller ones pass the bucket whole and are charged as frames.
-burst=256kbit
-largest_packet=24000
 desk=/dev/shm/localbatch-hosts # Open MPI's files, also those of jobs that were killed
 
 fail() {
@@ -49,21 +44,7 @@ make_hosts() {
     in_namespace "$host" ip link set lo up
     in_namespace "$host" ip address add "${address[$host]}/${subnet#*/}" dev "$link"
     in_namespace "$host" ip link set "$link" up
-    [ "$bare" = no ] || continue
-    in_namespace "$host" ip link set dev "$link" gso_max_size "$largest_packet"
-    # What clusters have, whatever the machine outside uses, whose choice a namespace inherits.
-    in_namespace "$host" ip route replace "$subnet" dev "$link" congctl cubic ||
-      echo "two_hosts: $host: this kernel has no cubic; TCP stays as it is" >&2
-    receive_on_own_core "$host"
   done
-}
-
-# The sender's core would otherwise do the receiver's work, as a veth pair has no interrupts.
-receive_on_own_core() {
-  local mask
-  mask=$(printf '%x' $((1 << core[$1])))
-  in_namespace "$1" sh -c "echo $mask | tee /sys/class/net/$link/queues/rx-*/rps_cpus" >/dev/null ||
-    echo "two_hosts: $1: this kernel cannot choose the core that receives" >&2
 }
 
 limit_rate() {
@@ -71,26 +52,23 @@ limit_rate() {
   for host in "${hosts[@]}"; do
     in_namespace "$host" tc qdisc delete dev "$link" root 2>/dev/null || true
     [ "$1" = none ] ||
-      in_namespace "$host" tc qdisc add dev "$link" root tbf rate "$1" burst "$burst" latency 400ms
+      in_namespace "$host" tc qdisc add dev "$link" root tbf rate "$1" burst 256kbit latency 400ms
   done
 }
 
 up() {
-  local rate=${CLUSTER_RATE:-1gbit} bare=no
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --rate) rate=${2:?--rate: expected a rate or none}; shift 2 ;;
-      --bare) bare=yes; shift ;;
-      *) fail "up: found '$1', expected --rate RATE or --bare" ;;
-    esac
-  done
-  if ! are_up || [ "$(cat "$desk/bare" 2>/dev/null)" != "$bare" ]; then
+  local rate=${CLUSTER_RATE:-1gbit}
+  if [ "${1:-}" = --rate ]; then
+    rate=${2:?--rate: expected a rate or none}
+    shift 2
+  fi
+  [ $# -eq 0 ] || fail "up: found '$1', expected --rate RATE"
+  if ! are_up; then
     down
     make_hosts
   fi
   limit_rate "$rate"
   mkdir -p "$desk"
-  echo "$bare" >"$desk/bare"
 }
 
 down() {
