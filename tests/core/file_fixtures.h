@@ -7,7 +7,6 @@
 #include <csignal>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -38,11 +37,6 @@ class Directory {
  private:
   std::filesystem::path path_;
 };
-
-inline std::string text_of(const std::filesystem::path& path) {
-  const std::vector<unsigned char> bytes = read_file(path);
-  return {bytes.begin(), bytes.end()};
-}
 
 /// What `write` throws, which must be a SystemError.
 template <class Write>

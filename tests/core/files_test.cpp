@@ -43,9 +43,9 @@ TEST_CASE("what is written is read back, zero bytes and emptiness included") {
   const fs::path path = directory / "file";
   const std::string bytes("a\0b\n\xff", 5);
   write_file_atomically(path, bytes);
-  CHECK(text_of(path) == bytes);
+  CHECK(read_text(path) == bytes);
   write_file_atomically(path, "");
-  CHECK(text_of(path).empty());
+  CHECK(read_text(path).empty());
   CHECK(directory.count() == 1);
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("a shorter file replaces a longer one whole") {
   const fs::path path = directory / "file";
   write_file_atomically(path, std::string(100000, 'x'));
   write_file_atomically(path, "short");
-  CHECK(text_of(path) == "short");
+  CHECK(read_text(path) == "short");
   CHECK(directory.count() == 1);
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("what a killed process left behind does not end up in the file") {
   const Directory directory;
   std::ofstream(directory / "file.new") << std::string(1000, 'x');
   write_file_atomically(directory / "file", "whole");
-  CHECK(text_of(directory / "file") == "whole");
+  CHECK(read_text(directory / "file") == "whole");
   CHECK(directory.count() == 1);
 }
 
@@ -78,7 +78,7 @@ TEST_CASE("a reader sees the old bytes or the new ones, never a mixture") {
   });
   int mixtures = 0;
   while (!done) {
-    const std::string seen = text_of(path);
+    const std::string seen = read_text(path);
     if (seen != a && seen != b) ++mixtures;
   }
   writer.join();
@@ -95,7 +95,7 @@ TEST_CASE("a full disk is reported with call and path; the old file stays, no ha
   }();
   CHECK(error.find(path.string()) != std::string::npos);
   CHECK(error.find("write failed: File too large") != std::string::npos);
-  CHECK(text_of(path) == "old");
+  CHECK(read_text(path) == "old");
   CHECK(directory.count() == 1);
 }
 
@@ -130,7 +130,7 @@ TEST_CASE("a file without a folder in its path is written to the current one") {
   const std::string error = system_error_of([] { write_file_atomically("file", "text"); });
   fs::current_path(before);
   CHECK(error == "no error");
-  CHECK(text_of(directory / "file") == "text");
+  CHECK(read_text(directory / "file") == "text");
 }
 
 TEST_CASE("a folder that cannot be synced is reported; the new file is whole") {
@@ -141,7 +141,7 @@ TEST_CASE("a folder that cannot be synced is reported; the new file is whole") {
   const std::string error = system_error_of([&] { write_file_atomically(path, "new"); });
   folders_cannot_be_synced = false;
   CHECK(error == path.parent_path().string() + ": fsync failed: Input/output error");
-  CHECK(text_of(path) == "new");
+  CHECK(read_text(path) == "new");
   CHECK(directory.count() == 1);
 }
 

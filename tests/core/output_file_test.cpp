@@ -38,10 +38,10 @@ TEST_CASE("what is written piece by piece stands in the file, and its size is kn
   file.write(std::string_view());
   file.write("two\n");
   CHECK(file.size() == 8);
-  CHECK(text_of(path) == "one,two\n");  // nothing waits in a buffer
+  CHECK(read_text(path) == "one,two\n");  // nothing waits in a buffer
   file.sync();
   file.close();
-  CHECK(text_of(path) == "one,two\n");
+  CHECK(read_text(path) == "one,two\n");
 }
 
 TEST_CASE("writing goes on behind a size, and what stood there goes") {
@@ -51,18 +51,18 @@ TEST_CASE("writing goes on behind a size, and what stood there goes") {
   {
     OutputFile file(path, 4);
     CHECK(file.size() == 4);
-    CHECK(text_of(path) == "kept");
+    CHECK(read_text(path) == "kept");
     file.write("!");
     CHECK(file.size() == 5);
   }
-  CHECK(text_of(path) == "kept!");
+  CHECK(read_text(path) == "kept!");
   {
     OutputFile file(path, 5);
     file.write("?");
   }
-  CHECK(text_of(path) == "kept!?");
+  CHECK(read_text(path) == "kept!?");
   { const OutputFile file(path, 0); }
-  CHECK(text_of(path).empty());
+  CHECK(read_text(path).empty());
 }
 
 TEST_CASE("a file that is shorter than what has been written is refused and stays") {
@@ -73,7 +73,7 @@ TEST_CASE("a file that is shorter than what has been written is refused and stay
                                ": found 4 bytes, expected at least 5: somebody has cut it "
                                "short";
   CHECK_THROWS_WITH_AS(OutputFile(path, 5), expected.c_str(), InputError);
-  CHECK(text_of(path) == "kept");
+  CHECK(read_text(path) == "kept");
 }
 
 TEST_CASE("a failing call is named with its path") {
@@ -107,7 +107,7 @@ TEST_CASE("a file that was moved is written by its new owner") {
   second.write("two");
   CHECK(second.size() == 7);
   second.close();
-  CHECK(text_of(path) == "one two");
+  CHECK(read_text(path) == "one two");
 }
 
 TEST_CASE("a file takes the place of the one that had its name") {
@@ -116,7 +116,7 @@ TEST_CASE("a file takes the place of the one that had its name") {
   write_text(directory / "new", "new");
   rename_file(directory / "new", directory / "old");
   CHECK_NOTHROW(sync_folder(directory / "."));
-  CHECK(text_of(directory / "old") == "new");
+  CHECK(read_text(directory / "old") == "new");
   CHECK(directory.count() == 1);
   CHECK(free_space(directory / ".") > 0);
 }
