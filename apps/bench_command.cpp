@@ -153,10 +153,12 @@ void Bench::sync() {
 
 void Bench::data() {
   const CpuSnapshot before = look_at_cpus();
-  DataSpeed speed = measure_data(options_.other_seconds());
+  const double seconds = options_.other_seconds();
+  DataSpeed speed =
+      options_.images.empty() ? measure_data(seconds) : measure_files(seconds, options_.images);
   speed.foreign_load = check_load(before, "while images were prepared");
   for (const TrainingSpeed& training : report_.train)
-    if (training.network.name == "resnet20")
+    if (training.network.name == speed.network)
       speed.share_of_step =
           std::max(speed.share_of_step.value_or(0),
                    training.images_per_second.median / speed.images_per_second.median);

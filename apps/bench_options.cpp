@@ -20,7 +20,7 @@ namespace po = boost::program_options;
 /// The command line as words and numbers, before anybody knows whether they make sense.
 struct Words {
   std::vector<std::string> what;
-  std::string model, precision, winograd, json, tune, kernels;
+  std::string model, precision, winograd, images, json, tune, kernels;
   int batch = 0, threads = 0, workers = 0;
   double seconds = 0;
   bool strict = false;
@@ -32,9 +32,9 @@ po::options_description visible_options(Words& words) {
                               const char* meaning) { visible.add_options()(name, value, meaning); };
   visible.add_options()("help,h", "print this text");
   add("model", po::value(&words.model)->value_name("NAME,..."),
-      "resnet20, resnet18, resnet50; default: all");
+      "resnet20, resnet18, resnet50, resnet101 (on 224 x 224 pixels); default: all but the last");
   add("batch", po::value(&words.batch)->value_name("IMAGES"),
-      "micro-batch; default: 128, 64, 32 for the three");
+      "micro-batch; default: 128, 64, 32, 16");
   add("precision", po::value(&words.precision)->value_name("f32|bf16|both"),
       "default: both where the CPU multiplies bf16, else f32");
   add("threads", po::value(&words.threads)->value_name("N"), "of a worker; default: all cores");
@@ -44,6 +44,8 @@ po::options_description visible_options(Words& words) {
       "of each measurement; default: 3 for train, 0.5 for the others");
   add("workers", po::value(&words.workers)->value_name("M"),
       "of sync; default: one on every rank, and two on a single one");
+  add("images", po::value(&words.images)->value_name("DIR"),
+      "of data: decode the JPEG files of this folder, which is laid out like ImageNet");
   add("json", po::value(&words.json)->value_name("FILE"), "write the numbers to a file as well");
   add("tune", po::value(&words.tune)->value_name("FILE"),
       "try kernels for each convolution and write the fastest to a file; for one precision "
@@ -123,8 +125,8 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
   options.sync = wants("sync");
   options.data = wants("data");
 
-  const std::span<const BenchNetwork> all = bench_networks();
-  options.networks.assign(all.begin(), all.end());
+  const std::span<const BenchNetwork> usual = usual_bench_networks();
+  options.networks.assign(usual.begin(), usual.end());
   if (given.count("model") > 0) options.networks = read_networks(words.model);
   if (given.count("batch") > 0) options.batch = ranged("batch", words.batch, 1, 65536);
   const std::string precision = supports_bfloat16() && !tunes ? "both" : "f32";
@@ -135,6 +137,7 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
   if (given.count("seconds") > 0) options.seconds = ranged("seconds", words.seconds, 0.01, 3600.0);
   if (given.count("workers") > 0) options.workers = ranged("workers", words.workers, 1, 65536);
   options.strict = words.strict;
+  options.images = words.images;
   options.json = words.json;
   if (given.count("json") > 0) check_can_hold_a_file("bench", "json", options.json);
   options.tune = words.tune;

@@ -22,8 +22,9 @@ struct BenchOptions {
   bool winograd = true;
   std::optional<double> seconds;  ///< per measurement
   std::optional<int> workers;
-  std::filesystem::path json;  ///< empty: no file
-  std::filesystem::path tune;  ///< where choices of kernels go; then nothing else is measured
+  std::filesystem::path images;  ///< whose preparation is measured; empty: generated ones
+  std::filesystem::path json;    ///< empty: no file
+  std::filesystem::path tune;    ///< where choices of kernels go; then nothing else is measured
   KernelsFile kernels;
   bool strict = false;
 

@@ -6,10 +6,11 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(fmt 9.0 REQUIRED)                                       # core
 find_package(dnnl CONFIG REQUIRED)                                   # nn
 find_package(ZLIB 1.2 REQUIRED)                                      # data
+find_package(JPEG 62 REQUIRED)                                       # data; libjpeg-turbo
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)                        # comm
 find_package(yaml-cpp 0.7 REQUIRED)                                  # experiment
 find_package(nlohmann_json 3.10 REQUIRED)                            # experiment
-find_package(Boost 1.74 REQUIRED COMPONENTS program_options)         # apps
+find_package(Boost 1.74 REQUIRED COMPONENTS program_options)         # apps; headers: report
 find_package(doctest 2.4.9 REQUIRED)                                 # tests
 
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)                      # core

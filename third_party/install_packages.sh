@@ -4,7 +4,8 @@
 set -eu
 
 packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
-  libfmt-dev libboost-program-options-dev libxxhash-dev nlohmann-json3-dev doctest-dev zlib1g-dev"
+  libfmt-dev libboost-program-options-dev libxxhash-dev nlohmann-json3-dev doctest-dev zlib1g-dev
+  libjpeg-dev ocl-icd-opencl-dev gnuplot-nox"
 case ${1:-build} in
   lint) packages="clang-format clang-tidy libomp-dev" ;;
   fuzz) packages="clang libclang-rt-dev libomp-dev" ;;

@@ -6,13 +6,13 @@
 
 #include "core/aligned_buffer.h"
 #include "data/augmentation.h"
+#include "data/imagenet.h"
 
 namespace localbatch {
 
 namespace {
 
 constexpr std::uint32_t kImages = 50'000;
-constexpr std::size_t kMicroBatch = 128;
 constexpr std::uint64_t kSeed = 1;
 
 Dataset random_dataset() {
@@ -31,24 +31,39 @@ Dataset random_dataset() {
   return dataset;
 }
 
-}  // namespace
-
-DataSpeed measure_data(double seconds) {
-  const Dataset dataset = random_dataset();
-  const Augmentation augmentation{.pad_crop = 4, .flip = true};
+Rate measure_preparation(const Dataset& dataset, const Augmentation& augmentation,
+                         std::size_t micro_batch, double seconds) {
   const std::size_t image_size = dataset.shape.size();
-  AlignedBuffer<float> images(kMicroBatch * image_size);
-  std::vector<Draw> draws(kMicroBatch);
-  Sampler sampler(kImages, 0, 1, kSeed);
+  AlignedBuffer<float> images(micro_batch * image_size);
+  std::vector<Draw> draws(micro_batch);
+  Sampler sampler(static_cast<std::uint32_t>(dataset.train.size()), 0, 1, kSeed);
   const auto prepare_micro_batch = [&] {
     sampler.draw(draws);
-    for (std::size_t i = 0; i < kMicroBatch; ++i)
+    for (std::size_t i = 0; i < micro_batch; ++i)
       prepare_training_image(dataset, augmentation, kSeed, draws[i],
                              images.span().subspan(i * image_size, image_size));
   };
   prepare_micro_batch();
+  return measure_rate(seconds, static_cast<double>(micro_batch), prepare_micro_batch);
+}
+
+}  // namespace
+
+DataSpeed measure_data(double seconds) {
+  constexpr std::size_t kMicroBatch = 128;
   DataSpeed speed;
-  speed.images_per_second = measure_rate(seconds, kMicroBatch, prepare_micro_batch);
+  speed.images_per_second =
+      measure_preparation(random_dataset(), {.pad_crop = 4, .flip = true}, kMicroBatch, seconds);
+  return speed;
+}
+
+DataSpeed measure_files(double seconds, const std::filesystem::path& root) {
+  constexpr std::size_t kMicroBatch = 16;
+  DataSpeed speed;
+  speed.network = "resnet101";
+  speed.images_per_second =
+      measure_preparation(read_image_folder(root, {}), {.flip = true, .random_resized_crop = true},
+                          kMicroBatch, seconds);
   return speed;
 }
 

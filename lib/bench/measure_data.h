@@ -1,20 +1,29 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
+#include <string_view>
 
 #include "bench/rate.h"
 
 namespace localbatch {
 
-/// What a worker's one thread does between two gradients: draw images of 3x32x32 in random order
-/// from a set as large as CIFAR-10, crop, mirror and normalize them.
+/// What one thread of a worker does between two gradients.
 struct DataSpeed {
   Rate images_per_second;
-  /// Of the time of a step of resnet20, the fastest one that was measured.
+  std::string_view network = "resnet20";  ///< whose step it is compared with
+  /// Of the time of a step of this network, the fastest one that was measured.
   std::optional<double> share_of_step;
   std::optional<double> foreign_load;
 };
 
+/// Draws images of 3x32x32 in random order from a set as large as CIFAR-10, crops, mirrors and
+/// normalizes them.
 DataSpeed measure_data(double seconds);
+
+/// Reads and decodes the training images of a folder laid out like ImageNet (data/imagenet.h), cuts
+/// random crops of 3x224x224 out of them, mirrors and normalizes them. To be compared with
+/// resnet101.
+DataSpeed measure_files(double seconds, const std::filesystem::path& root);
 
 }  // namespace localbatch

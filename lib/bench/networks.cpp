@@ -35,12 +35,18 @@ Part make(std::span<const PartRow<Part>> table, const Node& keys) {
 }  // namespace
 
 std::span<const BenchNetwork> bench_networks() {
-  static constexpr std::array<BenchNetwork, 3> kNetworks{{
-      {"resnet20", "20", 128},
-      {"resnet18", "18", 64},
-      {"resnet50", "50", 32},
+  static constexpr std::array<BenchNetwork, 4> kNetworks{{
+      {.name = "resnet20", .depth = "20", .batch = 128},
+      {.name = "resnet18", .depth = "18", .batch = 64},
+      {.name = "resnet50", .depth = "50", .batch = 32},
+      {.name = "resnet101", .depth = "101", .batch = 16, .imagenet = true},
   }};
   return kNetworks;
+}
+
+std::span<const BenchNetwork> usual_bench_networks() {
+  constexpr std::size_t kUsual = 3;
+  return bench_networks().first(kUsual);
 }
 
 const BenchNetwork& find_bench_network(std::string_view name, std::string_view place) {
@@ -54,8 +60,11 @@ const BenchNetwork& find_bench_network(std::string_view name, std::string_view p
 }
 
 Model make_model(const BenchNetwork& network) {
-  const Node keys = mapping({{"name", "resnet"}, {"depth", network.depth}, {"stem", "cifar"}});
-  return make(model_table(), keys)(ImageShape{3, 32, 32}, 10);
+  const Node keys = mapping({{"name", "resnet"},
+                             {"depth", network.depth},
+                             {"stem", network.imagenet ? "imagenet" : "cifar"}});
+  const ModelMaker maker = make(model_table(), keys);
+  return network.imagenet ? maker({3, 224, 224}, 1000) : maker({3, 32, 32}, 10);
 }
 
 InnerOptimizerChoice bench_optimizer() {

@@ -9,15 +9,20 @@
 
 namespace localbatch {
 
-/// A network that is measured, on images of 3x32x32 in ten classes.
+/// A residual network that is measured.
 struct BenchNetwork {
-  std::string_view name;   ///< on the command line
-  std::string_view depth;  ///< of the residual network with the stem for small images
-  int batch;               ///< the micro-batch it is usually measured with
+  std::string_view name;  ///< on the command line
+  std::string_view depth;
+  int batch;  ///< the micro-batch it is usually measured with
+  /// Images of 3x32x32 in ten classes, or of 3x224x224 in 1000 classes and the stem for them.
+  bool imagenet = false;
 };
 
-/// resnet20, resnet18, resnet50.
+/// resnet20, resnet18, resnet50 on small images, then resnet101 on large ones.
 std::span<const BenchNetwork> bench_networks();
+
+/// Those on small images: what is measured when nobody asks for others.
+std::span<const BenchNetwork> usual_bench_networks();
 
 /// Throws an InputError that begins with `place` when there is no network of that name.
 const BenchNetwork& find_bench_network(std::string_view name, std::string_view place);

@@ -148,8 +148,9 @@ std::span<const TableColumn<DataSpeed>> data_columns() {
                        [](const Row& row) { return scaled(row.images_per_second.median, 1, 0); }},
       TableColumn<Row>{"best", 10,
                        [](const Row& row) { return scaled(row.images_per_second.best, 1, 0); }},
-      TableColumn<Row>{"% of a step of resnet20", 25,
+      TableColumn<Row>{"% of a step", 13,
                        [](const Row& row) { return percent(row.share_of_step); }},
+      TableColumn<Row>{"of", 12, [](const Row& row) { return std::string(row.network); }},
   };
   return kColumns;
 }

@@ -31,9 +31,8 @@ TrainingStep::TrainingStep(const Model& model, const ExecutionOptions& execution
   initialize_statistics(model, statistics_.span());
   RandomStream random(kSeed, Purpose::kTest);
   for (float& pixel : images_.span()) pixel = random.normal();
-  for (std::uint8_t& label : labels_)
-    label =
-        static_cast<std::uint8_t>(random.below(static_cast<std::uint32_t>(model.num_classes())));
+  for (Label& label : labels_)
+    label = static_cast<Label>(random.below(static_cast<std::uint32_t>(model.num_classes())));
 }
 
 void TrainingStep::run() {

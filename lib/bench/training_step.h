@@ -33,7 +33,7 @@ class TrainingStep {
   Network network_;
   std::unique_ptr<InnerOptimizer> optimizer_;
   AlignedBuffer<float> parameters_, gradient_, statistics_, images_;
-  std::vector<std::uint8_t> labels_;
+  std::vector<Label> labels_;
   Stopwatch optimizer_watch_;
 };
 

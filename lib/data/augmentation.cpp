@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "data/image_files.h"
 
 namespace localbatch {
 
@@ -41,9 +42,12 @@ struct Crop {
   bool mirrored = false;
 };
 
-Crop draw_crop(const Augmentation& augmentation, std::uint64_t seed, Draw draw) {
+RandomStream random_of(std::uint64_t seed, Draw draw) {
   const std::uint64_t image = (std::uint64_t{draw.epoch} << 32) | draw.sample;
-  RandomStream random(seed, Purpose::kAugmentation, image);
+  return {seed, Purpose::kAugmentation, image};
+}
+
+Crop draw_crop(const Augmentation& augmentation, RandomStream random) {
   const auto offsets = static_cast<std::uint32_t>(2 * augmentation.pad_crop + 1);
   const int dy = static_cast<int>(random.below(offsets)) - augmentation.pad_crop;
   const int dx = static_cast<int>(random.below(offsets)) - augmentation.pad_crop;
@@ -83,6 +87,24 @@ void write_image(const Dataset& dataset, std::span<const std::uint8_t> bytes, co
                   image.data() + c * plane);
 }
 
+void write_file_image(const Dataset& dataset, const Augmentation& augmentation, std::uint64_t seed,
+                      Draw draw, std::span<float> image) {
+  ImageFiles& files = *dataset.train.files;
+  const FileSettings& settings = files.settings();
+  RandomStream random = random_of(seed, draw);
+  const bool mirrored = random.below(2) == 1 && augmentation.flip;
+  std::vector<std::uint8_t> bytes(dataset.shape.size());
+  files.read(
+      draw.sample,
+      [&](int width, int height) {
+        return augmentation.random_resized_crop
+                   ? random_resized_crop(width, height, settings.size, random)
+                   : centre_crop(width, height, settings.resize, settings.size);
+      },
+      bytes);
+  write_image(dataset, bytes, {.mirrored = mirrored}, image);
+}
+
 }  // namespace
 
 Augmentation read_augmentation(Options& options) {
@@ -98,17 +120,47 @@ Augmentation read_augmentation(Options& options) {
       "flip",
       {.fallback = false,
        .meaning = "whether training images are mirrored left and right with probability 1/2"});
+  augmentation.random_resized_crop = options.flag(
+      "random_resized_crop",
+      {.fallback = false,
+       .meaning = "for images in files (imagenet): whether a random part of a training image is "
+                  "seen, 0.08 to 1 of its area and 3/4 to 4/3 as wide as high; without it the "
+                  "middle, as in evaluations"});
   return augmentation;
+}
+
+void check_augmentation(const Augmentation& augmentation, const Dataset& dataset) {
+  if (dataset.train.files && augmentation.pad_crop > 0)
+    fail_input(
+        "augmentation.pad_crop: found {}, which is for images in memory; allowed is 0, and "
+        "'random_resized_crop: true' for images in files",
+        augmentation.pad_crop);
+  if (!dataset.train.files && augmentation.random_resized_crop)
+    fail_input(
+        "augmentation.random_resized_crop: found true, which is for images in files (dataset: "
+        "imagenet); allowed is false, and pad_crop for images in memory");
 }
 
 void prepare_training_image(const Dataset& dataset, const Augmentation& augmentation,
                             std::uint64_t seed, Draw draw, std::span<float> image) {
+  if (dataset.train.files) return write_file_image(dataset, augmentation, seed, draw, image);
   write_image(dataset, dataset.image(dataset.train, draw.sample),
-              draw_crop(augmentation, seed, draw), image);
+              draw_crop(augmentation, random_of(seed, draw)), image);
 }
 
-void prepare_test_image(const Dataset& dataset, std::size_t index, std::span<float> image) {
-  write_image(dataset, dataset.image(dataset.test, index), Crop{}, image);
+bool prepare_test_image(const Dataset& dataset, std::size_t index, std::span<float> image) {
+  if (!dataset.test.files) {
+    write_image(dataset, dataset.image(dataset.test, index), Crop{}, image);
+    return true;
+  }
+  const FileSettings& settings = dataset.test.files->settings();
+  std::vector<std::uint8_t> bytes(dataset.shape.size());
+  const auto middle = [&](int width, int height) {
+    return centre_crop(width, height, settings.resize, settings.size);
+  };
+  if (!dataset.test.files->try_read(index, middle, bytes)) return false;
+  write_image(dataset, bytes, Crop{}, image);
+  return true;
 }
 
 }  // namespace localbatch

@@ -4,6 +4,8 @@
 #include "core/error.h"
 #include "data/cifar.h"
 #include "data/idx.h"
+#include "data/image_files.h"
+#include "data/imagenet.h"
 #include "data/synthetic.h"
 
 namespace localbatch {
@@ -39,6 +41,12 @@ constexpr PartRow<DatasetLoader> kTable[] = {
      .summary = "Fashion-MNIST: 60000 + 10000 grey images of 28 x 28 pixels, 10 classes",
      .make = make_with_partition<make_fashion_mnist>,
      .source = "Xiao et al. 2017, https://github.com/zalandoresearch/fashion-mnist"},
+    {.name = "imagenet",
+     .summary = "ImageNet, or other JPEG files in class folders: train/<class>/*.JPEG and "
+                "val/<class>/*.JPEG, decoded when they are needed",
+     .make = make_with_partition<make_imagenet>,
+     .source = "Russakovsky et al. 2015, https://www.image-net.org; crops and normalization as in "
+               "torchvision's training reference"},
     {.name = "synthetic",
      .summary = "generated gratings: colour images of 32 x 32 pixels, 10 classes, no files needed",
      .make = make_with_partition<make_synthetic>,
@@ -48,16 +56,30 @@ constexpr PartRow<DatasetLoader> kTable[] = {
 }  // namespace
 
 std::span<const std::uint8_t> Dataset::image(const ImageSet& set, std::size_t index) const {
-  check(index < set.size(), "an image of the set is asked for");
+  check(index < set.size() && !set.files, "an image in memory is asked for");
   return std::span(set.pixels).subspan(index * shape.size(), shape.size());
+}
+
+std::size_t bytes_of(const ImageSet& set) {
+  return set.pixels.size() + set.labels.size() * sizeof(Label) +
+         (set.files ? set.files->list().bytes() : 0);
 }
 
 std::uint64_t checksum_of(const Dataset& dataset) {
   std::uint64_t all = 0;
-  for (const auto* const part :
-       {&dataset.train.pixels, &dataset.train.labels, &dataset.test.pixels, &dataset.test.labels}) {
-    const std::uint64_t both[] = {all, checksum(std::as_bytes(std::span(*part)))};
+  const auto add = [&all](std::uint64_t part) {
+    const std::uint64_t both[] = {all, part};
     all = checksum(std::as_bytes(std::span(both)));
+  };
+  for (const ImageSet* const set : {&dataset.train, &dataset.test}) {
+    if (set->files) {
+      add(set->files->content());
+      continue;
+    }
+    // A byte each, as the files of all sets in memory have them.
+    const std::vector<std::uint8_t> labels(set->labels.begin(), set->labels.end());
+    add(checksum(std::as_bytes(std::span(set->pixels))));
+    add(checksum(std::as_bytes(std::span(labels))));
   }
   return all;
 }

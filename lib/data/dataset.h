@@ -3,20 +3,26 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/image_shape.h"
+#include "core/label.h"
 #include "core/part_table.h"
 #include "data/partition.h"
 
 namespace localbatch {
 
-/// Labelled images in memory, as bytes in the order of their file.
+class ImageFiles;
+
+/// Labelled images: their bytes in memory in the order of their file, or files that are decoded
+/// when an image is asked for.
 struct ImageSet {
-  std::vector<std::uint8_t> pixels;  ///< [image][channel][row][column]
-  std::vector<std::uint8_t> labels;  ///< [image], below num_classes
+  std::vector<std::uint8_t> pixels;  ///< [image][channel][row][column]; empty: see `files`
+  std::vector<Label> labels;         ///< [image], below num_classes
+  std::shared_ptr<ImageFiles> files = {};
 
   std::size_t size() const { return labels.size(); }
 };
@@ -31,11 +37,14 @@ struct Dataset {
   ImageSet train, test;
   Partition partition = {};  ///< how workers share `train`
 
-  /// The bytes of one image.
+  /// The bytes of one image of a set in memory.
   std::span<const std::uint8_t> image(const ImageSet& set, std::size_t index) const;
 };
 
-/// Of all images and labels, to tell data sets apart.
+/// Memory that a set takes.
+std::size_t bytes_of(const ImageSet& set);
+
+/// Of all images and labels, to tell data sets apart; of files only their names and sizes.
 std::uint64_t checksum_of(const Dataset& dataset);
 
 /// Reads the files, which is the slow and fallible half of making a data set: the keys of an
@@ -43,7 +52,7 @@ std::uint64_t checksum_of(const Dataset& dataset);
 /// missing, truncated or wrong file.
 using DatasetLoader = std::function<Dataset()>;
 
-/// cifar10, cifar100, mnist, fashion_mnist, synthetic.
+/// cifar10, cifar100, mnist, fashion_mnist, imagenet, synthetic.
 std::span<const PartRow<DatasetLoader>> dataset_table();
 
 }  // namespace localbatch

@@ -127,8 +127,9 @@ DatasetLoader make_idx_dataset(Options& options, float mean, float stddev) {
 
 ImageSet parse_idx_pair(IdxFile images, IdxFile labels, const ImageShape& shape, int num_classes) {
   const fs::path image_path = images.path, label_path = labels.path;
-  ImageSet set{.pixels = parse_idx_images(std::move(images), shape),
-               .labels = parse_idx_labels(std::move(labels), num_classes)};
+  ImageSet set{.pixels = parse_idx_images(std::move(images), shape), .labels = {}};
+  const std::vector<std::uint8_t> bytes = parse_idx_labels(std::move(labels), num_classes);
+  set.labels.assign(bytes.begin(), bytes.end());
   const std::size_t num_images = set.pixels.size() / shape.size();
   if (num_images != set.labels.size())
     fail_input("{}: found {} labels, expected {}, the number of images in {}", label_path.string(),

@@ -11,7 +11,7 @@ namespace localbatch {
 namespace {
 
 /// Indices of the samples of each class, in increasing order.
-std::vector<std::vector<std::uint32_t>> samples_by_class(std::span<const std::uint8_t> labels,
+std::vector<std::vector<std::uint32_t>> samples_by_class(std::span<const Label> labels,
                                                          int num_classes) {
   std::vector<std::vector<std::uint32_t>> samples(static_cast<std::size_t>(num_classes));
   for (std::uint32_t i = 0; i < labels.size(); ++i) samples[labels[i]].push_back(i);
@@ -19,7 +19,7 @@ std::vector<std::vector<std::uint32_t>> samples_by_class(std::span<const std::ui
 }
 
 /// All samples, one class after the other.
-std::vector<std::uint32_t> sorted_by_class(std::span<const std::uint8_t> labels, int num_classes) {
+std::vector<std::uint32_t> sorted_by_class(std::span<const Label> labels, int num_classes) {
   std::vector<std::uint32_t> sorted;
   for (const std::vector<std::uint32_t>& samples : samples_by_class(labels, num_classes))
     sorted.insert(sorted.end(), samples.begin(), samples.end());
@@ -66,11 +66,11 @@ std::vector<double> dirichlet_proportions(double alpha, int count, RandomStream&
 }
 
 Partition make_iid(Options& /*options*/) {
-  return [](std::span<const std::uint8_t>, int, int, std::uint64_t) { return Shares(); };
+  return [](std::span<const Label>, int, int, std::uint64_t) { return Shares(); };
 }
 
 Partition make_by_class(Options& /*options*/) {
-  return [](std::span<const std::uint8_t> labels, int num_classes, int num_workers, std::uint64_t) {
+  return [](std::span<const Label> labels, int num_classes, int num_workers, std::uint64_t) {
     const std::vector<std::uint32_t> sorted = sorted_by_class(labels, num_classes);
     Shares shares(static_cast<std::size_t>(num_workers));
     for (std::size_t worker = 0; worker < shares.size(); ++worker)
@@ -86,27 +86,27 @@ Partition make_dirichlet(Options& options) {
                 .max = 1e6,
                 .meaning = "of the Dirichlet distribution: near 0, each class goes to one worker; "
                            "large, all workers get the same mixture"});
-  return [alpha](std::span<const std::uint8_t> labels, int num_classes, int num_workers,
-                 std::uint64_t seed) {
-    Shares shares(static_cast<std::size_t>(num_workers));
-    std::uint64_t label = 0;
-    for (const std::vector<std::uint32_t>& samples : samples_by_class(labels, num_classes)) {
-      RandomStream random(seed, Purpose::kPartition, label++);
-      const std::vector<double> proportions = dirichlet_proportions(alpha, num_workers, random);
-      const auto count = static_cast<std::uint32_t>(samples.size());
-      const std::vector<std::uint32_t> order = random_permutation(count, random);
-      double up_to = 0;
-      std::size_t first = 0;
-      for (std::size_t worker = 0; worker < shares.size(); ++worker) {
-        up_to += proportions[worker];
-        const bool last_worker = worker + 1 == shares.size();
-        const std::size_t last =
-            last_worker ? count : std::min<std::size_t>(count, std::llround(up_to * count));
-        for (; first < last; ++first) shares[worker].push_back(samples[order[first]]);
-      }
-    }
-    return shares;
-  };
+  return
+      [alpha](std::span<const Label> labels, int num_classes, int num_workers, std::uint64_t seed) {
+        Shares shares(static_cast<std::size_t>(num_workers));
+        std::uint64_t label = 0;
+        for (const std::vector<std::uint32_t>& samples : samples_by_class(labels, num_classes)) {
+          RandomStream random(seed, Purpose::kPartition, label++);
+          const std::vector<double> proportions = dirichlet_proportions(alpha, num_workers, random);
+          const auto count = static_cast<std::uint32_t>(samples.size());
+          const std::vector<std::uint32_t> order = random_permutation(count, random);
+          double up_to = 0;
+          std::size_t first = 0;
+          for (std::size_t worker = 0; worker < shares.size(); ++worker) {
+            up_to += proportions[worker];
+            const bool last_worker = worker + 1 == shares.size();
+            const std::size_t last =
+                last_worker ? count : std::min<std::size_t>(count, std::llround(up_to * count));
+            for (; first < last; ++first) shares[worker].push_back(samples[order[first]]);
+          }
+        }
+        return shares;
+      };
 }
 
 /// McMahan, Moore, Ramage, Hampson and Aguera y Arcas (2017).
@@ -117,7 +117,7 @@ Partition make_shards(Options& options) {
                             .max = 1'000'000,
                             .meaning = "pieces that a worker gets of the training set sorted by "
                                        "class; few pieces, few classes"}));
-  return [per_worker](std::span<const std::uint8_t> labels, int num_classes, int num_workers,
+  return [per_worker](std::span<const Label> labels, int num_classes, int num_workers,
                       std::uint64_t seed) {
     const std::vector<std::uint32_t> sorted = sorted_by_class(labels, num_classes);
     Shares shares(static_cast<std::size_t>(num_workers));

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/label.h"
 #include "core/part_table.h"
 
 namespace localbatch {
@@ -14,7 +15,7 @@ using Shares = std::vector<std::vector<std::uint32_t>>;
 
 /// How workers share a training set with these labels: a function of its arguments alone. No shares
 /// at all mean that every worker draws from the whole set.
-using Partition = std::function<Shares(std::span<const std::uint8_t> labels, int num_classes,
+using Partition = std::function<Shares(std::span<const Label> labels, int num_classes,
                                        int num_workers, std::uint64_t seed)>;
 
 /// iid, by_class, dirichlet, shards.

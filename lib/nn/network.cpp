@@ -124,9 +124,8 @@ std::span<const float> Network::forward(std::span<const float> images, std::size
   return {reinterpret_cast<const float*>(logits.values), count * logits.shape.size()};
 }
 
-double Network::compute_gradients(std::span<const float> images,
-                                  std::span<const std::uint8_t> labels, double weight,
-                                  double running_momentum, BackwardPass pass) {
+double Network::compute_gradients(std::span<const float> images, std::span<const Label> labels,
+                                  double weight, double running_momentum, BackwardPass pass) {
   const SingleThreadScope single_thread;
   const int classes = model_.num_classes();
   std::span<const float> logits;
@@ -143,16 +142,14 @@ double Network::compute_gradients(std::span<const float> images,
   return softmax_loss(logits, labels, classes).loss_sum / static_cast<double>(labels.size());
 }
 
-double Network::train_micro_batch(std::span<const float> images,
-                                  std::span<const std::uint8_t> labels, double weight,
-                                  std::span<float> gradient, GradientUse use) {
+double Network::train_micro_batch(std::span<const float> images, std::span<const Label> labels,
+                                  double weight, std::span<float> gradient, GradientUse use) {
   check(gradient.size() == parameter_count(), "there is a gradient for every parameter");
   return compute_gradients(images, labels, weight, kRunningMomentum,
                            {.parameters = parameters_, .gradient = gradient, .use = use});
 }
 
-double Network::sample_gradients(std::span<const float> images,
-                                 std::span<const std::uint8_t> labels,
+double Network::sample_gradients(std::span<const float> images, std::span<const Label> labels,
                                  SampleNormalization normalization, std::span<float> gradient,
                                  GradientUse use, const SampleSums& sums) {
   const auto has_all = [](std::size_t size, std::size_t wanted) {
@@ -185,7 +182,7 @@ void Network::measure_statistics(std::span<const float> images) {
           /*running_momentum=*/1);
 }
 
-Evaluation Network::evaluate(std::span<const float> images, std::span<const std::uint8_t> labels) {
+Evaluation Network::evaluate(std::span<const float> images, std::span<const Label> labels) {
   const SingleThreadScope single_thread;
   const Stopwatch::Scope timed(evaluation_);
   return softmax_loss(
@@ -203,6 +200,10 @@ PieceRunner Network::piece_runner() {
       work(first, std::min(count, first + kPiece));
     });
   };
+}
+
+void Network::for_each(int count, const std::function<void(int)>& work) {
+  team_.for_each(count, Phase::kWaiting, [&work](int index, Thread&) { work(index); });
 }
 
 PhaseSeconds Network::phase_seconds() const {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/label.h"
 #include "core/pieces.h"
 #include "core/stopwatch.h"
 #include "nn/execution.h"
@@ -53,7 +54,7 @@ class Network {
 
   /// Puts weight * (gradient of the mean loss of these images) into `gradient`, updates the running
   /// statistics, and returns the mean loss. `images` are [image][C][H][W]; 1 .. max_images of them.
-  double train_micro_batch(std::span<const float> images, std::span<const std::uint8_t> labels,
+  double train_micro_batch(std::span<const float> images, std::span<const Label> labels,
                            double weight, std::span<float> gradient, GradientUse use);
 
   /// Statistics of the gradients g_i of single images. g_i is the gradient of the sum of the losses
@@ -62,7 +63,7 @@ class Network {
   /// each exact but for rounding and only if wanted; `gradient`, unless it is empty, gets the sum
   /// of the g_i. Returns the mean loss. Running statistics stay as they are. 1 .. max_images
   /// images.
-  double sample_gradients(std::span<const float> images, std::span<const std::uint8_t> labels,
+  double sample_gradients(std::span<const float> images, std::span<const Label> labels,
                           SampleNormalization normalization, std::span<float> gradient,
                           GradientUse use, const SampleSums& sums);
 
@@ -71,10 +72,14 @@ class Network {
   void measure_statistics(std::span<const float> images);
 
   /// Loss and number of correct predictions under the running statistics.
-  Evaluation evaluate(std::span<const float> images, std::span<const std::uint8_t> labels);
+  Evaluation evaluate(std::span<const float> images, std::span<const Label> labels);
 
   /// Runs pieces of work on flat arrays with the threads of this network; valid as long as it is.
   PieceRunner piece_runner();
+
+  /// Calls work(0) .. work(count - 1), each once, on whichever thread of this network is free next.
+  /// Nothing may be thrown.
+  void for_each(int count, const std::function<void(int)>& work);
 
   /// Wall-clock time of the halves of the passes that compute gradients, and where the threads'
   /// time went, since the network was made.
@@ -108,7 +113,7 @@ class Network {
   std::span<const float> forward(std::span<const float> images, std::size_t count,
                                  NormStatistics batch_norm, double running_momentum);
   /// Forward and backward pass; `pass` says what is wanted, and the loss has this weight.
-  double compute_gradients(std::span<const float> images, std::span<const std::uint8_t> labels,
+  double compute_gradients(std::span<const float> images, std::span<const Label> labels,
                            double weight, double running_momentum, BackwardPass pass);
 
   Model model_;

@@ -22,7 +22,7 @@ std::span<const float> of_image(std::span<const float> logits, std::size_t image
 
 }  // namespace
 
-Evaluation softmax_loss(std::span<const float> logits, std::span<const std::uint8_t> labels,
+Evaluation softmax_loss(std::span<const float> logits, std::span<const Label> labels,
                         int num_classes) {
   Evaluation evaluation;
   for (std::size_t image = 0; image < labels.size(); ++image) {
@@ -35,7 +35,7 @@ Evaluation softmax_loss(std::span<const float> logits, std::span<const std::uint
   return evaluation;
 }
 
-void softmax_loss_gradient(std::span<const float> logits, std::span<const std::uint8_t> labels,
+void softmax_loss_gradient(std::span<const float> logits, std::span<const Label> labels,
                            int num_classes, double weight, std::span<float> diff_logits) {
   const double per_image = weight / static_cast<double>(labels.size());
   for (std::size_t image = 0; image < labels.size(); ++image) {

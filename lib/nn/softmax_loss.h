@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <span>
 
+#include "core/label.h"
+
 namespace localbatch {
 
 /// What a set of images adds to the evaluation of a model. Sums over sets are exact for the counts.
@@ -15,11 +17,11 @@ struct Evaluation {
 /// Cross entropy of the softmax of `logits` ([image][class]) against the labels. An image counts as
 /// correct when its label's logit is larger than all others before it and not smaller than those
 /// after it.
-Evaluation softmax_loss(std::span<const float> logits, std::span<const std::uint8_t> labels,
+Evaluation softmax_loss(std::span<const float> logits, std::span<const Label> labels,
                         int num_classes);
 
 /// The gradient of weight * (mean loss) by the logits: weight/n (softmax - one_hot).
-void softmax_loss_gradient(std::span<const float> logits, std::span<const std::uint8_t> labels,
+void softmax_loss_gradient(std::span<const float> logits, std::span<const Label> labels,
                            int num_classes, double weight, std::span<float> diff_logits);
 
 }  // namespace localbatch

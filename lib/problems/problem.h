@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/image_shape.h"
+#include "core/label.h"
 #include "core/part_table.h"
 #include "problems/gradient_noise.h"
 
@@ -65,7 +66,7 @@ struct LabelledImages {
   ImageShape shape;
   int num_classes = 0;
   std::span<const std::uint8_t> pixels;  ///< [image][channel][row][column]
-  std::span<const std::uint8_t> labels;  ///< [image], below num_classes
+  std::span<const Label> labels;         ///< [image], below num_classes
 };
 
 /// A problem as an experiment file describes it. Making it may take seconds: the minimum is

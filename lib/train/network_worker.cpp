@@ -1,6 +1,7 @@
 #include "train/network_worker.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "nn/initialization.h"
@@ -14,6 +15,24 @@ Sampler make_sampler(const TrainingSetup& setup, int worker, int num_workers) {
   if (!setup.shares.empty())
     return {setup.shares[static_cast<std::size_t>(worker)], worker, setup.seed};
   return {static_cast<std::uint32_t>(setup.dataset.train.size()), worker, num_workers, setup.seed};
+}
+
+/// Calls prepare(i, image i of the slot) for i < count on all threads of the slot. Of several
+/// failures the first one by image counts.
+template <class Prepare>
+void prepare_each(ExecutionSlot& slot, std::size_t image_size, std::size_t count,
+                  const Prepare& prepare) {
+  std::vector<std::exception_ptr> failures(count);
+  slot.network.for_each(static_cast<int>(count), [&](int index) {
+    const auto i = static_cast<std::size_t>(index);
+    try {
+      prepare(i, slot.images.span().subspan(i * image_size, image_size));
+    } catch (...) {
+      failures[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
@@ -71,12 +90,32 @@ double NetworkWorker::local_step(int local_batch_size, double learning_rate,
 
 void NetworkWorker::prepare_images(ExecutionSlot& slot, std::span<const Draw> draws) {
   const Stopwatch::Scope timed(seconds_.data);
-  const std::size_t image_size = setup_.dataset.shape.size();
-  for (std::size_t i = 0; i < draws.size(); ++i) {
-    prepare_training_image(setup_.dataset, setup_.augmentation, setup_.seed, draws[i],
-                           slot.images.span().subspan(i * image_size, image_size));
-    slot.labels[i] = setup_.dataset.train.labels[draws[i].sample];
+  const Dataset& dataset = setup_.dataset;
+  prepare_each(slot, dataset.shape.size(), draws.size(),
+               [&](std::size_t i, std::span<float> image) {
+                 prepare_training_image(dataset, setup_.augmentation, setup_.seed, draws[i], image);
+                 slot.labels[i] = dataset.train.labels[draws[i].sample];
+               });
+}
+
+std::size_t NetworkWorker::prepare_test_images(ExecutionSlot& slot, std::size_t first,
+                                               std::size_t count) {
+  const Dataset& dataset = setup_.dataset;
+  const std::size_t image_size = dataset.shape.size();
+  std::vector<char> is_there(count);
+  prepare_each(slot, image_size, count, [&](std::size_t i, std::span<float> image) {
+    is_there[i] = prepare_test_image(dataset, first + i, image) ? 1 : 0;
+  });
+  const std::span<float> images = slot.images.span();
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (is_there[i] == 0) continue;
+    if (kept < i)
+      std::ranges::copy(images.subspan(i * image_size, image_size),
+                        images.begin() + static_cast<std::ptrdiff_t>(kept * image_size));
+    slot.labels[kept++] = dataset.test.labels[first + i];
   }
+  return kept;
 }
 
 double NetworkWorker::compute_gradient(ExecutionSlot& slot, std::size_t images, double weight,

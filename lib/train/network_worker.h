@@ -92,6 +92,9 @@ class NetworkWorker final : public TrainingWorker {
   }
   /// Fills the slot with these training images.
   void prepare_images(ExecutionSlot& slot, std::span<const Draw> draws);
+  /// Fills the slot with test images first .. first + count - 1, without those that are damaged and
+  /// to be skipped; returns how many there are.
+  std::size_t prepare_test_images(ExecutionSlot& slot, std::size_t first, std::size_t count);
   std::vector<Draw> draws_of(const SampleRequest& request) const;
   /// Of these images; returns their mean loss.
   double compute_gradient(ExecutionSlot& slot, std::size_t images, double weight, GradientUse use);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "train/network_worker.h"
 
@@ -55,18 +56,18 @@ TestResult NetworkWorker::evaluate(Communicator& comm) {
     const auto stride = static_cast<std::size_t>(comm.num_workers()) * micro_batch;
     for (std::size_t first = static_cast<std::size_t>(comm.worker()) * micro_batch;
          first < test.size(); first += stride) {
-      const std::size_t count = std::min(micro_batch, test.size() - first);
-      for (std::size_t i = 0; i < count; ++i)
-        prepare_test_image(setup_.dataset, first + i,
-                           slot->images.span().subspan(i * image_size, image_size));
+      const std::size_t count =
+          prepare_test_images(*slot, first, std::min(micro_batch, test.size() - first));
+      if (count == 0) continue;
       const Evaluation part = slot->network.evaluate(slot->images.span().first(count * image_size),
-                                                     std::span(test.labels).subspan(first, count));
+                                                     std::span(slot->labels).first(count));
       sums[0] += part.loss_sum;
       sums[1] += static_cast<double>(part.correct);
       sums[2] += static_cast<double>(part.images);
     }
   }
   comm.sum(sums, Traffic::kEvaluation);
+  if (!(sums[2] > 0)) fail_system("all images of the test set are damaged");
   return {.loss = sums[0] / sums[2],
           .correct = static_cast<std::int64_t>(sums[1]),
           .images = static_cast<std::int64_t>(sums[2])};

@@ -20,7 +20,7 @@ struct ExecutionSlot {
 
   Network network;
   AlignedBuffer<float> images;
-  std::vector<std::uint8_t> labels;
+  std::vector<Label> labels;
 };
 
 /// The execution slots of one process, as many as its cores allow. Workers borrow one for a local

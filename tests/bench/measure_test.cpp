@@ -12,6 +12,7 @@
 #include "bench/training_step.h"
 #include "core/error.h"
 #include "data/fixtures.h"
+#include "data/image_folder.h"
 
 using namespace localbatch;
 
@@ -32,7 +33,8 @@ int layers_of(const std::vector<ConvolutionCount>& convolutions) {
 TEST_CASE("networks are found by name, and a wrong name is refused with the nearest") {
   CHECK(network("resnet18").batch == 64);
   CHECK(input_error([] { find_bench_network("resnet21", "bench: --model"); }) ==
-        "bench: --model: found 'resnet21', allowed is resnet20 | resnet18 | resnet50 (did you mean "
+        "bench: --model: found 'resnet21', allowed is resnet20 | resnet18 | resnet50 | resnet101 "
+        "(did you mean "
         "'resnet20'?)");
 }
 
@@ -101,6 +103,21 @@ TEST_CASE("averages of three workers are measured at least three times") {
   CHECK(speed.averages >= 3);
   CHECK(speed.best_seconds <= speed.median_seconds);
   CHECK(speed.bytes_per_second * speed.median_seconds == doctest::Approx(4 * 272'474));
+}
+
+TEST_CASE("ResNet-101 is measured on large images, and only when it is asked for") {
+  const Model model = make_model(network("resnet101"));
+  CHECK(model.input() == ImageShape{3, 224, 224});
+  CHECK(model.num_classes() == 1000);
+  CHECK(layers_of(distinct_convolutions(model)) == 104);
+  for (const BenchNetwork& usual : usual_bench_networks()) CHECK_FALSE(usual.imagenet);
+}
+
+TEST_CASE("images in files are prepared at some rate, to be compared with ResNet-101") {
+  const SmallImageNet images;
+  const DataSpeed speed = measure_files(kSeconds, images.root());
+  CHECK(speed.images_per_second.median > 0);
+  CHECK(speed.network == "resnet101");
 }
 
 TEST_CASE("images are prepared at some rate") {

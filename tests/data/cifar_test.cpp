@@ -38,7 +38,7 @@ TEST_CASE("CIFAR-10 records are one label and 3072 pixels") {
   ImageSet set;
   append_cifar_records(set, kTen, records({{3}, {9}}), "file");
   append_cifar_records(set, kTen, records({{0}}), "file");
-  CHECK(set.labels == std::vector<std::uint8_t>{3, 9, 0});
+  CHECK(set.labels == std::vector<Label>{3, 9, 0});
   REQUIRE(set.pixels.size() == 9216);
   for (std::size_t i = 0; i < 3072; ++i) {
     REQUIRE(set.pixels[i] == i % 251);
@@ -50,7 +50,7 @@ TEST_CASE("CIFAR-10 records are one label and 3072 pixels") {
 TEST_CASE("CIFAR-100 records have a coarse label, which is skipped, and a fine one") {
   ImageSet set;
   append_cifar_records(set, kHundred, records({{19, 99}, {4, 0}}), "file");
-  CHECK(set.labels == std::vector<std::uint8_t>{99, 0});
+  CHECK(set.labels == std::vector<Label>{99, 0});
   REQUIRE(set.pixels.size() == 2 * 3072);
   for (std::size_t i = 0; i < 3072; ++i) REQUIRE(set.pixels[3072 + i] == (i + 7) % 251);
 }
@@ -78,7 +78,7 @@ TEST_CASE("several files are read in order, each of the expected size") {
   folder.write("a.bin", records({{1}, {2}}));
   folder.write("b.bin", records({{3}, {4}}));
   const ImageSet set = read_cifar_files(kTen, folder.path(), {"b.bin", "a.bin"}, 2);
-  CHECK(set.labels == std::vector<std::uint8_t>{3, 4, 1, 2});
+  CHECK(set.labels == std::vector<Label>{3, 4, 1, 2});
   CHECK(set.pixels.size() == 4 * 3072);
 
   const std::string path = folder.write("c.bin", records({{3}})).string();
@@ -113,8 +113,8 @@ TEST_CASE("the official CIFAR-10 files have their known labels and statistics") 
   CHECK(dataset.test.labels.front() == 3);   // a cat
 
   std::array<int, 10> train{}, test{};
-  for (const std::uint8_t label : dataset.train.labels) ++train[label];
-  for (const std::uint8_t label : dataset.test.labels) ++test[label];
+  for (const Label label : dataset.train.labels) ++train[label];
+  for (const Label label : dataset.test.labels) ++test[label];
   for (std::size_t c = 0; c < 10; ++c) {
     CHECK(train[c] == 5000);
     CHECK(test[c] == 1000);

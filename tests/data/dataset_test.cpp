@@ -27,9 +27,10 @@ TEST_CASE("every data set declares its keys without a file and without loading a
   }
 }
 
-TEST_CASE("the table holds the five data sets") {
-  CHECK(part_names(dataset_table()) ==
-        std::vector<std::string>{"cifar10", "cifar100", "mnist", "fashion_mnist", "synthetic"});
+TEST_CASE("the table holds the six data sets") {
+  CHECK(part_names(dataset_table()) == std::vector<std::string>{"cifar10", "cifar100", "mnist",
+                                                                "fashion_mnist", "imagenet",
+                                                                "synthetic"});
 }
 
 TEST_CASE("a data set knows how workers are to share it") {
@@ -55,7 +56,8 @@ TEST_CASE("a root that is no folder is named together with what was expected in 
   const std::pair<std::string, std::string> expected[] = {{"cifar10", "data_batch_1.bin"},
                                                           {"cifar100", "train.bin"},
                                                           {"mnist", "train-images-idx3-ubyte"},
-                                                          {"fashion_mnist", "t10k-labels"}};
+                                                          {"fashion_mnist", "t10k-labels"},
+                                                          {"imagenet", "train/<class>/*.JPEG"}};
   for (const auto& row : expected) {
     const std::string &name = row.first, &files = row.second;
     CAPTURE(name);

@@ -65,7 +65,7 @@ TEST_CASE("a pair of idx files is read plain or gzipped, in any mixture") {
       const ImageSet set = read_idx_pair(
           folder.write("images", zipped_images ? gzipped(kImages) : kImages),
           folder.write("labels", zipped_labels ? gzipped(kLabels) : kLabels), kShape, 10);
-      CHECK(set.labels == std::vector<std::uint8_t>{0, 1, 2});
+      CHECK(set.labels == std::vector<Label>{0, 1, 2});
       REQUIRE(set.pixels.size() == 18);
       for (std::size_t i = 0; i < 18; ++i) CHECK(set.pixels[i] == 5 * i);
     }
@@ -183,8 +183,8 @@ TEST_CASE("the loaders prefer plain files, take gzipped ones and name a missing 
     folder.write("t10k-labels-idx1-ubyte.gz", {1, 2, 3});
     const Dataset dataset = read();
     CHECK(dataset.shape == ImageShape{.channels = 1, .height = 28, .width = 28});
-    CHECK(dataset.train.labels == std::vector<std::uint8_t>{0, 1});
-    CHECK(dataset.test.labels == std::vector<std::uint8_t>{0, 7});
+    CHECK(dataset.train.labels == std::vector<Label>{0, 1});
+    CHECK(dataset.test.labels == std::vector<Label>{0, 7});
     CHECK(dataset.mean.size() == 1);
     CHECK(dataset.stddev.size() == 1);
     CHECK(dataset.image(dataset.train, 1)[0] == 784 % 256);
@@ -203,7 +203,7 @@ TEST_CASE("the official Fashion-MNIST test files have their known labels") {
   REQUIRE(set.size() == 10000);
   CHECK(set.labels.front() == 9);  // an ankle boot
   std::array<int, 10> counts{};
-  for (const std::uint8_t label : set.labels) ++counts[label];
+  for (const Label label : set.labels) ++counts[label];
   for (const int count : counts) CHECK(count == 1000);
   // The test set has nearly the mean of the training set, 0.2860.
   std::uint64_t sum = 0;

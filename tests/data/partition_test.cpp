@@ -27,15 +27,15 @@ Partition dirichlet(const char* alpha) {
 }
 
 /// `each` samples of every class, classes in turn.
-std::vector<std::uint8_t> labels_of(int num_classes, int each) {
-  std::vector<std::uint8_t> labels;
+std::vector<Label> labels_of(int num_classes, int each) {
+  std::vector<Label> labels;
   for (int i = 0; i < num_classes * each; ++i)
-    labels.push_back(static_cast<std::uint8_t>(i % num_classes));
+    labels.push_back(static_cast<Label>(i % num_classes));
   return labels;
 }
 
 std::set<int> classes_of(const std::vector<std::uint32_t>& share,
-                         const std::vector<std::uint8_t>& labels) {
+                         const std::vector<Label>& labels) {
   std::set<int> classes;
   for (const std::uint32_t sample : share) classes.insert(labels[sample]);
   return classes;
@@ -44,7 +44,7 @@ std::set<int> classes_of(const std::vector<std::uint32_t>& share,
 }  // namespace
 
 TEST_CASE("every sample goes to exactly one worker, for the same arguments to the same one") {
-  const std::vector<std::uint8_t> labels = labels_of(10, 53);
+  const std::vector<Label> labels = labels_of(10, 53);
   for (const auto& partition :
        {make({{"partition", scalar("by_class")}}), dirichlet("0.01"), dirichlet("0.5"),
         dirichlet("100"), make({{"partition", scalar("shards")}}),
@@ -64,7 +64,7 @@ TEST_CASE("every sample goes to exactly one worker, for the same arguments to th
 }
 
 TEST_CASE("by class, workers get neighbouring classes and equally many samples") {
-  const std::vector<std::uint8_t> labels = labels_of(10, 20);
+  const std::vector<Label> labels = labels_of(10, 20);
   const Shares shares = make({{"partition", scalar("by_class")}})(labels, 10, 5, 1);
   for (int worker = 0; worker < 5; ++worker) {
     const auto& share = shares[static_cast<std::size_t>(worker)];
@@ -74,7 +74,7 @@ TEST_CASE("by class, workers get neighbouring classes and equally many samples")
 }
 
 TEST_CASE("shards of one class each give a worker as many classes as shards, chosen by the seed") {
-  const std::vector<std::uint8_t> labels = labels_of(10, 20);
+  const std::vector<Label> labels = labels_of(10, 20);
   const Partition partition = make({{"partition", scalar("shards")}});
   const Shares shares = partition(labels, 10, 5, 1);
   for (const auto& share : shares) {
@@ -86,7 +86,7 @@ TEST_CASE("shards of one class each give a worker as many classes as shards, cho
 
 TEST_CASE("shares of a class have the mean and the variance of a Dirichlet distribution") {
   constexpr int kWorkers = 4, kClasses = 200, kEach = 1000;
-  const std::vector<std::uint8_t> labels = labels_of(kClasses, kEach);
+  const std::vector<Label> labels = labels_of(kClasses, kEach);
   for (const double alpha : {0.3, 1.0, 5.0}) {
     CAPTURE(alpha);
     const Shares shares = dirichlet(std::to_string(alpha).c_str())(labels, kClasses, kWorkers, 1);
@@ -107,7 +107,7 @@ TEST_CASE("shares of a class have the mean and the variance of a Dirichlet distr
 }
 
 TEST_CASE("a small alpha gives each class to one worker, a large one an equal mixture to all") {
-  const std::vector<std::uint8_t> labels = labels_of(10, 100);
+  const std::vector<Label> labels = labels_of(10, 100);
   const Shares apart = dirichlet("0.001")(labels, 10, 4, 1);
   int homes = 0;
   for (const auto& share : apart) homes += static_cast<int>(classes_of(share, labels).size());

@@ -80,7 +80,7 @@ Gradient our_gradient(const Case& what, Network& network) {
   TestBatch batch(network.model().input(), 10, what.images, 1);
   fill_uniform(batch.pixels, RandomStream(what.seed, Purpose::kTest, kImageStream), 0, 1.7);
   RandomStream labels(what.seed, Purpose::kTest, kLabelStream);
-  for (std::uint8_t& label : batch.labels) label = static_cast<std::uint8_t>(labels.below(10));
+  for (Label& label : batch.labels) label = static_cast<Label>(labels.below(10));
   TestWorker worker(network, 1);
   network.from_canonical(parameters_of(what, network), worker.parameters);
   const double loss = worker.compute_gradient(network, batch);

@@ -33,7 +33,7 @@ struct Logits {
   }
 
   int classes;
-  std::vector<std::uint8_t> labels;
+  std::vector<Label> labels;
   std::vector<float> values;
 };
 
@@ -55,7 +55,7 @@ TEST_CASE("the loss is the negative logarithm of the label's probability") {
 
 TEST_CASE("equal logits cost the logarithm of the number of classes") {
   const std::vector<float> logits(10, 123.0F);
-  const std::vector<std::uint8_t> label{4};
+  const std::vector<Label> label{4};
   CHECK(softmax_loss(logits, label, 10).loss_sum == doctest::Approx(std::log(10.0)).epsilon(1e-14));
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("the gradient over the classes of an image sums to zero") {
 
 TEST_CASE("huge logits neither overflow nor lose the loss") {
   const std::vector<float> logits{3e38F, -3e38F, 0, 1000, 1001, 999};
-  const std::vector<std::uint8_t> labels{1, 0};
+  const std::vector<Label> labels{1, 0};
   const Evaluation found = softmax_loss(logits, labels, 3);
   CHECK(found.loss_sum == doctest::Approx(6e38).epsilon(1e-6));
   std::vector<float> diff(6);
@@ -92,15 +92,15 @@ TEST_CASE("huge logits neither overflow nor lose the loss") {
   CHECK(diff[2] == 0);
 
   const std::vector<float> close{1000, 1001, 999};
-  const std::vector<std::uint8_t> label{0};
+  const std::vector<Label> label{0};
   const double expected = std::log(1 + std::exp(1.0) + std::exp(-1.0));
   CHECK(softmax_loss(close, label, 3).loss_sum == doctest::Approx(expected).epsilon(1e-13));
 }
 
 TEST_CASE("among equal logits the first class is the prediction") {
   const std::vector<float> tie{1, 5, 5, 2};
-  const auto correct = [&](std::uint8_t label) {
-    const std::vector<std::uint8_t> labels{label};
+  const auto correct = [&](Label label) {
+    const std::vector<Label> labels{label};
     return softmax_loss(tie, labels, 4).correct;
   };
   CHECK(correct(1) == 1);

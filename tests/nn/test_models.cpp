@@ -26,8 +26,8 @@ TestBatch::TestBatch(const ImageShape& shape, int num_classes, std::size_t count
     : image_size(shape.size()), pixels(count * image_size), labels(count) {
   RandomStream random(seed, Purpose::kTest);
   for (float& pixel : pixels) pixel = random.normal();
-  for (std::uint8_t& label : labels)
-    label = static_cast<std::uint8_t>(random.below(static_cast<std::uint32_t>(num_classes)));
+  for (Label& label : labels)
+    label = static_cast<Label>(random.below(static_cast<std::uint32_t>(num_classes)));
 }
 
 std::vector<float> repetitive_parameters(const Model& model) {

@@ -23,13 +23,13 @@ struct TestBatch {
   std::span<const float> images(std::size_t first, std::size_t count) const {
     return std::span(pixels).subspan(first * image_size, count * image_size);
   }
-  std::span<const std::uint8_t> some_labels(std::size_t first, std::size_t count) const {
+  std::span<const Label> some_labels(std::size_t first, std::size_t count) const {
     return std::span(labels).subspan(first, count);
   }
 
   std::size_t image_size;
   std::vector<float> pixels;
-  std::vector<std::uint8_t> labels;
+  std::vector<Label> labels;
 };
 
 /// Parameters for large models in canonical order: scaled as for training, but made of a few normal

@@ -18,7 +18,7 @@ struct RandomImages {
   explicit RandomImages(std::size_t count) : pixels(count * 24), labels(count) {
     RandomStream random(5, Purpose::kTest);
     for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.below(256));
-    for (std::uint8_t& label : labels) label = static_cast<std::uint8_t>(random.below(4));
+    for (Label& label : labels) label = static_cast<Label>(random.below(4));
   }
 
   LabelledImages view() const {
@@ -28,7 +28,8 @@ struct RandomImages {
             .labels = labels};
   }
 
-  std::vector<std::uint8_t> pixels, labels;
+  std::vector<std::uint8_t> pixels;
+  std::vector<Label> labels;
 };
 
 using Keys = std::vector<std::pair<std::string, std::string>>;

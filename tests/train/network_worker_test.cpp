@@ -23,7 +23,7 @@ Dataset make_dataset(std::uint32_t train_images, std::uint32_t test_images) {
   const auto fill = [&](ImageSet& set, std::uint32_t images, std::uint64_t seed) {
     RandomStream random(seed, Purpose::kTest);
     for (std::uint32_t i = 0; i < images; ++i)
-      set.labels.push_back(static_cast<std::uint8_t>(random.below(4)));
+      set.labels.push_back(static_cast<Label>(random.below(4)));
     for (std::size_t i = 0; i < images * dataset.shape.size(); ++i)
       set.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
   };

@@ -1,0 +1,135 @@
+#include "data/jpeg.h"
+
+// jpeglib.h wants to see FILE.
+// clang-format off
+#include <cstdio>
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
+
+#include <array>
+#include <csetjmp>
+#include <cstdint>
+#include <vector>
+
+#include "core/error.h"
+#include "data/exif.h"
+
+namespace localbatch {
+
+struct JpegReader::State {
+  jpeg_decompress_struct decoder{};
+  jpeg_error_mgr errors{};
+  std::jmp_buf way_out{};
+  std::array<char, JMSG_LENGTH_MAX> message{};
+
+  State() = default;
+  ~State() { jpeg_destroy_decompress(&decoder); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+};
+
+namespace {
+
+constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 27;
+
+template <class State>
+[[noreturn]] void give_up(j_common_ptr decoder) {
+  auto& state = *static_cast<State*>(decoder->client_data);
+  decoder->err->format_message(decoder, state.message.data());
+  std::longjmp(state.way_out, 1);
+}
+
+template <class State>
+void give_up_on_warning(j_common_ptr decoder, int level) {
+  constexpr int kWarning = -1;
+  if (level == kWarning) give_up<State>(decoder);
+}
+
+/// Calls `work`, which libjpeg may leave by a jump: nothing in it may have a destructor.
+template <class State, class Work>
+void guarded(State& state, const Work& work) {
+  if (setjmp(state.way_out) == 0) {
+    work();
+    return;
+  }
+  if (state.errors.msg_code == JERR_OUT_OF_MEMORY) fail_system("libjpeg: {}", state.message.data());
+  throw DamagedImage(state.message.data());
+}
+
+/// Inks (0: all of it, 255: none of it, as Adobe writes them) to light, without colour profiles.
+void inks_to_rgb(const std::vector<std::uint8_t>& inks, bool inverted, RgbImage& image) {
+  const int flip = inverted ? 0 : 255;
+  std::uint8_t* to = image.pixels.data();
+  for (std::size_t i = 0; i + 3 < inks.size(); i += 4)
+    for (std::size_t c = 0; c < 3; ++c)
+      *to++ = static_cast<std::uint8_t>(((inks[i + c] ^ flip) * (inks[i + 3] ^ flip) + 127) / 255);
+}
+
+}  // namespace
+
+JpegReader::JpegReader(std::span<const unsigned char> bytes) : state_(std::make_unique<State>()) {
+  if (bytes.empty()) throw DamagedImage("the file is empty");
+  State& state = *state_;
+  jpeg_decompress_struct& decoder = state.decoder;
+  decoder.err = jpeg_std_error(&state.errors);
+  decoder.client_data = &state;
+  state.errors.error_exit = give_up<State>;
+  state.errors.emit_message = give_up_on_warning<State>;
+  guarded(state, [&] {
+    jpeg_create_decompress(&decoder);
+    jpeg_mem_src(&decoder, bytes.data(), bytes.size());
+    jpeg_save_markers(&decoder, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_read_header(&decoder, TRUE);
+  });
+  if (std::uint64_t{decoder.image_width} * decoder.image_height > kMaxPixels)
+    throw DamagedImage(fmt::format("{} x {} pixels, allowed are at most {}", decoder.image_width,
+                                   decoder.image_height, kMaxPixels));
+}
+
+JpegReader::~JpegReader() = default;
+
+int JpegReader::width() const { return static_cast<int>(state_->decoder.image_width); }
+int JpegReader::height() const { return static_cast<int>(state_->decoder.image_height); }
+
+int JpegReader::orientation() const {
+  for (const jpeg_marker_struct* marker = state_->decoder.marker_list; marker != nullptr;
+       marker = marker->next) {
+    const int orientation = read_orientation({marker->data, marker->data_length});
+    if (orientation != kUpright) return orientation;
+  }
+  return kUpright;
+}
+
+RgbImage JpegReader::decode(int reduction) {
+  jpeg_decompress_struct& decoder = state_->decoder;
+  const bool has_inks =
+      decoder.jpeg_color_space == JCS_CMYK || decoder.jpeg_color_space == JCS_YCCK;
+  guarded(*state_, [&] {
+    decoder.out_color_space = has_inks ? JCS_CMYK : JCS_RGB;
+    decoder.scale_num = 1;
+    decoder.scale_denom = static_cast<unsigned>(reduction);
+    decoder.dct_method = JDCT_ISLOW;
+    jpeg_start_decompress(&decoder);
+  });
+  RgbImage image{.width = static_cast<int>(decoder.output_width),
+                 .height = static_cast<int>(decoder.output_height),
+                 .pixels = {}};
+  const std::size_t count = std::size_t{decoder.output_width} * decoder.output_height;
+  image.pixels.resize(3 * count);
+  std::vector<std::uint8_t> inks(has_inks ? 4 * count : 0);
+  std::uint8_t* const first = has_inks ? inks.data() : image.pixels.data();
+  const std::size_t row_size =
+      std::size_t{decoder.output_width} * static_cast<std::size_t>(decoder.output_components);
+  guarded(*state_, [&] {
+    while (decoder.output_scanline < decoder.output_height) {
+      JSAMPROW row = first + decoder.output_scanline * row_size;
+      jpeg_read_scanlines(&decoder, &row, 1);
+    }
+    jpeg_finish_decompress(&decoder);
+  });
+  if (has_inks) inks_to_rgb(inks, decoder.saw_Adobe_marker != 0, image);
+  return image;
+}
+
+}  // namespace localbatch
