@@ -47,16 +47,6 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
   return request;
 }
 
-/// Columns as wide as their widest cell, the last one as it is.
-void print_table(const std::vector<TextRow>& rows) {
-  const std::vector<std::size_t> widths = column_widths(rows);
-  for (const TextRow& row : rows) {
-    for (std::size_t column = 0; column + 1 < row.size(); ++column)
-      fmt::print("{:<{}}  ", row[column], widths[column]);
-    fmt::print("{}\n", row.back());
-  }
-}
-
 /// "0-3 of 8", with the number on each rank where that is another one.
 std::string cores_of_host(const std::vector<RankFacts>& ranks) {
   std::set<int> all;
@@ -106,7 +96,7 @@ void print_hosts(const std::vector<RankFacts>& ranks) {
   }
   std::vector<TextRow> rows{{"host", "ranks", "cores", "free memory", "instruction set", "CPU"}};
   for (const auto& host : hosts) rows.push_back(host_row(host));
-  print_table(rows);
+  print_left_aligned(rows);
 }
 
 void print_variables(const RankFacts& rank) {

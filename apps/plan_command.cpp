@@ -13,6 +13,7 @@
 #include "core/machine.h"
 #include "experiment/experiment_file.h"
 #include "experiment/forecast_report.h"
+#include "experiment/run_request.h"
 #include "plan_report.h"
 
 namespace localbatch {
@@ -25,6 +26,7 @@ namespace po = boost::program_options;
 struct PlanOptions {
   std::string file;
   std::vector<std::string> settings;
+  int cell = 0;                         ///< 0: not said
   int ranks = 0, hosts = 0, cores = 0;  ///< 0: not said
   std::string bandwidth = "1gbit";
   double latency = Machine().latency;
@@ -39,6 +41,8 @@ po::options_description visible_options(PlanOptions& options) {
   visible.add_options()("help,h", "print this text");
   add("set", po::value(&options.settings)->value_name("KEY=VALUE")->composing(),
       "change a key of the experiment file, as run does; may be repeated");
+  add("cell", po::value(&options.cell)->value_name("N"),
+      "of a file with a sweep, this cell alone, the first one is 1; default: a line for each");
   add("ranks", po::value(&options.ranks)->value_name("R"), "MPI ranks; default: one on each host");
   add("hosts", po::value(&options.hosts)->value_name("K"),
       "hosts, with neighbouring ranks together; default: one for each rank");
@@ -116,12 +120,28 @@ Machine machine_of(const PlanOptions& options, const po::variables_map& given, i
   return machine;
 }
 
+int plan_sweep(const RunRequest& request, const PlanOptions& options,
+               const po::variables_map& given) {
+  for (const char* const one : {"measured", "json"})
+    if (given.count(one) > 0)
+      fail_input("plan: --{}: found with a sweep, expected --cell as well", one);
+  std::vector<RunForecast> runs;
+  for (const RequestedRun& run : read_requests(request))
+    runs.push_back(
+        forecast_run(run.experiment, machine_of(options, given, run.experiment.workers)));
+  print_sweep_forecast(requested_cells(request), runs);
+  return kSuccess;
+}
+
 int plan(const PlanOptions& options, const po::variables_map& given) {
   if (options.file.empty())
     fail_input("plan: an experiment file is missing; see 'localbatch plan --help'");
   if (given.count("json") > 0) check_can_hold_a_file("plan", "json", options.json);
-  const Experiment experiment =
-      read_experiment(Options(read_experiment_file(options.file, options.settings)));
+  RunRequest request{.file = options.file, .settings = options.settings, .output = {}};
+  if (given.count("cell") > 0) request.cell = options.cell;
+  if (!request.cell && requested_cells(request).size() > 1)
+    return plan_sweep(request, options, given);
+  const Experiment experiment = read_request(request).experiment;
   const Machine machine = machine_of(options, given, experiment.workers);
   std::optional<MeasuredRun> measured;
   if (!options.measured.empty())

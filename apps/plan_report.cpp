@@ -147,4 +147,29 @@ void print_forecast(const RunForecast& run, const std::optional<MeasuredRun>& me
   if (measured) print_measured(run.cost, run.machine.placement.num_ranks(), *measured);
 }
 
+void print_sweep_forecast(const std::vector<SweepCell>& cells,
+                          const std::vector<RunForecast>& runs) {
+  constexpr double kMebibyte = 1 << 20;
+  std::vector<TextRow> rows{
+      {"cell", "H", "rounds", "bytes", "MiB of a rank", "communication s", "total s"}};
+  double all = 0;
+  bool assumes = false;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const RunCost& cost = runs[i].cost;
+    all += cost.seconds();
+    assumes = assumes || cost.count.assumes_sync_interval || cost.count.assumes_local_batch_size;
+    rows.push_back({fmt::format("{} {}", i + 1, cell_name(cells[i].coordinates)),
+                    number(cost.count.sync_interval), number(cost.count.rounds),
+                    number(bytes_of(cost.traffic.ledger)),
+                    decimal(static_cast<double>(runs[i].memory.total()) / kMebibyte),
+                    seconds(cost.communication_seconds), seconds(cost.seconds())});
+  }
+  print_table(rows);
+  fmt::print("  {} cells one after the other: {} s\n", runs.size(), seconds(all));
+  if (assumes)
+    fmt::print(
+        "  where H or the local batch follow from losses and gradients, this holds as long as "
+        "they stay what they are first\n");
+}
+
 }  // namespace localbatch

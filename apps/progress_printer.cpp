@@ -3,22 +3,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+
+#include "duration.h"
 
 namespace localbatch {
 
 namespace {
 
 constexpr const char* kEraseLine = "\r\033[K";
-
-std::string duration(double seconds) {
-  const long whole = std::lround(seconds);
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
-}
 
 /// mpirun and srun give a process a terminal of its own and pass on what it writes there, to a
 /// batch log as well; only a program that was started directly knows where its output goes.
@@ -72,6 +66,7 @@ RunEvents ProgressPrinter::events() {
 }
 
 void ProgressPrinter::print_start(const RunStart& start) {
+  redrawn_ = -1;
   fmt::print("{}: {} parameters, {}, {} samples\n", start.experiment, start.parameters, task(start),
              start.max_samples);
   fmt::print("{} workers of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",

@@ -19,9 +19,9 @@ constexpr const char* kStepSize = "SLURM_STEP_NUM_TASKS";
 
 Environment launch_environment() {
   Environment environment;
-  for (const char* const name :
-       {kOpenMpiSize, "OMPI_COMM_WORLD_RANK", kPmiSize, "PMI_RANK", kStepSize, "SLURM_PROCID",
-        "SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"})
+  for (const char* const name : {kOpenMpiSize, "OMPI_COMM_WORLD_RANK", kPmiSize, "PMI_RANK",
+                                 kStepSize, "SLURM_PROCID", "SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID",
+                                 "SLURM_NTASKS", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"})
     if (const char* const value = std::getenv(name)) environment[name] = value;
   return environment;
 }

@@ -38,14 +38,14 @@ std::string run_command_line(const RunRequest& request) {
 
 Plan read_plan(const RunRequest& request) {
   if (request.file.empty()) return {.output = request.output};
-  const Experiment experiment =
-      read_experiment(Options(read_experiment_file(request.file, request.settings)));
+  RunRequest one = request;
+  if (!one.cell) one.cell = 1;  // of several cells the first stands for all
+  const auto [coordinates, experiment, folder] = read_request(one);
   return {.workers = experiment.workers,
           .threads_per_worker = experiment.problem.make ? 1 : experiment.threads_per_worker,
           .network = !experiment.problem.make,
           .command = run_command_line(request),
-          .output = run_folder(request.output, experiment.name, request.settings,
-                               resolved_yaml(experiment.resolved))};
+          .output = folder};
 }
 
 Plan plan_of(const RunRequest& request, const RunStart& start) {

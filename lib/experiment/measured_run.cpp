@@ -1,14 +1,12 @@
 #include "experiment/measured_run.h"
 
-#include <algorithm>
-#include <charconv>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <numeric>
 #include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "experiment/csv_columns.h"
 #include "experiment/run_folder.h"
 
 namespace localbatch {
@@ -17,54 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells;
-  std::istringstream stream(line + ",");
-  for (std::string cell; std::getline(stream, cell, ',');) cells.push_back(cell);
-  return cells;
-}
-
-/// The numbers of some columns of a CSV file.
-class NumberColumns {
- public:
-  NumberColumns(const fs::path& path, const std::vector<std::string>& names) {
-    std::istringstream text(read_text(path));
-    std::string line;
-    std::getline(text, line);
-    const std::vector<std::string> header = cells_of(line);
-    std::vector<std::size_t> places;
-    for (const std::string& name : names) {
-      const auto found = std::ranges::find(header, name);
-      if (found == header.end()) fail_input("{}: has no column {}", path.string(), name);
-      places.push_back(static_cast<std::size_t>(found - header.begin()));
-    }
-    for (int row = 2; std::getline(text, line); ++row) {
-      const std::vector<std::string> cells = cells_of(line);
-      for (std::size_t i = 0; i < names.size(); ++i) {
-        const std::string& cell = places[i] < cells.size() ? cells[places[i]] : line;
-        double value = 0;
-        const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-        if (error != std::errc() || end != cell.data() + cell.size())
-          fail_input("{}:{}: {}: found '{}', expected a number", path.string(), row, names[i],
-                     cell);
-        columns_[names[i]].push_back(value);
-      }
-    }
-    if (columns_.empty()) fail_input("{}: holds no round", path.string());
-  }
-
-  const std::vector<double>& operator[](const std::string& name) const { return columns_.at(name); }
-
-  double sum(const std::string& name) const {
-    double sum = 0;
-    for (const double value : columns_.at(name)) sum += value;
-    return sum;
-  }
-
- private:
-  std::map<std::string, std::vector<double>> columns_;
-};
 
 /// Files of another version may lack some of it.
 void read_communication(const fs::path& folder, MeasuredRun& run) {
@@ -94,27 +44,26 @@ MeasuredRun read_measured_run(const fs::path& folder, const std::optional<std::s
   if (resolved && settings != *resolved)
     fail_input("{}: is a run with other settings: {}", folder.string(),
                first_difference(settings, *resolved));
-  const NumberColumns rounds(folder / "rounds.csv",
-                             {"samples", "sync_interval", "local_batch_size"});
-  const std::vector<std::string> computing{"data_seconds", "gradient_seconds", "optimizer_seconds"};
-  std::vector<std::string> names{"total_seconds", "slot_seconds", "communication_seconds",
-                                 "waiting_seconds", "evaluation_seconds"};
-  names.insert(names.end(), computing.begin(), computing.end());
-  const NumberColumns timing(folder / "timing.csv", names);
+  const CsvColumns rounds(folder / "rounds.csv"), timing(folder / "timing.csv");
+  const std::vector<double> samples = rounds.all_numbers("samples");
+  if (samples.empty()) fail_input("{}: holds no round", (folder / "rounds.csv").string());
 
   MeasuredRun run;
-  run.rounds = static_cast<std::int64_t>(rounds["samples"].size());
-  run.samples = static_cast<std::int64_t>(rounds["samples"].back());
-  double samples_of_worker = 0, computed = 0;
-  for (std::size_t i = 0; i < rounds["samples"].size(); ++i)
-    samples_of_worker += rounds["sync_interval"][i] * rounds["local_batch_size"][i];
-  for (const std::string& name : computing) computed += timing.sum(name);
+  run.rounds = static_cast<std::int64_t>(samples.size());
+  run.samples = static_cast<std::int64_t>(samples.back());
+  const std::vector<double> steps = rounds.all_numbers("sync_interval"),
+                            batches = rounds.all_numbers("local_batch_size");
+  const double samples_of_worker =
+      std::inner_product(steps.begin(), steps.end(), batches.begin(), 0.0);
+  double computed = 0;
+  for (const char* const name : {"data_seconds", "gradient_seconds", "optimizer_seconds"})
+    computed += sum_of(timing, name);
   if (computed > 0) run.speed = samples_of_worker / computed;
-  run.compute_seconds = computed + timing.sum("slot_seconds");
-  run.communication_seconds = timing.sum("communication_seconds");
-  run.waiting_seconds = timing.sum("waiting_seconds");
-  run.evaluation_seconds = timing.sum("evaluation_seconds");
-  run.seconds = timing.sum("total_seconds");
+  run.compute_seconds = computed + sum_of(timing, "slot_seconds");
+  run.communication_seconds = sum_of(timing, "communication_seconds");
+  run.waiting_seconds = sum_of(timing, "waiting_seconds");
+  run.evaluation_seconds = sum_of(timing, "evaluation_seconds");
+  run.seconds = sum_of(timing, "total_seconds");
   read_communication(folder, run);
   return run;
 }

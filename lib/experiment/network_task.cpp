@@ -1,5 +1,9 @@
+#include <algorithm>
+#include <iterator>
+
 #include "core/error.h"
 #include "core/machine.h"
+#include "data/image_files.h"
 #include "experiment/run_experiment.h"
 #include "experiment/training_task.h"
 #include "train/network_worker.h"
@@ -61,6 +65,13 @@ class NetworkTask final : public TrainingTask {
     return static_cast<std::int64_t>(dataset_.train.size());
   }
 
+  std::vector<std::string> take_warnings() override {
+    std::vector<std::string> warnings;
+    for (const ImageSet* const set : {&dataset_.train, &dataset_.test})
+      if (set->files) std::ranges::move(set->files->take_reports(), std::back_inserter(warnings));
+    return warnings;
+  }
+
   std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) override {
     return std::make_unique<NetworkWorker>(setup_, comm.worker(), comm.num_workers());
   }
@@ -68,6 +79,7 @@ class NetworkTask final : public TrainingTask {
  private:
   /// Large things are built only after everything has been checked.
   const Model& checked_model() const {
+    check_augmentation(experiment_.augmentation, dataset_);
     check_nobody_is_left_out(shares_);
     check_kernels_are_used(experiment_.kernels, model_);
     return model_;

@@ -13,6 +13,8 @@ namespace {
 std::optional<Dataset> load_images(const Experiment& experiment) {
   if (!experiment.problem.needs_images) return {};
   Dataset dataset = experiment.load_dataset();
+  if (dataset.train.files)
+    fail_input("dataset: found images in files, allowed for a problem are images in memory");
   if (!dataset
            .partition(dataset.train.labels, dataset.num_classes, experiment.workers,
                       experiment.seed)

@@ -6,11 +6,11 @@
 #include <optional>
 #include <utility>
 
-#include "comm/mailbox.h"
 #include "comm/run_workers.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
+#include "experiment/agreement.h"
 #include "experiment/build_info.h"
 #include "experiment/doctor.h"
 #include "experiment/experiment_file.h"
@@ -32,12 +32,9 @@ struct Prepared {
   RunStart start;
 };
 
-Experiment read_request(const RunRequest& request) {
-  return read_experiment(Options(read_experiment_file(request.file, request.settings)));
-}
-
 Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
-  auto owned = std::make_unique<const Experiment>(read_request(request));
+  RequestedRun asked = read_request(request);
+  auto owned = std::make_unique<const Experiment>(std::move(asked.experiment));
   const Experiment& experiment = *owned;
   check_ranks(experiment.workers, processes.num_ranks());
   const HostedWorkers hosted =
@@ -45,10 +42,7 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
   auto task = experiment.problem.make ? make_problem_task(experiment, hosted.count)
                                       : make_network_task(experiment, hosted.count);
   RunStart start{.experiment = experiment.name,
-                 .folder = request.resumed_folder.empty()
-                               ? run_folder(request.output, experiment.name, request.settings,
-                                            resolved_yaml(experiment.resolved))
-                               : request.resumed_folder,
+                 .folder = std::move(asked.folder),
                  .workers = experiment.workers,
                  .ranks = processes.num_ranks(),
                  .threads_per_worker = experiment.threads_per_worker,
@@ -57,25 +51,6 @@ Prepared prepare(const RunRequest& request, ProcessGroup& processes) {
   task->describe(start);
   if (processes.rank() == 0) start.data = task->data_checksum();
   return {std::move(owned), std::move(task), std::move(start)};
-}
-
-/// Runs `build` and finds out whether all ranks could: a rank that fails alone would leave the
-/// others waiting for it. The first one that failed throws its own error, the others
-/// FailedElsewhere.
-template <class Build>
-auto agree(ProcessGroup& processes, const Build& build) {
-  std::optional<decltype(build())> built;
-  std::exception_ptr error;
-  try {
-    built = build();
-  } catch (const std::exception&) {
-    error = std::current_exception();
-  }
-  const int rank = processes.rank(), ranks = processes.num_ranks();
-  const int first_failed = ranks - Mailbox(processes).max(error ? ranks - rank : 0);
-  if (first_failed == rank) std::rethrow_exception(error);
-  if (first_failed < ranks) throw FailedElsewhere();
-  return std::move(*built);
 }
 
 /// What the bytes of a run depend on beside its settings and data.
@@ -111,6 +86,7 @@ Claim claim_folder(const RunRequest& request, const Experiment& experiment,
   if (state == FolderState::kEmpty && !request.resumed_folder.empty())
     fail_input("{}: holds no unfinished run", folder.string());
   claim.lock = std::make_unique<FolderLock>(folder);
+  forget_failure(folder);
   if (!request.force && state_of_folder(folder, resolved) != state)
     fail_input("{}: another process has just written there", folder.string());
   if (state == FolderState::kUnfinished)
@@ -179,6 +155,8 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
     state.restore(claim.checkpoint);
     const auto observe = [&](const RoundRecord& round) {
       recorder.observe(round);
+      if (comm.worker() == first_hosted)
+        for (const std::string& warning : run.task->take_warnings()) events.on_warning(warning);
       if (round.is_to_be_saved) state.save();
     };
     const auto interruption = [&] {

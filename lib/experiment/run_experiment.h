@@ -11,28 +11,11 @@
 
 #include "comm/ledger.h"
 #include "comm/process_group.h"
-#include "experiment/checkpoint_schedule.h"
 #include "experiment/curves.h"
 #include "experiment/experiment.h"
+#include "experiment/run_request.h"
 
 namespace localbatch {
-
-/// What the command line adds to an experiment.
-struct RunRequest {
-  std::filesystem::path file;
-  std::vector<std::string> settings;  ///< of --set
-  std::filesystem::path output;
-  bool force = false;
-  std::vector<std::string> command_line = {};  ///< for the manifest
-
-  bool resume = false;                        ///< a run that has finished is no mistake
-  std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name
-  CheckpointSchedule checkpoints = {};
-  double patience = 0;  ///< seconds that workers wait for each other at most; 0: for ever
-
-  /// Asked after every round, on every rank: whether the run is to stop behind a checkpoint.
-  std::function<bool()> stop_requested = [] { return false; };
-};
 
 /// What is known of an objective that is not a network's; see ProblemFacts.
 struct KnownObjective {
@@ -79,7 +62,8 @@ struct RunEvents {
   /// The first failure of this rank's workers during training, on the thread that failed, while
   /// others may still compute, or hang.
   std::function<void(std::exception_ptr)> on_failure = {};
-  /// Before anything is written, on rank 0: a run that would be slow or hard to repeat.
+  /// Before anything is written, on rank 0: a run that would be slow or hard to repeat. During
+  /// training, on a worker's thread of any rank: damaged files that this rank has skipped.
   std::function<void(const std::string&)> on_warning = [](const std::string&) {};
 };
 
@@ -94,16 +78,11 @@ struct RunResult {
   Ledger communication;           ///< of all ranks
 };
 
-/// Thrown on ranks that have nothing to report themselves when another rank could not start.
-struct FailedElsewhere : std::exception {
-  const char* what() const noexcept override { return "another rank reports the failure"; }
-};
-
 /// Reads the experiment, checks and builds everything, agrees with the other ranks that all is
-/// well, and only then writes and trains; where the folder holds an unfinished run of the same
-/// settings, that one goes on from its newest checkpoint. Throws InputError before anything is
-/// written; what is thrown after `training_begins` was called is known to this rank only. The
-/// result has its figures on rank 0 only; the outcome is the same on all.
+/// well (see agree()), and only then writes and trains; where the folder holds an unfinished run of
+/// the same settings, that one goes on from its newest checkpoint. Throws InputError before
+/// anything is written; what is thrown after `training_begins` was called is known to this rank
+/// only. The result has its figures on rank 0 only; the outcome is the same on all.
 RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins);
 

@@ -41,6 +41,7 @@ std::string readable(const std::string& setting) {
 constexpr std::string_view kLock = "lock";
 constexpr std::string_view kSettings = "experiment.yaml";
 constexpr std::string_view kSummary = "summary.json";
+constexpr std::string_view kFailure = "failure.txt";
 
 /// Results that are no longer whole must not count; what makes a folder a run's goes last.
 int place_in_removal(const fs::path& path) {
@@ -77,13 +78,43 @@ std::string first_difference(const std::string& there, const std::string& here) 
   return "they are written in another way";
 }
 
-fs::path run_folder(const fs::path& output, const std::string& experiment,
-                    const std::vector<std::string>& settings, const std::string& resolved) {
-  std::string cell;
-  for (const std::string& setting : settings) cell += readable(setting) + "-";
-  if (cell.empty() || cell.size() > 100) cell = "run-";
+std::string run_name(const std::string& cell_name, const std::vector<std::string>& settings) {
+  std::string name = cell_name;
+  for (const std::string& setting : settings) {
+    if (!name.empty()) name += '-';
+    name += readable(setting);
+  }
+  return name.empty() || name.size() > 100 ? "run" : name;
+}
+
+fs::path run_folder(const fs::path& output, const std::string& experiment, const std::string& name,
+                    const std::string& resolved) {
   const auto digits = static_cast<std::uint32_t>(content_hash(resolved) >> 32);
-  return output / experiment / fmt::format("{}{:08x}", cell, digits);
+  return output / experiment / fmt::format("{}-{:08x}", name, digits);
+}
+
+void record_failure(const fs::path& folder, const std::string& why) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  try {
+    write_file_atomically(folder / kFailure, why + '\n');
+  } catch (const SystemError&) {
+    return;
+  }
+}
+
+std::optional<std::string> recorded_failure(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder / kFailure, error)) return {};
+  std::string why = read_text(folder / kFailure);
+  while (why.ends_with('\n')) why.pop_back();
+  return why;
+}
+
+void forget_failure(const fs::path& folder) {
+  std::error_code error;
+  fs::remove(folder / kFailure, error);
+  if (error) fail_input("{}: cannot be removed: {}", (folder / kFailure).string(), error.message());
 }
 
 FolderState state_of_folder(const fs::path& folder, const std::string& resolved) {
@@ -94,7 +125,8 @@ FolderState state_of_folder(const fs::path& folder, const std::string& resolved)
   const fs::path settings = folder / kSettings;
   if (!fs::exists(settings, error)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-      if (entry.path().filename() != kLock && !entry.path().string().ends_with(kUnfinishedSuffix))
+      if (entry.path().filename() != kLock && entry.path().filename() != kFailure &&
+          !entry.path().string().ends_with(kUnfinishedSuffix))
         fail_input(
             "{}: holds other files already; --force replaces them, --output writes elsewhere",
             folder.string());
@@ -121,7 +153,7 @@ FolderLock::FolderLock(const fs::path& folder) {
   // Some network file systems know no locks; there it stays with good luck.
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
   ::close(descriptor_);
-  fail_input("{}: another process is writing there", folder.string());
+  throw FolderInUse(folder.string() + ": another process is writing there");
 }
 
 FolderLock::~FolderLock() { ::close(descriptor_); }

@@ -25,8 +25,6 @@ struct TaskFacts {
   std::size_t dataset_bytes = 0;
 };
 
-std::size_t bytes_of(const ImageSet& set) { return set.pixels.size() + set.labels.size(); }
-
 TaskFacts facts_of(const Experiment& experiment) {
   TaskFacts facts;
   if (experiment.problem.make) {
@@ -37,6 +35,7 @@ TaskFacts facts_of(const Experiment& experiment) {
     facts.epoch_samples = task->epoch_samples();
   } else {
     const Dataset dataset = experiment.load_dataset();
+    check_augmentation(experiment.augmentation, dataset);
     facts.network = experiment.make_model(dataset.shape, dataset.num_classes);
     check_kernels_are_used(experiment.kernels, *facts.network);
     facts.arrays.parameters = total_size(parameter_tensors(*facts.network));

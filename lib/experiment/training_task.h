@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "experiment/experiment.h"
@@ -25,6 +27,9 @@ class TrainingTask {
 
   /// Samples that make an epoch.
   virtual std::int64_t epoch_samples() const = 0;
+
+  /// What has gone wrong since this was last asked without ending the run, a line each.
+  virtual std::vector<std::string> take_warnings() { return {}; }
 
   /// The worker that `comm` belongs to. The task must outlive it.
   virtual std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) = 0;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "experiment/fixtures.h"
+#include "experiment/sweep.h"
 
 namespace localbatch {
 
@@ -226,10 +227,11 @@ TEST_CASE("texts of several lines are refused in one line") {
 TEST_CASE("what was read, read again, is the same text") {
   for (const std::filesystem::path& path : experiment_files()) {
     CAPTURE(path.string());
-    const Node file = read_experiment_file(path);
-    const std::string once = resolved_yaml(read_experiment(Options(file)).resolved);
-    CHECK(resolved_yaml(read_text(once).resolved) == once);
-    CHECK(contains(once, "max_samples: "));
+    for (const SweepCell& cell : sweep_cells(read_experiment_file(path))) {
+      const std::string once = resolved_yaml(read_experiment(Options(cell.experiment)).resolved);
+      CHECK(resolved_yaml(read_text(once).resolved) == once);
+      CHECK(contains(once, "max_samples: "));
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "experiment/fixtures.h"
+#include "experiment/sweep.h"
 
 namespace localbatch {
 
@@ -102,10 +103,14 @@ const std::vector<Mistake> kMistakes = {
 TEST_CASE("every experiment file is read, and its model fits images and classes of CIFAR-10") {
   const std::vector<std::filesystem::path> files = experiment_files();
   REQUIRE(files.size() >= 4);
-  for (const std::filesystem::path& path : files) {
-    CAPTURE(path.string());
-    const Node file = read_experiment_file(path);
-    const Experiment experiment = read_experiment(Options(file));
+  std::vector<SweepCell> cells;
+  for (const std::filesystem::path& path : files)
+    for (SweepCell& cell : sweep_cells(read_experiment_file(path)))
+      cells.push_back(std::move(cell));
+  for (const SweepCell& cell : cells) {
+    CAPTURE(cell.experiment.where.source);
+    CAPTURE(cell_name(cell.coordinates));
+    const Experiment experiment = read_experiment(Options(cell.experiment));
     if (!experiment.problem.make) {
       const Model model = experiment.make_model({.channels = 3, .height = 32, .width = 32}, 10);
       CHECK(model.num_classes() == 10);

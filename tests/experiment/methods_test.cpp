@@ -5,6 +5,7 @@
 #include "comm/thread_process_group.h"
 #include "experiment/method_fixtures.h"
 #include "experiment/run_fixtures.h"
+#include "experiment/sweep.h"
 
 // Every method that can be named in an experiment file has one, and runs like all others. What is
 // newly registered joins by its file.
@@ -27,10 +28,9 @@ RunRequest small_request(const ScratchFolder& scratch, const fs::path& file, int
 
 TEST_CASE("every registered method is used by an experiment file") {
   std::set<std::string> used;
-  for (const fs::path& path : experiment_files()) {
-    const Node file = read_experiment_file(path);
-    used.merge(methods_of(read_experiment(Options(file), /*cpu_has_bfloat16=*/true)));
-  }
+  for (const fs::path& path : experiment_files())
+    for (const SweepCell& cell : sweep_cells(read_experiment_file(path)))
+      used.merge(methods_of(read_experiment(Options(cell.experiment), /*cpu_has_bfloat16=*/true)));
   for (const std::string& method : registered_methods())
     CHECK_MESSAGE(used.contains(method), method);
 }

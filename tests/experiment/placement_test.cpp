@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "comm/thread_process_group.h"
+#include "experiment/agreement.h"
 #include "experiment/run_fixtures.h"
 
 namespace localbatch {

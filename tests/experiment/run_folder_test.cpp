@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string cell_name(const std::vector<std::string>& settings, const std::string& resolved) {
-  return run_folder("out", "exp", settings, resolved).filename().string();
+  return run_folder("out", "exp", run_name("", settings), resolved).filename().string();
 }
 
 void write_text(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
@@ -20,7 +20,7 @@ void write_text(const fs::path& path, const std::string& text) { std::ofstream(p
 }  // namespace
 
 TEST_CASE("a run's folder is named after its experiment, its settings and a hash of all") {
-  CHECK(run_folder("out", "exp", {}, "").parent_path() == fs::path("out") / "exp");
+  CHECK(run_folder("out", "exp", "run", "").parent_path() == fs::path("out") / "exp");
   // FNV-1a, 64 bits: published test values.
   CHECK(cell_name({}, "") == "run-cbf29ce4");
   CHECK(cell_name({}, "a") == "run-af63dc4c");
@@ -34,7 +34,8 @@ TEST_CASE("no setting leads out of the folder or makes a name too long") {
   CHECK(cell.find('/') == std::string::npos);
   CHECK(cell.find('\n') == std::string::npos);
   CHECK(cell.find(' ') == std::string::npos);
-  CHECK(run_folder("out", "exp", {"..=/"}, "a").parent_path() == fs::path("out") / "exp");
+  CHECK(run_folder("out", "exp", run_name("", {"..=/"}), "a").parent_path() ==
+        fs::path("out") / "exp");
   CHECK(cell_name({"a=" + std::string(300, 'x')}, "a") == "run-af63dc4c");
 }
 

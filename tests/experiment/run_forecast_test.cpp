@@ -196,7 +196,7 @@ TEST_CASE("operations and memory of a small network") {
   CHECK(bytes(run, "gradients to compare") == 0);
   CHECK(bytes(run, "batch norm statistics") == 0);
   CHECK(bytes(run, "buffers of averages") > 0);
-  CHECK(bytes(run, "data set") == (200 + 61) * (inputs + 1));
+  CHECK(bytes(run, "data set") == (200 + 61) * (inputs + sizeof(Label)));
   CHECK(bytes(run, "execution slots") > 2 * 8 * inputs * 4);
   std::size_t total = 0;
   for (const MemoryPart& part : run.memory.parts) total += part.bytes;

@@ -105,7 +105,8 @@ show_run() {
 
 show_array() {
   local job num_cells
-  job=$(submit array "$templates/array.sbatch" "${tiny[@]}" --output "$folder/array")
+  { cat experiments/demo.yaml && echo 'sweep: {sync_interval.H: [2, 4, 8]}'; } >"$folder/sweep.yaml"
+  job=$(submit array "$templates/array.sbatch" "$folder/sweep.yaml" "${tiny[@]:1}" --output "$folder/array")
   require_success "$job"
   num_cells=$(find "$folder/array" -name summary.json | wc -l)
   [ "$num_cells" -eq 3 ] || fail "an array of 3 cells left $num_cells finished folders"

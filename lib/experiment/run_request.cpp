@@ -1,0 +1,56 @@
+#include "experiment/run_request.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "experiment/experiment_file.h"
+#include "experiment/run_folder.h"
+
+namespace localbatch {
+
+namespace {
+
+RequestedRun read_cell(const RunRequest& request, SweepCell cell) {
+  Experiment experiment = read_experiment(Options(cell.experiment));
+  std::filesystem::path folder = request.resumed_folder;
+  if (folder.empty())
+    folder = run_folder(request.output, experiment.name,
+                        run_name(cell_name(cell.coordinates), request.settings),
+                        resolved_yaml(experiment.resolved));
+  return {std::move(cell.coordinates), std::move(experiment), std::move(folder)};
+}
+
+}  // namespace
+
+std::vector<SweepCell> requested_cells(const RunRequest& request) {
+  const Node file = read_experiment_file(request.file, request.settings);
+  const std::vector<std::string> swept = swept_keys(file);
+  for (const std::string& setting : request.settings) {
+    const std::string key = setting.substr(0, setting.find('='));
+    if (std::ranges::find(swept, key) != swept.end())
+      fail_input("--set {}: the sweep of {} sets {} as well, expected another key, or --cell",
+                 setting, request.file.string(), key);
+  }
+  return sweep_cells(file);
+}
+
+std::vector<RequestedRun> read_requests(const RunRequest& request) {
+  std::vector<RequestedRun> runs;
+  for (SweepCell& cell : requested_cells(request))
+    runs.push_back(read_cell(request, std::move(cell)));
+  return runs;
+}
+
+RequestedRun read_request(const RunRequest& request) {
+  std::vector<SweepCell> cells = requested_cells(request);
+  const auto count = static_cast<int>(cells.size());
+  if (!request.cell && count > 1)
+    fail_input("{}: has {} cells, expected --cell with the number of one", request.file.string(),
+               count);
+  const int number = request.cell.value_or(1);
+  if (number < 1 || number > count)
+    fail_input("--cell: found {}, {} has the cells 1 to {}", number, request.file.string(), count);
+  return read_cell(request, std::move(cells[static_cast<std::size_t>(number - 1)]));
+}
+
+}  // namespace localbatch
