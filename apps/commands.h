@@ -19,7 +19,11 @@ enum ExitStatus : int {
 int run_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int doctor_command(std::span<const std::string> arguments);
+int status_command(std::span<const std::string> arguments);
 int plan_command(std::span<const std::string> arguments);
+int plot_command(std::span<const std::string> arguments);
+int report_command(std::span<const std::string> arguments);
+int table_command(std::span<const std::string> arguments);
 int bench_command(std::span<const std::string> arguments);
 
 }  // namespace localbatch

@@ -21,10 +21,14 @@ struct Command {
   int (*run)(std::span<const std::string>);
 };
 
-constexpr std::array<Command, 5> kCommands{{
+constexpr std::array<Command, 9> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command},
     {"describe", "parts of an experiment file with their keys, and columns of the curves",
      describe_command},
+    {"status", "how far the cells of a sweep are, and the time left", status_command},
+    {"table", "a table of finished runs: Markdown, LaTeX, CSV", table_command},
+    {"plot", "curves of finished runs, drawn by gnuplot", plot_command},
+    {"report", "one HTML page with table, curves, settings and machines of runs", report_command},
     {"doctor", "whether a run would start well here: launch, cores, CPUs, versions, disk",
      doctor_command},
     {"plan", "what a run will cost: memory, bytes on the wire, seconds", plan_command},

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -16,6 +18,16 @@ inline std::vector<std::size_t> column_widths(const std::vector<TextRow>& rows) 
     for (std::size_t column = 0; column < row.size(); ++column)
       widths[column] = std::max(widths[column], row[column].size());
   return widths;
+}
+
+/// On standard output, the last column as it is.
+inline void print_left_aligned(const std::vector<TextRow>& rows) {
+  const std::vector<std::size_t> widths = column_widths(rows);
+  for (const TextRow& row : rows) {
+    for (std::size_t column = 0; column + 1 < row.size(); ++column)
+      fmt::print("{:<{}}  ", row[column], widths[column]);
+    fmt::print("{}\n", row.back());
+  }
 }
 
 }  // namespace localbatch

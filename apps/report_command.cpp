@@ -1,0 +1,72 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <boost/program_options.hpp>
+#include <iostream>
+
+#include "command_line.h"
+#include "commands.h"
+#include "core/files.h"
+#include "report/gnuplot.h"
+#include "report/html_page.h"
+#include "report/result_table.h"
+#include "result_options.h"
+
+namespace localbatch {
+
+namespace {
+
+namespace po = boost::program_options;
+
+struct Curves {
+  const char* y;
+  const char* x;
+};
+
+constexpr std::array<Curves, 4> kCurves{{{"test_accuracy", "samples"},
+                                         {"test_accuracy", "bytes"},
+                                         {"train_loss", "samples"},
+                                         {"local_batch_size", "samples"}}};
+
+int report(const ResultOptions& options, const std::string& file) {
+  check_can_hold_a_file("report", "write", file);
+  const Results results = options.collect("report");
+  const TablePage table = page_of(make_table(results, chosen_columns("")));
+  std::vector<PageFigure> figures;
+  for (const auto& [y, x] : kCurves) {
+    const Figure figure = make_figure(results, {.x = x, .y = y});
+    if (figure.series.empty()) continue;
+    std::string caption = fmt::format("{} against {}.", scale_of(y).title, scale_of(x).title);
+    for (const std::string& remark : figure.remarks) caption += " " + remark + ".";
+    figures.push_back({.caption = std::move(caption),
+                       .svg = inline_svg(figure, fmt::format("f{}-", figures.size() + 1))});
+  }
+  write_file_atomically(file, html_page(results, table, figures));
+  fmt::print("{}\n", file);
+  return kSuccess;
+}
+
+}  // namespace
+
+int report_command(std::span<const std::string> arguments) {
+  ResultOptions options;
+  std::string file;
+  po::options_description visible("options");
+  visible.add_options()("help,h", "print this text");
+  options.add_to(visible);
+  visible.add_options()(
+      "write", po::value(&file)->value_name("FILE.html")->default_value("report.html"), "the page");
+  const po::variables_map given = read_command_line(
+      "report", visible, {.name = "source", .value = po::value(&options.sources), .most = -1},
+      arguments);
+  if (given.count("help") > 0) {
+    std::cout << "usage: localbatch report FILE|FOLDER... [--write FILE.html] [OPTIONS]\n\n"
+              << "Writes one HTML page without any other file: table, curves, settings, machines\n"
+              << "and versions, and all runs with their states.\n\n"
+              << visible << std::flush;
+    return kSuccess;
+  }
+  return report(options, file);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,127 @@
+#include "report/labels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+namespace localbatch {
+
+namespace {
+
+constexpr std::string_view kSyncInterval = "sync_interval";
+
+bool is_of_sync_interval(const std::string& key) {
+  return key == kSyncInterval || key.starts_with(std::string(kSyncInterval) + ".");
+}
+
+/// "gradient_noise_scale" as words.
+std::string words(std::string name) {
+  std::ranges::replace(name, '_', ' ');
+  return name;
+}
+
+/// How a person calls a key: "eta", and "model" for "model.name".
+std::string short_name(std::string key) {
+  if (key.ends_with(".name")) key.resize(key.size() - 5);
+  return words(key.substr(key.rfind('.') + 1));
+}
+
+template <class Keep>
+Settings kept(const Settings& settings, const Keep& keep) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const auto& entry : settings.entries())
+    if (keep(entry.first)) entries.push_back(entry);
+  return Settings(std::move(entries));
+}
+
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+
+/// Takes the digits at the beginning of a text, without leading zeros.
+std::string_view take_digits(std::string_view& text) {
+  std::size_t size = 0;
+  while (size < text.size() && is_digit(text[size])) ++size;
+  std::string_view digits = text.substr(0, size);
+  text.remove_prefix(size);
+  while (digits.size() > 1 && digits.front() == '0') digits.remove_prefix(1);
+  return digits;
+}
+
+}  // namespace
+
+std::string schedule_label(const Settings& settings) {
+  const std::string part = "batch_size_controller.";
+  const std::string name = settings.value(part + "name");
+  if (name == "fixed") return "constant " + settings.value("batch_size.initial");
+  if (name == "norm_test") return "norm test, eta " + settings.value(part + "eta");
+  if (name == "inner_product_test") {
+    const std::string theta = settings.value(part + "theta"), nu = settings.value(part + "nu");
+    if (nu.empty() || nu == "0") return "inner-product test, theta " + theta;
+    return fmt::format("augmented inner-product test, theta {}, nu {}", theta, nu);
+  }
+  return name.empty() ? "unknown" : words(name);
+}
+
+std::string sync_interval_label(const Settings& settings) {
+  const std::string name = settings.value("sync_interval.name");
+  return name == "constant" || name.empty() ? "H = " + settings.value("sync_interval.H")
+                                            : words(name);
+}
+
+std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordinates,
+                              const Settings& settings) {
+  std::string label;
+  for (const auto& [axis, value] : coordinates) {
+    if (axis == "seed" || is_of_sync_interval(axis)) continue;
+    if (!label.empty()) label += ", ";
+    label += settings.has_part(axis) ? short_name(axis) + " " + value : value;
+  }
+  return label;
+}
+
+std::vector<std::string> told_apart(const std::vector<std::string>& labels,
+                                    const std::vector<Settings>& settings) {
+  std::map<std::string, std::vector<Settings>> by_label;
+  for (std::size_t i = 0; i < labels.size(); ++i) by_label[labels[i]].push_back(settings[i]);
+  std::map<std::string, std::vector<std::string>> keys;
+  for (const auto& [label, all] : by_label) keys[label] = differing_keys(all);
+  std::vector<std::string> different;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    std::string label = labels[i];
+    for (const std::string& key : keys[labels[i]]) {
+      const std::string* const value = settings[i].find(key);
+      label += fmt::format(", {} {}", short_name(key), value == nullptr ? "unknown" : *value);
+    }
+    different.push_back(label);
+  }
+  return different;
+}
+
+Settings settings_of_row(const Settings& settings) {
+  return kept(settings, [](const std::string& key) {
+    return key != "seed" && !is_of_sync_interval(key) && !is_place(key);
+  });
+}
+
+Settings settings_of_sync_interval(const Settings& settings) {
+  return kept(settings, is_of_sync_interval);
+}
+
+bool comes_before(const std::string& a, const std::string& b) {
+  std::string_view left = a, right = b;
+  while (!left.empty() && !right.empty()) {
+    if (is_digit(left.front()) && is_digit(right.front())) {
+      const std::string_view x = take_digits(left), y = take_digits(right);
+      if (x.size() != y.size()) return x.size() < y.size();
+      if (x != y) return x < y;
+      continue;
+    }
+    if (left.front() != right.front()) return left.front() < right.front();
+    left.remove_prefix(1);
+    right.remove_prefix(1);
+  }
+  return left.empty() && (!right.empty() || a < b);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,137 @@
+// Runs in the cells of an experiment file.
+
+#include "report/sweep_results.h"
+
+#include <doctest/doctest.h>
+
+#include "experiment/experiment_file.h"
+#include "report/collect_results.h"
+#include "report/run_files.h"
+#include "report/table_text.h"
+
+namespace localbatch {
+
+namespace {
+
+const std::string kFile =
+    "experiment: tiny\nworkers: 2\nmax_samples: 64\n"
+    "dataset: {name: synthetic, train_samples: 40, test_samples: 20}\n"
+    "model: {name: softmax_regression}\nlearning_rate: {peak: 0.01}\n"
+    "batch_size: {initial: 4, max: 8}\n";
+
+/// A folder with an experiment file and a place for its results.
+struct Desk {
+  explicit Desk(const std::string& sweep) { write_text(file(), kFile + sweep); }
+
+  std::filesystem::path file() const { return folder.path() / "tiny.yaml"; }
+  std::filesystem::path results() const { return folder.path() / "results"; }
+
+  std::string resolved(int cell) const {
+    RunRequest request{.file = file(), .settings = {}, .output = results()};
+    request.cell = cell;
+    return resolved_yaml(read_request(request).experiment.resolved);
+  }
+
+  /// A run whose experiment.yaml has this text.
+  void leave(const std::string& name, const std::string& settings, double accuracy,
+             int samples = 64) const {
+    const std::filesystem::path run = results() / "tiny" / name;
+    write_text(run / "experiment.yaml", settings);
+    write_text(
+        run / "evaluations.csv",
+        fmt::format("round,samples,train_loss,test_accuracy\n1,{},1,{}\n", samples, accuracy));
+    if (samples >= 64) write_text(run / "summary.json", R"({"outcome": "finished"})");
+  }
+
+  Results collect() const {
+    return collect_results({.sources = {file()}, .settings = {}, .output = results()});
+  }
+
+  ScratchFolder folder;
+};
+
+std::string without_line(std::string text, const std::string& begin) {
+  const std::size_t at = text.find("\n" + begin);
+  REQUIRE(at != std::string::npos);
+  return text.erase(at + 1, text.find('\n', at + 1) - at);
+}
+
+const std::string kSweep =
+    "sweep:\n  schedule:\n    small: {batch_size.initial: 2}\n    large: {batch_size.initial: 8}\n"
+    "  sync_interval.H: [16, 4]\n  seed: [1, 2]\n";
+
+}  // namespace
+
+TEST_CASE("cells of a file are there whether or not they have run, in the file's order") {
+  const Desk desk(kSweep);
+  desk.leave("any name", desk.resolved(1), 0.5);
+  desk.leave("half", desk.resolved(2), 0.5, 32);
+  const Results results = desk.collect();
+  CHECK(results.title == "tiny");
+  CHECK(results.rows == std::vector<std::string>{"small", "large"});
+  CHECK(results.groups == std::vector<std::string>{"H = 16", "H = 4"});
+  REQUIRE(results.cells.size() == 4);
+  const std::vector<SeedRun>& runs = results.cells[0].runs;
+  REQUIRE(runs.size() == 2);
+  CHECK(runs[0].cell == 1);
+  CHECK(runs[0].run.folder == "tiny/any name");
+  CHECK(state_text(runs[0].run) == "finished");
+  CHECK(state_text(runs[1].run) == "unfinished, 50 %");
+  CHECK(state_text(results.cells[1].runs[0].run) == "missing");
+  const TablePage page = page_of(make_table(results, chosen_columns("final_test_accuracy")));
+  CHECK(page.notes[0] == "small, H = 16: cell 2 (seed 2) unfinished, 50 %");
+  CHECK(page.notes[1] == "small, H = 4: cell 3 (seed 1) missing; cell 4 (seed 2) missing");
+  CHECK(page.tables[0].rows[0][1].text == "1 of 2");
+  CHECK(page.tables[0].rows[0][2].text == "50.00");
+  CHECK(page.tables[0].rows[1][1].text == "0 of 2");
+  CHECK(page.tables[0].rows[1][2].text == "-");
+}
+
+TEST_CASE("runs of other versions and other places of data belong to their cell") {
+  const Desk desk(kSweep);
+  std::string old = without_line(desk.resolved(3), "winograd:");
+  old += "forgotten: 7\n";
+  old.replace(old.find("experiment: tiny"), 16, "experiment: name");
+  desk.leave("old", old, 0.5);
+  const Results results = desk.collect();
+  CHECK(results.cells[1].runs[0].run.folder == "tiny/old");
+  CHECK(results.remarks.empty());
+}
+
+TEST_CASE("a run that did not know a key of the sweep has its default") {
+  const Desk desk("sweep: {batch_size.multiple_of: [2, 1], seed: [1]}\n");
+  desk.leave("old", without_line(desk.resolved(1), "  multiple_of:"), 0.5);
+  const Results results = desk.collect();
+  CHECK(results.rows == std::vector<std::string>{"multiple of 2", "multiple of 1"});
+  CHECK(state_text(results.cells[0].runs[0].run) == "missing");
+  CHECK(results.cells[1].runs[0].run.folder == "tiny/old");
+}
+
+TEST_CASE("what belongs to no cell, and the shorter one of two, is left out with a remark") {
+  const Desk desk("sweep: {seed: [1, 2]}\n");
+  std::string other = desk.resolved(1);
+  other.replace(other.find("seed: 1"), 7, "seed: 9");
+  desk.leave("other", other, 0.5);
+  desk.leave("half", desk.resolved(1), 0.5, 32);
+  desk.leave("whole", desk.resolved(1), 0.5);
+  const Results results = desk.collect();
+  CHECK(results.cells[0].runs[0].run.folder == "tiny/whole");
+  CHECK(results.remarks ==
+        std::vector<std::string>{
+            "tiny/other was left out: it belongs to no cell of tiny.yaml",
+            "cell 1: tiny/half was left out, as tiny/whole has more of the same run"});
+  desk.leave("again", desk.resolved(1), 0.5);
+  CHECK(contains(input_error([&] { desk.collect(); }),
+                 "tiny/again and tiny/whole: both are results of cell 1"));
+}
+
+TEST_CASE("rows of two files with the same name are told apart") {
+  const Desk desk("sweep: {seed: [1]}\n");
+  write_text(desk.folder.path() / "b.yaml", "experiment: other\n" + kFile.substr(17));
+  const Results results = collect_results({.sources = {desk.file(), desk.folder.path() / "b.yaml"},
+                                           .settings = {},
+                                           .output = desk.results()});
+  CHECK(results.rows == std::vector<std::string>{"constant 4 (tiny)", "constant 4 (other)"});
+}
+
+}  // namespace localbatch

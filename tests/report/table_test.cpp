@@ -1,0 +1,257 @@
+// From folders of runs to the three formats.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "report/collect_results.h"
+#include "report/result_table.h"
+#include "report/run_files.h"
+#include "report/table_text.h"
+#include "report/write_csv.h"
+#include "report/write_table.h"
+
+namespace localbatch {
+
+namespace {
+
+ResultTable table_of(const std::filesystem::path& folder, const std::string& columns) {
+  return make_table(collect_results({.sources = {folder}}), chosen_columns(columns));
+}
+
+const TableEntry& entry(const ResultTable& table, const std::string& row, const std::string& group,
+                        std::size_t column = 0) {
+  for (std::size_t i = 0; i < table.results.cells.size(); ++i)
+    if (table.results.rows[table.results.cells[i].row] == row &&
+        table.results.groups[table.results.cells[i].group] == group)
+      return table.entries[i].at(column);
+  FAIL("no such cell");
+  return table.entries.front().front();
+}
+
+/// Three seeds of two schedules, which differ by much more than their seeds.
+void write_two_schedules(const std::filesystem::path& below) {
+  for (int seed = 1; seed <= 3; ++seed) {
+    write_run(below, {.folder = fmt::format("small/{}", seed),
+                      .seed = seed,
+                      .accuracies = {0.2, 0.5 + 0.01 * seed}});
+    write_run(below, {.folder = fmt::format("large/{}", seed),
+                      .seed = seed,
+                      .local_batch_size = 16,
+                      .accuracies = {0.2, 0.3 + 0.01 * seed}});
+  }
+}
+
+}  // namespace
+
+TEST_CASE("columns follow from the CSV files of a run") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .H = 4, .accuracies = {0.6, 0.5, 0.55}});
+  const ResultTable table = table_of(folder.path(), "");
+  const auto value = [&table](std::size_t column) {
+    return entry(table, "constant 8", "H = 4", column).sample->mean;
+  };
+  CHECK(value(0) == 12);    // steps: 3 rounds of 4
+  CHECK(value(1) == 3);     // rounds
+  CHECK(value(2) == 6);     // seconds
+  CHECK(value(3) == 8);     // 3 * 64 samples / (2 workers * 12 steps)
+  CHECK(value(4) == 3000);  // bytes
+  CHECK(value(5) == doctest::Approx(1.0 / 3));
+  CHECK(value(6) == doctest::Approx(60));
+  CHECK(value(7) == doctest::Approx(55));
+}
+
+TEST_CASE("seeds are merged, and the best beyond the noise is marked") {
+  const ScratchFolder folder;
+  write_two_schedules(folder.path());
+  const ResultTable table = table_of(folder.path(), "final_test_accuracy,rounds,steps");
+  const TableEntry& small = entry(table, "constant 8", "H = 4");
+  CHECK(small.sample->mean == doctest::Approx(52));
+  CHECK(*small.sample->standard_deviation == doctest::Approx(1));
+  CHECK(small.sample->n == 3);
+  CHECK(small.best);
+  CHECK_FALSE(entry(table, "constant 16", "H = 4").best);
+  CHECK_FALSE(entry(table, "constant 8", "H = 4", 1).best);  // both have two rounds
+}
+
+TEST_CASE("nothing is marked for a single seed or a difference within the noise") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .accuracies = {0.9}});
+  write_run(folder.path(), {.folder = "b", .local_batch_size = 16, .accuracies = {0.1}});
+  CHECK_FALSE(entry(table_of(folder.path(), "final_test_accuracy"), "constant 8", "H = 4").best);
+  const ScratchFolder other;
+  for (int seed = 1; seed <= 2; ++seed) {
+    write_run(other.path(),
+              {.folder = fmt::format("a{}", seed), .seed = seed, .accuracies = {0.5 + 0.1 * seed}});
+    write_run(other.path(), {.folder = fmt::format("b{}", seed),
+                             .seed = seed,
+                             .local_batch_size = 16,
+                             .accuracies = {0.4 + 0.1 * seed}});
+  }
+  CHECK_FALSE(entry(table_of(other.path(), "final_test_accuracy"), "constant 8", "H = 4").best);
+}
+
+TEST_CASE("a cell in which a run has diverged is not the best") {
+  const ScratchFolder folder;
+  write_two_schedules(folder.path());
+  write_run(folder.path(), {.folder = "small/4", .seed = 4, .outcome = "diverged"});
+  const ResultTable table = table_of(folder.path(), "final_test_accuracy");
+  CHECK(entry(table, "constant 8", "H = 4").sample->n == 3);
+  CHECK_FALSE(entry(table, "constant 8", "H = 4").best);
+  CHECK(page_of(table).tables[0].rows[0][1].text == "3 of 4, 1 diverged");
+}
+
+TEST_CASE("Markdown of a small table, to the letter") {
+  const ScratchFolder folder;
+  const std::filesystem::path runs = folder.path() / "runs";
+  write_two_schedules(runs);
+  write_run(runs, {.folder = "late",
+                   .H = 8,
+                   .accuracies = {0.25},
+                   .outcome = "",
+                   .rounds_left = 1,
+                   .has_manifest = false});
+  write_run(runs, {.folder = "gone", .H = 8, .seed = 2, .outcome = "diverged"});
+  CHECK(to_markdown(page_of(table_of(runs, "final_test_accuracy,bytes"))) ==
+        "## runs\n"
+        "\n"
+        "| schedule | H = 4: n | H = 4: final test acc. (%) | H = 4: MB per worker | H = 8: n | "
+        "H = 8: final test acc. (%) | H = 8: MB per worker |\n"
+        "|---|---:|---:|---:|---:|---:|---:|\n"
+        "| constant 8 | 3 | **52.00 ± 1.00** | 0.00200 ± 0.00000 | 0 of 2, 1 diverged [1] | "
+        "diverged | diverged |\n"
+        "| constant 16 | 3 | 32.00 ± 1.00 | 0.00200 ± 0.00000 | | | |\n"
+        "\n"
+        "- [1] constant 8, H = 8: (seed 1) unfinished, 50 %; (seed 2) diverged\n"
+        "\n"
+        "- n: finished runs with different seeds; figures are their mean ± sample standard "
+        "deviation (divisor n - 1).\n"
+        "- bold: best of its column and H; it differs from the second best by more than the noise "
+        "of the seeds (Welch, two-sided, 95 %).\n"
+        "- final test acc. (%): of the last evaluation, percent.\n"
+        "- MB per worker: bytes that each worker gives to averages, by the closed form of the "
+        "method (method\\_bytes of rounds.csv); 1 MB = 1000000 bytes.\n"
+        "- A dash: no finished run, or its files do not say.\n"
+        "\n"
+        "Runs:\n"
+        "\n"
+        "- constant 8, H = 4, seed 1: runs/small/1 (finished; commit abc123)\n"
+        "- constant 8, H = 4, seed 2: runs/small/2 (finished; commit abc123)\n"
+        "- constant 8, H = 4, seed 3: runs/small/3 (finished; commit abc123)\n"
+        "- constant 8, H = 8, seed 1: runs/late (unfinished, 50 %; commit not recorded)\n"
+        "- constant 8, H = 8, seed 2: runs/gone (diverged; commit abc123)\n"
+        "- constant 16, H = 4, seed 1: runs/large/1 (finished; commit abc123)\n"
+        "- constant 16, H = 4, seed 2: runs/large/2 (finished; commit abc123)\n"
+        "- constant 16, H = 4, seed 3: runs/large/3 (finished; commit abc123)\n");
+}
+
+TEST_CASE("LaTeX and CSV of a small table, to the letter") {
+  const ScratchFolder folder;
+  const std::filesystem::path runs = folder.path() / "runs";
+  write_run(runs, {.folder = "b", .seed = 2, .accuracies = {0.5}, .has_timing = false});
+  write_run(
+      runs,
+      {.folder = "a_1", .controller = "  name: norm_test\n  eta: 0.8\n", .outcome = "diverged"});
+  const ResultTable table = table_of(runs, "final_test_accuracy,seconds");
+  CHECK(to_latex(page_of(table)) ==
+        "% runs\n"
+        "\\begin{tabular}{lrrr}\n"
+        "\\hline\n"
+        " & \\multicolumn{3}{c}{H = 4} \\\\\n"
+        "schedule & n & final test acc. (\\%) & time (s) \\\\\n"
+        "\\hline\n"
+        "constant 8 & 1 & 50.00 & -- \\\\\n"
+        "norm test, eta 0.8 & 0 of 1, 1 diverged$^{1}$ & diverged & diverged \\\\\n"
+        "\\hline\n"
+        "\\end{tabular}\n"
+        "\n"
+        "\\par\\smallskip\n"
+        "{\\footnotesize\n"
+        "$^{1}$ norm test, eta 0.8, H = 4: (seed 1) diverged.\n"
+        "n: finished runs with different seeds; figures are their mean $\\pm$ sample standard "
+        "deviation (divisor n - 1).\n"
+        "bold: none; no best figure differs from the second best by more than the noise of the "
+        "seeds (Welch, two-sided, 95 \\%; n of at least 2).\n"
+        "final test acc. (\\%): of the last evaluation, percent.\n"
+        "time (s): wall time of all rounds, evaluations included.\n"
+        "A dash: no finished run, or its files do not say.\n"
+        "\\par}\n"
+        "% constant 8, H = 4, seed 2: runs/b (finished; commit abc123)\n"
+        "% norm test, eta 0.8, H = 4, seed 1: runs/a_1 (diverged; commit abc123)\n");
+  CHECK(to_csv(table) ==
+        "schedule,H,runs,n,seeds,diverged,not_finished,final_test_accuracy_mean,"
+        "final_test_accuracy_standard_deviation,final_test_accuracy_best,seconds_mean,"
+        "seconds_standard_deviation,seconds_best,folders,commits\n"
+        "constant 8,H = 4,1,1,2,,,50,,,,,,runs/b,abc123\n"
+        "\"norm test, eta 0.8\",H = 4,1,0,,1,,,,,,,,runs/a_1,abc123\n");
+}
+
+TEST_CASE("the same results make the same bytes, in whatever order and wherever they lie") {
+  const ScratchFolder one, other;
+  write_two_schedules(one.path() / "runs");
+  std::vector<std::filesystem::path> runs;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(one.path() / "runs"))
+    if (entry.is_regular_file()) runs.push_back(entry.path());
+  std::ranges::sort(runs, std::greater());
+  for (const std::filesystem::path& file : runs) {
+    const auto copy = other.path() / file.lexically_relative(one.path());
+    std::filesystem::create_directories(copy.parent_path());
+    std::filesystem::copy_file(file, copy);
+  }
+  const ResultTable a = table_of(one.path() / "runs", ""), b = table_of(other.path() / "runs/", "");
+  CHECK(to_markdown(page_of(a)) == to_markdown(page_of(b)));
+  CHECK(to_latex(page_of(a)) == to_latex(page_of(b)));
+  CHECK(to_csv(a) == to_csv(b));
+  CHECK_FALSE(contains(to_csv(a), one.path().string()));
+}
+
+TEST_CASE("texts of a person are escaped") {
+  CHECK(escaped_for_markdown("a|b*_") == "a\\|b\\*\\_");
+  CHECK(escaped_for_latex("50 % & a_b #1 {x} ~^\\") ==
+        "50 \\% \\& a\\_b \\#1 \\{x\\} \\textasciitilde{}\\textasciicircum{}\\textbackslash{}");
+  CHECK(escaped_for_html("<a href=\"x\">&") == "&lt;a href=&quot;x&quot;&gt;&amp;");
+}
+
+TEST_CASE("unknown columns are refused with the nearest name") {
+  CHECK(contains(input_error([] { chosen_columns("rouds"); }), "(did you mean 'rounds'?)"));
+  CHECK(contains(input_error([] { chosen_columns("rounds,rounds"); }), "'rounds' twice"));
+  CHECK(contains(input_error([] { chosen_columns("rounds,"); }), "found ''"));
+}
+
+TEST_CASE("without a summary a run has finished when its budget is used up and evaluated") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .outcome = ""});
+  CHECK(read_recorded_run(folder.path() / "a", "a").state == RunState::kFinished);
+  write_text(folder.path() / "a" / "evaluations.csv",
+             "round,samples,train_loss,test_loss,test_accuracy\n");
+  const RecordedRun run = read_recorded_run(folder.path() / "a", "a");
+  CHECK(run.state == RunState::kUnfinished);
+  CHECK(state_text(run) == "unfinished, 100 %");
+}
+
+TEST_CASE("a run that went on in another version names both") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a"});
+  const std::filesystem::path run = folder.path() / "a";
+  write_text(run / "manifest-from-10.json", R"({"commit": "third", "host": "desk"})");
+  write_text(run / "manifest-from-9.json", R"({"commit": "second", "host": "desk"})");
+  CHECK(origin_text(read_recorded_run(run, "a")) == "commit abc123, second, third");
+}
+
+TEST_CASE("folders without a run, damaged files and the same run twice are refused") {
+  const ScratchFolder folder;
+  CHECK(contains(input_error([&] { table_of(folder.path(), ""); }), "holds no run"));
+  write_run(folder.path(), {.folder = "a"});
+  write_run(folder.path(), {.folder = "b"});
+  CHECK(contains(input_error([&] { table_of(folder.path(), ""); }),
+                 "both are constant 8, H = 4, seed 1; expected one of them"));
+  std::filesystem::remove_all(folder.path() / "b");
+  write_text(folder.path() / "a" / "summary.json", "{");
+  CHECK(contains(input_error([&] { table_of(folder.path(), ""); }), "a/summary.json: "));
+  write_text(folder.path() / "a" / "summary.json", "{}");
+  CHECK(contains(input_error([&] { table_of(folder.path(), ""); }),
+                 "a/summary.json: outcome: found nothing"));
+}
+
+}  // namespace localbatch
