@@ -32,6 +32,7 @@ int status_command(std::span<const std::string> arguments) {
     fail_input("status: an experiment file is missing; see 'localbatch status --help'");
   request.file = file;
   request.output = output;
+  request.cpu_has_bfloat16 = true;
   print_cells(status_of_cells(request));
   return kSuccess;
 }

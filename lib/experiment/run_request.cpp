@@ -11,7 +11,7 @@ namespace localbatch {
 namespace {
 
 RequestedRun read_cell(const RunRequest& request, SweepCell cell) {
-  Experiment experiment = read_experiment(Options(cell.experiment));
+  Experiment experiment = read_experiment(Options(cell.experiment), request.cpu_has_bfloat16);
   std::filesystem::path folder = request.resumed_folder;
   if (folder.empty())
     folder = run_folder(request.output, experiment.name,

@@ -9,6 +9,7 @@
 #include "experiment/checkpoint_schedule.h"
 #include "experiment/experiment.h"
 #include "experiment/sweep.h"
+#include "nn/execution.h"
 
 namespace localbatch {
 
@@ -20,6 +21,9 @@ struct RunRequest {
   std::filesystem::path output;
   bool force = false;
   std::vector<std::string> command_line = {};  ///< for the manifest
+
+  /// Of the machine that is to run it. What looks at results takes those of any machine: true.
+  bool cpu_has_bfloat16 = supports_bfloat16();
 
   bool resume = false;                        ///< a run that has finished is no mistake
   std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name

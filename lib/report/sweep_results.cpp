@@ -70,7 +70,8 @@ std::vector<std::string> group_labels(const std::vector<ExpectedCell>& cells) {
 
 }  // namespace
 
-std::vector<ExpectedCell> expected_cells(const RunRequest& request) {
+std::vector<ExpectedCell> expected_cells(RunRequest request) {
+  request.cpu_has_bfloat16 = true;
   std::vector<ExpectedCell> cells;
   for (RequestedRun& run : read_requests(request)) {
     ExpectedCell& cell = cells.emplace_back();

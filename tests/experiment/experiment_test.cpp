@@ -110,7 +110,8 @@ TEST_CASE("every experiment file is read, and its model fits images and classes 
   for (const SweepCell& cell : cells) {
     CAPTURE(cell.experiment.where.source);
     CAPTURE(cell_name(cell.coordinates));
-    const Experiment experiment = read_experiment(Options(cell.experiment));
+    const Experiment experiment =
+        read_experiment(Options(cell.experiment), /*cpu_has_bfloat16=*/true);
     if (!experiment.problem.make) {
       const Model model = experiment.make_model({.channels = 3, .height = 32, .width = 32}, 10);
       CHECK(model.num_classes() == 10);

@@ -87,6 +87,16 @@ TEST_CASE("cells of a file are there whether or not they have run, in the file's
   CHECK(page.tables[0].rows[1][2].text == "-");
 }
 
+TEST_CASE("a table of bf16 is made on any CPU") {
+  const Desk desk("precision: bf16\n");
+  RunRequest request{.file = desk.file(),
+                     .settings = {"model.name=resnet", "model.depth=20"},
+                     .output = desk.results()};
+  request.cpu_has_bfloat16 = false;
+  CHECK_THROWS_AS(read_requests(request), InputError);
+  CHECK(expected_cells(request).size() == 1);
+}
+
 TEST_CASE("runs of other versions and other places of data belong to their cell") {
   const Desk desk(kSweep);
   std::string old = without_line(desk.resolved(3), "winograd:");
