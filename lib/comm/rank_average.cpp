@@ -200,11 +200,10 @@ void RankAverage::gather(Block& block, std::size_t l) {
   for (std::size_t owner = 0; owner < level.owners; ++owner) {
     const Slice slice = part_of(part.slice, owner, level.owners);
     if (owner == level.me || slice.size() == 0) continue;
-    const std::span<float> values(vector.mean + slice.begin, slice.size());
-    const std::span<std::byte> encoded(in + (slice.begin - part.slice.begin) * unit,
-                                       slice.size() * unit);
-    mailbox_.receive(level.peers[owner], as_floats ? std::as_writable_bytes(values) : encoded,
-                     block.messages);
+    const std::span<std::byte> message =
+        as_floats ? std::as_writable_bytes(std::span(vector.mean + slice.begin, slice.size()))
+                  : std::span(in + (slice.begin - part.slice.begin) * unit, slice.size() * unit);
+    mailbox_.receive(level.peers[owner], message, block.messages);
   }
 }
 
