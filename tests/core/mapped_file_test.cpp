@@ -24,7 +24,8 @@ std::string text_of(const MappedFile& file) {
 
 TEST_CASE("a mapped file is its bytes") {
   const Directory directory;
-  const std::string text = std::string("a\0b\n\xff", 5) + std::string(10000, 'x');
+  std::string text("a\0b\n\xff", 5);
+  text.append(10000, 'x');
   std::ofstream(directory / "file") << text;
   CHECK(text_of(MappedFile(directory / "file")) == text);
   std::ofstream(directory / "empty") << "";

@@ -39,17 +39,19 @@ TEST_CASE("with group norm an image has the same logits alone and among others")
   Fixture f;
   double alone = 0;
   for (std::size_t image = 0; image < kImages; ++image) alone += f.evaluate(image, 1).loss_sum;
-  CHECK(f.evaluate(0, kImages).loss_sum == alone);
+  // On some CPUs convolutions round differently by the number of images in a call.
+  const auto near = [](double loss) { return doctest::Approx(loss).epsilon(1e-7); };
+  CHECK(f.evaluate(0, kImages).loss_sum == near(alone));
   double by_fives = 0;
   for (std::size_t first = 0; first < kImages; first += 5) {
     double sum = 0;
     const std::size_t count = std::min<std::size_t>(5, kImages - first);
     for (std::size_t image = first; image < first + count; ++image)
       sum += f.evaluate(image, 1).loss_sum;
-    CHECK(f.evaluate(first, count).loss_sum == sum);
+    CHECK(f.evaluate(first, count).loss_sum == near(sum));
     by_fives += sum;
   }
-  CHECK(by_fives == doctest::Approx(alone));
+  CHECK(by_fives == near(alone));
 }
 
 TEST_CASE("with group norm training and evaluation compute the same loss") {
