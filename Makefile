@@ -56,24 +56,27 @@ cluster-bench: release  ## on two hosts with 1 Gbit/s between them; as root (CIF
 theory: release  ## compare runs on problems whose theory is known with what theory says (a minute)
 	python3 experiments/theory/check.py build/release/apps/localbatch
 
-lint: release  ## clang-format and clang-tidy, without changing anything
-	third_party/install_packages.sh lint
+lint: packages  ## clang-format and clang-tidy, without changing anything
+	third_party/install_packages.sh clang
+	cmake --preset lint
+	cmake --build --preset lint --target localbatch_build_info
 	clang-format --dry-run --Werror $(CPP) $(HEADERS)
-	printf '%s\n' $(filter-out tests/%,$(CPP)) | xargs -P $(JOBS) -n 4 clang-tidy -p build/release --quiet
+	run-clang-tidy -p build/lint -j $(JOBS) -quiet '$(CURDIR)/(lib|apps|build)/'
 
 format:  ## format all sources in place
-	third_party/install_packages.sh lint
+	third_party/install_packages.sh clang
 	clang-format -i $(CPP) $(HEADERS)
 
 asan tsan: packages  ## tests under the address and undefined-behaviour, or the thread sanitizer
+	third_party/install_packages.sh clang
 	cmake --preset $@
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --test-dir build/$@ --output-on-failure -j $(JOBS)
 
 fuzz: packages  ## give every reader broken files for a while (SECONDS=20 each)
-	third_party/install_packages.sh fuzz
-	cmake --preset fuzz
-	cmake --build --preset fuzz -j $(JOBS)
+	third_party/install_packages.sh clang
+	cmake --preset asan
+	cmake --build --preset asan -j $(JOBS) --target fuzzers
 	ls tests/fuzz/corpus | xargs -P $(JOBS) -n 1 tests/fuzz/run.sh $(SECONDS)
 
 debug: packages  ## build without optimization

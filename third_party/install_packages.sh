@@ -1,14 +1,13 @@
 #!/bin/sh
 # Installs the Debian or Ubuntu packages that are missing, saying which, with sudo when not root.
-# Usage: install_packages.sh [build|lint|fuzz|slurm]
+# Usage: install_packages.sh [build|clang|slurm]
 set -eu
 
 packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
   libfmt-dev libboost-program-options-dev libxxhash-dev nlohmann-json3-dev doctest-dev zlib1g-dev
   libjpeg-dev ocl-icd-opencl-dev gnuplot-nox"
 case ${1:-build} in
-  lint) packages="clang-format clang-tidy libomp-dev" ;;
-  fuzz) packages="clang libclang-rt-dev libomp-dev" ;;
+  clang) packages="clang libclang-rt-dev libomp-dev clang-format clang-tidy" ;;
   slurm) packages="slurmctld slurmd slurm-client munge libpmix-dev" ;;
 esac
 

@@ -40,7 +40,8 @@ std::string damage(const std::vector<unsigned char>& bytes) {
 }  // namespace
 
 TEST_CASE("a JPEG file has the pixels that it was made of, but for what compression takes") {
-  for (const auto& [width, height] : {std::pair{61, 40}, {1, 1}, {3, 500}, {500, 3}, {16, 17}}) {
+  for (const auto& size : {std::pair{61, 40}, {1, 1}, {3, 500}, {500, 3}, {16, 17}}) {
+    const int width = size.first, height = size.second;
     CAPTURE(width);
     CAPTURE(height);
     const RgbImage image = smooth_image(width, height, 3);
@@ -96,7 +97,9 @@ TEST_CASE("files that end too early, are changed or are no JPEG files are damage
   CHECK(damage(changed) != "(no damage)");
   std::vector<unsigned char> huge = whole;
   const unsigned char start_of_frame[] = {0xFF, 0xC0};
-  const auto frame = std::ranges::search(huge, start_of_frame).begin() - huge.begin();
+  const auto frame =
+      std::search(huge.begin(), huge.end(), std::begin(start_of_frame), std::end(start_of_frame)) -
+      huge.begin();
   REQUIRE(static_cast<std::size_t>(frame) + 9 < huge.size());
   for (int i = 5; i < 9; ++i) huge[static_cast<std::size_t>(frame + i)] = 0xF0;
   CHECK(damage(huge) == "61680 x 61680 pixels, allowed are at most 134217728");

@@ -148,18 +148,18 @@ TEST_CASE("what one worker asks for reaches all, and a run does not stop unsaved
   const Case cases[] = {{{.save = true}, {.save = true}},
                         {{.stop = true}, {.save = true, .stop = true}},
                         {{.save = true, .stop = true}, {.save = true, .stop = true}}};
-  for (const auto& [asked, expected] : cases)
+  for (const Case& row : cases)
     for (int asking = 0; asking < 3; ++asking) {
       std::vector<Interruption> heard(3);
       const auto errors = errors_of(3, [&](FailingWorker& worker, Communicator& comm) {
-        const Interruption mine = comm.worker() == asking ? asked : Interruption();
+        const Interruption mine = comm.worker() == asking ? row.asked : Interruption();
         heard[static_cast<std::size_t>(comm.worker())] =
             combine({.interruption = mine}, worker, comm).interruption;
       });
       CHECK(errors == std::vector<std::string>(3));
       for (const Interruption& interruption : heard) {
-        CHECK(interruption.save == expected.save);
-        CHECK(interruption.stop == expected.stop);
+        CHECK(interruption.save == row.expected.save);
+        CHECK(interruption.stop == row.expected.stop);
       }
     }
 }
