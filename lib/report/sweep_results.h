@@ -18,7 +18,8 @@ struct ExpectedCell {
   std::vector<std::string> not_default = {};  ///< keys whose value is not their default
 };
 
-/// In the file's order. What this machine's CPU lacks is no mistake: its results are of another one.
+/// In the file's order. What this machine's CPU lacks is no mistake: its results are of another
+/// one.
 std::vector<ExpectedCell> expected_cells(RunRequest request);
 
 /// Which of the cells a run belongs to: one that agrees() with it. When several do, as the run
