@@ -18,7 +18,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test test-slurm test-kill run bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo test test-slurm test-kill run table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -44,11 +44,17 @@ test-kill: packages  ## failing calls, faults, signals; kills at random moments 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
 
+table: release  ## table and figures of experiments/scaled from its CSV files, byte for byte the committed ones
+	experiments/scaled/make_table.sh build/release/apps/localbatch
+
 bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (ROUNDS=3, 5 minutes)
 	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
 	  --rounds $(ROUNDS) --seconds $(BENCH_SECONDS)
 
-cluster-bench: release  ## on two hosts with 1 Gbit/s between them; as root (CIFAR10=folder, half an hour)
+cluster-table: release  ## table and figures of experiments/scaled from its CSV files, byte for byte the committed ones
+	experiments/scaled/make_table.sh build/release/apps/localbatch
+
+bench: release  ## on two hosts with 1 Gbit/s between them; as root (CIFAR10=folder, half an hour)
 	cmake --build --preset release -j $(JOBS) --target localbatch_plain_allreduce
 	python3 tests/cluster/bench.py build/release/apps/localbatch \
 	  build/release/tests/localbatch_plain_allreduce --root $(CIFAR10)

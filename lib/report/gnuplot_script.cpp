@@ -73,6 +73,20 @@ std::string y_axis(const Figure& figure) {
   return fmt::format("set yrange [{:.6g}:{:.6g}]\n", range.low - room, range.high + room);
 }
 
+/// Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times a power of ten
+/// apart.
+std::string x_tics(const Figure& figure, std::size_t group) {
+  double highest = 0;
+  for (const Series& series : figure.series)
+    if (series.group == group && !series.band.x.empty())
+      highest = std::max(highest, series.band.x.back() / scale_of(figure.axes.x).divisor);
+  if (highest <= 0) return "  set xtics autofreq\n";
+  const double power = std::pow(10.0, std::floor(std::log10(highest)) - 1);
+  for (const int times : {1, 2, 5, 10, 20})
+    if (highest <= 6 * times * power) return fmt::format("  set xtics {:.6g}\n", times * power);
+  return "  set xtics autofreq\n";
+}
+
 /// Where things stand on the picture, in pixels from its lower left corner.
 class Layout {
  public:
@@ -174,13 +188,14 @@ std::string script_of(const Figure& figure, const std::vector<std::string>& form
   script += fmt::format(
       "  set datafile separator ','\n  set output '{}.'.format\n  set multiplot\n"
       "  unset key\n  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1\n"
-      "  set border 3\n  set tics nomirror\n  set xrange [0:*]\n  set xtics autofreq\n"
+      "  set border 3\n  set tics nomirror\n  set xrange [0:*]\n"
       "  set xlabel {}\n{}",
       name, quoted(scale_of(figure.axes.x).title), y_axis(figure));
   for (std::size_t group = 0; group < figure.groups.size(); ++group) {
     const auto panel = static_cast<int>(group);
     script += fmt::format("  # {}\n", figure.groups[group]);
     script += layout.margins(panel);
+    script += x_tics(figure, group);
     script +=
         fmt::format("  set title {} noenhanced offset 0,-0.6\n", quoted(figure.groups[group]));
     script += layout.is_first_in_row(panel)

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "experiment/experiment_file.h"
+#include "experiment/run_folder.h"
 
 namespace localbatch {
 
@@ -107,8 +108,18 @@ RecordedRun read_recorded_run(const fs::path& folder, std::string shown) {
   judge_by_curves(run);
   const std::optional<Json> summary = read_json(folder / "summary.json");
   if (summary) judge_by_summary(run, *summary, folder / "summary.json");
+  if (!has_ended(run)) run.failure = failure_in(folder);
   read_manifests(folder, run);
   return run;
+}
+
+bool has_ended(const RecordedRun& run) {
+  return run.state == RunState::kFinished || run.state == RunState::kDiverged;
+}
+
+std::string failure_in(const fs::path& folder) {
+  const std::string failure = recorded_failure(folder).value_or("");
+  return failure.substr(0, failure.find('\n'));
 }
 
 std::vector<fs::path> folders_of_runs(const fs::path& below) {

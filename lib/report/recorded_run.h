@@ -24,7 +24,8 @@ struct RecordedRun {
   std::string folder;  ///< as it is shown to a person
   Settings settings;   ///< of its experiment.yaml
   RunState state = RunState::kMissing;
-  int percent = 0;  ///< of its samples
+  int percent = 0;           ///< of its samples
+  std::string failure = {};  ///< why it failed when it was last tried, one line; empty: it did not
   std::optional<CsvColumns> rounds = {}, evaluations = {}, timing = {};
   /// Of manifest.json, in its order: "commit" and "9074cacc5db0", or "9074cacc5db0, d6d2a634a585"
   /// of a run that went on in another version.
@@ -34,6 +35,11 @@ struct RecordedRun {
 /// Throws an InputError that names the file for one that is damaged. Without summary.json a run has
 /// finished when its last evaluation is at its last round and no sample of its budget is left.
 RecordedRun read_recorded_run(const std::filesystem::path& folder, std::string shown);
+
+bool has_ended(const RecordedRun& run);
+
+/// Of a run that failed there and has not ended since, in one line.
+std::string failure_in(const std::filesystem::path& folder);
 
 /// Folders with an experiment.yaml at or below this one, sorted; none when it is not there.
 std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& below);

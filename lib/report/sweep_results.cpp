@@ -30,10 +30,6 @@ void add_not_default(const std::vector<Declaration>& declarations, const Setting
   }
 }
 
-bool has_ended(const RecordedRun& run) {
-  return run.state == RunState::kFinished || run.state == RunState::kDiverged;
-}
-
 /// Keeps the better of two runs of a cell.
 void keep(RecordedRun run, int number, std::optional<RecordedRun>& kept,
           std::vector<std::string>& remarks) {
@@ -77,6 +73,7 @@ std::vector<ExpectedCell> expected_cells(RunRequest request) {
     ExpectedCell& cell = cells.emplace_back();
     cell.number = static_cast<int>(cells.size());
     cell.experiment = run.experiment.name;
+    cell.folder = std::move(run.folder);
     cell.coordinates = std::move(run.coordinates);
     cell.settings = settings_of(
         parse_experiment(resolved_yaml(run.experiment.resolved), request.file.string()));
@@ -123,6 +120,7 @@ std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& tit
   for (std::size_t i = 0; i < cells.size(); ++i) {
     RecordedRun run;
     run.settings = cells[i].settings;
+    run.failure = failure_in(cells[i].folder);
     if (found[i]) run = std::move(*found[i]);
     placed.push_back({.row = rows[i],
                       .group = groups[i],

@@ -13,6 +13,7 @@ namespace localbatch {
 struct ExpectedCell {
   int number = 1;  ///< in the file
   std::string experiment;
+  std::filesystem::path folder;  ///< of its results, if they are where `run` puts them
   std::vector<SweepCell::Coordinate> coordinates;
   Settings settings;
   std::vector<std::string> not_default = {};  ///< keys whose value is not their default

@@ -151,6 +151,7 @@ class PageBuilder {
 TablePage page_of(const ResultTable& table) { return PageBuilder(table).build(); }
 
 std::string state_text(const RecordedRun& run) {
+  if (!run.failure.empty()) return "failed: " + run.failure;
   switch (run.state) {
     case RunState::kMissing:
       return "missing";

@@ -86,6 +86,17 @@ TEST_CASE("the data of a figure, to the letter") {
   CHECK(figure.series[1].note == "1 of 3 seeds");
 }
 
+TEST_CASE("numbers along an axis leave room for each other") {
+  const ScratchFolder folder;
+  const Results results = results_in(folder.path());
+  const auto script = [&results](const std::string& x) {
+    return script_of(make_figure(results, {.x = x, .y = "test_accuracy"}), {"svg"});
+  };
+  CHECK(contains(script("samples"), "set xtics 0.05\n"));  // to 0.128 thousand
+  CHECK(contains(script("rounds"), "set xtics 0.5\n"));    // to 2
+  CHECK(contains(script("bytes"), "set xtics 0.0005\n"));  // to 0.002 MB
+}
+
 TEST_CASE("names of axes are checked") {
   CHECK(contains(input_error([] { check_axes({.x = "sample", .y = "test_loss"}); }),
                  "--x: found 'sample', allowed is samples | rounds | seconds | bytes (did you"));

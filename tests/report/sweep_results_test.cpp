@@ -87,6 +87,20 @@ TEST_CASE("cells of a file are there whether or not they have run, in the file's
   CHECK(page.tables[0].rows[1][2].text == "-");
 }
 
+TEST_CASE("a cell that failed says why, until it has ended") {
+  const Desk desk("sweep: {seed: [1, 2, 3]}\n");
+  const std::vector<ExpectedCell> cells =
+      expected_cells({.file = desk.file(), .settings = {}, .output = desk.results()});
+  for (const ExpectedCell& cell : cells) write_text(cell.folder / "failure.txt", "no disk\n");
+  desk.leave(cells[1].folder.filename(), desk.resolved(2), 0.5, 32);
+  desk.leave(cells[2].folder.filename(), desk.resolved(3), 0.5);
+  const Results results = desk.collect();
+  REQUIRE(results.cells.size() == 1);
+  CHECK(state_text(results.cells[0].runs[0].run) == "failed: no disk");
+  CHECK(state_text(results.cells[0].runs[1].run) == "failed: no disk");
+  CHECK(state_text(results.cells[0].runs[2].run) == "finished");
+}
+
 TEST_CASE("a table of bf16 is made on any CPU") {
   const Desk desk("precision: bf16\n");
   RunRequest request{.file = desk.file(),
