@@ -143,6 +143,21 @@ Band band_of(const std::vector<Curve>& curves) {
   return band;
 }
 
+Band without_flat_points(const Band& band) {
+  Band kept{.x = {}, .mean = {}, .min = {}, .max = {}, .n = band.n};
+  const auto same = [&band](std::size_t i, std::size_t j) {
+    return band.mean[i] == band.mean[j] && band.min[i] == band.min[j] && band.max[i] == band.max[j];
+  };
+  for (std::size_t i = 0; i < band.x.size(); ++i) {
+    if (i > 0 && i + 1 < band.x.size() && same(i, i - 1) && same(i, i + 1)) continue;
+    kept.x.push_back(band.x[i]);
+    kept.mean.push_back(band.mean[i]);
+    kept.min.push_back(band.min[i]);
+    kept.max.push_back(band.max[i]);
+  }
+  return kept;
+}
+
 Figure make_figure(const Results& results, const FigureAxes& axes) {
   check_axes(axes);
   Figure figure{
@@ -163,7 +178,7 @@ Figure make_figure(const Results& results, const FigureAxes& axes) {
           "{}, {}, seed {} is not shown: {}", results.rows[cell.row], results.groups[cell.group],
           run.seed, ended ? "its files do not hold the data" : state_text(run.run)));
     }
-    Band band = band_of(curves);
+    Band band = without_flat_points(band_of(curves));
     if (band.x.empty()) continue;
     std::string note = note_of(cell, static_cast<int>(curves.size()), !finished);
     figure.series.push_back(

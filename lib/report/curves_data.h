@@ -48,6 +48,10 @@ struct Band {
 /// never interpolated.
 Band band_of(const std::vector<Curve>& curves);
 
+/// The same lines with fewer points: without those between two of the same heights, which a batch
+/// size that seldom changes has thousands of.
+Band without_flat_points(const Band& band);
+
 /// A line of a figure.
 struct Series {
   std::size_t row = 0, group = 0;

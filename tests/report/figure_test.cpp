@@ -52,6 +52,15 @@ TEST_CASE("a band is taken where all curves are, and interpolated where one has 
   CHECK(band_of({}).x.empty());
 }
 
+TEST_CASE("points on a flat stretch of a line are left out") {
+  const Band band = without_flat_points(band_of(
+      {{{1, 2, 3, 4, 5, 6}, {8, 8, 8, 9, 9, 9}}, {{1, 2, 3, 4, 5, 6}, {8, 8, 8, 9, 9, 7}}}));
+  CHECK(band.x == std::vector<double>{1, 3, 4, 5, 6});
+  CHECK(band.mean == std::vector<double>{8, 8, 9, 9, 8});
+  CHECK(band.min == std::vector<double>{8, 8, 9, 9, 7});
+  CHECK(band.n == 2);
+}
+
 TEST_CASE("curves against samples, rounds, seconds and bytes") {
   const ScratchFolder folder;
   write_run(folder.path(), {.folder = "a"});

@@ -1,0 +1,99 @@
+# Draws local_batch_size_against_samples from local_batch_size_against_samples.csv: gnuplot local_batch_size_against_samples.gp
+# constant 32, H = 8, seed 2 is not shown: missing
+# constant 32, H = 8, seed 3 is not shown: missing
+# constant 128, H = 8, seed 1 is not shown: missing
+# constant 128, H = 32, seed 1 is not shown: missing
+# constant 512, H = 1, seed 1 is not shown: missing
+# constant 512, H = 8, seed 1 is not shown: missing
+# constant 512, H = 8, seed 2 is not shown: missing
+# constant 512, H = 8, seed 3 is not shown: missing
+# constant 512, H = 32, seed 1 is not shown: missing
+# norm test 0.9, H = 1, seed 1 is not shown: missing
+# norm test 0.9, H = 8, seed 1 is not shown: missing
+# norm test 0.9, H = 32, seed 1 is not shown: missing
+# norm test 0.8, H = 1, seed 1 is not shown: missing
+# norm test 0.8, H = 8, seed 1 is not shown: missing
+# norm test 0.8, H = 8, seed 2 is not shown: missing
+# norm test 0.8, H = 8, seed 3 is not shown: missing
+# norm test 0.8, H = 32, seed 1 is not shown: missing
+# norm test 0.6, H = 1, seed 1 is not shown: missing
+# norm test 0.6, H = 8, seed 1 is not shown: missing
+# norm test 0.6, H = 32, seed 1 is not shown: missing
+# augmented inner-product test, H = 1, seed 1 is not shown: missing
+# augmented inner-product test, H = 8, seed 1 is not shown: missing
+# augmented inner-product test, H = 32, seed 1 is not shown: missing
+data = 'local_batch_size_against_samples.csv'
+set datafile separator ','
+do for [format in 'svg'] {
+  reset
+  if (format eq 'svg') { set terminal svg size 1172,408 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 2344,816 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 12.208in,4.250in font 'sans-serif,9' background '#ffffff' }
+  set datafile separator ','
+  set output 'local_batch_size_against_samples.'.format
+  set multiplot
+  unset key
+  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1
+  set border 3
+  set tics nomirror
+  set xrange [0:*]
+  set xlabel 'samples (thousands)'
+set logscale y 2
+set yrange [26.6667:153.6]
+  # H = 1
+  set lmargin at screen 0.06485
+  set rmargin at screen 0.33788
+  set bmargin at screen 0.32353
+  set tmargin at screen 0.93627
+  set xtics 100
+  set title 'H = 1' noenhanced offset 0,-0.6
+  set ylabel 'local batch size' noenhanced
+  set format y '%g'
+  plot data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1
+  # H = 8
+  set lmargin at screen 0.36689
+  set rmargin at screen 0.63993
+  set bmargin at screen 0.32353
+  set tmargin at screen 0.93627
+  set xtics 100
+  set title 'H = 8' noenhanced offset 0,-0.6
+  unset ylabel
+  set format y ''
+  plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1
+  # H = 32
+  set lmargin at screen 0.66894
+  set rmargin at screen 0.94198
+  set bmargin at screen 0.32353
+  set tmargin at screen 0.93627
+  set xtics 100
+  set title 'H = 32' noenhanced offset 0,-0.6
+  unset ylabel
+  set format y ''
+  plot data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1
+  # What all panels have in common.
+  set lmargin at screen 0
+  set rmargin at screen 1
+  set bmargin at screen 0
+  set tmargin at screen 0.18627
+  unset border
+  unset tics
+  unset xlabel
+  unset ylabel
+  unset title
+  unset grid
+  unset logscale
+  set yrange [0:1]
+  set key center center horizontal maxcols 3 Left reverse noenhanced samplen 5 font ',10'
+  plot [0:1] -1 notitle, \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32 (H = 8: 1 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'constant 128', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512', \
+       keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'norm test 0.9', \
+       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.8', \
+       keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'norm test 0.6', \
+       keyentry with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 title 'augmented inner-product test', \
+       keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 noborder title 'line: mean of seeds, band: smallest to largest'
+  unset multiplot
+  unset output
+}
