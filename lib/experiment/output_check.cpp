@@ -5,14 +5,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <string>
 #include <system_error>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/machine.h"
 
 namespace localbatch {
 
@@ -29,16 +30,41 @@ fs::path nearest_that_exists(const fs::path& folder) {
   return path;
 }
 
+/// A file with a name that nobody else has: ranks in containers may agree in host and process.
+class Probe {
+ public:
+  // Named like a file that was not finished, so that the next run removes it if nobody else does.
+  explicit Probe(const fs::path& folder)
+      : path_(folder / fmt::format(".localbatch-doctor-XXXXXX{}", kUnfinishedSuffix)) {
+    const int file = ::mkstemps(path_.data(), static_cast<int>(kUnfinishedSuffix.size()));
+    if (file < 0) fail_system("{}: open failed: {}", path_, std::strerror(errno));
+    ::close(file);
+  }
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+  ~Probe() {
+    if (!removed_) ::unlink(path_.c_str());
+  }
+
+  const std::string& path() const { return path_; }
+
+  void remove() {
+    if (::unlink(path_.c_str()) != 0)
+      fail_system("{}: unlink failed: {}", path_, std::strerror(errno));
+    removed_ = true;
+  }
+
+ private:
+  std::string path_;
+  bool removed_ = false;
+};
+
 /// A network file system may create files and not rename them, or fail when they are synced.
 void try_to_write(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail_system("{}: is no folder", folder.string());
-  // Named like a file that was not finished, so that the next run removes it if nobody else does.
-  const fs::path probe = folder / fmt::format(".localbatch-doctor-{}-{}{}", host_name(), ::getpid(),
-                                              kUnfinishedSuffix);
-  write_file_atomically(probe, "first\n");
-  write_file_atomically(probe, "second\n");
-  if (::unlink(probe.c_str()) != 0)
-    fail_system("{}: unlink failed: {}", probe.string(), std::strerror(errno));
+  Probe probe(folder);
+  write_file_atomically(probe.path(), "written\n");
+  probe.remove();
 }
 
 }  // namespace

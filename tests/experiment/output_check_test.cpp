@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <thread>
 
 #include "experiment/rank_fixtures.h"
 
@@ -31,6 +32,21 @@ TEST_CASE("a folder that is there, or could be made, takes files; nothing is lef
   }
   CHECK(fs::is_empty(scratch.path()));
   CHECK(look_at_output("no/such/folder").nearest == fs::current_path());
+}
+
+TEST_CASE("ranks that look at a folder at once do not disturb each other") {
+  const ScratchFolder scratch;
+  std::vector<std::string> failures(4);
+  {
+    std::vector<std::jthread> ranks;
+    for (std::string& failure : failures)
+      ranks.emplace_back([&failure, &scratch] {
+        for (int i = 0; i < 50 && failure.empty(); ++i)
+          failure = look_at_output(scratch.path()).failure;
+      });
+  }
+  for (const std::string& failure : failures) CHECK(failure == "");
+  CHECK(fs::is_empty(scratch.path()));
 }
 
 TEST_CASE("what stands in the way of a file is told") {
