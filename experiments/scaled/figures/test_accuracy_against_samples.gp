@@ -1,8 +1,6 @@
 # Draws test_accuracy_against_samples from test_accuracy_against_samples.csv: gnuplot test_accuracy_against_samples.gp
 # constant 32, H = 8, seed 2 is not shown: missing
 # constant 32, H = 8, seed 3 is not shown: missing
-# constant 128, H = 8, seed 1 is not shown: missing
-# constant 128, H = 32, seed 1 is not shown: missing
 # constant 512, H = 1, seed 1 is not shown: missing
 # constant 512, H = 8, seed 1 is not shown: missing
 # constant 512, H = 8, seed 2 is not shown: missing
@@ -59,7 +57,8 @@ set yrange [39.6565:88.5735]
   set title 'H = 8' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
-  plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1
+  plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1
   # H = 32
   set lmargin at screen 0.66894
   set rmargin at screen 0.94198
@@ -69,7 +68,8 @@ set yrange [39.6565:88.5735]
   set title 'H = 32' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
-  plot data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1
+  plot data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1
   # What all panels have in common.
   set lmargin at screen 0
   set rmargin at screen 1
