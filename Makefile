@@ -51,10 +51,7 @@ bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (
 	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
 	  --rounds $(ROUNDS) --seconds $(BENCH_SECONDS)
 
-cluster-table: release  ## table and figures of experiments/scaled from its CSV files, byte for byte the committed ones
-	experiments/scaled/make_table.sh build/release/apps/localbatch
-
-bench: release  ## on two hosts with 1 Gbit/s between them; as root (CIFAR10=folder, half an hour)
+cluster-bench: release  ## on two hosts with 1 Gbit/s between them; as root (CIFAR10=folder, half an hour)
 	cmake --build --preset release -j $(JOBS) --target localbatch_plain_allreduce
 	python3 tests/cluster/bench.py build/release/apps/localbatch \
 	  build/release/tests/localbatch_plain_allreduce --root $(CIFAR10)
