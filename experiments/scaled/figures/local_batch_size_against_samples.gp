@@ -1,24 +1,10 @@
 # Draws local_batch_size_against_samples from local_batch_size_against_samples.csv: gnuplot local_batch_size_against_samples.gp
 # constant 32, H = 8, seed 2 is not shown: missing
 # constant 32, H = 8, seed 3 is not shown: missing
-# constant 512, H = 1, seed 1 is not shown: missing
-# constant 512, H = 8, seed 1 is not shown: missing
 # constant 512, H = 8, seed 2 is not shown: missing
 # constant 512, H = 8, seed 3 is not shown: missing
-# constant 512, H = 32, seed 1 is not shown: missing
-# norm test 0.9, H = 1, seed 1 is not shown: missing
-# norm test 0.9, H = 8, seed 1 is not shown: missing
-# norm test 0.9, H = 32, seed 1 is not shown: missing
-# norm test 0.8, H = 1, seed 1 is not shown: missing
-# norm test 0.8, H = 8, seed 1 is not shown: missing
 # norm test 0.8, H = 8, seed 2 is not shown: missing
 # norm test 0.8, H = 8, seed 3 is not shown: missing
-# norm test 0.8, H = 32, seed 1 is not shown: missing
-# norm test 0.6, H = 1, seed 1 is not shown: missing
-# norm test 0.6, H = 8, seed 1 is not shown: missing
-# norm test 0.6, H = 32, seed 1 is not shown: missing
-# augmented inner-product test, H = 1, seed 1 is not shown: missing
-# augmented inner-product test, H = 8, seed 1 is not shown: missing
 # augmented inner-product test, H = 32, seed 1 is not shown: missing
 data = 'local_batch_size_against_samples.csv'
 set datafile separator ','
@@ -37,7 +23,7 @@ do for [format in 'svg'] {
   set xrange [0:*]
   set xlabel 'samples (thousands)'
 set logscale y 2
-set yrange [26.6667:153.6]
+set yrange [26.6667:614.4]
   # H = 1
   set lmargin at screen 0.06485
   set rmargin at screen 0.33788
@@ -48,7 +34,12 @@ set yrange [26.6667:153.6]
   set ylabel 'local batch size' noenhanced
   set format y '%g'
   plot data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==7?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==10?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 5, \
+       data using ($1==13?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 4, \
+       data using ($1==16?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==19?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 5
   # H = 8
   set lmargin at screen 0.36689
   set rmargin at screen 0.63993
@@ -59,7 +50,12 @@ set yrange [26.6667:153.6]
   unset ylabel
   set format y ''
   plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 1
   # H = 32
   set lmargin at screen 0.66894
   set rmargin at screen 0.94198
@@ -70,7 +66,11 @@ set yrange [26.6667:153.6]
   unset ylabel
   set format y ''
   plot data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1
   # What all panels have in common.
   set lmargin at screen 0
   set rmargin at screen 1
@@ -88,9 +88,9 @@ set yrange [26.6667:153.6]
   plot [0:1] -1 notitle, \
        keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32 (H = 8: 1 of 3 seeds)', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'constant 128', \
-       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512 (H = 8: 1 of 3 seeds)', \
        keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'norm test 0.9', \
-       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.8', \
+       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.8 (H = 8: 1 of 3 seeds)', \
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'norm test 0.6', \
        keyentry with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 title 'augmented inner-product test', \
        keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 noborder title 'line: mean of seeds, band: smallest to largest'
