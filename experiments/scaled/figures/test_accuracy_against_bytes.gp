@@ -1,11 +1,9 @@
 # Draws test_accuracy_against_bytes from test_accuracy_against_bytes.csv: gnuplot test_accuracy_against_bytes.gp
-# constant 32, H = 8, seed 2 is not shown: missing
 # constant 32, H = 8, seed 3 is not shown: missing
 # constant 512, H = 8, seed 2 is not shown: missing
 # constant 512, H = 8, seed 3 is not shown: missing
 # norm test 0.8, H = 8, seed 2 is not shown: missing
 # norm test 0.8, H = 8, seed 3 is not shown: missing
-# augmented inner-product test, H = 32, seed 1 is not shown: missing
 data = 'test_accuracy_against_bytes.csv'
 set datafile separator ','
 do for [format in 'svg'] {
@@ -48,7 +46,8 @@ set yrange [22.4575:89.3925]
   set title 'H = 8' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
-  plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+  plot data using ($1==2?$4:NaN):6:7 with filledcurves linecolor rgb '#0072B2' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
@@ -69,7 +68,8 @@ set yrange [22.4575:89.3925]
        data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==21?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 1
   # What all panels have in common.
   set lmargin at screen 0
   set rmargin at screen 1
@@ -85,7 +85,7 @@ set yrange [22.4575:89.3925]
   set yrange [0:1]
   set key center center horizontal maxcols 3 Left reverse noenhanced samplen 5 font ',10'
   plot [0:1] -1 notitle, \
-       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32 (H = 8: 1 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32 (H = 8: 2 of 3 seeds)', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'constant 128', \
        keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512 (H = 8: 1 of 3 seeds)', \
        keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'norm test 0.9', \
