@@ -87,7 +87,7 @@ ExecutionOptions Bench::execution(const BenchNetwork& network, Precision precisi
   return {.max_images = options_.batch.value_or(network.batch),
           .threads = options_.threads,
           .precision = precision,
-          .winograd = options_.winograd,
+          .convolution = options_.convolution,
           .kernels = options_.kernels.choices};
 }
 

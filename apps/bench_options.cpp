@@ -20,7 +20,7 @@ namespace po = boost::program_options;
 /// The command line as words and numbers, before anybody knows whether they make sense.
 struct Words {
   std::vector<std::string> what;
-  std::string model, precision, winograd, images, json, tune, kernels;
+  std::string model, precision, convolution, images, json, tune, kernels;
   int batch = 0, threads = 0, workers = 0;
   double seconds = 0;
   bool strict = false;
@@ -38,8 +38,9 @@ po::options_description visible_options(Words& words) {
   add("precision", po::value(&words.precision)->value_name("f32|bf16|both"),
       "default: both where the CPU multiplies bf16, else f32");
   add("threads", po::value(&words.threads)->value_name("N"), "of a worker; default: all cores");
-  add("winograd", po::value(&words.winograd)->value_name("on|off")->default_value("on"),
-      "3x3 convolutions by Winograd's algorithm where it pays");
+  add("convolution",
+      po::value(&words.convolution)->value_name("auto|direct|winograd")->default_value("auto"),
+      "the key of that name in an experiment file");
   add("seconds", po::value(&words.seconds)->value_name("S"),
       "of each measurement; default: 3 for train, 0.5 for the others");
   add("workers", po::value(&words.workers)->value_name("M"),
@@ -133,7 +134,9 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
   options.precisions = read_precisions(given.count("precision") > 0 ? words.precision : precision);
   options.threads = available_cores();
   if (given.count("threads") > 0) options.threads = ranged("threads", words.threads, 1, 1024);
-  options.winograd = choice("--winograd", words.winograd, {"on", "off"}) == "on";
+  const auto rules = std::span(kConvolutionRuleNames);
+  const std::string rule = choice("--convolution", words.convolution, {rules.begin(), rules.end()});
+  options.convolution = convolution_rule(rule);
   if (given.count("seconds") > 0) options.seconds = ranged("seconds", words.seconds, 0.01, 3600.0);
   if (given.count("workers") > 0) options.workers = ranged("workers", words.workers, 1, 65536);
   options.strict = words.strict;

@@ -19,7 +19,7 @@ struct BenchOptions {
   std::optional<int> batch;  ///< for all networks; nothing: each network's own
   std::vector<Precision> precisions;
   int threads = 1;
-  bool winograd = true;
+  ConvolutionRule convolution = ConvolutionRule::kAuto;
   std::optional<double> seconds;  ///< per measurement
   std::optional<int> workers;
   std::filesystem::path images;  ///< whose preparation is measured; empty: generated ones

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "core/error.h"
+#include "describe_experiment.h"
 #include "experiment/curves.h"
 #include "experiment/experiment.h"
 
@@ -100,7 +101,12 @@ void print_overview(const std::vector<PartDescription>& parts) {
   fmt::print(
       "\n'localbatch describe PART [NAME]' shows the formula, the source and the keys of a part,\n"
       "'localbatch describe all' of all parts, 'localbatch describe rounds.csv' (evaluations.csv,\n"
-      "controllers.csv, audits.csv, timing.csv) the columns of a file.\n");
+      "controllers.csv, audits.csv, timing.csv) the columns of a file, and 'localbatch describe\n"
+      "FILE.yaml' the network of an experiment with the algorithm of each convolution.\n");
+}
+
+bool is_experiment_file(const std::string& word) {
+  return word.ends_with(".yaml") || word.ends_with(".yml");
 }
 
 }  // namespace
@@ -109,9 +115,11 @@ int describe_command(std::span<const std::string> arguments) {
   if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
     fmt::print(
         "usage: localbatch describe [PART [NAME] | all | rounds.csv | evaluations.csv | "
-        "controllers.csv | audits.csv | timing.csv]\n");
+        "controllers.csv | audits.csv | timing.csv]\n"
+        "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n");
     return kSuccess;
   }
+  if (std::ranges::any_of(arguments, is_experiment_file)) return describe_experiment(arguments);
   const std::vector<PartDescription> parts = describe_parts();
   if (arguments.empty()) {
     print_overview(parts);

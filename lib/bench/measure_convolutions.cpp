@@ -52,13 +52,11 @@ PhaseSeconds seconds_of_a_step(const Model& model, const ExecutionOptions& execu
 
 std::vector<ConvolutionCount> distinct_convolutions(const Model& model) {
   std::vector<ConvolutionCount> counts;
-  for (const LayerDescription& layer : model.layers()) {
-    const auto* const convolution = std::get_if<Convolution>(&layer.kind);
-    if (convolution == nullptr) continue;
-    const ConvolutionShape shape = convolution_shape(*convolution, model.shape(convolution->src));
-    auto found = std::ranges::find(counts, shape, &ConvolutionCount::shape);
+  for (const ModelConvolution& convolution : convolutions_of(model)) {
+    auto found = std::ranges::find(counts, convolution.shape, &ConvolutionCount::shape);
     if (found == counts.end())
-      found = counts.insert(found, {.shape = shape, .reads_images = convolution->src == 0});
+      found = counts.insert(found,
+                            {.shape = convolution.shape, .reads_images = convolution.reads_input});
     ++found->layers;
   }
   return counts;

@@ -18,12 +18,8 @@ std::string mebibytes(std::size_t bytes) {
   return fmt::format("{:.0f}", static_cast<double>(bytes) / (1 << 20));
 }
 
-std::string shape_text(const ConvolutionShape& shape) {
-  return fmt::format("{}x{}x{} -> {}, {}x{}/{}", shape.src.channels, shape.src.height,
-                     shape.src.width, shape.channels, shape.kernel, shape.kernel, shape.stride);
-}
 std::string kernel_text(const KernelCandidate& candidate) {
-  return fmt::format("{}, {} images", candidate.choice.winograd ? "winograd" : "direct",
+  return fmt::format("{}, {} images", algorithm_name(candidate.choice),
                      candidate.choice.images_per_slice);
 }
 
@@ -98,7 +94,7 @@ std::span<const TableColumn<ConvolutionSpeed>> convolution_columns() {
       kBatch<Row>,
       kPrecision<Row>,
       TableColumn<Row>{"convolution", 26,
-                       [](const Row& row) { return shape_text(row.convolution.shape); }},
+                       [](const Row& row) { return to_string(row.convolution.shape); }},
       TableColumn<Row>{"layers", 8,
                        [](const Row& row) { return fmt::format("{}", row.convolution.layers); }},
       TableColumn<Row>{"forward", 10, [](const Row& row) { return gflops(row.forward); }},
@@ -113,7 +109,7 @@ std::span<const TableColumn<ConvolutionSpeed>> convolution_columns() {
 std::span<const TableColumn<TunedConvolution>> kernel_columns() {
   using Row = TunedConvolution;
   static constexpr std::array kColumns{
-      TableColumn<Row>{"convolution", 26, [](const Row& row) { return shape_text(row.shape); }},
+      TableColumn<Row>{"convolution", 26, [](const Row& row) { return to_string(row.shape); }},
       TableColumn<Row>{"rule", 22, [](const Row& row) { return kernel_text(row.rule()); }},
       TableColumn<Row>{"ms", 10,
                        [](const Row& row) { return scaled(row.rule().median_seconds, 1e3, 3); }},

@@ -21,8 +21,8 @@ double seconds_of(TrainingStep& step) {
 
 std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
                                             const ExecutionOptions& execution) {
-  const bool both =
-      execution.winograd && !convolution.reads_images && winograd_fits(convolution.shape);
+  const bool either = !convolution.reads_images && winograd_fits(convolution.shape);
+  const bool winograd_first = either && wants_winograd(execution.convolution);
   std::vector<KernelChoice> candidates;
   const auto add = [&](bool winograd) {
     const KernelChoice rule = kernel_by_rule(convolution.shape, winograd, execution.max_images);
@@ -32,8 +32,8 @@ std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
       if (std::ranges::find(candidates, choice) == candidates.end()) candidates.push_back(choice);
     }
   };
-  if (both) add(true);
-  add(false);
+  add(winograd_first);
+  if (either && execution.convolution == ConvolutionRule::kAuto) add(!winograd_first);
   return candidates;
 }
 

@@ -23,7 +23,7 @@ Json execution_of(const BenchNetwork& network, const ExecutionOptions& execution
           {"batch", execution.max_images},
           {"precision", precision_name(execution.precision)},
           {"threads", execution.threads},
-          {"winograd", execution.winograd}};
+          {"convolution", name_of(execution.convolution)}};
 }
 
 Json to_json(const TrainingSpeed& speed) {

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "nn/layer_kernels.h"
+
 namespace localbatch {
 
 namespace {
@@ -25,11 +27,14 @@ int read_int(Options& options, std::string_view key, const IntegerKey& declared)
   return static_cast<int>(options.integer(key, declared));
 }
 
-bool has_convolutions(const Model& model) {
-  return std::ranges::any_of(model.layers(), [](const LayerDescription& layer) {
-    return std::holds_alternative<Convolution>(layer.kind);
-  });
+/// The layers of a model do not depend on the images, which are not known yet.
+std::vector<LayerKernel> layers_of(const Experiment& experiment) {
+  constexpr ImageShape kAnyImage{.channels = 3, .height = 32, .width = 32};
+  return layer_kernels(experiment.make_model(kAnyImage, 10),
+                       {.convolution = experiment.convolution});
 }
+
+bool uses_winograd(const LayerKernel& layer) { return layer.choice.winograd; }
 
 void read_execution(Options& options, bool cpu_has_bfloat16, Experiment& experiment) {
   const std::string precision =
@@ -37,15 +42,22 @@ void read_execution(Options& options, bool cpu_has_bfloat16, Experiment& experim
                                    .choices = {"f32", "bf16"},
                                    .meaning = "of convolutions and activations; parameters, "
                                               "gradients, statistics and loss are always f32"});
-  experiment.winograd = options.flag(
-      "winograd", {.fallback = true,
-                   .meaning = "3x3 convolutions with stride 1 by Winograd's algorithm where it "
-                              "pays; false: directly, with another speed and rounding"});
+  const std::string convolution = options.choice(
+      "convolution",
+      {.fallback = "auto",
+       .choices = {kConvolutionRuleNames.begin(), kConvolutionRuleNames.end()},
+       .meaning = "3x3 convolutions with stride 1 directly by oneDNN or by our own Winograd "
+                  "kernels, with another speed and rounding; auto: as it is faster in programs "
+                  "that were built for the same instruction set"});
+  experiment.convolution = convolution_rule(convolution);
+  if (experiment.convolution == ConvolutionRule::kWinograd &&
+      std::ranges::none_of(layers_of(experiment), uses_winograd))
+    options.fail("convolution",
+                 "found 'winograd', which is for models with 3x3 convolutions with stride 1; "
+                 "allowed here is auto | direct");
   if (precision == "f32") return;
   experiment.precision = Precision::kBfloat16;
-  // The layers of a model do not depend on the images, which are not known yet.
-  constexpr ImageShape kAnyImage{.channels = 3, .height = 32, .width = 32};
-  if (!has_convolutions(experiment.make_model(kAnyImage, 10)))
+  if (layers_of(experiment).empty())
     options.fail("precision",
                  "found 'bf16', which is for models with convolutions; allowed here is f32");
   if (!cpu_has_bfloat16)
@@ -72,11 +84,14 @@ void read_kernels(Options& options, Experiment& experiment) {
     options.fail("kernels_hash", fmt::format("found '{}', but that of '{}' is '{}': not the file "
                                              "that these settings were recorded with",
                                              hash, path, file.hash()));
+  if (experiment.convolution == ConvolutionRule::kAuto) return;
   for (const RecordedKernel& kernel : file.choices)
-    if (kernel.choice.winograd && !experiment.winograd)
-      options.fail("kernels", fmt::format("found winograd in {}, allowed with 'winograd: false' "
-                                          "is direct",
-                                          kernel.where));
+    if (winograd_fits(kernel.shape) &&
+        kernel.choice.winograd != wants_winograd(experiment.convolution))
+      options.fail("kernels",
+                   fmt::format("found {} in {}, allowed with 'convolution: {}' is {}",
+                               algorithm_name(kernel.choice), kernel.where,
+                               name_of(experiment.convolution), name_of(experiment.convolution)));
 }
 
 /// What is minimized: a network on images, or a problem that needs no network and perhaps no data.
@@ -180,6 +195,14 @@ void read_statistics(Options& options, Experiment& experiment) {
 }
 
 }  // namespace
+
+ExecutionOptions execution_options(const Experiment& experiment, int max_images) {
+  return {.max_images = max_images,
+          .threads = experiment.threads_per_worker,
+          .precision = experiment.precision,
+          .convolution = experiment.convolution,
+          .kernels = experiment.kernels.choices};
+}
 
 Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   Experiment read;

@@ -36,7 +36,7 @@ struct Experiment {
   Augmentation augmentation;
   ModelMaker make_model;
   Precision precision = Precision::kFloat32;
-  bool winograd = true;
+  ConvolutionRule convolution = ConvolutionRule::kAuto;
   KernelsFile kernels;
   InnerOptimizerChoice inner_optimizer;
   OuterOptimizerMaker make_outer_optimizer;
@@ -52,6 +52,9 @@ struct Experiment {
 /// Reads all keys. Throws an InputError that says where for anything unknown, missing, of the wrong
 /// type or out of range, and for a precision that the model or this CPU has no use for.
 Experiment read_experiment(Options options, bool cpu_has_bfloat16 = supports_bfloat16());
+
+/// How the network of an experiment is executed with micro-batches of at most so many images.
+ExecutionOptions execution_options(const Experiment& experiment, int max_images);
 
 /// One implementation of an exchangeable part, or what a part has in common.
 struct PartDescription {

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "experiment/earlier_keys.h"
 
 namespace localbatch {
 
@@ -174,7 +175,9 @@ Node parse_experiment(const std::string& text, const std::string& source) {
     if (!yaml.IsMap())
       fail_input("{}: found no mapping of keys to values",
                  to_string(location(yaml.Mark(), source)));
-    return convert(yaml, source);
+    Node experiment = convert(yaml, source);
+    translate_earlier_keys(experiment);
+    return experiment;
   } catch (const YAML::Exception& error) {
     fail_input("{}: not valid YAML: {}", to_string(location(error.mark, source)),
                message_of(error));

@@ -15,7 +15,8 @@ namespace localbatch {
 Node read_experiment_file(const std::filesystem::path& path,
                           const std::vector<std::string>& settings = {});
 
-/// The same for a text; `source` stands for the file name in messages.
+/// The same for a text; `source` stands for the file name in messages. Keys of earlier versions are
+/// written as today's.
 Node parse_experiment(const std::string& text, const std::string& source);
 
 /// Applies one `--set part.key=value`: the value is YAML, and mappings on the way are made when

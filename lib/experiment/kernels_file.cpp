@@ -54,14 +54,13 @@ std::string line_of(const TunedConvolution& tuned) {
       "{}, "
       "algorithm: {}, images_per_slice: {}}}\n",
       shape.src.channels, shape.channels, shape.src.height, shape.src.width, shape.kernel,
-      shape.stride, shape.padding, choice.winograd ? "winograd" : "direct",
-      choice.images_per_slice);
+      shape.stride, shape.padding, algorithm_name(choice), choice.images_per_slice);
 }
 
 std::string times_of(const TunedConvolution& tuned) {
   std::vector<std::string> times;
   for (const KernelCandidate& candidate : tuned.candidates)
-    times.push_back(fmt::format("{} {}: {:.3f}", candidate.choice.winograd ? "winograd" : "direct",
+    times.push_back(fmt::format("{} {}: {:.3f}", algorithm_name(candidate.choice),
                                 candidate.choice.images_per_slice, 1e3 * candidate.median_seconds));
   return fmt::format("    # {}\n", fmt::join(times, ", "));
 }

@@ -37,12 +37,7 @@ std::size_t statistics_floats(const Experiment& experiment, std::size_t paramete
 }
 
 std::size_t slot_bytes(const Experiment& experiment, const Model& network) {
-  const ExecutionOptions execution{.max_images = experiment.micro_batch,
-                                   .threads = experiment.threads_per_worker,
-                                   .precision = experiment.precision,
-                                   .winograd = experiment.winograd,
-                                   .kernels = experiment.kernels.choices};
-  return Network::predicted_bytes(network, execution) +
+  return Network::predicted_bytes(network, execution_options(experiment, experiment.micro_batch)) +
          static_cast<std::size_t>(experiment.micro_batch) * network.input().size() * sizeof(float);
 }
 

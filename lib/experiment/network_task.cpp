@@ -32,13 +32,7 @@ class NetworkTask final : public TrainingTask {
         model_(experiment.make_model(dataset_.shape, dataset_.num_classes)),
         num_slots_(
             execution_slots(available_cores(), experiment.threads_per_worker, hosted_workers)),
-        slots_(checked_model(),
-               {.max_images = experiment.micro_batch,
-                .threads = experiment.threads_per_worker,
-                .precision = experiment.precision,
-                .winograd = experiment.winograd,
-                .kernels = experiment.kernels.choices},
-               num_slots_),
+        slots_(checked_model(), execution_options(experiment, experiment.micro_batch), num_slots_),
         setup_{.dataset = dataset_,
                .shares = shares_,
                .augmentation = experiment.augmentation,
@@ -53,7 +47,8 @@ class NetworkTask final : public TrainingTask {
   void describe(RunStart& start) const override {
     start.slots = num_slots_;
     start.precision = experiment_.precision;
-    start.winograd = experiment_.winograd;
+    start.convolution = experiment_.convolution;
+    start.kernels = layer_kernels(model_, execution_options(experiment_, experiment_.micro_batch));
     start.parameters = total_size(parameter_tensors(model_));
     start.train_images = dataset_.train.size();
     start.test_images = dataset_.test.size();

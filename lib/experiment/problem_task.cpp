@@ -60,7 +60,6 @@ class ProblemTask final : public TrainingTask {
                      .initial_suboptimality = problem_->value(x, gradient) - facts.minimum,
                      .initial_squared_distance = problem_->squared_distance(x)};
     start.slots = execution_slots(available_cores(), 1, hosted_workers_);
-    start.winograd = false;
     start.parameters = x.size();
     start.train_images = dataset_ ? dataset_->train.size() : 0;
   }

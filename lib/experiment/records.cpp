@@ -44,6 +44,16 @@ Json problem_facts(const std::optional<KnownObjective>& problem) {
           {"initial_squared_distance", distance ? Json(*distance) : Json()}};
 }
 
+/// What each convolution of a network uses.
+Json kernels_json(const std::vector<LayerKernel>& kernels) {
+  Json list = Json::array();
+  for (const LayerKernel& kernel : kernels)
+    list.push_back({{"layer", kernel.layer},
+                    {"algorithm", algorithm_name(kernel.choice)},
+                    {"images_per_slice", kernel.choice.images_per_slice}});
+  return list;
+}
+
 }  // namespace
 
 void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
@@ -72,7 +82,8 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
                              {"execution_slots_per_rank", start.slots},
                              {"cores_of_rank_0", start.cores},
                              {"precision", precision_name(start.precision)},
-                             {"winograd", start.winograd},
+                             {"convolution", name_of(start.convolution)},
+                             {"kernels", kernels_json(start.kernels)},
                              {"parameters", start.parameters},
                              {"problem", problem_facts(start.problem)},
                              {"environment", environment()}});

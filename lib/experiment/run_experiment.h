@@ -14,6 +14,7 @@
 #include "experiment/curves.h"
 #include "experiment/experiment.h"
 #include "experiment/run_request.h"
+#include "nn/layer_kernels.h"
 
 namespace localbatch {
 
@@ -33,7 +34,8 @@ struct RunStart {
   int slots = 1;  ///< workers of this rank that compute at the same time
   int cores = 1;  ///< that this rank may use
   Precision precision = Precision::kFloat32;
-  bool winograd = true;
+  ConvolutionRule convolution = ConvolutionRule::kAuto;
+  std::vector<LayerKernel> kernels = {};  ///< of a network's convolutions
   std::size_t parameters = 0;
   std::size_t train_images = 0, test_images = 0;
   std::optional<KnownObjective> problem = {};  ///< empty: a network

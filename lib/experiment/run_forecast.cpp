@@ -54,12 +54,9 @@ TaskFacts facts_of(const Experiment& experiment) {
 double measured_speed(const Experiment& experiment, const Model& network) {
   const int b = experiment.method.initial_local_batch_size;
   const int micro_batches = (b + experiment.micro_batch - 1) / experiment.micro_batch;
-  const ExecutionOptions execution{.max_images = (b + micro_batches - 1) / micro_batches,
-                                   .threads = experiment.threads_per_worker,
-                                   .precision = experiment.precision,
-                                   .winograd = experiment.winograd,
-                                   .kernels = experiment.kernels.choices};
-  const TrainingSpeed speed = measure_training(network, execution, kMeasuredSeconds, {});
+  const TrainingSpeed speed = measure_training(
+      network, execution_options(experiment, (b + micro_batches - 1) / micro_batches),
+      kMeasuredSeconds, {});
   const double update = speed.optimizer_milliseconds;
   return 1e3 * b / (micro_batches * std::max(0.0, speed.step_milliseconds - update) + update);
 }

@@ -26,7 +26,7 @@ struct ExecutionOptions {
   int max_images = 1;  ///< the largest micro-batch
   int threads = 1;     ///< size of the team that works on one; no influence on results
   Precision precision = Precision::kFloat32;
-  bool winograd = true;  ///< 3x3 convolutions with stride 1 by Winograd's algorithm where it pays
+  ConvolutionRule convolution = ConvolutionRule::kAuto;
   KernelChoices kernels = {};  ///< for some convolutions, instead of what the rule says
 };
 

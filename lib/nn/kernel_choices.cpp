@@ -1,11 +1,23 @@
 #include "nn/kernel_choices.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "nn/layers.h"
 #include "nn/vector.h"
 
 namespace localbatch {
+
+std::string to_string(const ConvolutionShape& shape) {
+  return fmt::format("{}x{}x{} -> {}, {}x{}/{}", shape.src.channels, shape.src.height,
+                     shape.src.width, shape.channels, shape.kernel, shape.kernel, shape.stride);
+}
+
+ConvolutionRule convolution_rule(std::string_view name) {
+  return static_cast<ConvolutionRule>(std::ranges::find(kConvolutionRuleNames, name) -
+                                      kConvolutionRuleNames.begin());
+}
 
 const RecordedKernel* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape) {
   const auto found = std::ranges::find(choices, shape, &RecordedKernel::shape);
@@ -16,6 +28,8 @@ bool winograd_fits(const ConvolutionShape& shape) {
   return shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 &&
          shape.src.channels % kChannelBlock == 0 && shape.channels % kChannelBlock == 0;
 }
+
+bool wants_winograd(ConvolutionRule rule) { return rule != ConvolutionRule::kDirect; }
 
 KernelChoice kernel_by_rule(const ConvolutionShape& shape, bool winograd, int max_images) {
   if (winograd) return {true, winograd_images_per_slice(shape.src, max_images)};

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/image_shape.h"
@@ -22,6 +24,9 @@ struct ConvolutionShape {
   friend bool operator==(const ConvolutionShape&, const ConvolutionShape&) = default;
 };
 
+/// "16x32x32 -> 32, 3x3/2": input, channels of the output, window, stride.
+std::string to_string(const ConvolutionShape& shape);
+
 /// How a convolution is computed. Both numbers change the order of sums and with it the bits of
 /// results, so they follow a rule or a file, never a clock.
 struct KernelChoice {
@@ -30,6 +35,25 @@ struct KernelChoice {
 
   friend bool operator==(const KernelChoice&, const KernelChoice&) = default;
 };
+
+/// Who computes convolutions that both can (winograd_fits).
+enum class ConvolutionRule {
+  kAuto,      ///< whoever is faster, by shape and by what this program was built for
+  kDirect,    ///< oneDNN
+  kWinograd,  ///< our own
+};
+constexpr std::array<std::string_view, 3> kConvolutionRuleNames{"auto", "direct", "winograd"};
+
+constexpr std::string_view name_of(ConvolutionRule rule) {
+  return kConvolutionRuleNames[static_cast<std::size_t>(rule)];
+}
+/// The rule of one of these names.
+ConvolutionRule convolution_rule(std::string_view name);
+
+/// As files and tables call it.
+constexpr std::string_view algorithm_name(const KernelChoice& choice) {
+  return choice.winograd ? "winograd" : "direct";
+}
 
 /// One choice that somebody has written down.
 struct RecordedKernel {
@@ -47,7 +71,11 @@ const RecordedKernel* find_kernel(const KernelChoices& choices, const Convolutio
 /// blocks. It cannot read the network's input.
 bool winograd_fits(const ConvolutionShape& shape);
 
-/// What the rule says when the kernel is a given one: a function of the shape and the largest
+/// Where both are possible. Of what this program was built for only: the bits of results must not
+/// depend on where it runs.
+bool wants_winograd(ConvolutionRule rule);
+
+/// What the rule says when the algorithm is a given one: a function of the shape and the largest
 /// micro-batch alone.
 KernelChoice kernel_by_rule(const ConvolutionShape& shape, bool winograd, int max_images);
 

@@ -59,6 +59,16 @@ ConvolutionShape convolution_shape(const Convolution& convolution, const ImageSh
           .padding = convolution.padding};
 }
 
+std::vector<ModelConvolution> convolutions_of(const Model& model) {
+  std::vector<ModelConvolution> found;
+  for (const LayerDescription& layer : model.layers())
+    if (const auto* const convolution = std::get_if<Convolution>(&layer.kind))
+      found.push_back({.layer = layer.name,
+                       .shape = convolution_shape(*convolution, model.shape(convolution->src)),
+                       .reads_input = convolution->src == 0});
+  return found;
+}
+
 ValueId Model::add(std::string name, const LayerKind& kind) {
   for (const ValueId source : sources(kind))
     check(source >= 0 && source <= static_cast<ValueId>(layers_.size()),

@@ -86,6 +86,16 @@ class Model {
 
 ConvolutionShape convolution_shape(const Convolution& convolution, const ImageShape& src);
 
+/// A convolution where it stands.
+struct ModelConvolution {
+  std::string layer;
+  ConvolutionShape shape;
+  bool reads_input = false;  ///< of the network: nobody wants the gradient by it
+};
+
+/// All of a model, in the order of the forward pass.
+std::vector<ModelConvolution> convolutions_of(const Model& model);
+
 /// The values that a layer reads.
 std::vector<ValueId> sources(const LayerKind& kind);
 

@@ -106,7 +106,6 @@ class Network {
   std::unique_ptr<Layer> make_convolution(const Convolution& kind, const Source<T>& src,
                                           const Destination<T>& dst, const TensorView& weight);
   std::shared_ptr<LinearOperator> make_operator(const LinearShape& shape, int images_per_slice);
-  KernelChoice choose_kernel(const ConvolutionShape& shape, bool reads_input) const;
   void allocate();
 
   void convert(std::span<const float> from, std::span<float> to, bool to_canonical) const;

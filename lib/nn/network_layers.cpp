@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/error.h"
+#include "nn/layer_kernels.h"
 #include "nn/layers.h"
 #include "nn/network.h"
 
@@ -67,26 +67,12 @@ std::shared_ptr<LinearOperator> Network::make_operator(const LinearShape& shape,
   return operators_.back();
 }
 
-KernelChoice Network::choose_kernel(const ConvolutionShape& shape, bool reads_input) const {
-  const bool can_winograd = !reads_input && winograd_fits(shape);
-  const RecordedKernel* const recorded = find_kernel(options_.kernels, shape);
-  if (recorded == nullptr)
-    return kernel_by_rule(shape, options_.winograd && can_winograd, options_.max_images);
-  const KernelChoice choice = recorded->choice;
-  if (choice.winograd && !can_winograd)
-    fail_input("{}: algorithm: found winograd, allowed for this convolution is direct",
-               recorded->where);
-  if (choice.images_per_slice < 1 || choice.images_per_slice > options_.max_images)
-    fail_input("{}: images_per_slice: found {}, allowed is 1 .. {}, the micro-batch",
-               recorded->where, choice.images_per_slice, options_.max_images);
-  return choice;
-}
-
 template <class T>
 std::unique_ptr<Layer> Network::make_convolution(const Convolution& kind, const Source<T>& src,
                                                  const Destination<T>& dst,
                                                  const TensorView& weight) {
-  const KernelChoice kernel = choose_kernel(convolution_shape(kind, src.shape()), src.is_input());
+  const KernelChoice kernel =
+      choose_kernel(convolution_shape(kind, src.shape()), src.is_input(), options_);
   if (kernel.winograd)
     return make_winograd_layer(src, dst, weight, options_.max_images, kernel.images_per_slice);
   const LinearShape shape{.src = src.shape(),

@@ -49,9 +49,10 @@ TEST_CASE("bench train prints a table and writes the same numbers") {
 
 TEST_CASE("bench train data also says what share of a step the data take") {
   const Desk desk;
-  check_good(desk.run(std::string("bench train data --precision f32 --winograd off") + kShort));
+  check_good(
+      desk.run(std::string("bench train data --precision f32 --convolution direct") + kShort));
   const Json json = Json::parse(text_of(desk.path("out.json")));
-  CHECK(json["train"][0]["winograd"] == false);
+  CHECK(json["train"][0]["convolution"] == "direct");
   const double step = json["train"][0]["images_per_second"];
   const double data = json["data"]["images_per_second"];
   CHECK(json["data"]["share_of_step"] == doctest::Approx(step / data));
@@ -136,7 +137,7 @@ TEST_CASE("bench: mistakes in the command line are refused in one line before me
   check_refused(desk, "bench train --threads -1", {"--threads: found -1, allowed is 1 .. 1024"});
   check_refused(desk, "bench train --seconds nan", {"--seconds: found nan"});
   check_refused(desk, "bench train --precision f64", {"--precision: found 'f64'", "f32 | bf16"});
-  check_refused(desk, "bench train --winograd maybe", {"found 'maybe', allowed is on | off"});
+  check_refused(desk, "bench train --convolution winogard", {"did you mean 'winograd'?"});
   check_refused(desk, "bench train --json none/out.json", {"--json: found 'none/out.json'"});
   check_refused(desk, "bench train --json .", {"--json: found '.'"});
   check_refused(desk, "bench train --fast", {"fast"});

@@ -195,6 +195,26 @@ TEST_CASE("describe shows parts, their keys and the columns of the curves") {
   shows("timing.csv", {"gradient_seconds", "[s]"});
 }
 
+TEST_CASE("describe shows the network of an experiment and what computes its convolutions") {
+  const Desk desk;
+  const auto shows = [&](const std::string& arguments, const std::vector<std::string>& parts) {
+    const Finished finished = desk.run("describe " + arguments);
+    CAPTURE(arguments);
+    CHECK(finished.status == 0);
+    for (const std::string& part : parts) CHECK_MESSAGE(contains(finished.out, part), part);
+  };
+  shows("tiny.yaml", {"no convolutions"});
+  const std::string resnet = "tiny.yaml --set model='{name: resnet}' --set convolution=";
+  shows(resnet + "winograd", {"272474 parameters", "convolution: winograd",
+                              "layer1.0.conv1         16x32x32 -> 16, 3x3/1  ", "winograd\n"});
+  CHECK_FALSE(contains(desk.run("describe " + resnet + "direct").out, "winograd"));
+  std::ofstream(desk.path("sweep.yaml"))
+      << text_of(desk.path("tiny.yaml")) << "sweep: {sync_interval.H: [1, 2]}\n";
+  shows("sweep.yaml --cell 2", {"cell 2 (H=2): ", "no convolutions"});
+  check_refused(desk, "describe sweep.yaml --cell 3", {"--cell: found 3"});
+  check_refused(desk, "describe none.yaml", {"none.yaml"});
+}
+
 TEST_CASE("describe shows the formula and the source of every method, in lines of 100 columns") {
   const Desk desk;
   const std::string all = desk.run("describe all").out;

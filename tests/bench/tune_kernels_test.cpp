@@ -35,7 +35,14 @@ TEST_CASE("candidates: both algorithms where they exist, the rule's choice first
   CHECK(count_winograd(candidate_kernels(kPointwise, execution)) == 0);
   CHECK(count_winograd(candidate_kernels(kFirst, execution)) == 0);
   CHECK(candidate_kernels(kFirst, execution).front() == kernel_by_rule(kFirst.shape, false, 128));
-  CHECK(count_winograd(candidate_kernels(kInner, {.max_images = 128, .winograd = false})) == 0);
+
+  const auto of_inner = [](ConvolutionRule rule) {
+    return candidate_kernels(kInner, {.max_images = 128, .convolution = rule});
+  };
+  CHECK(of_inner(ConvolutionRule::kDirect).size() == 3);
+  CHECK(count_winograd(of_inner(ConvolutionRule::kDirect)) == 0);
+  CHECK(of_inner(ConvolutionRule::kWinograd).size() == 3);
+  CHECK(count_winograd(of_inner(ConvolutionRule::kWinograd)) == 3);
 }
 
 TEST_CASE("candidates stay within the micro-batch and are different") {

@@ -51,7 +51,8 @@ const std::vector<Mistake> kMistakes = {
     {"inner_optimizer: {weight_decay: inf}", "4:33", "inner_optimizer.weight_decay", "found 'inf'"},
     {"augmentation: {flip: yes}", "4:22", "augmentation.flip", "found 'yes'",
      "expected true or false"},
-    {"winograd: 2x2", "4:11", "winograd", "found '2x2'", "expected true or false"},
+    {"convolution: winogard", "4:14", "convolution", "auto | direct | winograd",
+     "did you mean 'winograd'?"},
     // scalars, lists and mappings in each other's place
     {"workers: {n: 2}", "4:10", "workers", "found a mapping", "expected an integer"},
     {"workers: [1, 2]", "4:10", "workers", "found a list", "expected an integer"},
@@ -166,14 +167,35 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(total_size(parameter_tensors(model)) == 3072 * 9 + 9 + 9 * 10 + 10);
 }
 
-TEST_CASE("convolutions are in f32 and by Winograd's algorithm unless the file says otherwise") {
+TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwise") {
   const Experiment defaults = read_text(kSmallest);
   CHECK(defaults.precision == Precision::kFloat32);
-  CHECK(defaults.winograd);
-  const Node file = parse_experiment(kSmallest + "precision: bf16\nwinograd: false\n", "test.yaml");
+  CHECK(defaults.convolution == ConvolutionRule::kAuto);
+  const Node file =
+      parse_experiment(kSmallest + "precision: bf16\nconvolution: direct\n", "test.yaml");
   const Experiment read = read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
   CHECK(read.precision == Precision::kBfloat16);
-  CHECK_FALSE(read.winograd);
+  CHECK(read.convolution == ConvolutionRule::kDirect);
+}
+
+TEST_CASE("what a run of an earlier version has left is read as today's") {
+  CHECK(read_text(kSmallest + "winograd: true\n").convolution == ConvolutionRule::kAuto);
+  const Experiment direct = read_text(kSmallest + "winograd: false\n");
+  CHECK(direct.convolution == ConvolutionRule::kDirect);
+  CHECK(contains(resolved_yaml(direct.resolved), "\nconvolution: direct\n"));
+  for (const std::string line : {"winograd: 2x2\n", "winograd: true\nconvolution: direct\n"})
+    CHECK_MESSAGE(one_line_with(text_error(kSmallest + line), {"4:1: winograd: unknown key"}),
+                  text_error(kSmallest + line));
+}
+
+TEST_CASE("Winograd is refused for models that have nothing for it, auto is not") {
+  const std::string mlp = kSmallest + "model: {name: mlp}\n";
+  const std::string message = text_error(mlp + "convolution: winograd\n");
+  CHECK_MESSAGE(one_line_with(message, {"test.yaml:5:14: convolution: found 'winograd'",
+                                        "allowed here is auto | direct"}),
+                message);
+  CHECK_NOTHROW(read_text(mlp + "convolution: auto\n"));
+  CHECK_NOTHROW(read_text(kSmallest + "convolution: winograd\n"));
 }
 
 TEST_CASE("bf16 is refused on a CPU without it, f32 is not") {

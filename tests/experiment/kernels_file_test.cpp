@@ -162,8 +162,10 @@ TEST_CASE("kernels that do not go with the experiment are refused before anythin
   const std::string place = (scratch.path() / "k.yaml").string() + ":2:5";
   CHECK(one_line_with(refusal("convolutions:\n" + entry("direct", 5), {}),
                       {place, "images_per_slice: found 5, allowed is 1 .. 4, the micro-batch"}));
-  CHECK(one_line_with(refusal("convolutions:\n" + entry("winograd", 2), {"winograd=false"}),
-                      {"kernels: found winograd in " + place}));
+  CHECK(one_line_with(refusal("convolutions:\n" + entry("winograd", 2), {"convolution=direct"}),
+                      {"kernels: found winograd in " + place, "'convolution: direct' is direct"}));
+  CHECK(one_line_with(refusal("convolutions:\n" + entry("direct", 2), {"convolution=winograd"}),
+                      {"kernels: found direct in " + place}));
   CHECK(one_line_with(refusal("convolutions: []", {}), {"found none of the model's convolutions"}));
   CHECK(contains(
       input_error([&] { run_alone(resnet_request(scratch, "out", {"kernels_hash=abc"})); }),

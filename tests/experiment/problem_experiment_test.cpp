@@ -45,7 +45,7 @@ TEST_CASE("a problem reads no key of a network") {
   for (const std::string& line :
        {std::string("dataset: {name: synthetic}"), std::string("augmentation: {flip: true}"),
         std::string("model: {name: mlp}"), std::string("precision: f32"),
-        std::string("winograd: true"), std::string("kernels: ''"),
+        std::string("convolution: auto"), std::string("kernels: ''"),
         std::string("batch_norm_at_sync: local")}) {
     const std::string message = text_error(tiny_quadratic() + line + "\n");
     CHECK_MESSAGE(one_line_with(message, {"test.yaml:10:1: ", "unknown key"}), message);

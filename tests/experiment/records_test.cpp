@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "experiment/run_fixtures.h"
 #include "nn/execution.h"
 
@@ -30,19 +32,40 @@ TEST_CASE("the final parameters are listed with their places") {
   CHECK(contains(index.at("name").back(), "running_var"));
 }
 
-TEST_CASE("precision and Winograd stand in the settings and the manifest of a run") {
+TEST_CASE(
+    "precision and algorithm of convolutions stand in the settings and the manifest of a run") {
   const ScratchFolder scratch;
   const RunResult usual = run_alone(request(scratch, tiny_experiment(), "out"));
   const RunResult direct =
-      run_alone(request(scratch, tiny_experiment(), "out", {"winograd=false"}));
-  CHECK(contains(text_of(usual.folder / "experiment.yaml"), "\nprecision: f32\nwinograd: true\n"));
-  CHECK(contains(text_of(direct.folder / "experiment.yaml"), "\nwinograd: false\n"));
+      run_alone(request(scratch, tiny_experiment(), "out", {"convolution=direct"}));
+  CHECK(
+      contains(text_of(usual.folder / "experiment.yaml"), "\nprecision: f32\nconvolution: auto\n"));
+  CHECK(contains(text_of(direct.folder / "experiment.yaml"), "\nconvolution: direct\n"));
   CHECK(contains(text_of(usual.folder / "manifest.json"), "\"precision\": \"f32\""));
-  CHECK(contains(text_of(usual.folder / "manifest.json"), "\"winograd\": true"));
-  CHECK(contains(text_of(direct.folder / "manifest.json"), "\"winograd\": false"));
+  CHECK(contains(text_of(usual.folder / "manifest.json"), "\"convolution\": \"auto\""));
+  CHECK(contains(text_of(direct.folder / "manifest.json"), "\"convolution\": \"direct\""));
 }
 
-TEST_CASE("precision and Winograd change the bytes of a run, and not its direction") {
+TEST_CASE("the manifest says what computes each convolution") {
+  const ScratchFolder scratch;
+  const auto kernels = [&](const std::string& rule) {
+    const RunResult result =
+        run_alone(request(scratch, tiny_experiment(), "out",
+                          {"model={name: resnet}", "max_samples=20", "convolution=" + rule}));
+    return nlohmann::json::parse(text_of(result.folder / "manifest.json"))["kernels"];
+  };
+  const nlohmann::json ours = kernels("winograd"), direct = kernels("direct");
+  REQUIRE(ours.size() == 21);
+  REQUIRE(direct.size() == 21);
+  CHECK(ours[0]["layer"] == "conv1");
+  CHECK(ours[0]["algorithm"] == "direct");
+  CHECK(ours[1]["layer"] == "layer1.0.conv1");
+  CHECK(ours[1]["algorithm"] == "winograd");
+  CHECK(direct[1]["algorithm"] == "direct");
+  CHECK(direct[1]["images_per_slice"] >= 1);
+}
+
+TEST_CASE("precision and algorithm change the bytes of a run, and not its direction") {
   const ScratchFolder scratch;
   const auto run = [&](const std::string& setting) {
     return run_alone(request(scratch, tiny_experiment(), "out",
@@ -51,8 +74,8 @@ TEST_CASE("precision and Winograd change the bytes of a run, and not its directi
   const auto loss = [](const RunResult& result) {
     return std::stod(read_csv(result.folder / "rounds.csv").at("loss").front());
   };
-  const RunResult usual = run("winograd=true");
-  std::vector<std::string> others{"winograd=false"};
+  const RunResult usual = run("convolution=winograd");
+  std::vector<std::string> others{"convolution=direct"};
   if (supports_bfloat16())
     others.emplace_back("precision=bf16");
   else

@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "core/vector_math.h"
 #include "data/fixtures.h"
+#include "nn/layer_kernels.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;
@@ -129,7 +131,9 @@ TEST_CASE("a network computes each convolution as its choice says") {
   // Only one convolution is direct in both: all others are computed in another way here.
   const Model model = all_kinds();
   const Result all_direct = train_with(direct(model, 4));
-  Network network(model, {.max_images = kMost, .winograd = false, .kernels = direct(model, 4)});
+  Network network(
+      model,
+      {.max_images = kMost, .convolution = ConvolutionRule::kDirect, .kernels = direct(model, 4)});
   CHECK(train(network, kMost) == all_direct);
   CHECK(train_with(direct(model, 5)).gradient != all_direct.gradient);
 }
@@ -165,6 +169,40 @@ TEST_CASE("odd choices work for smaller micro-batches, whatever came before") {
       CHECK(distance(result.gradient, train(by_rule, images).gradient) < 1e-3);
     }
   }
+}
+
+TEST_CASE("the list of kernels names every convolution with what the network uses") {
+  const Model model = all_kinds();
+  const auto with = [&](ConvolutionRule rule, const KernelChoices& recorded) {
+    return layer_kernels(model, {.max_images = kMost, .convolution = rule, .kernels = recorded});
+  };
+  const std::vector<LayerKernel> ours = with(ConvolutionRule::kWinograd, {});
+  const std::vector<LayerKernel> direct_ones = with(ConvolutionRule::kDirect, {});
+  const std::vector<LayerKernel> recorded = with(ConvolutionRule::kWinograd, direct(model, 4));
+  const std::vector<ModelConvolution> convolutions = convolutions_of(model);
+  REQUIRE(ours.size() == convolutions.size());
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    CAPTURE(convolutions[i].layer);
+    CHECK(ours[i].layer == convolutions[i].layer);
+    CHECK(ours[i].shape == convolutions[i].shape);
+    CHECK(ours[i].choice.winograd ==
+          (winograd_fits(convolutions[i].shape) && !convolutions[i].reads_input));
+    CHECK(ours[i].choice == kernel_by_rule(ours[i].shape, ours[i].choice.winograd, kMost));
+    CHECK_FALSE(direct_ones[i].choice.winograd);
+  }
+  CHECK(convolutions.front().reads_input);
+  CHECK(std::ranges::any_of(ours, [](const LayerKernel& one) { return one.choice.winograd; }));
+  CHECK(std::ranges::any_of(recorded, [](const LayerKernel& one) {
+    return one.choice == KernelChoice{.winograd = false, .images_per_slice = 4};
+  }));
+}
+
+TEST_CASE("rules are known by their names") {
+  for (const ConvolutionRule rule :
+       {ConvolutionRule::kAuto, ConvolutionRule::kDirect, ConvolutionRule::kWinograd})
+    CHECK(convolution_rule(name_of(rule)) == rule);
+  CHECK(wants_winograd(ConvolutionRule::kWinograd));
+  CHECK_FALSE(wants_winograd(ConvolutionRule::kDirect));
 }
 
 TEST_CASE("impossible choices are refused with their place when the network is made") {

@@ -226,13 +226,13 @@ void compare_bfloat16(const Case& what, const Network& network, const Gradient& 
   report(what, reference, how, errors, errors.autocast);
 }
 
-void gradient_by(const Case& what, Precision precision, bool winograd,
+void gradient_by(const Case& what, Precision precision, ConvolutionRule rule,
                  const std::function<void(const Network&, const Gradient&)>& compare) {
   const Model model = make_test_model("resnet", {{"depth", what.depth}}, {3, 32, 32}, 10);
   Network network(model, {.max_images = static_cast<int>(what.images),
                           .threads = 1,
                           .precision = precision,
-                          .winograd = winograd});
+                          .convolution = rule});
   compare(network, our_gradient(what, network));
 }
 
@@ -242,16 +242,16 @@ void check_against_pytorch(const Case& what) {
   const fs::path computed(LOCALBATCH_ORACLE_DIR);
   if (fs::exists(computed / (what.name + ".f64"))) folders.push_back(computed);
   for (const fs::path& folder : folders) {
-    for (const bool winograd : {false, true}) {
+    for (const ConvolutionRule rule : {ConvolutionRule::kDirect, ConvolutionRule::kWinograd}) {
+      const bool winograd = rule == ConvolutionRule::kWinograd;
       const std::string how = winograd ? "with Winograd" : "direct";
-      gradient_by(what, Precision::kFloat32, winograd, [&](const auto& network, const auto& ours) {
+      gradient_by(what, Precision::kFloat32, rule, [&](const auto& network, const auto& ours) {
         compare_f32(what, network, ours, folder, "f32 " + how, winograd ? 4 : 3);
       });
       if (supports_bfloat16())
-        gradient_by(what, Precision::kBfloat16, winograd,
-                    [&](const auto& network, const auto& ours) {
-                      compare_bfloat16(what, network, ours, folder, "bf16 " + how);
-                    });
+        gradient_by(what, Precision::kBfloat16, rule, [&](const auto& network, const auto& ours) {
+          compare_bfloat16(what, network, ours, folder, "bf16 " + how);
+        });
     }
   }
   if (!supports_bfloat16()) MESSAGE("bf16 skipped: this CPU has no instructions for it");

@@ -25,7 +25,7 @@ struct Case {
   std::string depth;
   std::size_t images;
   Precision precision = Precision::kFloat32;
-  bool winograd = true;
+  ConvolutionRule convolution = ConvolutionRule::kWinograd;
   std::string shortcut = "projection";
   std::string norm = "batch_norm";
 
@@ -38,21 +38,22 @@ struct Case {
     return {.max_images = static_cast<int>(images),
             .threads = threads,
             .precision = precision,
-            .winograd = winograd};
+            .convolution = convolution};
   }
 };
 
 /// ResNet-18 has 256 and 512 channels, ResNet-50 bottlenecks. Not used under the thread sanitizer.
 [[maybe_unused]] std::vector<Case> cases() {
-  std::vector<Case> all{{"20", 13},
-                        {"20", kManySlices, Precision::kFloat32, /*winograd=*/false},
-                        {"20", 13, Precision::kFloat32, /*winograd=*/true, "pad"},
-                        {"20", 13, Precision::kFloat32, /*winograd=*/true, "pad", "group_norm"},
-                        {"18", 2},
-                        {"50", 2}};
+  std::vector<Case> all{
+      {"20", 13},
+      {"20", kManySlices, Precision::kFloat32, ConvolutionRule::kDirect},
+      {"20", 13, Precision::kFloat32, ConvolutionRule::kWinograd, "pad"},
+      {"20", 13, Precision::kFloat32, ConvolutionRule::kWinograd, "pad", "group_norm"},
+      {"18", 2},
+      {"50", 2}};
   if (supports_bfloat16()) {
     all.push_back({"20", 13, Precision::kBfloat16});
-    all.push_back({"20", kManySlices, Precision::kBfloat16, /*winograd=*/false});
+    all.push_back({"20", kManySlices, Precision::kBfloat16, ConvolutionRule::kDirect});
     all.push_back({"18", 2, Precision::kBfloat16});
   } else {
     MESSAGE("bf16 is skipped: this CPU does not compute with it");
@@ -95,8 +96,8 @@ Result train(Network& network, const TestBatch& batch, std::span<const float> pa
 }
 
 std::string name_of(const Case& c) {
-  return "ResNet-" + c.depth + (c.precision == Precision::kBfloat16 ? " bf16" : " f32") +
-         (c.winograd ? " Winograd " : " direct ") + c.shortcut + " " + c.norm;
+  return "ResNet-" + c.depth + (c.precision == Precision::kBfloat16 ? " bf16" : " f32") + " " +
+         std::string(name_of(c.convolution)) + " " + c.shortcut + " " + c.norm;
 }
 
 }  // namespace
@@ -124,9 +125,10 @@ TEST_CASE("every way of execution gives the same bits with one and with several 
 
 TEST_CASE("the numbers of images of earlier micro-batches leave no trace") {
   constexpr std::size_t kMost = 16;
-  std::vector<Case> all{{"20", kMost},
-                        {"20", kMost, Precision::kFloat32, /*winograd=*/false},
-                        {"20", kMost, Precision::kFloat32, /*winograd=*/true, "pad", "group_norm"}};
+  std::vector<Case> all{
+      {"20", kMost},
+      {"20", kMost, Precision::kFloat32, ConvolutionRule::kDirect},
+      {"20", kMost, Precision::kFloat32, ConvolutionRule::kWinograd, "pad", "group_norm"}};
   if (supports_bfloat16()) all.push_back({"20", kMost, Precision::kBfloat16});
   for (const Case& c : all) {
     CAPTURE(name_of(c));

@@ -179,15 +179,15 @@ TEST_CASE("statistics of single images are those of their gradients") {
       continue;
     }
     Errors errors;
-    for (const bool winograd : {true, false})
+    for (const ConvolutionRule rule : {ConvolutionRule::kWinograd, ConvolutionRule::kDirect})
       for (const Case& test : cases()) {
         CAPTURE(test.what);
-        CAPTURE(winograd);
+        CAPTURE(name_of(rule));
         CAPTURE(precision_name(precision));
         check_statistics(test,
                          {.max_images = static_cast<int>(test.images),
                           .precision = precision,
-                          .winograd = winograd},
+                          .convolution = rule},
                          errors);
       }
     MESSAGE(precision_name(precision)

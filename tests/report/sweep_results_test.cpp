@@ -113,7 +113,7 @@ TEST_CASE("a table of bf16 is made on any CPU") {
 
 TEST_CASE("runs of other versions and other places of data belong to their cell") {
   const Desk desk(kSweep);
-  std::string old = without_line(desk.resolved(3), "winograd:");
+  std::string old = without_line(desk.resolved(3), "convolution:");
   old += "forgotten: 7\n";
   old.replace(old.find("experiment: tiny"), 16, "experiment: name");
   desk.leave("old", old, 0.5);
