@@ -78,7 +78,9 @@ void check_axes(const FigureAxes& axes) {
 
 AxisScale scale_of(const std::string& name) {
   if (name == "test_accuracy") return {.title = "test accuracy (%)", .divisor = 0.01};
-  if (name == "bytes") return {.title = "MB given to averages by each worker", .divisor = 1e6};
+  // Schedules and H make the same training differ by orders of magnitude.
+  if (name == "bytes")
+    return {.title = "MB given to averages by each worker", .divisor = 1e6, .is_logarithmic = true};
   if (name == "seconds") return {.title = "wall time (s)"};
   if (name == "samples") return {.title = "samples (thousands)", .divisor = 1e3};
   const bool is_size = name.ends_with("local_batch_size") || name.ends_with("global_batch_size");

@@ -51,7 +51,6 @@ struct Range {
   double low = HUGE_VAL, high = -HUGE_VAL;
 };
 
-/// The same for all panels, with some room.
 Range range_of_y(const Figure& figure, const AxisScale& scale) {
   Range range;
   for (const Series& series : figure.series) {
@@ -61,25 +60,70 @@ Range range_of_y(const Figure& figure, const AxisScale& scale) {
   return range;
 }
 
+/// Of what a logarithmic axis can show: what is above zero.
+Range range_of_x(const Figure& figure, const AxisScale& scale) {
+  Range range;
+  for (const Series& series : figure.series)
+    for (const double x : series.band.x)
+      if (x > 0) {
+        range.low = std::min(range.low, x / scale.divisor);
+        range.high = std::max(range.high, x / scale.divisor);
+      }
+  return range;
+}
+
+std::string logarithmic(char axis, int base, const Range& range) {
+  return fmt::format("set logscale {0} {1}\nset {0}range [{2:.6g}:{3:.6g}]\n", axis, base,
+                     range.low / 1.2, range.high * 1.2);
+}
+
+/// The same for all panels, with some room.
 std::string y_axis(const Figure& figure) {
   const AxisScale scale = scale_of(figure.axes.y);
   const Range range = range_of_y(figure, scale);
   if (figure.series.empty()) return "";
-  if (scale.is_logarithmic && range.low > 0)
-    return fmt::format("set logscale y 2\nset yrange [{:.6g}:{:.6g}]\n", range.low / 1.2,
-                       range.high * 1.2);
+  if (scale.is_logarithmic && range.low > 0) return logarithmic('y', 2, range);
   const double room = range.high > range.low ? 0.05 * (range.high - range.low)
                                              : std::max(1e-9, 0.05 * std::abs(range.high));
   return fmt::format("set yrange [{:.6g}:{:.6g}]\n", range.low - room, range.high + room);
 }
 
-/// Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times a power of ten
-/// apart.
+/// Multiples of powers of ten; gnuplot itself would write nothing between two powers.
+std::string logarithmic_tics(const Range& range) {
+  const auto tics = [&range](const std::vector<int>& multiples) {
+    std::vector<std::string> inside;
+    for (double power = std::pow(10.0, std::floor(std::log10(range.low)) - 1);
+         power < 10 * range.high; power *= 10)
+      for (const int times : multiples)
+        if (times * power > range.low / 1.2 && times * power < range.high * 1.2)
+          inside.push_back(fmt::format("{:.6g}", times * power));
+    return inside;
+  };
+  std::vector<std::string> chosen;
+  for (const std::vector<int>& multiples :
+       {std::vector{1}, std::vector{1, 2, 5}, std::vector{1, 2, 3, 4, 5, 6, 7, 8, 9}})
+    if (chosen.size() < 3) chosen = tics(multiples);
+  return fmt::format("set xtics ({})\n", fmt::join(chosen, ", "));
+}
+
+/// From zero to where each panel ends; a logarithmic one is the same for all panels.
+std::string x_axis(const Figure& figure) {
+  const AxisScale scale = scale_of(figure.axes.x);
+  const Range range = range_of_x(figure, scale);
+  const bool is_logarithmic = scale.is_logarithmic && range.high > 0;
+  return is_logarithmic ? logarithmic('x', 10, range) + logarithmic_tics(range)
+                        : "set xrange [0:*]\n";
+}
+
+/// Of a linear axis. Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times
+/// a power of ten apart.
 std::string x_tics(const Figure& figure, std::size_t group) {
+  const AxisScale scale = scale_of(figure.axes.x);
   double highest = 0;
   for (const Series& series : figure.series)
     if (series.group == group && !series.band.x.empty())
-      highest = std::max(highest, series.band.x.back() / scale_of(figure.axes.x).divisor);
+      highest = std::max(highest, series.band.x.back() / scale.divisor);
+  if (scale.is_logarithmic && highest > 0) return "";
   if (highest <= 0) return "  set xtics autofreq\n";
   const double power = std::pow(10.0, std::floor(std::log10(highest)) - 1);
   for (const int times : {1, 2, 5, 10, 20})
@@ -188,9 +232,8 @@ std::string script_of(const Figure& figure, const std::vector<std::string>& form
   script += fmt::format(
       "  set datafile separator ','\n  set output '{}.'.format\n  set multiplot\n"
       "  unset key\n  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1\n"
-      "  set border 3\n  set tics nomirror\n  set xrange [0:*]\n"
-      "  set xlabel {}\n{}",
-      name, quoted(scale_of(figure.axes.x).title), y_axis(figure));
+      "  set border 3\n  set tics nomirror\n  set xlabel {}\n{}{}",
+      name, quoted(scale_of(figure.axes.x).title), x_axis(figure), y_axis(figure));
   for (std::size_t group = 0; group < figure.groups.size(); ++group) {
     const auto panel = static_cast<int>(group);
     script += fmt::format("  # {}\n", figure.groups[group]);

@@ -103,7 +103,16 @@ TEST_CASE("numbers along an axis leave room for each other") {
   };
   CHECK(contains(script("samples"), "set xtics 0.05\n"));  // to 0.128 thousand
   CHECK(contains(script("rounds"), "set xtics 0.5\n"));    // to 2
-  CHECK(contains(script("bytes"), "set xtics 0.0005\n"));  // to 0.002 MB
+}
+
+TEST_CASE("bytes are on one logarithmic axis, for H changes them by orders of magnitude") {
+  const ScratchFolder folder;
+  const Results results = results_in(folder.path());
+  const std::string script =
+      script_of(make_figure(results, {.x = "bytes", .y = "test_accuracy"}), {"svg"});
+  CHECK(contains(script, "set logscale x 10\nset xrange [0.000833333:0.0024]\n"));
+  CHECK(contains(script, "set xtics (0.0009, 0.001, 0.002)\n"));
+  CHECK_FALSE(contains(script, "set xrange [0:*]"));
 }
 
 TEST_CASE("names of axes are checked") {
