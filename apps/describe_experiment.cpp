@@ -46,6 +46,7 @@ void print_network(const Experiment& experiment) {
 int describe_experiment(std::span<const std::string> arguments) {
   std::string file;
   RunRequest request;
+  request.cpu_has_bfloat16 = true;  // to look at
   int cell = 1;
   po::options_description visible("options");
   visible.add_options()("set", po::value(&request.settings)->value_name("KEY=VALUE")->composing(),

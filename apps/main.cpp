@@ -23,7 +23,7 @@ struct Command {
 
 constexpr std::array<Command, 9> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command},
-    {"describe", "parts of an experiment file with their keys, and columns of the curves",
+    {"describe", "parts of experiment files with their keys, columns of curves, a file's network",
      describe_command},
     {"status", "how far the cells of a sweep are, and the time left", status_command},
     {"table", "a table of finished runs: Markdown, LaTeX, CSV", table_command},

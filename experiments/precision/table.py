@@ -7,9 +7,9 @@ import statistics
 
 HERE = pathlib.Path(__file__).resolve().parent
 ARITHMETIC = {
-    "f32, direct convolutions": "precision=f32-winograd=false",
-    "f32, Winograd": "precision=f32-winograd=true",
-    "bf16, Winograd": "precision=bf16-winograd=true",
+    "f32, direct convolutions": "precision=f32-convolution=direct",
+    "f32, Winograd": "precision=f32-convolution=winograd",
+    "bf16, Winograd": "precision=bf16-convolution=winograd",
 }
 
 

@@ -47,8 +47,8 @@ void read_execution(Options& options, bool cpu_has_bfloat16, Experiment& experim
       {.fallback = "auto",
        .choices = {kConvolutionRuleNames.begin(), kConvolutionRuleNames.end()},
        .meaning = "3x3 convolutions with stride 1 directly by oneDNN or by our own Winograd "
-                  "kernels, with another speed and rounding; auto: as it is faster in programs "
-                  "that were built for the same instruction set"});
+                  "kernels, with another speed and rounding; auto: winograd in a program that was "
+                  "built for fused multiply-adds, else direct"});
   experiment.convolution = convolution_rule(convolution);
   if (experiment.convolution == ConvolutionRule::kWinograd &&
       std::ranges::none_of(layers_of(experiment), uses_winograd))
@@ -84,14 +84,11 @@ void read_kernels(Options& options, Experiment& experiment) {
     options.fail("kernels_hash", fmt::format("found '{}', but that of '{}' is '{}': not the file "
                                              "that these settings were recorded with",
                                              hash, path, file.hash()));
-  if (experiment.convolution == ConvolutionRule::kAuto) return;
-  for (const RecordedKernel& kernel : file.choices)
-    if (winograd_fits(kernel.shape) &&
-        kernel.choice.winograd != wants_winograd(experiment.convolution))
-      options.fail("kernels",
-                   fmt::format("found {} in {}, allowed with 'convolution: {}' is {}",
-                               algorithm_name(kernel.choice), kernel.where,
-                               name_of(experiment.convolution), name_of(experiment.convolution)));
+  if (const RecordedKernel* const other = kernel_against(file.choices, experiment.convolution))
+    options.fail("kernels", fmt::format("found {} in {}, allowed with 'convolution: {}' is {}",
+                                        algorithm_name(other->choice), other->where,
+                                        name_of(experiment.convolution),
+                                        name_of(experiment.convolution)));
 }
 
 /// What is minimized: a network on images, or a problem that needs no network and perhaps no data.

@@ -50,7 +50,8 @@ struct Experiment {
 };
 
 /// Reads all keys. Throws an InputError that says where for anything unknown, missing, of the wrong
-/// type or out of range, and for a precision that the model or this CPU has no use for.
+/// type or out of range, and for a precision or an algorithm of convolutions that the model or this
+/// CPU has no use for.
 Experiment read_experiment(Options options, bool cpu_has_bfloat16 = supports_bfloat16());
 
 /// How the network of an experiment is executed with micro-batches of at most so many images.

@@ -175,9 +175,7 @@ Node parse_experiment(const std::string& text, const std::string& source) {
     if (!yaml.IsMap())
       fail_input("{}: found no mapping of keys to values",
                  to_string(location(yaml.Mark(), source)));
-    Node experiment = convert(yaml, source);
-    translate_earlier_keys(experiment);
-    return experiment;
+    return convert(yaml, source);
   } catch (const YAML::Exception& error) {
     fail_input("{}: not valid YAML: {}", to_string(location(error.mark, source)),
                message_of(error));
@@ -187,6 +185,7 @@ Node parse_experiment(const std::string& text, const std::string& source) {
 Node read_experiment_file(const std::filesystem::path& path,
                           const std::vector<std::string>& settings) {
   Node experiment = parse_experiment(read_text(path), path.string());
+  translate_earlier_keys(experiment);
   for (const std::string& setting : settings) apply_setting(experiment, setting);
   return experiment;
 }

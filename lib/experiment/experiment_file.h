@@ -10,13 +10,13 @@
 
 namespace localbatch {
 
-/// Reads a YAML file and applies settings to it. Throws an InputError with file, line and column
+/// Reads a YAML file, writes keys of earlier versions as today's and applies settings. Throws an InputError with file, line and column
 /// where it is not valid YAML.
 Node read_experiment_file(const std::filesystem::path& path,
                           const std::vector<std::string>& settings = {});
 
-/// The same for a text; `source` stands for the file name in messages. Keys of earlier versions are
-/// written as today's.
+/// The same for a text, and keys of earlier versions stay; `source` stands for the file name in
+/// messages.
 Node parse_experiment(const std::string& text, const std::string& source);
 
 /// Applies one `--set part.key=value`: the value is YAML, and mappings on the way are made when

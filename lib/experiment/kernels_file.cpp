@@ -117,15 +117,15 @@ std::string kernels_text(const TuningRecord& record) {
       "# made:       {}, by 'localbatch bench --tune'\n"
       "# machine:    {}, {}\n"
       "# oneDNN:     {}, {}\n"
-      "# measured:   {}, {}, micro-batch {}, {} threads\n"
+      "# measured:   {}, {}, convolution {}, micro-batch {}, {} threads\n"
       "# other load: {}\n"
       "# Milliseconds are medians of steps of a small network around the convolution, by "
       "algorithm\n"
       "# and images per slice; the first is the rule's choice, kept unless another is 3 % faster.\n"
       "{}:\n",
       utc_now(), host_name(), cpu_model(), onednn_version(), onednn_instruction_set(),
-      record.networks, precision_name(execution.precision), execution.max_images, execution.threads,
-      load, kList);
+      record.networks, precision_name(execution.precision), name_of(execution.convolution),
+      execution.max_images, execution.threads, load, kList);
   for (const TunedConvolution& convolution : record.tuned)
     text += times_of(convolution) + line_of(convolution);
   return text;

@@ -82,7 +82,7 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
                              {"execution_slots_per_rank", start.slots},
                              {"cores_of_rank_0", start.cores},
                              {"precision", precision_name(start.precision)},
-                             {"convolution", name_of(start.convolution)},
+                             {"convolution", start.problem ? Json() : name_of(start.convolution)},
                              {"kernels", kernels_json(start.kernels)},
                              {"parameters", start.parameters},
                              {"problem", problem_facts(start.problem)},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "nn/layers.h"
 #include "nn/vector.h"
 
@@ -15,8 +16,9 @@ std::string to_string(const ConvolutionShape& shape) {
 }
 
 ConvolutionRule convolution_rule(std::string_view name) {
-  return static_cast<ConvolutionRule>(std::ranges::find(kConvolutionRuleNames, name) -
-                                      kConvolutionRuleNames.begin());
+  const auto found = std::ranges::find(kConvolutionRuleNames, name);
+  check(found != kConvolutionRuleNames.end(), "a rule for convolutions has one of their names");
+  return static_cast<ConvolutionRule>(found - kConvolutionRuleNames.begin());
 }
 
 const RecordedKernel* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape) {
@@ -29,7 +31,18 @@ bool winograd_fits(const ConvolutionShape& shape) {
          shape.src.channels % kChannelBlock == 0 && shape.channels % kChannelBlock == 0;
 }
 
-bool wants_winograd(ConvolutionRule rule) { return rule != ConvolutionRule::kDirect; }
+bool wants_winograd(ConvolutionRule rule) {
+  return rule == ConvolutionRule::kWinograd ||
+         (rule == ConvolutionRule::kAuto && kWinogradIsFaster);
+}
+
+const RecordedKernel* kernel_against(const KernelChoices& choices, ConvolutionRule rule) {
+  if (rule == ConvolutionRule::kAuto) return nullptr;
+  const auto found = std::ranges::find_if(choices, [rule](const RecordedKernel& kernel) {
+    return winograd_fits(kernel.shape) && kernel.choice.winograd != wants_winograd(rule);
+  });
+  return found == choices.end() ? nullptr : &*found;
+}
 
 KernelChoice kernel_by_rule(const ConvolutionShape& shape, bool winograd, int max_images) {
   if (winograd) return {true, winograd_images_per_slice(shape.src, max_images)};

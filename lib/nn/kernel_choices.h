@@ -36,9 +36,18 @@ struct KernelChoice {
   friend bool operator==(const KernelChoice&, const KernelChoice&) = default;
 };
 
+/// Whether our convolutions beat direct ones: where the compiler could use fused multiply-adds.
+/// oneDNN takes the best instructions of the machine that it runs on, but which convolution is used
+/// must not depend on that.
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+constexpr bool kWinogradIsFaster = true;
+#else
+constexpr bool kWinogradIsFaster = false;
+#endif
+
 /// Who computes convolutions that both can (winograd_fits).
 enum class ConvolutionRule {
-  kAuto,      ///< whoever is faster, by shape and by what this program was built for
+  kAuto,      ///< our own if kWinogradIsFaster, else oneDNN
   kDirect,    ///< oneDNN
   kWinograd,  ///< our own
 };
@@ -47,7 +56,7 @@ constexpr std::array<std::string_view, 3> kConvolutionRuleNames{"auto", "direct"
 constexpr std::string_view name_of(ConvolutionRule rule) {
   return kConvolutionRuleNames[static_cast<std::size_t>(rule)];
 }
-/// The rule of one of these names.
+/// The rule of one of these names; it must be one.
 ConvolutionRule convolution_rule(std::string_view name);
 
 /// As files and tables call it.
@@ -71,9 +80,12 @@ const RecordedKernel* find_kernel(const KernelChoices& choices, const Convolutio
 /// blocks. It cannot read the network's input.
 bool winograd_fits(const ConvolutionShape& shape);
 
-/// Where both are possible. Of what this program was built for only: the bits of results must not
-/// depend on where it runs.
+/// Where both are possible.
 bool wants_winograd(ConvolutionRule rule);
+
+/// The first recorded choice that a rule forbids: with kDirect ours, with kWinograd a direct one
+/// where ours is possible. Null when there is none.
+const RecordedKernel* kernel_against(const KernelChoices& choices, ConvolutionRule rule);
 
 /// What the rule says when the algorithm is a given one: a function of the shape and the largest
 /// micro-batch alone.

@@ -84,7 +84,12 @@ TEST_CASE("bench --tune writes kernels that bench and an experiment take") {
   check_good(finished);
   CHECK(contains(finished.out, "16x32x32 -> 32, 3x3/2"));
   const std::string text = text_of(desk.path("kernels.yaml"));
-  CHECK(contains(text, "resnet20, f32, micro-batch 4, 2 threads"));
+  std::ofstream(desk.path("other.yaml"))
+      << "convolutions:\n  - {channels: 16, filters: 16, height: 32, width: 32, kernel: 3, "
+         "stride: 1, padding: 1, algorithm: winograd, images_per_slice: 1}\n";
+  check_refused(desk, "bench train --convolution direct --kernels other.yaml",
+                {"--kernels: found winograd in other.yaml:2:5", "--convolution direct is direct"});
+  CHECK(contains(text, "resnet20, f32, convolution auto, micro-batch 4, 2 threads"));
   const std::vector<std::string> lines = lines_of(text);
   CHECK(std::ranges::count_if(lines, [](const std::string& line) {
           return line.starts_with("  - {channels:");

@@ -173,15 +173,22 @@ TEST_CASE("mpirun: a run that diverges says so and ends with status 3") {
   }
 }
 
+/// That `describe` with these arguments says all these things, and returns all that it says.
+std::string described(const Desk& desk, const std::string& arguments,
+                      const std::vector<std::string>& parts) {
+  const Finished finished = desk.run("describe " + arguments);
+  CAPTURE(arguments);
+  CHECK(finished.status == 0);
+  CHECK(finished.errors.empty());
+  CHECK_FALSE(has_control_characters(finished.out));
+  for (const std::string& part : parts) CHECK_MESSAGE(contains(finished.out, part), part);
+  return finished.out;
+}
+
 TEST_CASE("describe shows parts, their keys and the columns of the curves") {
   const Desk desk;
   const auto shows = [&](const std::string& arguments, const std::vector<std::string>& parts) {
-    const Finished finished = desk.run("describe " + arguments);
-    CAPTURE(arguments);
-    CHECK(finished.status == 0);
-    CHECK(finished.errors.empty());
-    CHECK_FALSE(has_control_characters(finished.out));
-    for (const std::string& part : parts) CHECK_MESSAGE(contains(finished.out, part), part);
+    described(desk, arguments, parts);
   };
   shows("", {"batch_size_controller", "norm_test | inner_product_test", "max_samples"});
   shows("batch_size_controller", {"growth_limit", "norm_test", "eta", "theta"});
@@ -197,22 +204,25 @@ TEST_CASE("describe shows parts, their keys and the columns of the curves") {
 
 TEST_CASE("describe shows the network of an experiment and what computes its convolutions") {
   const Desk desk;
-  const auto shows = [&](const std::string& arguments, const std::vector<std::string>& parts) {
-    const Finished finished = desk.run("describe " + arguments);
-    CAPTURE(arguments);
-    CHECK(finished.status == 0);
-    for (const std::string& part : parts) CHECK_MESSAGE(contains(finished.out, part), part);
-  };
-  shows("tiny.yaml", {"no convolutions"});
+  described(desk, "tiny.yaml", {"no convolutions"});
   const std::string resnet = "tiny.yaml --set model='{name: resnet}' --set convolution=";
-  shows(resnet + "winograd", {"272474 parameters", "convolution: winograd",
-                              "layer1.0.conv1         16x32x32 -> 16, 3x3/1  ", "winograd\n"});
-  CHECK_FALSE(contains(desk.run("describe " + resnet + "direct").out, "winograd"));
+  described(desk, resnet + "winograd",
+            {"272474 parameters", "convolution: winograd",
+             "layer1.0.conv1         16x32x32 -> 16, 3x3/1  ", "winograd\n"});
+  const std::string direct = described(desk, resnet + "direct", {"convolution: direct", "3x3/1"});
+  CHECK_FALSE(contains(direct, "winograd"));
+  described(desk, resnet + "auto --set precision=bf16", {"bf16, convolution: auto"});
   std::ofstream(desk.path("sweep.yaml"))
       << text_of(desk.path("tiny.yaml")) << "sweep: {sync_interval.H: [1, 2]}\n";
-  shows("sweep.yaml --cell 2", {"cell 2 (H=2): ", "no convolutions"});
+  described(desk, "sweep.yaml --cell 2", {"cell 2 (H=2): ", "no convolutions"});
+  std::ofstream(desk.path("problem.yaml"))
+      << "max_samples: 8\nproblem: {name: quadratic}\nlearning_rate: {peak: 0.1}\n";
+  described(desk, "problem.yaml", {"a problem, without a network"});
   check_refused(desk, "describe sweep.yaml --cell 3", {"--cell: found 3"});
   check_refused(desk, "describe none.yaml", {"none.yaml"});
+  check_refused(desk, "describe tiny.yaml --set dataset='{name: cifar10, root: nowhere}'",
+                {"nowhere"});
+  check_refused(desk, "describe norm_test", {"'norm_test' is no part and no FILE.yaml"});
 }
 
 TEST_CASE("describe shows the formula and the source of every method, in lines of 100 columns") {

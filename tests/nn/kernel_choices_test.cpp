@@ -171,7 +171,7 @@ TEST_CASE("odd choices work for smaller micro-batches, whatever came before") {
   }
 }
 
-TEST_CASE("the list of kernels names every convolution with what the network uses") {
+TEST_CASE("the list of kernels names every convolution with the choice that networks ask for") {
   const Model model = all_kinds();
   const auto with = [&](ConvolutionRule rule, const KernelChoices& recorded) {
     return layer_kernels(model, {.max_images = kMost, .convolution = rule, .kernels = recorded});
@@ -203,6 +203,7 @@ TEST_CASE("rules are known by their names") {
     CHECK(convolution_rule(name_of(rule)) == rule);
   CHECK(wants_winograd(ConvolutionRule::kWinograd));
   CHECK_FALSE(wants_winograd(ConvolutionRule::kDirect));
+  CHECK(wants_winograd(ConvolutionRule::kAuto) == kWinogradIsFaster);
 }
 
 TEST_CASE("impossible choices are refused with their place when the network is made") {

@@ -7,6 +7,10 @@ using namespace localbatch::winograd;
 
 namespace {
 
+#ifdef LOCALBATCH_WITHOUT_AVX512
+static_assert(kChannelBlock == 8, "compiled for the instructions that this test is for");
+#endif
+
 constexpr TestLayer kLayers[] = {
     {16, 16, 32, 32, 2}, {32, 64, 8, 8, 3},   {48, 48, 7, 7, 3},  {96, 32, 5, 9, 2},
     {32, 32, 4, 4, 70},  {16, 48, 14, 14, 5}, {160, 80, 4, 4, 3}, {128, 128, 8, 8, 2},

@@ -122,6 +122,21 @@ TEST_CASE("runs of other versions and other places of data belong to their cell"
   CHECK(results.remarks.empty());
 }
 
+TEST_CASE("runs that named a key in an earlier way belong to the cell with the same value") {
+  const Desk desk("convolution: direct\nsweep: {seed: [1, 2]}\n");
+  const auto with = [](std::string resolved, const std::string& earlier) {
+    const std::string today = "convolution: direct";
+    return resolved.replace(resolved.find(today), today.size(), earlier);
+  };
+  desk.leave("same", with(desk.resolved(1), "winograd: false"), 0.5);
+  desk.leave("other", with(desk.resolved(2), "winograd: true"), 0.5);
+  const Results results = desk.collect();
+  CHECK(results.cells[0].runs[0].run.folder == "tiny/same");
+  CHECK(state_text(results.cells[0].runs[1].run) == "missing");
+  CHECK(results.remarks ==
+        std::vector<std::string>{"tiny/other was left out: it belongs to no cell of tiny.yaml"});
+}
+
 TEST_CASE("a run that did not know a key of the sweep has its default") {
   const Desk desk("sweep: {batch_size.multiple_of: [2, 1], seed: [1]}\n");
   desk.leave("old", without_line(desk.resolved(1), "  multiple_of:"), 0.5);
