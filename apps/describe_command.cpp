@@ -113,8 +113,10 @@ constexpr const char* kUsage =
     "usage: localbatch describe [PART [NAME] | all | rounds.csv | evaluations.csv | "
     "controllers.csv | audits.csv | timing.csv]\n"
     "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n\n"
-    "FILE.yaml: the network that it trains and the algorithm of each convolution in a program built\n"
-    "as this one. The data set is read, as its images and classes make the network's first and last\n"
+    "FILE.yaml: the network that it trains and the algorithm of each convolution in a program "
+    "built\n"
+    "as this one. The data set is read, as its images and classes make the network's first and "
+    "last\n"
     "layers. --set changes a key, --cell says which cell of a sweep is meant; default: 1.\n";
 
 }  // namespace
@@ -147,8 +149,8 @@ int describe_command(std::span<const std::string> arguments) {
     if (description.part == part && !description.name.empty()) names.push_back(description.name);
   }
   if (std::ranges::find(known, part) == known.end())
-    fail_input("describe: '{}' is no part and no FILE.yaml, allowed is {}{}", part, fmt::join(known, " | "),
-               did_you_mean(part, known));
+    fail_input("describe: '{}' is no part and no FILE.yaml, allowed is {}{}", part,
+               fmt::join(known, " | "), did_you_mean(part, known));
   const std::string name = arguments.size() > 1 ? arguments[1] : "";
   if (!name.empty() && std::ranges::find(names, name) == names.end())
     fail_input("describe: {} has no '{}', allowed is {}{}", part, name, fmt::join(names, " | "),

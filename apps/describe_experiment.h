@@ -5,8 +5,8 @@
 
 namespace localbatch {
 
-/// `describe FILE [options]`, the file first: the network of an experiment, and which algorithm computes each of
-/// its convolutions here.
+/// `describe FILE [options]`, the file first: the network of an experiment, and which algorithm
+/// computes each of its convolutions here.
 int describe_experiment(std::span<const std::string> arguments);
 
 }  // namespace localbatch

@@ -85,10 +85,10 @@ void read_kernels(Options& options, Experiment& experiment) {
                                              "that these settings were recorded with",
                                              hash, path, file.hash()));
   if (const RecordedKernel* const other = kernel_against(file.choices, experiment.convolution))
-    options.fail("kernels", fmt::format("found {} in {}, allowed with 'convolution: {}' is {}",
-                                        algorithm_name(other->choice), other->where,
-                                        name_of(experiment.convolution),
-                                        name_of(experiment.convolution)));
+    options.fail("kernels",
+                 fmt::format("found {} in {}, allowed with 'convolution: {}' is {}",
+                             algorithm_name(other->choice), other->where,
+                             name_of(experiment.convolution), name_of(experiment.convolution)));
 }
 
 /// What is minimized: a network on images, or a problem that needs no network and perhaps no data.

@@ -10,8 +10,8 @@
 
 namespace localbatch {
 
-/// Reads a YAML file, writes keys of earlier versions as today's and applies settings. Throws an InputError with file, line and column
-/// where it is not valid YAML.
+/// Reads a YAML file, writes keys of earlier versions as today's and applies settings. Throws an
+/// InputError with file, line and column where it is not valid YAML.
 Node read_experiment_file(const std::filesystem::path& path,
                           const std::vector<std::string>& settings = {});
 

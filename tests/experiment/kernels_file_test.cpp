@@ -100,8 +100,9 @@ TEST_CASE("what tuning writes is read as the same choices") {
   CHECK(choices[0].choice == KernelChoice{false, 7});
   CHECK(choices[1].shape == strided);
   CHECK(choices[1].choice == KernelChoice{false, 8});
-  for (const char* const part : {"resnet20, resnet18, f32, convolution auto, micro-batch 96, 3 threads", "oneDNN:",
-                                 "winograd 4: 4.000, direct 7: 3.500", "other load: at most 4 %"})
+  for (const char* const part :
+       {"resnet20, resnet18, f32, convolution auto, micro-batch 96, 3 threads",
+        "oneDNN:", "winograd 4: 4.000, direct 7: 3.500", "other load: at most 4 %"})
     CHECK_MESSAGE(contains(text, part), text);
 }
 

@@ -19,7 +19,7 @@ constexpr ImageShape kSmall{3, 16, 16};
 
 struct Result {
   double loss = 0;
-  double distance = 0;         ///< of the whole gradients, relative
+  double distance = 0;  ///< of the whole gradients, relative
   /// The same by tensor, without those whose gradient vanishes and is nothing but rounding: the
   /// shifts of normalizations that only 1x1 convolutions with a normalization behind them read.
   std::vector<double> errors;
