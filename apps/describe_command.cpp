@@ -113,11 +113,10 @@ constexpr const char* kUsage =
     "usage: localbatch describe [PART [NAME] | all | rounds.csv | evaluations.csv | "
     "controllers.csv | audits.csv | timing.csv]\n"
     "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n\n"
-    "FILE.yaml: the network that it trains and the algorithm of each convolution in a program "
-    "built\n"
-    "as this one. The data set is read, as its images and classes make the network's first and "
-    "last\n"
-    "layers. --set changes a key, --cell says which cell of a sweep is meant; default: 1.\n";
+    "FILE.yaml: the network that it trains and the algorithm of each convolution, in a\n"
+    "program built as this one. The data set is read, as its images and classes make the first\n"
+    "and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
+    "default: 1.\n";
 
 }  // namespace
 
