@@ -1,9 +1,4 @@
 # Draws local_batch_size_against_samples from local_batch_size_against_samples.csv: gnuplot local_batch_size_against_samples.gp
-# constant 32, H = 8, seed 3 is not shown: missing
-# constant 512, H = 8, seed 2 is not shown: missing
-# constant 512, H = 8, seed 3 is not shown: missing
-# norm test 0.8, H = 8, seed 2 is not shown: missing
-# norm test 0.8, H = 8, seed 3 is not shown: missing
 data = 'local_batch_size_against_samples.csv'
 set datafile separator ','
 do for [format in 'svg'] {
@@ -18,8 +13,8 @@ do for [format in 'svg'] {
   set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1
   set border 3
   set tics nomirror
-  set xrange [0:*]
   set xlabel 'samples (thousands)'
+set xrange [0:*]
 set logscale y 2
 set yrange [26.6667:614.4]
   # H = 1
@@ -48,13 +43,17 @@ set yrange [26.6667:614.4]
   unset ylabel
   set format y ''
   plot data using ($1==2?$4:NaN):6:7 with filledcurves linecolor rgb '#0072B2' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==5?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==8?$4:NaN):6:7 with filledcurves linecolor rgb '#009E73' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==14?$4:NaN):6:7 with filledcurves linecolor rgb '#CC79A7' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==20?$4:NaN):6:7 with filledcurves linecolor rgb '#56B4E9' fillstyle transparent solid 0.18 noborder, \
        data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 4, \
        data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 3
   # H = 32
   set lmargin at screen 0.66894
   set rmargin at screen 0.94198
@@ -64,7 +63,8 @@ set yrange [26.6667:614.4]
   set title 'H = 32' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
-  plot data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+  plot data using ($1==6?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
@@ -86,11 +86,11 @@ set yrange [26.6667:614.4]
   set yrange [0:1]
   set key center center horizontal maxcols 3 Left reverse noenhanced samplen 5 font ',10'
   plot [0:1] -1 notitle, \
-       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32 (H = 8: 2 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'constant 128', \
-       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512 (H = 8: 1 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512', \
        keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'norm test 0.9', \
-       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.8 (H = 8: 1 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.8', \
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'norm test 0.6', \
        keyentry with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 title 'augmented inner-product test', \
        keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 noborder title 'line: mean of seeds, band: smallest to largest'

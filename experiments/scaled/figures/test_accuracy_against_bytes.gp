@@ -1,9 +1,4 @@
 # Draws test_accuracy_against_bytes from test_accuracy_against_bytes.csv: gnuplot test_accuracy_against_bytes.gp
-# constant 32, H = 8, seed 3 is not shown: missing
-# constant 512, H = 8, seed 2 is not shown: missing
-# constant 512, H = 8, seed 3 is not shown: missing
-# norm test 0.8, H = 8, seed 2 is not shown: missing
-# norm test 0.8, H = 8, seed 3 is not shown: missing
 data = 'test_accuracy_against_bytes.csv'
 set datafile separator ','
 do for [format in 'svg'] {
@@ -18,15 +13,16 @@ do for [format in 'svg'] {
   set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1
   set border 3
   set tics nomirror
-  set xrange [0:*]
   set xlabel 'MB given to averages by each worker'
-set yrange [22.4575:89.3925]
+set logscale x 10
+set xrange [1.80273:10142.3]
+set xtics (10, 100, 1000, 10000)
+set yrange [20.956:89.464]
   # H = 1
   set lmargin at screen 0.06485
   set rmargin at screen 0.33788
   set bmargin at screen 0.32353
   set tmargin at screen 0.93627
-  set xtics 2000
   set title 'H = 1' noenhanced offset 0,-0.6
   set ylabel 'test accuracy (%)' noenhanced
   set format y '%g'
@@ -42,28 +38,31 @@ set yrange [22.4575:89.3925]
   set rmargin at screen 0.63993
   set bmargin at screen 0.32353
   set tmargin at screen 0.93627
-  set xtics 200
   set title 'H = 8' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
   plot data using ($1==2?$4:NaN):6:7 with filledcurves linecolor rgb '#0072B2' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==5?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==8?$4:NaN):6:7 with filledcurves linecolor rgb '#009E73' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==14?$4:NaN):6:7 with filledcurves linecolor rgb '#CC79A7' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==20?$4:NaN):6:7 with filledcurves linecolor rgb '#56B4E9' fillstyle transparent solid 0.18 noborder, \
        data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2
   # H = 32
   set lmargin at screen 0.66894
   set rmargin at screen 0.94198
   set bmargin at screen 0.32353
   set tmargin at screen 0.93627
-  set xtics 50
   set title 'H = 32' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
-  plot data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+  plot data using ($1==6?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
@@ -85,11 +84,11 @@ set yrange [22.4575:89.3925]
   set yrange [0:1]
   set key center center horizontal maxcols 3 Left reverse noenhanced samplen 5 font ',10'
   plot [0:1] -1 notitle, \
-       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32 (H = 8: 2 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 32', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'constant 128', \
-       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512 (H = 8: 1 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'constant 512', \
        keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'norm test 0.9', \
-       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.8 (H = 8: 1 of 3 seeds)', \
+       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.8', \
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'norm test 0.6', \
        keyentry with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 title 'augmented inner-product test', \
        keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 noborder title 'line: mean of seeds, band: smallest to largest'
