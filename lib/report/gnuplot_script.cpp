@@ -92,11 +92,15 @@ std::string y_axis(const Figure& figure) {
 std::string logarithmic_tics(const Range& range) {
   const auto tics = [&range](const std::vector<int>& multiples) {
     std::vector<std::string> inside;
-    for (double power = std::pow(10.0, std::floor(std::log10(range.low)) - 1);
-         power < 10 * range.high; power *= 10)
-      for (const int times : multiples)
-        if (times * power > range.low / 1.2 && times * power < range.high * 1.2)
-          inside.push_back(fmt::format("{:.6g}", times * power));
+    const auto exponent = [](double value) {
+      return static_cast<int>(std::floor(std::log10(value)));
+    };
+    for (int i = exponent(range.low) - 1; i <= exponent(range.high) + 1; ++i)
+      for (const int times : multiples) {
+        const double tic = times * std::pow(10.0, i);
+        if (tic > range.low / 1.2 && tic < range.high * 1.2)
+          inside.push_back(fmt::format("{:.6g}", tic));
+      }
     return inside;
   };
   std::vector<std::string> chosen;
