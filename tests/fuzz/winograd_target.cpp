@@ -9,7 +9,7 @@ using namespace localbatch::winograd;
 namespace {
 
 /// More would make an input slow, and has no edge that fewer do not have.
-constexpr int kMostProducts = 1 << 21;  // of channels, filters, pixels and images
+constexpr int kMostProducts = 1 << 19;  // of channels, filters, pixels and images
 constexpr double kMostError = 2e-6, kMostBfloat16Error = 4e-3;
 
 void check_errors(const PassErrors& errors, double most) {
