@@ -72,6 +72,9 @@ Range range_of_x(const Figure& figure, const AxisScale& scale) {
   return range;
 }
 
+/// The largest i with 10^i not above a positive value.
+int exponent_of(double value) { return static_cast<int>(std::floor(std::log10(value))); }
+
 std::string logarithmic(char axis, int base, const Range& range) {
   return fmt::format("set logscale {0} {1}\nset {0}range [{2:.6g}:{3:.6g}]\n", axis, base,
                      range.low / 1.2, range.high * 1.2);
@@ -92,10 +95,7 @@ std::string y_axis(const Figure& figure) {
 std::string logarithmic_tics(const Range& range) {
   const auto tics = [&range](const std::vector<int>& multiples) {
     std::vector<std::string> inside;
-    const auto exponent = [](double value) {
-      return static_cast<int>(std::floor(std::log10(value)));
-    };
-    for (int i = exponent(range.low) - 1; i <= exponent(range.high) + 1; ++i)
+    for (int i = exponent_of(range.low) - 1; i <= exponent_of(range.high) + 1; ++i)
       for (const int times : multiples) {
         const double tic = times * std::pow(10.0, i);
         if (tic > range.low / 1.2 && tic < range.high * 1.2)
@@ -110,29 +110,39 @@ std::string logarithmic_tics(const Range& range) {
   return fmt::format("set xtics ({})\n", fmt::join(chosen, ", "));
 }
 
-/// From zero to where each panel ends; a logarithmic one is the same for all panels.
-std::string x_axis(const Figure& figure) {
-  const AxisScale scale = scale_of(figure.axes.x);
-  const Range range = range_of_x(figure, scale);
-  const bool is_logarithmic = scale.is_logarithmic && range.high > 0;
-  return is_logarithmic ? logarithmic('x', 10, range) + logarithmic_tics(range)
-                        : "set xrange [0:*]\n";
-}
-
-/// Of a linear axis. Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times
-/// a power of ten apart.
-std::string x_tics(const Figure& figure, std::size_t group) {
-  const AxisScale scale = scale_of(figure.axes.x);
+/// Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times a power of ten
+/// apart.
+std::string linear_tics(const Figure& figure, std::size_t group, const AxisScale& scale) {
   double highest = 0;
   for (const Series& series : figure.series)
     if (series.group == group && !series.band.x.empty())
       highest = std::max(highest, series.band.x.back() / scale.divisor);
-  if (scale.is_logarithmic && highest > 0) return "";
   if (highest <= 0) return "  set xtics autofreq\n";
-  const double power = std::pow(10.0, std::floor(std::log10(highest)) - 1);
+  const double power = std::pow(10.0, exponent_of(highest) - 1);
   for (const int times : {1, 2, 5, 10, 20})
     if (highest <= 6 * times * power) return fmt::format("  set xtics {:.6g}\n", times * power);
   return "  set xtics autofreq\n";
+}
+
+/// What is said of the x axis before all panels, and before each.
+struct XAxis {
+  std::string common;
+  std::vector<std::string> panels;
+};
+
+/// From zero to where each panel ends; a logarithmic one is the same for all panels.
+XAxis x_axis(const Figure& figure) {
+  const AxisScale scale = scale_of(figure.axes.x);
+  const Range range = range_of_x(figure, scale);
+  XAxis axis{.common = "set xrange [0:*]\n",
+             .panels = std::vector<std::string>(figure.groups.size())};
+  if (scale.is_logarithmic && range.high > 0) {
+    axis.common = logarithmic('x', 10, range) + logarithmic_tics(range);
+  } else {
+    for (std::size_t group = 0; group < axis.panels.size(); ++group)
+      axis.panels[group] = linear_tics(figure, group, scale);
+  }
+  return axis;
 }
 
 /// Where things stand on the picture, in pixels from its lower left corner.
@@ -219,6 +229,7 @@ std::string name_of(const FigureAxes& axes) { return axes.y + "_against_" + axes
 
 std::string script_of(const Figure& figure, const std::vector<std::string>& formats) {
   const Layout layout(figure);
+  const XAxis x = x_axis(figure);
   const std::string name = name_of(figure.axes);
   std::string script = fmt::format("# Draws {0} from {0}.csv: gnuplot {0}.gp\n", name);
   for (const std::string& remark : figure.remarks) script += "# " + remark + "\n";
@@ -237,12 +248,12 @@ std::string script_of(const Figure& figure, const std::vector<std::string>& form
       "  set datafile separator ','\n  set output '{}.'.format\n  set multiplot\n"
       "  unset key\n  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1\n"
       "  set border 3\n  set tics nomirror\n  set xlabel {}\n{}{}",
-      name, quoted(scale_of(figure.axes.x).title), x_axis(figure), y_axis(figure));
+      name, quoted(scale_of(figure.axes.x).title), x.common, y_axis(figure));
   for (std::size_t group = 0; group < figure.groups.size(); ++group) {
     const auto panel = static_cast<int>(group);
     script += fmt::format("  # {}\n", figure.groups[group]);
     script += layout.margins(panel);
-    script += x_tics(figure, group);
+    script += x.panels[group];
     script +=
         fmt::format("  set title {} noenhanced offset 0,-0.6\n", quoted(figure.groups[group]));
     script += layout.is_first_in_row(panel)

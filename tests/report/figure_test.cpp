@@ -115,6 +115,13 @@ TEST_CASE("bytes are on one logarithmic axis, for H changes them by orders of ma
   CHECK_FALSE(contains(script, "set xrange [0:*]"));
 }
 
+TEST_CASE("a panel without a run leaves a logarithmic axis to the others") {
+  const ScratchFolder folder;
+  Figure figure = make_figure(results_in(folder.path()), {.x = "bytes", .y = "test_accuracy"});
+  figure.groups.emplace_back("H = 64");
+  CHECK_FALSE(contains(script_of(figure, {"svg"}), "set xtics autofreq"));
+}
+
 TEST_CASE("names of axes are checked") {
   CHECK(contains(input_error([] { check_axes({.x = "sample", .y = "test_loss"}); }),
                  "--x: found 'sample', allowed is samples | rounds | seconds | bytes (did you"));
