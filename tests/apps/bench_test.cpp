@@ -84,11 +84,6 @@ TEST_CASE("bench --tune writes kernels that bench and an experiment take") {
   check_good(finished);
   CHECK(contains(finished.out, "16x32x32 -> 32, 3x3/2"));
   const std::string text = text_of(desk.path("kernels.yaml"));
-  std::ofstream(desk.path("other.yaml"))
-      << "convolutions:\n  - {channels: 16, filters: 16, height: 32, width: 32, kernel: 3, "
-         "stride: 1, padding: 1, algorithm: winograd, images_per_slice: 1}\n";
-  check_refused(desk, "bench train --convolution direct --kernels other.yaml",
-                {"--kernels: found winograd in other.yaml:2:5", "--convolution direct is direct"});
   CHECK(contains(text, "resnet20, f32, convolution auto, micro-batch 4, 2 threads"));
   const std::vector<std::string> lines = lines_of(text);
   CHECK(std::ranges::count_if(lines, [](const std::string& line) {
@@ -143,6 +138,12 @@ TEST_CASE("bench: mistakes in the command line are refused in one line before me
   check_refused(desk, "bench train --seconds nan", {"--seconds: found nan"});
   check_refused(desk, "bench train --precision f64", {"--precision: found 'f64'", "f32 | bf16"});
   check_refused(desk, "bench train --convolution winogard", {"did you mean 'winograd'?"});
+  std::ofstream(desk.path("kernels.yaml"))
+      << "convolutions:\n  - {channels: 16, filters: 16, height: 32, width: 32, kernel: 3, "
+         "stride: 1, padding: 1, algorithm: winograd, images_per_slice: 1}\n";
+  check_refused(
+      desk, "bench train --convolution direct --kernels kernels.yaml",
+      {"--kernels: found winograd in kernels.yaml:2:5", "--convolution direct is direct"});
   check_refused(desk, "bench train --json none/out.json", {"--json: found 'none/out.json'"});
   check_refused(desk, "bench train --json .", {"--json: found '.'"});
   check_refused(desk, "bench train --fast", {"fast"});
