@@ -75,7 +75,7 @@ std::string first_difference(const std::string& there, const std::string& here) 
   }
   for (const auto& [key, value] : theirs)
     if (!our_values.contains(key)) return fmt::format("{} is {} there and not here", key, value);
-  return "all values are the same, but another version of localbatch wrote them";
+  return "they are written in another way";
 }
 
 std::string run_name(const std::string& cell_name, const std::vector<std::string>& settings) {
