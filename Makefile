@@ -64,9 +64,7 @@ lint: packages  ## clang-format and clang-tidy, without changing anything
 	cmake --preset lint
 	cmake --build --preset lint --target localbatch_build_info
 	clang-format --dry-run --Werror $(CPP) $(HEADERS)
-	# A unity build includes .cpp files, and brings declarations together that are apart in ours.
 	run-clang-tidy -p build/lint -j $(JOBS) -quiet -extra-arg=-Wno-unknown-warning-option \
-	  -checks=-bugprone-suspicious-include,-readability-redundant-declaration \
 	  '$(CURDIR)/(lib|apps|build)/'
 
 format:  ## format all sources in place

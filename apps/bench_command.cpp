@@ -1,20 +1,21 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
 
-#include "bench/foreign_load.h"
+#include "bench/bench_report.h"
 #include "bench/machine_peak.h"
+#include "bench/rate.h"
 #include "bench/tables.h"
+#include "bench/tuning_log.h"
 #include "bench_options.h"
 #include "commands.h"
+#include "core/build_info.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
-#include "experiment/bench_report.h"
-#include "experiment/build_info.h"
 
 namespace localbatch {
 
@@ -167,25 +168,25 @@ void Bench::data() {
 }
 
 void Bench::tune() {
-  TuningRecord record;
-  record.execution = execution(options_.networks.front(), options_.precisions.front());
-  std::vector<TunedConvolution>& tuned = record.tuned;
+  TuningLog log;
+  log.execution = execution(options_.networks.front(), options_.precisions.front());
+  std::vector<TunedConvolution>& tuned = log.tuned;
   print("\nkernels, by a step of a small network around a convolution\n" +
         titles(kernel_columns()));
   for (const BenchNetwork& network : options_.networks) {
-    record.networks += (record.networks.empty() ? "" : ", ") + std::string(network.name);
+    log.networks += (log.networks.empty() ? "" : ", ") + std::string(network.name);
     for (const ConvolutionCount& convolution : distinct_convolutions(make_model(network))) {
       // Networks share convolutions.
       if (std::ranges::find(tuned, convolution.shape, &TunedConvolution::shape) != tuned.end())
         continue;
       const CpuSnapshot before = look_at_cpus();
-      tuned.push_back(tune_convolution(convolution, record.execution, options_.other_seconds()));
+      tuned.push_back(tune_convolution(convolution, log.execution, options_.other_seconds()));
       check_load(before, fmt::format("while kernels of {} were tried", network.name));
       print(line_of(kernel_columns(), tuned.back()));
     }
   }
-  record.foreign_load = report_.foreign_load;
-  write_file_atomically(options_.tune, kernels_text(record));
+  log.foreign_load = report_.foreign_load;
+  write_file_atomically(options_.tune, kernels_text(log));
 }
 
 void Bench::run() {

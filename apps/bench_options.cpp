@@ -1,6 +1,6 @@
 #include "bench_options.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/program_options.hpp>
 #include <iostream>
@@ -9,7 +9,6 @@
 #include "command_line.h"
 #include "core/error.h"
 #include "core/machine.h"
-#include "core/nearest_name.h"
 
 namespace localbatch {
 

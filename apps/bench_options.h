@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "bench/networks.h"
-#include "experiment/kernels_file.h"
 #include "nn/execution.h"
+#include "nn/kernels_file.h"
 
 namespace localbatch {
 

@@ -1,7 +1,7 @@
 #include "cell_jobs.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -17,9 +17,9 @@
 #include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
-#include "duration.h"
-#include "stop_signals.h"
-#include "sweep_printer.h"
+#include "printers.h"
+#include "stop_requests.h"
+#include "text_table.h"
 
 namespace localbatch {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "experiment/sweep_status.h"
+#include "run/run_sweep.h"
 
 namespace localbatch {
 

@@ -5,6 +5,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "report/results.h"
 
 namespace localbatch {
 
@@ -24,5 +27,19 @@ boost::program_options::variables_map read_command_line(
 /// Of a file that is to be written when the work is done: after it would be too late.
 void check_can_hold_a_file(std::string_view command, std::string_view option,
                            const std::filesystem::path& path);
+
+/// What the commands that read results have in common: which ones.
+struct ResultOptions {
+  std::vector<std::string> sources, settings;
+  std::string output;
+
+  void add_to(boost::program_options::options_description& visible);
+
+  /// Throws an InputError that names the command when there is no source.
+  Results collect(std::string_view command) const;
+};
+
+/// Makes a folder for files that a command writes.
+void make_folder(const std::filesystem::path& folder);
 
 }  // namespace localbatch

@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
@@ -8,7 +8,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
-#include "experiment/doctor.h"
+#include "doctor/doctor.h"
 #include "text_table.h"
 
 namespace localbatch {
@@ -107,12 +107,12 @@ void print_variables(const RankFacts& rank) {
 }
 
 int print_report(const std::vector<RankFacts>& ranks, const RunRequest& request) {
-  const Plan plan = read_plan(request);
-  const Diagnoses found = examine(ranks, plan);
-  if (plan.workers > 0)
-    fmt::print("{} workers of {} thread{}, results in {}\n\n", plan.workers,
-               plan.threads_per_worker, plan.threads_per_worker == 1 ? "" : "s",
-               plan.output.string());
+  const Launch launch = read_launch(request);
+  const Diagnoses found = examine(ranks, launch);
+  if (launch.workers > 0)
+    fmt::print("{} workers of {} thread{}, results in {}\n\n", launch.workers,
+               launch.threads_per_worker, launch.threads_per_worker == 1 ? "" : "s",
+               launch.output.string());
   print_hosts(ranks);
   print_variables(ranks.front());
   fmt::print("\n");

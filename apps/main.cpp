@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <cstdio>
@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "commands.h"
+#include "core/build_info.h"
 #include "core/error.h"
 #include "core/options.h"
-#include "experiment/build_info.h"
 
 namespace localbatch {
 namespace {

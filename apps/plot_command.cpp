@@ -1,4 +1,3 @@
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -8,10 +7,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
-#include "core/nearest_name.h"
 #include "report/gnuplot.h"
-#include "report/gnuplot_script.h"
-#include "result_options.h"
 
 namespace localbatch {
 

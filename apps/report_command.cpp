@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <boost/program_options.hpp>
@@ -10,7 +10,6 @@
 #include "report/gnuplot.h"
 #include "report/html_page.h"
 #include "report/result_table.h"
-#include "result_options.h"
 
 namespace localbatch {
 

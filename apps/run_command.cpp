@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
@@ -8,16 +8,15 @@
 #include <iostream>
 
 #include "cell_jobs.h"
+#include "comm/agreement.h"
 #include "comm/launch.h"
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
-#include "experiment/agreement.h"
-#include "experiment/run_sweep.h"
-#include "stop_signals.h"
-#include "sweep_printer.h"
-#include "time_limit.h"
+#include "printers.h"
+#include "run/run_sweep.h"
+#include "stop_requests.h"
 
 namespace localbatch {
 

@@ -4,7 +4,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
-#include "sweep_printer.h"
+#include "printers.h"
 
 namespace localbatch {
 

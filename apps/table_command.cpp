@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
@@ -8,11 +8,8 @@
 #include "commands.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/nearest_name.h"
-#include "report/reference_table.h"
-#include "report/write_csv.h"
-#include "report/write_table.h"
-#include "result_options.h"
+#include "report/reference.h"
+#include "report/table_formats.h"
 
 namespace localbatch {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "batching/gradient_statistics.h"
-#include "core/part_table.h"
+#include "core/options.h"
 
 namespace localbatch {
 

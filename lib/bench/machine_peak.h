@@ -1,9 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 #include "nn/execution.h"
-
 namespace localbatch {
 
 /// FLOP per second that `threads` threads reach together in fused multiply-adds on registers alone,
@@ -11,5 +11,13 @@ namespace localbatch {
 /// f32. The best of many short windows. Nothing for bf16 where the program was built without these
 /// instructions or the CPU has none.
 std::optional<double> measure_peak(Precision precision, int threads);
+
+/// Memory of this process as the kernel counts it (proc(5), VmRSS and VmHWM), in bytes; 0 where it
+/// does not tell.
+std::size_t resident_bytes();
+std::size_t peak_resident_bytes();
+
+/// Gives free memory back and begins a new peak at what is resident now.
+void reset_peak_resident_bytes();
 
 }  // namespace localbatch

@@ -39,4 +39,33 @@ ConvolutionSpeed measure_convolution(const BenchNetwork& network,
                                      const ConvolutionCount& convolution,
                                      const ExecutionOptions& execution, double seconds);
 
+/// A way to compute a convolution, and how long a step of a small network with it takes.
+struct KernelCandidate {
+  KernelChoice choice;
+  double median_seconds = 0;
+};
+
+/// What was tried for a convolution, the rule's own choice first.
+struct TunedConvolution {
+  ConvolutionShape shape;
+  std::vector<KernelCandidate> candidates;
+  std::size_t chosen = 0;
+
+  const KernelCandidate& rule() const { return candidates.front(); }
+  const KernelCandidate& choice() const { return candidates[chosen]; }
+};
+
+/// Winograd and direct where both exist and `execution` allows both, each with as many images per
+/// slice as the rule says, half and twice as many.
+std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
+                                            const ExecutionOptions& execution);
+
+/// The index of the fastest, if it takes at most 97 % of the first one's time; otherwise 0: noise
+/// should not change the bits of results for nothing.
+std::size_t fastest_worth_it(const std::vector<KernelCandidate>& candidates);
+
+/// Runs the candidates in turn, a step each, for about `seconds` per candidate.
+TunedConvolution tune_convolution(const ConvolutionCount& convolution,
+                                  const ExecutionOptions& execution, double seconds);
+
 }  // namespace localbatch

@@ -6,7 +6,7 @@
 
 #include "core/aligned_buffer.h"
 #include "data/augmentation.h"
-#include "data/imagenet.h"
+#include "data/image_folder.h"
 
 namespace localbatch {
 

@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "bench/rate.h"
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 #include "core/aligned_buffer.h"
 
 namespace localbatch {

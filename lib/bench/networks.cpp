@@ -1,5 +1,7 @@
 #include "bench/networks.h"
 
+#include <fmt/ranges.h>
+
 #include <array>
 #include <initializer_list>
 #include <utility>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <span>
 #include <string>
@@ -10,7 +10,6 @@
 #include "bench/measure_data.h"
 #include "bench/measure_synchronization.h"
 #include "bench/measure_training.h"
-#include "bench/tune_kernels.h"
 
 namespace localbatch {
 

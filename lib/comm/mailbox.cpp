@@ -1,6 +1,5 @@
 #include "comm/mailbox.h"
 
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>

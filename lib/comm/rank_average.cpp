@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 
 namespace localbatch {
 

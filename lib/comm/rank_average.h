@@ -5,9 +5,7 @@
 #include <vector>
 
 #include "comm/mailbox.h"
-#include "comm/rank_levels.h"
-#include "comm/slice.h"
-#include "comm/subtree_means.h"
+#include "comm/mean_tree.h"
 
 namespace localbatch {
 

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
+#include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 namespace localbatch {
 
@@ -19,14 +20,17 @@ struct SystemError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+[[noreturn]] void throw_input_error(fmt::string_view text, fmt::format_args args);
+[[noreturn]] void throw_system_error(fmt::string_view text, fmt::format_args args);
+
 template <class... Args>
 [[noreturn]] void fail_input(fmt::format_string<Args...> text, Args&&... args) {
-  throw InputError(fmt::format(text, std::forward<Args>(args)...));
+  throw_input_error(text, fmt::make_format_args(args...));
 }
 
 template <class... Args>
 [[noreturn]] void fail_system(fmt::format_string<Args...> text, Args&&... args) {
-  throw SystemError(fmt::format(text, std::forward<Args>(args)...));
+  throw_system_error(text, fmt::make_format_args(args...));
 }
 
 /// Stops the program because one of our own assumptions does not hold; never compiled out.
@@ -35,5 +39,11 @@ template <class... Args>
 inline void check(bool holds, std::string_view assumption) {
   if (!holds) broken(assumption);
 }
+
+/// The candidate nearest to `word` by edit distance, empty when none is near.
+std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates);
+
+/// " (did you mean 'x'?)" or nothing.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace localbatch

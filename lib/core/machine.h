@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -20,5 +22,15 @@ std::vector<int> allowed_cores();
 /// Cores that this process could use if a launcher or OpenMP had not bound it: what the container
 /// or the batch system leaves to it. At least allowed_cores().
 std::vector<int> reachable_cores();
+
+/// Memory for this process, in bytes; 0 where the system does not tell.
+struct HostMemory {
+  std::uint64_t limit = 0;  ///< of the machine, or of the container or batch job where that is less
+  std::uint64_t available = 0;  ///< without taking it from other programs, as proc(5) estimates it
+};
+
+/// Reads /proc/meminfo and the limits of this process's control groups, version 1 or 2
+/// (cgroups(7)). `root` is another root of the file system, for tests.
+HostMemory host_memory(const std::filesystem::path& root = "/");
 
 }  // namespace localbatch

@@ -1,6 +1,6 @@
 #include "core/options.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/yaml_text.h"
+#include "core/yaml.h"
 
 namespace localbatch {
 

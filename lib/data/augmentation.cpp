@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "data/image_files.h"
+#include "data/image_folder.h"
 
 namespace localbatch {
 

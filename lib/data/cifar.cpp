@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/root_folder.h"
+#include "data/dataset.h"
 
 namespace localbatch {
 

@@ -1,19 +1,21 @@
 #include "data/jpeg.h"
 
-// jpeglib.h wants to see FILE.
-// clang-format off
-#include <cstdio>
-#include <jpeglib.h>
-#include <jerror.h>
-// clang-format on
-
+#include <algorithm>
 #include <array>
 #include <csetjmp>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <string_view>
 #include <vector>
 
 #include "core/error.h"
-#include "data/exif.h"
+
+// jpeglib.h does not include what declares FILE, so it has to stand behind <cstdio>.
+// clang-format off
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 namespace localbatch {
 
@@ -129,6 +131,72 @@ RgbImage JpegReader::decode(int reduction) {
     jpeg_finish_decompress(&decoder);
   });
   if (has_inks) inks_to_rgb(inks, decoder.saw_Adobe_marker != 0, image);
+  return image;
+}
+
+namespace {
+
+/// The TIFF structure inside: numbers of either byte order at offsets from its beginning. What lies
+/// beyond the end reads as 0.
+struct Tiff {
+  std::span<const unsigned char> bytes;
+  bool big_endian = false;
+
+  std::uint32_t byte(std::size_t offset) const {
+    return offset < bytes.size() ? bytes[offset] : 0U;
+  }
+  std::uint32_t two_bytes(std::size_t offset) const {
+    const std::uint32_t a = byte(offset), b = byte(offset + 1);
+    return big_endian ? (a << 8) | b : (b << 8) | a;
+  }
+  std::uint32_t four_bytes(std::size_t offset) const {
+    const std::uint32_t a = two_bytes(offset), b = two_bytes(offset + 2);
+    return big_endian ? (a << 16) | b : (b << 16) | a;
+  }
+};
+
+}  // namespace
+
+int read_orientation(std::span<const unsigned char> app1) {
+  constexpr std::string_view kExif("Exif\0\0", 6), kBig("MM"), kLittle("II");
+  constexpr std::size_t kEntry = 12;
+  constexpr std::uint32_t kMagic = 42, kOrientation = 0x0112, kShort = 3;
+  if (app1.size() < kExif.size() || !std::ranges::equal(app1.first(kExif.size()), kExif))
+    return kUpright;
+  Tiff tiff{.bytes = app1.subspan(kExif.size())};
+  if (tiff.bytes.size() < 8) return kUpright;
+  tiff.big_endian = std::ranges::equal(tiff.bytes.first(2), kBig);
+  if (!tiff.big_endian && !std::ranges::equal(tiff.bytes.first(2), kLittle)) return kUpright;
+  if (tiff.two_bytes(2) != kMagic) return kUpright;
+  const std::size_t directory = tiff.four_bytes(4);
+  const std::size_t entries = tiff.two_bytes(directory);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::size_t entry = directory + 2 + i * kEntry;
+    if (tiff.two_bytes(entry) != kOrientation || tiff.two_bytes(entry + 2) != kShort) continue;
+    const auto orientation = static_cast<int>(tiff.two_bytes(entry + 8));
+    return 1 <= orientation && orientation <= 8 ? orientation : kUpright;
+  }
+  return kUpright;
+}
+
+RgbImage upright(RgbImage stored, int orientation) {
+  if (orientation == kUpright) return stored;
+  const bool swapped = swaps_sides(orientation);
+  // Where the first row and the first column of the stored image belong; see tag 0x0112.
+  const bool from_bottom =
+      orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  const bool from_right =
+      orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  RgbImage image{.width = swapped ? stored.height : stored.width,
+                 .height = swapped ? stored.width : stored.height,
+                 .pixels = std::vector<std::uint8_t>(stored.pixels.size())};
+  std::uint8_t* to = image.pixels.data();
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < image.width; ++x, to += 3) {
+      const int row = from_bottom ? image.height - 1 - y : y;
+      const int column = from_right ? image.width - 1 - x : x;
+      std::copy_n(swapped ? stored.pixel(column, row) : stored.pixel(row, column), 3, to);
+    }
   return image;
 }
 

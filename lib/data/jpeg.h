@@ -1,12 +1,27 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <stdexcept>
-
-#include "data/rgb_image.h"
+#include <vector>
 
 namespace localbatch {
+
+/// A colour image as decoders write it.
+struct RgbImage {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> pixels;  ///< [row][column][red, green, blue]
+
+  const std::uint8_t* pixel(int row, int column) const {
+    return pixels.data() + 3 * (static_cast<std::size_t>(row) * static_cast<std::size_t>(width) +
+                                static_cast<std::size_t>(column));
+  }
+};
+
+/// The image as it was seen by a camera that stored it in this orientation (data/exif.h).
+RgbImage upright(RgbImage stored, int orientation);
 
 /// The bytes of an image file are not what they have to be; says what is wrong with them, not whose
 /// they are.
@@ -44,5 +59,16 @@ class JpegReader {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// How a camera was held, as the Exif standard (CIPA DC-008, tag 0x0112) counts it: 1 upright, 3
+/// upside down, 6 and 8 on a side, 2, 4, 5 and 7 the mirror images of these.
+constexpr int kUpright = 1;
+
+/// The orientation that the content of an APP1 segment names. Upright when the segment holds none,
+/// is not Exif or makes no sense: pixels are whole without it.
+int read_orientation(std::span<const unsigned char> app1);
+
+/// Whether an upright image is as wide as the stored one is high.
+constexpr bool swaps_sides(int orientation) { return orientation >= 5; }
 
 }  // namespace localbatch

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "core/label.h"
-#include "core/part_table.h"
+#include "core/options.h"
+#include "core/shape.h"
 
 namespace localbatch {
 

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "core/random.h"
+#include "data/jpeg.h"
 
 namespace localbatch {
 
@@ -36,5 +40,11 @@ int reduction_for(const View& view);
 
 /// The same view of an image that is now `to_width` x `to_height`.
 View scaled(const View& view, int width, int height, int to_width, int to_height);
+
+/// Writes a view of an image as [channel][row][column], which must have 3 size^2 elements: first
+/// rows, then columns are filtered with a triangle as wide as two steps, or two pixels where steps
+/// are smaller (bilinear with antialiasing, as Pillow does it: weights in 1/2^22, bytes in
+/// between). In integers, so the same bytes with all instruction sets.
+void resample(const RgbImage& image, const View& view, std::span<std::uint8_t> pixels);
 
 }  // namespace localbatch

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/node.h"
 #include "core/options.h"
+#include "core/yaml.h"
 
 namespace localbatch {
 
@@ -15,16 +15,16 @@ namespace localbatch {
 Node read_experiment_file(const std::filesystem::path& path,
                           const std::vector<std::string>& settings = {});
 
-/// The same for a text, and keys of earlier versions stay; `source` stands for the file name in
-/// messages.
-Node parse_experiment(const std::string& text, const std::string& source);
-
-/// Applies one `--set part.key=value`: the value is YAML, and mappings on the way are made when
-/// absent.
-void apply_setting(Node& experiment, const std::string& setting);
-
 /// What was read, as YAML: every key with the value that was used, defaults included, without texts
 /// that are empty. Reading this text again gives the same experiment.
 std::string resolved_yaml(const std::vector<Declaration>& declarations);
+
+/// Writes keys of earlier versions as today's, so that the `experiment.yaml` that a run of one has
+/// left can be run again and its results stay in their row of a table:
+///
+///   winograd: true | false      convolution: auto | direct
+///
+/// What already says it in today's way is left alone, and refused by whoever reads it.
+void translate_earlier_keys(Node& experiment);
 
 }  // namespace localbatch

@@ -4,7 +4,7 @@
 #include <tuple>
 #include <vector>
 
-#include "core/node.h"
+#include "core/yaml.h"
 
 namespace localbatch {
 

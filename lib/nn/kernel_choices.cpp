@@ -1,6 +1,6 @@
 #include "nn/kernel_choices.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/image_shape.h"
+#include "core/shape.h"
 
 namespace localbatch {
 

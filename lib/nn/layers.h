@@ -6,7 +6,7 @@
 #include "nn/linear_operator.h"
 #include "nn/linear_passes.h"
 #include "nn/model.h"
-#include "nn/normalizer.h"
+#include "nn/normalizers.h"
 #include "nn/values.h"
 
 namespace localbatch {

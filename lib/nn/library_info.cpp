@@ -1,6 +1,6 @@
 #include "nn/library_info.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <dnnl.hpp>
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "core/image_shape.h"
+#include "core/shape.h"
 #include "nn/execution.h"
 #include "nn/onednn.h"
 
@@ -96,5 +96,13 @@ class LinearOperator {
   std::map<int, Primitives> primitives_;          ///< by number of images
   std::map<int, ThreadedPrimitive> cut_weights_;  ///< likewise
 };
+
+/// The layout in which our own convolutions keep their weights, [K/block][C/block][rows][columns]
+/// [block of C][block of K], from and to the order of files, [K][C][rows][columns]. `window` is
+/// rows * columns; C and K are multiples of kChannelBlock.
+void to_canonical_weights(std::span<const float> blocked, int channels, int filters, int window,
+                          std::span<float> canonical);
+void from_canonical_weights(std::span<const float> canonical, int channels, int filters, int window,
+                            std::span<float> blocked);
 
 }  // namespace localbatch

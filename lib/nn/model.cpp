@@ -1,11 +1,15 @@
 #include "nn/model.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
 #include "core/error.h"
-#include "nn/models.h"
+#include "core/random.h"
 
 namespace localbatch {
 
@@ -173,6 +177,60 @@ std::span<const PartRow<ModelMaker>> model_table() {
        .make = make_softmax_regression},
   }};
   return kTable;
+}
+
+ModelMaker make_mlp(Options& options) {
+  const auto hidden_layers = static_cast<int>(
+      options.integer("hidden_layers",
+                      {.fallback = 2, .min = 1, .max = 100, .meaning = "number of hidden layers"}));
+  const auto hidden_features = static_cast<int>(options.integer(
+      "hidden_features",
+      {.fallback = 128, .min = 1, .max = 65536, .meaning = "width of each of them"}));
+  return [=](const ImageShape& input, int num_classes) {
+    Model model(input);
+    ValueId x = 0;
+    for (int i = 0; i < hidden_layers; ++i) {
+      x = model.add(fmt::format("fc{}", i + 1), Dense{.src = x, .features = hidden_features});
+      x = model.add(fmt::format("relu{}", i + 1), Relu{.src = x});
+    }
+    model.add("fc", Dense{.src = x, .features = num_classes});
+    return model;
+  };
+}
+
+ModelMaker make_softmax_regression(Options&) {
+  return [](const ImageShape& input, int num_classes) {
+    Model model(input);
+    model.add("fc", Dense{.src = 0, .features = num_classes});
+    return model;
+  };
+}
+
+void initialize_parameters(const Model& model, std::uint64_t seed, std::span<float> canonical) {
+  const std::vector<TensorView> tensors = parameter_tensors(model);
+  check(canonical.size() == total_size(tensors), "there is a place for every parameter");
+  for (std::size_t index = 0; index < tensors.size(); ++index) {
+    const TensorView& tensor = tensors[index];
+    const std::span<float> values = canonical.subspan(tensor.offset, tensor.size);
+    if (tensor.dims.size() == 1) {
+      const auto* const normalization =
+          std::get_if<Normalization>(&model.layers()[tensor.layer].kind);
+      const bool is_scale = normalization != nullptr && tensor.name.ends_with(".weight");
+      std::ranges::fill(values, is_scale && !normalization->zero_scale ? 1.0F : 0.0F);
+      continue;
+    }
+    const bool classifier = tensor.layer + 1 == model.layers().size();
+    const auto fan_in = static_cast<double>(tensor.size) / tensor.dims[0];
+    const auto deviation = static_cast<float>(std::sqrt((classifier ? 1 : 2) / fan_in));
+    RandomStream random(seed, Purpose::kInitialization, index);
+    for (float& value : values) value = deviation * random.normal();
+  }
+}
+
+void initialize_statistics(const Model& model, std::span<float> statistics) {
+  for (const TensorView& tensor : statistics_tensors(model))
+    std::ranges::fill(statistics.subspan(tensor.offset, tensor.size),
+                      tensor.name.ends_with(".running_var") ? 1.0F : 0.0F);
 }
 
 }  // namespace localbatch

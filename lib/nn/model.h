@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/image_shape.h"
-#include "core/part_table.h"
+#include "core/options.h"
+#include "core/shape.h"
 #include "nn/kernel_choices.h"
 
 namespace localbatch {
@@ -126,5 +126,19 @@ using ModelMaker = std::function<Model(const ImageShape& input, int num_classes)
 
 /// resnet, mlp, softmax_regression.
 std::span<const PartRow<ModelMaker>> model_table();
+
+// The makers behind model_table(), one file each.
+ModelMaker make_resnet(Options& options);
+ModelMaker make_mlp(Options& options);
+ModelMaker make_softmax_regression(Options& options);
+
+/// Starting values in canonical order, a function of (model, seed): convolutions and hidden dense
+/// layers normal with variance 2/fan_in (He et al. 2015, equation 10), the classifier normal with
+/// variance 1/fan_in (no ReLU follows it), biases 0, scales of normalizations 1 (or 0 where the
+/// model says so).
+void initialize_parameters(const Model& model, std::uint64_t seed, std::span<float> canonical);
+
+/// Running means 0, running variances 1.
+void initialize_statistics(const Model& model, std::span<float> statistics);
 
 }  // namespace localbatch

@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "core/label.h"
-#include "core/pieces.h"
+#include "core/shape.h"
 #include "core/stopwatch.h"
+#include "core/vector_math.h"
 #include "nn/execution.h"
 #include "nn/execution_plan.h"
 #include "nn/linear_operator.h"

@@ -1,10 +1,10 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <vector>
 
 #include "core/error.h"
-#include "nn/models.h"
+#include "nn/model.h"
 
 namespace localbatch {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "core/label.h"
+#include "core/shape.h"
 
 namespace localbatch {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/aligned_buffer.h"
-#include "core/image_shape.h"
+#include "core/shape.h"
 #include "nn/execution_plan.h"
 #include "nn/layer.h"
 #include "nn/vector.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/aligned_buffer.h"
-#include "core/image_shape.h"
+#include "core/shape.h"
 #include "nn/layer.h"
 #include "nn/winograd.h"
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "core/part_table.h"
-#include "core/pieces.h"
+#include "core/options.h"
+#include "core/vector_math.h"
 
 namespace localbatch {
 

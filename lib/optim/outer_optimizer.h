@@ -4,7 +4,7 @@
 #include <memory>
 #include <span>
 
-#include "core/part_table.h"
+#include "core/options.h"
 
 namespace localbatch {
 

@@ -1,5 +1,7 @@
 #include "optim/sync_interval.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>

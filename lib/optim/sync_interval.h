@@ -4,7 +4,7 @@
 #include <functional>
 #include <span>
 
-#include "core/part_table.h"
+#include "core/options.h"
 
 namespace localbatch {
 

@@ -1,12 +1,126 @@
+#include "problems/logistic_regression.h"
+
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "core/error.h"
 #include "core/random.h"
-#include "problems/logistic_loss.h"
 #include "problems/problem.h"
 
 namespace localbatch {
+
+namespace {
+
+/// In interleaved partial sums, as in core/vector_math.h.
+double inner_product(std::span<const double> w, std::span<const float> a) {
+  constexpr std::size_t kLanes = 8;
+  std::array<double, kLanes> partial{};
+  const std::size_t whole = w.size() - w.size() % kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane)
+      partial[lane] += w[i + lane] * double{a[i + lane]};
+  for (std::size_t i = whole; i < w.size(); ++i) partial[i - whole] += w[i] * double{a[i]};
+  return std::accumulate(partial.begin(), partial.end(), 0.0);
+}
+
+double inner_product(std::span<const double> v, std::span<const double> w) {
+  return std::inner_product(v.begin(), v.end(), w.begin(), 0.0);
+}
+
+/// 1/(1 + exp(-z)) without overflow.
+double sigmoid(double z) {
+  const double e = std::exp(-std::abs(z));
+  return (z >= 0 ? 1 : e) / (1 + e);
+}
+
+/// log(1 + exp(-margin)) without overflow.
+double loss_of(double margin) {
+  return std::log1p(std::exp(-std::abs(margin))) + (margin < 0 ? -margin : 0);
+}
+
+}  // namespace
+
+LogisticLoss::LogisticLoss(BinaryFeatures features, double ridge)
+    : features_(std::move(features)), ridge_(ridge) {
+  check(features_.samples() > 0, "a loss is a mean over samples");
+}
+
+double LogisticLoss::value(std::span<const double> w, std::span<double> gradient) const {
+  std::vector<std::uint32_t> all(features_.samples());
+  std::iota(all.begin(), all.end(), 0U);
+  return value(w, all, gradient);
+}
+
+double LogisticLoss::value(std::span<const double> w, std::span<const std::uint32_t> samples,
+                           std::span<double> gradient) const {
+  const double share = 1 / static_cast<double>(samples.size());
+  for (std::size_t j = 0; j < w.size(); ++j) gradient[j] = ridge_ * w[j];
+  double loss = ridge_ / 2 * inner_product(w, w);
+  for (const std::uint32_t index : samples) {
+    const std::span<const float> a = features_.sample(index);
+    const double sign = double{features_.signs[index]};
+    const double margin = sign * inner_product(w, a);
+    loss += share * loss_of(margin);
+    const double slope = -share * sign * sigmoid(-margin);
+    for (std::size_t j = 0; j < w.size(); ++j) gradient[j] += slope * double{a[j]};
+  }
+  return loss;
+}
+
+SymmetricMatrix LogisticLoss::hessian(std::span<const double> w) const {
+  SymmetricMatrix matrix(w.size());
+  matrix.add_to_diagonal(ridge_);
+  const double share = 1 / static_cast<double>(features_.samples());
+  for (std::size_t i = 0; i < features_.samples(); ++i) {
+    const double p = sigmoid(inner_product(w, features_.sample(i)));
+    matrix.add_outer_product(features_.sample(i), share * p * (1 - p));
+  }
+  return matrix;
+}
+
+double LogisticLoss::smoothness() const {
+  // At zero every p (1 - p) is 1/4, the most it can be.
+  return largest_eigenvalue(hessian(std::vector<double>(features_.size)));
+}
+
+std::optional<std::vector<double>> LogisticLoss::minimizer() const {
+  constexpr int kMostIterations = 200;
+  constexpr double kPrecise = 1e-13;  // twice the distance of F from its minimum, one step before
+  std::vector<double> w(features_.size), gradient(w.size());
+  double decrement = 1;
+  for (int iteration = 0; decrement >= kPrecise; ++iteration) {
+    check(iteration < kMostIterations, "Newton's method converges on a logistic loss");
+    SymmetricMatrix matrix = hessian(w);
+    const double value_here = value(w, gradient);
+    // Features that are always zero leave directions in which F is flat.
+    matrix.add_to_diagonal(1e-12 * matrix.trace());
+    const std::vector<double> step = solve(std::move(matrix), gradient);
+    decrement = inner_product(step, gradient);
+    w = descend(w, step, value_here, decrement);
+  }
+  if (ridge_ == 0 && separates(w)) return {};
+  return w;
+}
+
+std::vector<double> LogisticLoss::descend(std::span<const double> w, std::span<const double> step,
+                                          double value_here, double decrement) const {
+  constexpr double kShortest = 1e-6, kRounding = 1e-15;
+  std::vector<double> trial(w.size()), gradient(w.size());
+  for (double length = 1;; length /= 2) {
+    for (std::size_t j = 0; j < w.size(); ++j) trial[j] = w[j] - length * step[j];
+    const double enough = value_here * (1 + kRounding) - length * decrement / 4;
+    if (length < kShortest || value(trial, gradient) <= enough) return trial;
+  }
+}
+
+bool LogisticLoss::separates(std::span<const double> w) const {
+  for (std::size_t i = 0; i < features_.samples(); ++i)
+    if (double{features_.signs[i]} * inner_product(w, features_.sample(i)) <= 0) return false;
+  return true;
+}
 
 namespace {
 

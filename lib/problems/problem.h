@@ -8,10 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "core/image_shape.h"
-#include "core/label.h"
-#include "core/part_table.h"
-#include "problems/gradient_noise.h"
+#include "core/options.h"
+#include "core/shape.h"
+#include "problems/noisy_problems.h"
 
 namespace localbatch {
 

@@ -1,17 +1,16 @@
 #include "report/curves_data.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
 
+#include "core/csv.h"
 #include "core/error.h"
-#include "core/nearest_name.h"
-#include "experiment/curves.h"
-#include "report/csv_text.h"
 #include "report/table_text.h"
+#include "run/columns.h"
 
 namespace localbatch {
 

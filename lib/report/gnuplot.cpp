@@ -1,20 +1,278 @@
 #include "report/gnuplot.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "report/gnuplot_script.h"
 
 namespace localbatch {
+
+namespace {
+
+/// Of Okabe and Ito, without yellow, which is hard to see on white.
+constexpr std::array<const char*, 7> kColours{"#0072B2", "#D55E00", "#009E73", "#000000",
+                                              "#CC79A7", "#E69F00", "#56B4E9"};
+/// Gnuplot's dashes and points; their numbers have no common factor with that of the colours.
+constexpr std::array<int, 5> kDashes{1, 2, 4, 5, 3};
+constexpr std::array<int, 8> kPoints{7, 5, 9, 4, 6, 8, 2, 1};
+
+constexpr int kPanelWidth = 320, kPanelHeight = 250, kHead = 26, kFoot = 56, kLeft = 76, kGap = 34,
+              kKeyLine = 19;
+
+constexpr std::string_view kBandText = "line: mean of seeds, band: smallest to largest";
+
+std::string quoted(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) {
+    if (c == '\'') quoted += c;
+    quoted += c == '\n' ? ' ' : c;
+  }
+  return quoted + "'";
+}
+
+std::string line_style(std::size_t row) {
+  return fmt::format("linecolor rgb '{}' dashtype {} pointtype {}", kColours[row % kColours.size()],
+                     kDashes[row % kDashes.size()], kPoints[row % kPoints.size()]);
+}
+
+/// "norm test (H = 8: 2 of 3 seeds)".
+std::string key_text(const Figure& figure, std::size_t row) {
+  std::vector<std::string> notes;
+  for (const Series& series : figure.series)
+    if (series.row == row && !series.note.empty())
+      notes.push_back(figure.groups[series.group] + ": " + series.note);
+  if (notes.empty()) return figure.rows[row];
+  return fmt::format("{} ({})", figure.rows[row], fmt::join(notes, "; "));
+}
+
+struct Range {
+  double low = HUGE_VAL, high = -HUGE_VAL;
+};
+
+Range range_of_y(const Figure& figure, const AxisScale& scale) {
+  Range range;
+  for (const Series& series : figure.series) {
+    for (const double y : series.band.min) range.low = std::min(range.low, y / scale.divisor);
+    for (const double y : series.band.max) range.high = std::max(range.high, y / scale.divisor);
+  }
+  return range;
+}
+
+/// Of what a logarithmic axis can show: what is above zero.
+Range range_of_x(const Figure& figure, const AxisScale& scale) {
+  Range range;
+  for (const Series& series : figure.series)
+    for (const double x : series.band.x)
+      if (x > 0) {
+        range.low = std::min(range.low, x / scale.divisor);
+        range.high = std::max(range.high, x / scale.divisor);
+      }
+  return range;
+}
+
+/// The largest i with 10^i not above a positive value.
+int exponent_of(double value) { return static_cast<int>(std::floor(std::log10(value))); }
+
+std::string logarithmic(char axis, int base, const Range& range) {
+  return fmt::format("set logscale {0} {1}\nset {0}range [{2:.6g}:{3:.6g}]\n", axis, base,
+                     range.low / 1.2, range.high * 1.2);
+}
+
+/// The same for all panels, with some room.
+std::string y_axis(const Figure& figure) {
+  const AxisScale scale = scale_of(figure.axes.y);
+  const Range range = range_of_y(figure, scale);
+  if (figure.series.empty()) return "";
+  if (scale.is_logarithmic && range.low > 0) return logarithmic('y', 2, range);
+  const double room = range.high > range.low ? 0.05 * (range.high - range.low)
+                                             : std::max(1e-9, 0.05 * std::abs(range.high));
+  return fmt::format("set yrange [{:.6g}:{:.6g}]\n", range.low - room, range.high + room);
+}
+
+/// Multiples of powers of ten; gnuplot itself would write nothing between two powers.
+std::string logarithmic_tics(const Range& range) {
+  const auto tics = [&range](const std::vector<int>& multiples) {
+    std::vector<std::string> inside;
+    for (int i = exponent_of(range.low) - 1; i <= exponent_of(range.high) + 1; ++i)
+      for (const int times : multiples) {
+        const double tic = times * std::pow(10.0, i);
+        if (tic > range.low / 1.2 && tic < range.high * 1.2)
+          inside.push_back(fmt::format("{:.6g}", tic));
+      }
+    return inside;
+  };
+  std::vector<std::string> chosen;
+  for (const std::vector<int>& multiples :
+       {std::vector{1}, std::vector{1, 2, 5}, std::vector{1, 2, 3, 4, 5, 6, 7, 8, 9}})
+    if (chosen.size() < 3) chosen = tics(multiples);
+  return fmt::format("set xtics ({})\n", fmt::join(chosen, ", "));
+}
+
+/// Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times a power of ten
+/// apart.
+std::string linear_tics(const Figure& figure, std::size_t group, const AxisScale& scale) {
+  double highest = 0;
+  for (const Series& series : figure.series)
+    if (series.group == group && !series.band.x.empty())
+      highest = std::max(highest, series.band.x.back() / scale.divisor);
+  if (highest <= 0) return "  set xtics autofreq\n";
+  const double power = std::pow(10.0, exponent_of(highest) - 1);
+  for (const int times : {1, 2, 5, 10, 20})
+    if (highest <= 6 * times * power) return fmt::format("  set xtics {:.6g}\n", times * power);
+  return "  set xtics autofreq\n";
+}
+
+/// What is said of the x axis before all panels, and before each.
+struct XAxis {
+  std::string common;
+  std::vector<std::string> panels;
+};
+
+/// From zero to where each panel ends; a logarithmic one is the same for all panels.
+XAxis x_axis(const Figure& figure) {
+  const AxisScale scale = scale_of(figure.axes.x);
+  const Range range = range_of_x(figure, scale);
+  XAxis axis{.common = "set xrange [0:*]\n",
+             .panels = std::vector<std::string>(figure.groups.size())};
+  if (scale.is_logarithmic && range.high > 0) {
+    axis.common = logarithmic('x', 10, range) + logarithmic_tics(range);
+  } else {
+    for (std::size_t group = 0; group < axis.panels.size(); ++group)
+      axis.panels[group] = linear_tics(figure, group, scale);
+  }
+  return axis;
+}
+
+/// Where things stand on the picture, in pixels from its lower left corner.
+class Layout {
+ public:
+  explicit Layout(const Figure& figure) {
+    const auto panels = static_cast<int>(figure.groups.size());
+    columns_ = std::clamp(panels, 1, 3);
+    rows_ = std::max(1, (panels + columns_ - 1) / columns_);
+    width_ = kLeft + columns_ * (kPanelWidth + kGap) + kGap;
+    std::size_t longest = kBandText.size();
+    for (std::size_t row = 0; row < figure.rows.size(); ++row)
+      longest = std::max(longest, key_text(figure, row).size());
+    key_columns_ = std::max(1, width_ / (static_cast<int>(longest) * 7 + 60));
+    const int entries = static_cast<int>(figure.rows.size()) + 1;
+    key_ = kKeyLine * ((entries + key_columns_ - 1) / key_columns_ + 1);
+    height_ = rows_ * (kPanelHeight + kHead + kFoot) + key_;
+  }
+
+  int width() const { return width_; }
+  int height() const { return height_; }
+  int key_columns() const { return key_columns_; }
+  bool is_first_in_row(int panel) const { return panel % columns_ == 0; }
+  double key_top() const { return static_cast<double>(key_) / height_; }
+
+  std::string margins(int panel) const {
+    const int left = kLeft + panel % columns_ * (kPanelWidth + kGap);
+    const int bottom =
+        key_ + kFoot + (rows_ - 1 - panel / columns_) * (kPanelHeight + kHead + kFoot);
+    return fmt::format(
+        "  set lmargin at screen {:.5f}\n  set rmargin at screen {:.5f}\n"
+        "  set bmargin at screen {:.5f}\n  set tmargin at screen {:.5f}\n",
+        static_cast<double>(left) / width_, static_cast<double>(left + kPanelWidth) / width_,
+        static_cast<double>(bottom) / height_,
+        static_cast<double>(bottom + kPanelHeight) / height_);
+  }
+
+ private:
+  int columns_ = 1, rows_ = 1, width_ = 1, height_ = 1, key_columns_ = 1, key_ = 1;
+};
+
+std::string plot_of_panel(const Figure& figure, std::size_t group) {
+  std::vector<std::string> bands, lines;
+  for (std::size_t i = 0; i < figure.series.size(); ++i) {
+    const Series& series = figure.series[i];
+    if (series.group != group) continue;
+    if (series.band.n > 1)
+      bands.push_back(
+          fmt::format("data using ($1=={}?$4:NaN):6:7 with filledcurves linecolor rgb '{}' "
+                      "fillstyle transparent solid 0.18 noborder",
+                      i + 1, kColours[series.row % kColours.size()]));
+    lines.push_back(fmt::format(
+        "data using ($1=={}?$4:NaN):5 with linespoints {} linewidth 1.6 pointsize 0.6 "
+        "pointinterval {}",
+        i + 1, line_style(series.row), std::max<std::size_t>(1, series.band.x.size() / 10)));
+  }
+  bands.insert(bands.end(), lines.begin(), lines.end());
+  if (bands.empty()) return "  plot NaN\n";
+  return fmt::format("  plot {}\n", fmt::join(bands, ", \\\n       "));
+}
+
+std::string plot_of_key(const Figure& figure, const Layout& layout) {
+  std::string plot = fmt::format(
+      "  # What all panels have in common.\n"
+      "  set lmargin at screen 0\n  set rmargin at screen 1\n"
+      "  set bmargin at screen 0\n  set tmargin at screen {:.5f}\n"
+      "  unset border\n  unset tics\n  unset xlabel\n  unset ylabel\n  unset title\n"
+      "  unset grid\n  unset logscale\n  set yrange [0:1]\n"
+      "  set key center center horizontal maxcols {} Left reverse noenhanced samplen 5 font ',10'\n"
+      "  plot [0:1] -1 notitle",
+      layout.key_top(), layout.key_columns());
+  for (std::size_t row = 0; row < figure.rows.size(); ++row)
+    plot += fmt::format(", \\\n       keyentry with linespoints {} linewidth 1.6 title {}",
+                        line_style(row), quoted(key_text(figure, row)));
+  return plot + fmt::format(
+                    ", \\\n       keyentry with boxes linecolor rgb '#808080' fillstyle "
+                    "transparent solid 0.3 noborder title '{}'\n",
+                    kBandText);
+}
+
+}  // namespace
+
+std::string name_of(const FigureAxes& axes) { return axes.y + "_against_" + axes.x; }
+
+std::string script_of(const Figure& figure, const std::vector<std::string>& formats) {
+  const Layout layout(figure);
+  const XAxis x = x_axis(figure);
+  const std::string name = name_of(figure.axes);
+  std::string script = fmt::format("# Draws {0} from {0}.csv: gnuplot {0}.gp\n", name);
+  for (const std::string& remark : figure.remarks) script += "# " + remark + "\n";
+  script += fmt::format("data = '{}.csv'\nset datafile separator ','\n", name);
+  script += fmt::format("do for [format in '{}'] {{\n  reset\n", fmt::join(formats, " "));
+  script += fmt::format(
+      "  if (format eq 'svg') {{ set terminal svg size {0},{1} font 'sans-serif,12' background "
+      "'#ffffff' }}\n"
+      "  if (format eq 'png') {{ set terminal pngcairo size {2},{3} font 'sans-serif,12' fontscale "
+      "2 linewidth 2 pointscale 2 background '#ffffff' }}\n"
+      "  if (format eq 'pdf') {{ set terminal pdfcairo size {4:.3f}in,{5:.3f}in font "
+      "'sans-serif,9' background '#ffffff' }}\n",
+      layout.width(), layout.height(), 2 * layout.width(), 2 * layout.height(),
+      layout.width() / 96.0, layout.height() / 96.0);
+  script += fmt::format(
+      "  set datafile separator ','\n  set output '{}.'.format\n  set multiplot\n"
+      "  unset key\n  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1\n"
+      "  set border 3\n  set tics nomirror\n  set xlabel {}\n{}{}",
+      name, quoted(scale_of(figure.axes.x).title), x.common, y_axis(figure));
+  for (std::size_t group = 0; group < figure.groups.size(); ++group) {
+    const auto panel = static_cast<int>(group);
+    script += fmt::format("  # {}\n", figure.groups[group]);
+    script += layout.margins(panel);
+    script += x.panels[group];
+    script +=
+        fmt::format("  set title {} noenhanced offset 0,-0.6\n", quoted(figure.groups[group]));
+    script += layout.is_first_in_row(panel)
+                  ? fmt::format("  set ylabel {} noenhanced\n  set format y '%g'\n",
+                                quoted(scale_of(figure.axes.y).title))
+                  : "  unset ylabel\n  set format y ''\n";
+    script += plot_of_panel(figure, group);
+  }
+  script += plot_of_key(figure, layout);
+  return script + "  unset multiplot\n  unset output\n}\n";
+}
 
 namespace fs = std::filesystem;
 

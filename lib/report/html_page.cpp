@@ -1,13 +1,12 @@
 #include "report/html_page.h"
 
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 
-#include "report/write_table.h"
+#include "report/table_formats.h"
 
 namespace localbatch {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "experiment/sweep.h"
-#include "report/settings.h"
+#include "report/finished_run.h"
 
 namespace localbatch {
 

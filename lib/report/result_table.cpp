@@ -1,10 +1,179 @@
 #include "report/result_table.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <array>
+#include <boost/math/distributions/students_t.hpp>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
+#include "core/error.h"
+
 namespace localbatch {
+
+std::optional<Sample> sample_of(const std::vector<double>& values) {
+  if (values.empty()) return {};
+  Sample sample{.n = static_cast<int>(values.size())};
+  double sum = 0;
+  for (const double value : values) sum += value;
+  sample.mean = sum / sample.n;
+  if (sample.n < 2) return sample;
+  double squares = 0;
+  for (const double value : values) squares += (value - sample.mean) * (value - sample.mean);
+  sample.standard_deviation = std::sqrt(squares / (sample.n - 1));
+  return sample;
+}
+
+double t_quantile(double probability, double degrees_of_freedom) {
+  return boost::math::quantile(boost::math::students_t(degrees_of_freedom), probability);
+}
+
+std::optional<double> noise_of_difference(const Sample& a, const Sample& b) {
+  if (a.n < 2 || b.n < 2 || !a.standard_deviation || !b.standard_deviation) return {};
+  const double x = *a.standard_deviation * *a.standard_deviation / a.n;
+  const double y = *b.standard_deviation * *b.standard_deviation / b.n;
+  if (x + y == 0) return 0;
+  const double degrees = (x + y) * (x + y) / (x * x / (a.n - 1) + y * y / (b.n - 1));
+  return t_quantile(0.975, degrees) * std::sqrt(x + y);
+}
+
+namespace {
+
+using Better = ResultColumn::Better;
+using Run = const RecordedRun&;
+using Columns = const std::optional<CsvColumns>&;
+
+std::optional<double> sum(Columns columns, const std::string& name) {
+  if (!columns || !columns->has(name)) return {};
+  return sum_of(*columns, name);
+}
+
+/// Of the rows that have one.
+std::vector<double> numbers(Columns columns, const std::string& name) {
+  std::vector<double> found;
+  if (!columns || !columns->has(name)) return found;
+  for (const std::optional<double>& number : columns->numbers(name))
+    if (number) found.push_back(*number);
+  return found;
+}
+
+std::optional<double> last(Columns columns, const std::string& name, double factor = 1) {
+  const std::vector<double> all = numbers(columns, name);
+  if (all.empty()) return {};
+  return factor * all.back();
+}
+
+std::optional<double> largest(Columns columns, const std::string& name, double factor = 1) {
+  const std::vector<double> all = numbers(columns, name);
+  if (all.empty()) return {};
+  return factor * *std::ranges::max_element(all);
+}
+
+std::optional<double> smallest(Columns columns, const std::string& name) {
+  const std::vector<double> all = numbers(columns, name);
+  if (all.empty()) return {};
+  return *std::ranges::min_element(all);
+}
+
+/// Processed by all workers.
+std::optional<double> samples(Run run) {
+  return run.rounds ? last(run.rounds, "samples") : last(run.evaluations, "samples");
+}
+
+std::optional<double> rounds(Run run) {
+  return run.rounds ? last(run.rounds, "round") : last(run.evaluations, "round");
+}
+
+std::optional<double> average_local_batch_size(Run run) {
+  const std::optional<double> all = samples(run), steps = sum(run.rounds, "sync_interval");
+  const std::string text = run.settings.value("workers");
+  double workers = 0;
+  std::from_chars(text.data(), text.data() + text.size(), workers);
+  if (!all || !steps || *steps == 0 || workers == 0) return {};
+  return *all / (workers * *steps);
+}
+
+constexpr std::size_t kUsual = 8;
+
+constexpr std::array<ResultColumn, 16> kColumns{{
+    {"steps", "steps", "local steps of a worker, the sum of H over rounds", Better::kLess, 0, 1,
+     [](Run run) { return sum(run.rounds, "sync_interval"); }},
+    {"rounds", "rounds", "synchronizations", Better::kLess, 0, 1,
+     [](Run run) { return rounds(run); }},
+    {"seconds", "time (s)", "wall time of all rounds, evaluations included", Better::kLess,
+     kThreeDigits, 1, [](Run run) { return sum(run.timing, "total_seconds"); }},
+    {"average_local_batch_size", "avg. local batch", "samples/(M steps)", Better::kNone,
+     kThreeDigits, 1, [](Run run) { return average_local_batch_size(run); }},
+    {"bytes", "MB per worker",
+     "bytes that each worker gives to averages, by the closed form of the method (method_bytes of "
+     "rounds.csv); 1 MB = 1000000 bytes",
+     Better::kLess, kThreeDigits, 1e6, [](Run run) { return sum(run.rounds, "method_bytes"); }},
+    {"final_train_loss", "final loss", "mean training loss before the last evaluation (nats)",
+     Better::kLess, 3, 1, [](Run run) { return last(run.evaluations, "train_loss"); }},
+    {"best_test_accuracy", "best test acc. (%)", "best of all evaluations, percent", Better::kMore,
+     2, 1, [](Run run) { return largest(run.evaluations, "test_accuracy", 100); }},
+    {"final_test_accuracy", "final test acc. (%)", "of the last evaluation, percent", Better::kMore,
+     2, 1, [](Run run) { return last(run.evaluations, "test_accuracy", 100); }},
+    {"samples", "samples", "processed by all workers", Better::kNone, 0, 1,
+     [](Run run) { return samples(run); }},
+    {"final_local_batch_size", "final local batch", "b of the last round", Better::kNone, 0, 1,
+     [](Run run) { return last(run.rounds, "local_batch_size"); }},
+    {"final_test_loss", "final test loss", "of the last evaluation (nats; F(x) of a problem)",
+     Better::kLess, 3, 1, [](Run run) { return last(run.evaluations, "test_loss"); }},
+    {"best_test_loss", "best test loss", "smallest of all evaluations", Better::kLess, 3, 1,
+     [](Run run) { return smallest(run.evaluations, "test_loss"); }},
+    {"final_suboptimality", "final F - F*", "of the last evaluation of a problem", Better::kLess,
+     kThreeDigits, 1, [](Run run) { return last(run.evaluations, "suboptimality"); }},
+    {"communication_seconds", "comm. (s)",
+     "averages and sums of worker 0, waiting for others included", Better::kLess, kThreeDigits, 1,
+     [](Run run) { return sum(run.timing, "communication_seconds"); }},
+    {"waiting_seconds", "waiting (s)", "of worker 0 for the slowest worker", Better::kLess,
+     kThreeDigits, 1, [](Run run) { return sum(run.timing, "waiting_seconds"); }},
+    {"final_drift", "final drift", "drift of the last round", Better::kNone, kThreeDigits, 1,
+     [](Run run) { return last(run.rounds, "drift"); }},
+}};
+
+}  // namespace
+
+std::span<const ResultColumn> result_columns() { return kColumns; }
+
+std::vector<ResultColumn> chosen_columns(std::string_view names) {
+  if (names.empty()) return {kColumns.begin(), kColumns.begin() + kUsual};
+  std::vector<std::string> known;
+  known.reserve(kColumns.size());
+  for (const ResultColumn& column : kColumns) known.emplace_back(column.name);
+  std::vector<ResultColumn> chosen;
+  while (true) {
+    const std::string_view name = names.substr(0, names.find(','));
+    const auto found = std::ranges::find(kColumns, name, &ResultColumn::name);
+    if (found == kColumns.end())
+      fail_input("--columns: found '{}', allowed is {}{}", name, fmt::join(known, " | "),
+                 did_you_mean(name, known));
+    if (std::ranges::find(chosen, name, &ResultColumn::name) != chosen.end())
+      fail_input("--columns: found '{}' twice", name);
+    chosen.push_back(*found);
+    if (name.size() == names.size()) return chosen;
+    names.remove_prefix(name.size() + 1);
+  }
+}
+
+std::string sample_text(const ResultColumn& column, const Sample& sample) {
+  const double mean = sample.mean / column.divisor;
+  const double deviation = sample.standard_deviation.value_or(0) / column.divisor;
+  int decimals = column.decimals;
+  const double size = std::abs(mean);
+  if (decimals == kThreeDigits)
+    decimals = size > 0 && std::isfinite(size)
+                   ? std::clamp(2 - static_cast<int>(std::floor(std::log10(size))), 0, 9)
+                   : 0;
+  else if (decimals == 0 && (mean != std::floor(mean) || deviation != std::floor(deviation)))
+    decimals = 1;
+  std::string text = fmt::format("{:.{}f}", mean, decimals);
+  if (sample.standard_deviation) text += fmt::format(" ± {:.{}f}", deviation, decimals);
+  return text;
+}
 
 namespace {
 

@@ -1,14 +1,58 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "report/result_columns.h"
+#include "report/finished_run.h"
 #include "report/results.h"
-#include "report/statistics.h"
 
 namespace localbatch {
+
+/// What is known of a quantity from the seeds that it was measured with.
+struct Sample {
+  double mean = 0;
+  std::optional<double> standard_deviation = {};  ///< divisor n - 1; nothing for n = 1
+  int n = 0;
+};
+
+/// Nothing without values.
+std::optional<Sample> sample_of(const std::vector<double>& values);
+
+/// The quantile of Student's t distribution; `degrees_of_freedom` need not be whole.
+double t_quantile(double probability, double degrees_of_freedom);
+
+/// How far two means may lie apart by the noise of their seeds: half of the two-sided 95 %
+/// confidence interval of their difference by Welch 1947, t_{0.975, f} sqrt(s1^2/n1 + s2^2/n2) with
+/// f = (s1^2/n1 + s2^2/n2)^2 / ((s1^2/n1)^2/(n1 - 1) + (s2^2/n2)^2/(n2 - 1)). Nothing when one of
+/// them has a single seed, or an unknown deviation.
+std::optional<double> noise_of_difference(const Sample& a, const Sample& b);
+
+/// One quantity of a run for a table.
+struct ResultColumn {
+  enum class Better { kNone, kLess, kMore };
+
+  std::string_view name;     ///< of --columns and of table.csv
+  std::string_view title;    ///< in tables, with the unit
+  std::string_view meaning;  ///< with the unit of table.csv
+  Better better = Better::kNone;
+  int decimals = 0;    ///< in tables; kThreeDigits: as many as show three digits
+  double divisor = 1;  ///< from the unit of table.csv to that of the title
+  std::optional<double> (*value)(const RecordedRun&);  ///< nothing: its files do not say
+};
+
+inline constexpr int kThreeDigits = -1;
+
+std::span<const ResultColumn> result_columns();
+
+/// Those of a list of names such as "rounds,bytes"; without a list the usual ones. Throws an
+/// InputError for a name that does not exist or comes twice.
+std::vector<ResultColumn> chosen_columns(std::string_view names);
+
+/// "124 ± 2" or "91.25", of figures in the unit of table.csv.
+std::string sample_text(const ResultColumn& column, const Sample& sample);
 
 /// A figure of a cell.
 struct TableEntry {

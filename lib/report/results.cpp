@@ -1,9 +1,16 @@
 #include "report/results.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "core/error.h"
+#include "experiment/experiment_file.h"
+#include "report/labels.h"
 
 namespace localbatch {
 
@@ -46,6 +53,215 @@ Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std
     return std::pair(a.row, a.group) < std::pair(b.row, b.group);
   });
   return results;
+}
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// "scaled" for ../results/scaled/ and for the folder itself.
+std::string own_name(const fs::path& folder) {
+  std::error_code error;
+  const fs::path whole = fs::weakly_canonical(folder, error);
+  return whole.filename().string();
+}
+
+std::vector<RecordedRun> runs_in(const fs::path& source) {
+  std::vector<RecordedRun> runs;
+  for (const fs::path& folder : folders_of_runs(source)) {
+    const fs::path inside = folder.lexically_relative(source);
+    const fs::path shown = inside == "." ? fs::path(own_name(source)) : own_name(source) / inside;
+    runs.push_back(read_recorded_run(folder, shown.generic_string()));
+  }
+  if (runs.empty())
+    fail_input("{}: holds no run, expected folders with an experiment.yaml", source.string());
+  return runs;
+}
+
+/// Named after what their settings say, in an order for people.
+std::vector<PlacedRun> placed_by_settings(std::vector<RecordedRun> runs) {
+  std::vector<std::string> rows, groups;
+  std::vector<Settings> of_rows, of_groups;
+  for (const RecordedRun& run : runs) {
+    rows.push_back(schedule_label(run.settings));
+    groups.push_back(sync_interval_label(run.settings));
+    of_rows.push_back(settings_of_row(run.settings));
+    of_groups.push_back(settings_of_sync_interval(run.settings));
+  }
+  rows = told_apart(rows, of_rows);
+  groups = told_apart(groups, of_groups);
+  std::vector<PlacedRun> placed;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    std::string seed = runs[i].settings.value("seed");
+    placed.push_back({.row = rows[i],
+                      .group = groups[i],
+                      .seed_run = {.cell = 0, .seed = std::move(seed), .run = std::move(runs[i])}});
+  }
+  std::ranges::stable_sort(placed, [](const PlacedRun& a, const PlacedRun& b) {
+    if (a.group != b.group) return comes_before(a.group, b.group);
+    if (a.row != b.row) return comes_before(a.row, b.row);
+    return comes_before(a.seed_run.seed, b.seed_run.seed);
+  });
+  return placed;
+}
+
+/// Rows of different files that have the same name get that of their experiment.
+void tell_files_apart(std::vector<std::vector<PlacedRun>>& parts,
+                      const std::vector<std::string>& titles) {
+  std::map<std::string, std::set<std::size_t>> users;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    for (const PlacedRun& run : parts[i]) users[run.row].insert(i);
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    for (PlacedRun& run : parts[i])
+      if (users[run.row].size() > 1) run.row += fmt::format(" ({})", titles[i]);
+}
+
+}  // namespace
+
+Results collect_results(const ResultsRequest& request) {
+  std::vector<std::vector<PlacedRun>> parts;
+  std::vector<std::string> titles, remarks;
+  std::vector<RecordedRun> in_folders;
+  std::set<std::string> folder_titles;
+  for (const fs::path& source : request.sources) {
+    std::error_code error;
+    if (fs::is_directory(source, error)) {
+      for (RecordedRun& run : runs_in(source)) in_folders.push_back(std::move(run));
+      folder_titles.insert(own_name(source));
+      continue;
+    }
+    parts.push_back(
+        sweep_results({.file = source, .settings = request.settings, .output = request.output},
+                      titles.emplace_back(), remarks));
+  }
+  if (!in_folders.empty()) {
+    parts.push_back(placed_by_settings(std::move(in_folders)));
+    titles.push_back(fmt::format("{}", fmt::join(folder_titles, ", ")));
+  }
+  tell_files_apart(parts, titles);
+  std::vector<PlacedRun> all;
+  for (std::vector<PlacedRun>& part : parts)
+    for (PlacedRun& run : part) all.push_back(std::move(run));
+  return arranged(fmt::format("{}", fmt::join(titles, ", ")), std::move(all), std::move(remarks));
+}
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Of the keys that a resolved file shows: it leaves out empty texts.
+void add_not_default(const std::vector<Declaration>& declarations, const Settings& settings,
+                     const std::string& place, std::vector<std::string>& keys) {
+  for (const Declaration& declared : declarations) {
+    const std::string key = place + declared.key;
+    if (!declared.parts.empty()) {
+      add_not_default(declared.parts, settings, key + ".", keys);
+      continue;
+    }
+    const std::string* const value = settings.find(key);
+    if (value != nullptr && *value != declared.fallback) keys.push_back(key);
+  }
+}
+
+/// Keeps the better of two runs of a cell.
+void keep(RecordedRun run, int number, std::optional<RecordedRun>& kept,
+          std::vector<std::string>& remarks) {
+  if (!kept) {
+    kept = std::move(run);
+    return;
+  }
+  if (has_ended(run) && has_ended(*kept))
+    fail_input("{} and {}: both are results of cell {}, expected one of them", kept->folder,
+               run.folder, number);
+  if (has_ended(run) || (!has_ended(*kept) && run.percent > kept->percent)) std::swap(run, *kept);
+  remarks.push_back(fmt::format("cell {}: {} was left out, as {} has more of the same run", number,
+                                run.folder, kept->folder));
+}
+
+std::vector<std::string> row_labels(const std::vector<ExpectedCell>& cells) {
+  std::vector<std::string> labels;
+  for (const ExpectedCell& cell : cells) {
+    std::string label = coordinates_label(cell.coordinates, cell.settings);
+    labels.push_back(label.empty() ? schedule_label(cell.settings) : std::move(label));
+  }
+  return labels;
+}
+
+std::vector<std::string> group_labels(const std::vector<ExpectedCell>& cells) {
+  std::vector<std::string> labels;
+  std::vector<Settings> settings;
+  for (const ExpectedCell& cell : cells) {
+    labels.push_back(sync_interval_label(cell.settings));
+    settings.push_back(settings_of_sync_interval(cell.settings));
+  }
+  return told_apart(labels, settings);
+}
+
+}  // namespace
+
+std::vector<ExpectedCell> expected_cells(RunRequest request) {
+  request.cpu_has_bfloat16 = true;
+  std::vector<ExpectedCell> cells;
+  for (RequestedRun& run : read_requests(request)) {
+    ExpectedCell& cell = cells.emplace_back();
+    cell.number = static_cast<int>(cells.size());
+    cell.experiment = run.experiment.name;
+    cell.folder = std::move(run.folder);
+    cell.coordinates = std::move(run.coordinates);
+    cell.settings =
+        settings_of(parse_yaml(resolved_yaml(run.experiment.resolved), request.file.string()));
+    add_not_default(run.experiment.resolved, cell.settings, "", cell.not_default);
+  }
+  return cells;
+}
+
+std::vector<std::size_t> cells_of_run(const Settings& run, const std::vector<ExpectedCell>& cells) {
+  std::vector<std::size_t> agreeing, by_default;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (!agree(run, cells[i].settings)) continue;
+    agreeing.push_back(i);
+    if (std::ranges::all_of(cells[i].not_default, [&run](const std::string& key) {
+          return is_place(key) || run.find(key) != nullptr;
+        }))
+      by_default.push_back(i);
+  }
+  return agreeing.size() > 1 ? by_default : agreeing;
+}
+
+std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& title,
+                                     std::vector<std::string>& remarks) {
+  const std::vector<ExpectedCell> cells = expected_cells(request);
+  std::vector<std::optional<RecordedRun>> found(cells.size());
+  std::set<std::string> experiments;
+  for (const ExpectedCell& cell : cells) experiments.insert(cell.experiment);
+  for (const std::string& experiment : experiments)
+    for (const fs::path& folder : folders_of_runs(request.output / experiment)) {
+      RecordedRun run =
+          read_recorded_run(folder, folder.lexically_relative(request.output).generic_string());
+      const std::vector<std::size_t> places = cells_of_run(run.settings, cells);
+      if (places.size() == 1) {
+        keep(std::move(run), cells[places[0]].number, found[places[0]], remarks);
+      } else {
+        remarks.push_back(fmt::format("{} was left out: it belongs to {} of {}", run.folder,
+                                      places.empty() ? "no cell" : "more than one cell",
+                                      request.file.filename().string()));
+      }
+    }
+  title = fmt::format("{}", fmt::join(experiments, ", "));
+  const std::vector<std::string> rows = row_labels(cells), groups = group_labels(cells);
+  std::vector<PlacedRun> placed;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    RecordedRun run;
+    run.settings = cells[i].settings;
+    run.failure = failure_in(cells[i].folder);
+    if (found[i]) run = std::move(*found[i]);
+    placed.push_back({.row = rows[i],
+                      .group = groups[i],
+                      .seed_run = {.cell = cells[i].number,
+                                   .seed = cells[i].settings.value("seed"),
+                                   .run = std::move(run)}});
+  }
+  return placed;
 }
 
 }  // namespace localbatch

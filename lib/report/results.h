@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <vector>
 
-#include "report/recorded_run.h"
+#include "report/finished_run.h"
+#include "run/run_request.h"
 
 namespace localbatch {
 
@@ -39,5 +41,45 @@ struct PlacedRun {
 /// Rows and groups in the order in which they come first. Throws an InputError for two runs with
 /// the same row, group and seed.
 Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std::string> remarks);
+
+/// Which results.
+struct ResultsRequest {
+  /// Experiment files, whose cells are looked for below `<output>/<experiment>`, and folders, in
+  /// which every folder with an experiment.yaml is a run.
+  std::vector<std::filesystem::path> sources;
+  std::vector<std::string> settings = {};  ///< of --set, for the experiment files
+  std::filesystem::path output = "results";
+};
+
+/// Paths in the result begin with the name of the folder that was given, or with that of the
+/// experiment. Throws an InputError for a file that a run would refuse, a folder without a run and
+/// for a file of a run that is damaged.
+Results collect_results(const ResultsRequest& request);
+
+/// A cell of an experiment file with all its settings.
+struct ExpectedCell {
+  int number = 1;  ///< in the file
+  std::string experiment;
+  std::filesystem::path folder;  ///< of its results, if they are where `run` puts them
+  std::vector<SweepCell::Coordinate> coordinates;
+  Settings settings;
+  std::vector<std::string> not_default = {};  ///< keys whose value is not their default
+};
+
+/// In the file's order. What this machine's CPU lacks is no mistake: its results are of another
+/// one.
+std::vector<ExpectedCell> expected_cells(RunRequest request);
+
+/// Which of the cells a run belongs to: one that agrees() with it. When several do, as the run
+/// comes from a version that did not know a key of the sweep, the one in which all keys that the
+/// run does not know have their defaults. Places in `cells`; none, or several, when that leaves the
+/// question open.
+std::vector<std::size_t> cells_of_run(const Settings& run, const std::vector<ExpectedCell>& cells);
+
+/// The cells of an experiment file in their order, with the runs that were found for them below
+/// `<output>/<experiment>`; of several runs of one cell the one that has ended, or else the one
+/// with more samples, and a remark about the others.
+std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& title,
+                                     std::vector<std::string>& remarks);
 
 }  // namespace localbatch

@@ -1,6 +1,6 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
-#include "report/write_table.h"
+#include "report/table_formats.h"
 
 namespace localbatch {
 

@@ -1,8 +1,8 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
-#include "report/write_table.h"
+#include "report/table_formats.h"
 
 namespace localbatch {
 

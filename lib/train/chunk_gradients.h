@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
-#include "train/gradient_statistics.h"
+#include "train/estimator.h"
 
 namespace localbatch {
 

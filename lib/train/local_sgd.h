@@ -8,10 +8,9 @@
 #include "batching/batch_size_limits.h"
 #include "comm/communicator.h"
 #include "optim/learning_rate.h"
-#include "optim/learning_rate_coupling.h"
 #include "optim/outer_optimizer.h"
 #include "optim/sync_interval.h"
-#include "train/gradient_meter.h"
+#include "train/meter.h"
 #include "train/progress.h"
 #include "train/worker.h"
 

@@ -11,7 +11,7 @@
 #include "optim/inner_optimizer.h"
 #include "train/batch_norm_at_sync.h"
 #include "train/slot_pool.h"
-#include "train/training_worker.h"
+#include "train/worker.h"
 
 namespace localbatch {
 

@@ -8,7 +8,7 @@
 #include "core/aligned_buffer.h"
 #include "optim/inner_optimizer.h"
 #include "problems/problem.h"
-#include "train/training_worker.h"
+#include "train/worker.h"
 
 namespace localbatch {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "batching/moving_average.h"
+#include "batching/gradient_statistics.h"
 #include "core/state.h"
 #include "optim/momentum_response.h"
 

@@ -1,6 +1,5 @@
 #include "train/round_numbers.h"
 
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "comm/communicator.h"
-#include "train/gradient_statistics.h"
+#include "train/estimator.h"
 #include "train/local_sgd.h"
 #include "train/worker.h"
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,11 @@ struct ExecutionSlot {
   AlignedBuffer<float> images;
   std::vector<Label> labels;
 };
+
+/// How many of a rank's workers compute at the same time: as many as its cores have threads for.
+inline int execution_slots(int cores, int threads_per_worker, int hosted_workers) {
+  return std::clamp(cores / threads_per_worker, 1, std::max(1, hosted_workers));
+}
 
 /// The execution slots of one process, as many as its cores allow. Workers borrow one for a local
 /// step, so memory for activations does not grow with the number of workers.

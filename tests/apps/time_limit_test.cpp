@@ -1,5 +1,3 @@
-#include "time_limit.h"
-
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -8,6 +6,7 @@
 #include <thread>
 
 #include "data/fixtures.h"
+#include "stop_requests.h"
 
 namespace localbatch {
 

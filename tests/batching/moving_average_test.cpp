@@ -1,10 +1,9 @@
-#include "batching/moving_average.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "batching/brute_force.h"
+#include "batching/gradient_statistics.h"
 
 using namespace localbatch;
 

@@ -1,8 +1,8 @@
-#include "bench/foreign_load.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
+
+#include "bench/rate.h"
 
 using namespace localbatch;
 

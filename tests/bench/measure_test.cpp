@@ -9,7 +9,6 @@
 #include "bench/measure_data.h"
 #include "bench/measure_synchronization.h"
 #include "bench/measure_training.h"
-#include "bench/training_step.h"
 #include "core/error.h"
 #include "data/fixtures.h"
 #include "data/image_folder.h"

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "comm/gather_texts.h"
+#include "comm/agreement.h"
 #include "comm/thread_process_group.h"
 
 namespace localbatch {

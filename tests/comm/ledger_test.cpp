@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "comm/run_workers.h"
-#include "comm/simulated_ledger.h"
+#include "plan/simulated_ledger.h"
+#include "comm/workers.h"
 #include "core/error.h"
 
 namespace localbatch {

@@ -1,10 +1,10 @@
-#include "comm/subtree_means.h"
-
 #include <doctest/doctest.h>
 
 #include <bit>
 #include <cmath>
 #include <limits>
+
+#include "comm/mean_tree.h"
 
 namespace localbatch {
 namespace {

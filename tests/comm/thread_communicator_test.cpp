@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "comm/communicator_checks.h"
-#include "comm/run_workers.h"
 #include "comm/thread_process_group.h"
+#include "comm/workers.h"
 #include "core/error.h"
 
 namespace localbatch {

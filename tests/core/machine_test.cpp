@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "core/host_memory.h"
 #include "data/fixtures.h"
 
 namespace localbatch {

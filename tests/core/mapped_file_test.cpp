@@ -1,5 +1,3 @@
-#include "core/mapped_file.h"
-
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -9,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/file_fixtures.h"
+#include "core/files.h"
 
 namespace localbatch {
 

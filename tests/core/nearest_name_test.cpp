@@ -1,6 +1,6 @@
-#include "core/nearest_name.h"
-
 #include <doctest/doctest.h>
+
+#include "core/error.h"
 
 using namespace localbatch;
 

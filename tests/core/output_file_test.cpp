@@ -1,5 +1,3 @@
-#include "core/output_file.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
@@ -7,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/file_fixtures.h"
+#include "core/files.h"
 
 namespace localbatch {
 

@@ -6,7 +6,6 @@
 
 #include <array>
 
-#include "data/gunzip.h"
 #include "fixtures.h"
 
 using namespace localbatch;

@@ -1,5 +1,3 @@
-#include "data/imagenet.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,7 +7,7 @@
 #include "data/augmentation.h"
 #include "data/image_folder.h"
 #include "data/jpeg.h"
-#include "data/resample.h"
+#include "data/view.h"
 
 using namespace localbatch;
 

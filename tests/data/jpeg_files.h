@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "data/rgb_image.h"
+#include "data/jpeg.h"
 
 namespace localbatch {
 

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "data/exif.h"
 #include "data/fixtures.h"
 #include "data/jpeg_files.h"
 

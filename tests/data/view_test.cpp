@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "data/jpeg_files.h"
-#include "data/resample.h"
 
 using namespace localbatch;
 

@@ -18,13 +18,13 @@ const Node& at(const Node& node, const std::string& key) {
 }
 
 std::string parse_error(const std::string& text) {
-  return input_error([&] { parse_experiment(text, "f.yaml"); });
+  return input_error([&] { parse_yaml(text, "f.yaml"); });
 }
 
 /// What reading says once `setting` is applied to a small experiment.
 std::string setting_error(const std::string& setting) {
   return input_error([&] {
-    Node file = parse_experiment(
+    Node file = parse_yaml(
         "max_samples: 9\ndataset: {name: synthetic}\nlearning_rate: {peak: 0.1}", "f.yaml");
     apply_setting(file, setting);
     read_experiment(Options(file));
@@ -34,7 +34,7 @@ std::string setting_error(const std::string& setting) {
 }  // namespace
 
 TEST_CASE("every key and value of a file knows its line and column") {
-  const Node file = parse_experiment(
+  const Node file = parse_yaml(
       "# a comment\n"
       "workers:   4\n"
       "model: {name: resnet,  depth: 20}\n"
@@ -61,7 +61,7 @@ TEST_CASE("every key and value of a file knows its line and column") {
 }
 
 TEST_CASE("keys keep the order of the file, and a key that is there twice stays twice") {
-  const Node file = parse_experiment("b: 1\na: 2\nb: 3\n", "f.yaml");
+  const Node file = parse_yaml("b: 1\na: 2\nb: 3\n", "f.yaml");
   REQUIRE(file.entries.size() == 3);
   CHECK(file.entries[0].key == "b");
   CHECK(file.entries[1].key == "a");
@@ -70,7 +70,7 @@ TEST_CASE("keys keep the order of the file, and a key that is there twice stays 
 }
 
 TEST_CASE("a value that is not there is empty text at a place in the file") {
-  const Node file = parse_experiment("a: 1\nworkers:\nseed: 2\n", "f.yaml");
+  const Node file = parse_yaml("a: 1\nworkers:\nseed: 2\n", "f.yaml");
   CHECK(at(file, "workers").kind == Node::Kind::kScalar);
   CHECK(at(file, "workers").scalar.empty());
   CHECK(at(file, "workers").where.line >= 2);
@@ -113,12 +113,12 @@ TEST_CASE("anchors that stand for billions of values are refused") {
 TEST_CASE("a list of thousands is read") {
   std::string text = "a: [0";
   for (int i = 1; i < 10'000; ++i) text += fmt::format(", {}", i);
-  CHECK(at(parse_experiment(text + "]\n", "f.yaml"), "a").items.size() == 10'000);
+  CHECK(at(parse_yaml(text + "]\n", "f.yaml"), "a").items.size() == 10'000);
 }
 
 TEST_CASE("a text longer than a path can be is refused without being repeated") {
   const std::string longest(4096, 'x');
-  CHECK(at(parse_experiment("a: " + longest, "f.yaml"), "a").scalar == longest);
+  CHECK(at(parse_yaml("a: " + longest, "f.yaml"), "a").scalar == longest);
   CHECK(parse_error("a: x" + longest) ==
         "f.yaml:1:4: found a text of 4097 bytes, allowed are at most 4096");
   CHECK(setting_error("experiment=" + longest) ==
@@ -141,7 +141,7 @@ TEST_CASE("a control character that is no YAML is shown by its number") {
 }
 
 TEST_CASE("an anchor stands for what it was given to") {
-  const Node file = parse_experiment("a: &x {n: 1}\nb: *x\n", "f.yaml");
+  const Node file = parse_yaml("a: &x {n: 1}\nb: *x\n", "f.yaml");
   CHECK(at(at(file, "b"), "n").scalar == "1");
 }
 
@@ -151,7 +151,7 @@ TEST_CASE("a missing file is one line with its path") {
 }
 
 TEST_CASE("a setting overrides a key and makes mappings on its way") {
-  Node file = parse_experiment("workers: 1\nmodel: {name: resnet, depth: 20}\n", "f.yaml");
+  Node file = parse_yaml("workers: 1\nmodel: {name: resnet, depth: 20}\n", "f.yaml");
   apply_setting(file, "workers=3");
   apply_setting(file, "model.depth=56");
   apply_setting(file, "batch_size_controller.eta=0.9");
@@ -169,7 +169,7 @@ TEST_CASE("a setting overrides a key and makes mappings on its way") {
 }
 
 TEST_CASE("a setting with an equals sign in its value keeps it") {
-  Node file = parse_experiment("dataset: {name: cifar10}\n", "f.yaml");
+  Node file = parse_yaml("dataset: {name: cifar10}\n", "f.yaml");
   apply_setting(file, "dataset.root=/data/a=b/c.d");
   CHECK(at(at(file, "dataset"), "root").scalar == "/data/a=b/c.d");
 }
@@ -184,7 +184,7 @@ TEST_CASE("a setting is nested no deeper than a file") {
 }
 
 TEST_CASE("the last of two settings of one key counts") {
-  Node file = parse_experiment("workers: 1\n", "f.yaml");
+  Node file = parse_yaml("workers: 1\n", "f.yaml");
   apply_setting(file, "workers=2");
   apply_setting(file, "workers=3");
   CHECK(file.entries.size() == 1);
@@ -221,7 +221,7 @@ TEST_CASE("texts of several lines are refused in one line") {
   CHECK(one_line_with(parse_error("a: \"x\\ny\"\n"), {"f.yaml:1:4", "one line"}));
   CHECK(one_line_with(parse_error("a: 1\n\"x\\e[2J\": 1\n"), {"f.yaml:2:1", "one line"}));
   CHECK(one_line_with(setting_error("workers=a\n  b"), {"--set: ", "one line"}));
-  CHECK(parse_experiment("a: >-\n  x\n  y\n", "f.yaml").entries[0].value.scalar == "x y");
+  CHECK(parse_yaml("a: >-\n  x\n  y\n", "f.yaml").entries[0].value.scalar == "x y");
 }
 
 TEST_CASE("what was read, read again, is the same text") {
@@ -243,7 +243,7 @@ TEST_CASE("texts and lists that YAML could misread survive being written and rea
                                  "&a",    "*a",   "!t",   "%",    "@",
                                  "\"q\"", "NULL", "a, b"}) {
     CAPTURE(text);
-    Node file = parse_experiment(
+    Node file = parse_yaml(
         "max_samples: 9\ndataset: {name: cifar10}\n"
         "learning_rate: {name: multistep, peak: 0.1, milestones: [3, 6]}\n",
         "f.yaml");
@@ -252,7 +252,7 @@ TEST_CASE("texts and lists that YAML could misread survive being written and rea
     root.value.scalar = text;
     file.entries[1].value.entries.push_back(root);
     const std::string once = resolved_yaml(read_experiment(Options(file)).resolved);
-    const Node again = parse_experiment(once, "again.yaml");
+    const Node again = parse_yaml(once, "again.yaml");
     CHECK(at(at(again, "dataset"), "root").scalar == text);
     CHECK(at(at(again, "learning_rate"), "milestones").items.size() == 2);
     CHECK(resolved_yaml(read_experiment(Options(again)).resolved) == once);

@@ -174,7 +174,7 @@ TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwis
   CHECK(defaults.precision == Precision::kFloat32);
   CHECK(defaults.convolution == ConvolutionRule::kAuto);
   const Node file =
-      parse_experiment(kSmallest + "precision: bf16\nconvolution: direct\n", "test.yaml");
+      parse_yaml(kSmallest + "precision: bf16\nconvolution: direct\n", "test.yaml");
   const Experiment read = read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
   CHECK(read.precision == Precision::kBfloat16);
   CHECK(read.convolution == ConvolutionRule::kDirect);
@@ -209,7 +209,7 @@ TEST_CASE("Winograd is refused for models that have nothing for it, auto is not"
 
 TEST_CASE("bf16 is refused on a CPU without it, f32 is not") {
   const auto error = [](const std::string& line) {
-    const Node file = parse_experiment(kSmallest + line, "test.yaml");
+    const Node file = parse_yaml(kSmallest + line, "test.yaml");
     return input_error([&] { read_experiment(Options(file), /*cpu_has_bfloat16=*/false); });
   };
   const std::string message = error("precision: bf16\n");

@@ -13,7 +13,7 @@ namespace localbatch {
 
 /// Reads an experiment from a text whose messages call it "test.yaml".
 inline Experiment read_text(const std::string& text) {
-  const Node file = parse_experiment(text, "test.yaml");
+  const Node file = parse_yaml(text, "test.yaml");
   return read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
 }
 

@@ -25,7 +25,7 @@ std::vector<Declaration> read_controllers(const Node& file) {
 }
 
 std::string resolved_controllers(const std::string& text) {
-  return resolved_yaml(read_controllers(parse_experiment(text, "f.yaml")));
+  return resolved_yaml(read_controllers(parse_yaml(text, "f.yaml")));
 }
 
 /// The same with `setting` applied to an empty file.
@@ -96,7 +96,7 @@ TEST_CASE("mistakes in a list of parts point at their place in the file") {
 }
 
 TEST_CASE("a setting gives a list of parts, and its mistakes have no lines") {
-  Node file = parse_experiment("seed: 2\ncontrollers: [{name: cabs}, {}]\n", "f.yaml");
+  Node file = parse_yaml("seed: 2\ncontrollers: [{name: cabs}, {}]\n", "f.yaml");
   apply_setting(file, "controllers=[{name: norm_test, eta: 0.5}]");
   CHECK(resolved_yaml(read_controllers(file)) ==
         "seed: 2\n"

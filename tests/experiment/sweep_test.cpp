@@ -14,7 +14,7 @@ const std::string kBase =
     "batch_size: {initial: 8, max: 64}\n";
 
 std::vector<SweepCell> cells_of(const std::string& sweep) {
-  return sweep_cells(parse_experiment(kBase + sweep, "f.yaml"));
+  return sweep_cells(parse_yaml(kBase + sweep, "f.yaml"));
 }
 
 const Node& at(const Node& node, const std::vector<std::string>& path) {

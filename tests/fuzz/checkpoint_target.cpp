@@ -1,7 +1,7 @@
 #include <span>
 
-#include "experiment/checkpoint_file.h"
 #include "fuzz/fuzz_target.h"
+#include "run/checkpoints.h"
 #include "train/progress.h"
 
 using namespace localbatch;

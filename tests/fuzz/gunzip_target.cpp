@@ -1,6 +1,6 @@
 #include <span>
 
-#include "data/gunzip.h"
+#include "data/idx.h"
 #include "fuzz/fuzz_target.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

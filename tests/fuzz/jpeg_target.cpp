@@ -1,9 +1,8 @@
 #include <span>
 #include <vector>
 
-#include "data/exif.h"
 #include "data/jpeg.h"
-#include "data/resample.h"
+#include "data/view.h"
 #include "fuzz/fuzz_target.h"
 
 using namespace localbatch;

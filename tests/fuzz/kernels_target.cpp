@@ -1,7 +1,7 @@
 #include <string>
 
-#include "experiment/kernels_file.h"
 #include "fuzz/fuzz_target.h"
+#include "nn/kernels_file.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   localbatch::read_or_refuse(

@@ -10,7 +10,7 @@ using namespace localbatch;
 /// Each line of the input is one `--set` on top of a small experiment; the last one may be without
 /// an end of line.
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  static const Node experiment = parse_experiment(
+  static const Node experiment = parse_yaml(
       "max_samples: 9\ndataset: {name: synthetic}\nlearning_rate: {peak: 0.1}", "fuzz.yaml");
   std::istringstream settings(std::string(bytes, bytes + size));
   read_or_refuse([&] {

@@ -2,7 +2,7 @@
 
 #include "comm/communicator_checks.h"
 #include "comm/mailbox.h"
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 #include "core/error.h"
 #include "mpi/mpi_test.h"
 

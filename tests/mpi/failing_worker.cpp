@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "comm/process_group.h"
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 #include "core/error.h"
 
 int main() {

@@ -1,5 +1,3 @@
-#include "nn/initialization.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -7,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/model.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "nn/initialization.h"
+#include "nn/model.h"
 #include "nn/network.h"
 
 namespace localbatch {

@@ -1,8 +1,7 @@
-#include "optim/learning_rate_coupling.h"
-
 #include <doctest/doctest.h>
 
 #include "core/make_node.h"
+#include "optim/learning_rate.h"
 
 using namespace localbatch;
 

@@ -1,5 +1,3 @@
-#include "core/pieces.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -7,6 +5,7 @@
 
 #include "core/make_node.h"
 #include "core/random.h"
+#include "core/vector_math.h"
 #include "optim/inner_optimizer.h"
 
 using namespace localbatch;

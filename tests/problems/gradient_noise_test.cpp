@@ -1,7 +1,6 @@
-#include "problems/gradient_noise.h"
-
 #include <cmath>
 
+#include "problems/noisy_problems.h"
 #include "problems/problems.h"
 
 namespace localbatch {

@@ -1,9 +1,10 @@
+#include "problems/logistic_regression.h"
+
 #include <array>
 #include <cmath>
 
 #include "core/error.h"
 #include "problems/binary_features.h"
-#include "problems/logistic_loss.h"
 #include "problems/problems.h"
 
 namespace localbatch {

@@ -5,11 +5,10 @@
 #include <cstdlib>
 
 #include "core/files.h"
-#include "report/collect_results.h"
 #include "report/curves_data.h"
 #include "report/gnuplot.h"
-#include "report/gnuplot_script.h"
 #include "report/html_page.h"
+#include "report/results.h"
 #include "report/run_files.h"
 
 namespace localbatch {

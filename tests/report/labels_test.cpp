@@ -9,7 +9,7 @@ namespace localbatch {
 namespace {
 
 Settings settings(const std::string& yaml) {
-  return settings_of(parse_experiment(yaml, "test.yaml"));
+  return settings_of(parse_yaml(yaml, "test.yaml"));
 }
 
 std::string schedule(const std::string& controller) {

@@ -1,8 +1,9 @@
+#include "report/reference.h"
+
 #include <doctest/doctest.h>
 
-#include "report/collect_results.h"
-#include "report/csv_text.h"
-#include "report/reference_table.h"
+#include "core/csv.h"
+#include "report/results.h"
 #include "report/run_files.h"
 
 namespace localbatch {

@@ -1,6 +1,6 @@
-#include "report/statistics.h"
-
 #include <doctest/doctest.h>
+
+#include "report/result_table.h"
 
 namespace localbatch {
 

@@ -1,11 +1,9 @@
 // Runs in the cells of an experiment file.
 
-#include "report/sweep_results.h"
-
 #include <doctest/doctest.h>
 
 #include "experiment/experiment_file.h"
-#include "report/collect_results.h"
+#include "report/results.h"
 #include "report/run_files.h"
 #include "report/table_text.h"
 

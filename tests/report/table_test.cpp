@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <functional>
 
-#include "report/collect_results.h"
 #include "report/result_table.h"
+#include "report/results.h"
 #include "report/run_files.h"
+#include "report/table_formats.h"
 #include "report/table_text.h"
-#include "report/write_csv.h"
-#include "report/write_table.h"
 
 namespace localbatch {
 

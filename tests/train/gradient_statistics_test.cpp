@@ -3,9 +3,9 @@
 #include <cmath>
 #include <vector>
 
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 #include "core/random.h"
-#include "train/gradient_meter.h"
+#include "train/meter.h"
 
 namespace localbatch {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 #include "core/options.h"
 #include "train/local_sgd.h"
 #include "train/quadratic_worker.h"

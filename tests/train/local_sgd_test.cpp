@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 #include "train/local_sgd_fixtures.h"
 
 namespace localbatch {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "comm/run_workers.h"
+#include "comm/workers.h"
 #include "core/options.h"
 #include "core/random.h"
-#include "nn/initialization.h"
+#include "nn/model.h"
 
 namespace localbatch {
 namespace {

@@ -1,0 +1,225 @@
+#include "printers.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+#include "text_table.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr const char* kEraseLine = "\r\033[K";
+
+/// mpirun and srun give a process a terminal of its own and pass on what it writes there, to a
+/// batch log as well; only a program that was started directly knows where its output goes.
+bool writes_to_terminal() {
+  const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr ||
+                        std::getenv("PMI_SIZE") != nullptr ||
+                        std::getenv("SLURM_STEP_ID") != nullptr;
+  return !launched && ::isatty(STDOUT_FILENO) == 1;
+}
+
+/// Extrapolates the time per sample so far, evaluations included.
+std::string time_left(const RunProgress& progress) {
+  const auto done = static_cast<double>(progress.samples);
+  const auto left = static_cast<double>(progress.max_samples - progress.samples);
+  return left <= 0 ? "done" : duration(progress.seconds / done * left) + " left";
+}
+
+/// What is minimized: images for a network, constants for a problem whose theory is known.
+std::string task(const RunStart& start) {
+  if (!start.problem)
+    return fmt::format("{} training and {} test images", start.train_images, start.test_images);
+  std::string text = fmt::format("smoothness {:.4g}, strong convexity {:.4g}, minimum {:.6g}",
+                                 start.problem->smoothness, start.problem->strong_convexity,
+                                 start.problem->minimum);
+  if (start.train_images > 0) text += fmt::format(", {} images", start.train_images);
+  return text;
+}
+
+std::string found(const TestResult& test) {
+  if (test.gap)
+    return fmt::format("F {:.6g}  F - F* {:.3e}  |grad F|^2 {:.3e}", test.loss,
+                       test.gap->suboptimality, test.gap->squared_gradient_norm);
+  std::string text = fmt::format("test loss {:.4f}", test.loss);
+  if (const auto accuracy = test_accuracy(test))
+    text += fmt::format("  test accuracy {:.2f} %", 100 * *accuracy);
+  return text;
+}
+
+}  // namespace
+
+ProgressPrinter::ProgressPrinter() : terminal_(writes_to_terminal()) {}
+
+RunEvents ProgressPrinter::events() {
+  return {
+      .on_start = [this](const RunStart& start) { print_start(start); },
+      .on_round = [this](const RunProgress& progress) { print_progress(progress); },
+      .on_evaluation = [this](const RunProgress& progress,
+                              const EvaluationRow& row) { print_evaluation(progress, row); },
+      .on_warning =
+          [](const std::string& text) { fmt::print(stderr, "localbatch: warning: {}\n", text); }};
+}
+
+void ProgressPrinter::print_start(const RunStart& start) {
+  redrawn_ = -1;
+  fmt::print("{}: {} parameters, {}, {} samples\n", start.experiment, start.parameters, task(start),
+             start.max_samples);
+  fmt::print("{} workers of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
+             start.workers, start.threads_per_worker, start.threads_per_worker == 1 ? "" : "s",
+             start.ranks, start.ranks == 1 ? "" : "s", start.slots, start.folder.string());
+  if (start.resumed_round > 0) fmt::print("goes on after round {}\n", start.resumed_round);
+  std::fflush(stdout);
+}
+
+void ProgressPrinter::print_progress(const RunProgress& progress) {
+  constexpr double kSecondsBetweenRedraws = 0.2;
+  if (!terminal_ || progress.seconds < redrawn_ + kSecondsBetweenRedraws) return;
+  redrawn_ = progress.seconds;
+  fmt::print("{}{} of {} samples, loss {:.4f}, b {}, {:.0f} samples/s, {}", kEraseLine,
+             progress.samples, progress.max_samples, progress.loss, progress.local_batch_size,
+             progress.samples_per_second, time_left(progress));
+  std::fflush(stdout);
+}
+
+void ProgressPrinter::print_evaluation(const RunProgress& progress, const EvaluationRow& row) {
+  fmt::print("{}samples {:>9}  epoch {:>6.2f}  loss {:.4f}  {}  b {}  H {}  {:.0f} samples/s  {}\n",
+             terminal_ ? kEraseLine : "", row.samples, row.epoch, row.train_loss, found(row.test),
+             row.local_batch_size, row.sync_interval, progress.samples_per_second,
+             time_left(progress));
+  std::fflush(stdout);
+}
+
+void ProgressPrinter::print_result(const RunResult& result) const {
+  if (terminal_) fmt::print("{}", kEraseLine);
+  if (result.had_finished) {
+    fmt::print("had finished already; results in {}\n", result.folder.string());
+    return;
+  }
+  if (result.outcome == Outcome::kStopped) {
+    fmt::print("stopped after round {}; the same command goes on from there\n", result.rounds);
+    return;
+  }
+  if (result.outcome == Outcome::kDiverged)
+    fmt::print("diverged in round {}: loss or parameters are not finite\n", result.rounds);
+  else
+    fmt::print("final {} after {} samples in {}\n", found(result.last_evaluation.test),
+               result.samples, duration(result.seconds));
+  fmt::print("local batch size {} -> {} in {} rounds\n", result.first_local_batch_size,
+             result.last_local_batch_size, result.rounds);
+  fmt::print("curves in {}\n", result.folder.string());
+}
+
+namespace {
+
+std::string_view name_of(CellState state) {
+  constexpr std::array<std::string_view, 5> kNames{"waiting", "started", "finished", "diverged",
+                                                   "failed"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+/// The part of a key that a person calls an axis by.
+std::string short_name(const std::string& axis) { return axis.substr(axis.rfind('.') + 1); }
+
+std::string progress_of(const CellStatus& cell) {
+  if (cell.state == CellState::kFailed) return cell.failure;
+  if (cell.samples == 0) return "";
+  const auto done = static_cast<double>(cell.samples), all = static_cast<double>(cell.max_samples);
+  if (cell.state != CellState::kStarted) return "in " + duration(cell.seconds);
+  std::string text = fmt::format("{:.0f} %, {} left", 100 * done / all,
+                                 duration(cell.seconds / done * std::max(0.0, all - done)));
+  if (cell.seconds_since_round)
+    text += fmt::format(", last round {} ago", duration(*cell.seconds_since_round));
+  return text;
+}
+
+/// Cells of products with other axes have other coordinates.
+std::vector<std::string> axes_of(const std::vector<CellStatus>& cells) {
+  std::vector<std::string> axes;
+  for (const CellStatus& cell : cells)
+    for (const auto& coordinate : cell.coordinates)
+      if (std::ranges::find(axes, coordinate.axis) == axes.end()) axes.push_back(coordinate.axis);
+  return axes;
+}
+
+TextRow row_of(const CellStatus& cell, const std::vector<std::string>& axes) {
+  TextRow row{fmt::format("{}", cell.number)};
+  for (const std::string& axis : axes) {
+    const auto found = std::ranges::find(cell.coordinates, axis, &SweepCell::Coordinate::axis);
+    row.push_back(found == cell.coordinates.end() ? "" : found->value);
+  }
+  row.emplace_back(name_of(cell.state));
+  row.push_back(progress_of(cell));
+  return row;
+}
+
+std::ptrdiff_t count(const std::vector<CellStatus>& cells, CellState state) {
+  return std::ranges::count(cells, state, &CellStatus::state);
+}
+
+}  // namespace
+
+void print_sum(const std::vector<CellStatus>& cells) {
+  const std::ptrdiff_t to_do =
+      count(cells, CellState::kWaiting) + count(cells, CellState::kStarted);
+  fmt::print("{} cell{}", cells.size(), cells.size() == 1 ? "" : "s");
+  const char* separator = ": ";
+  for (const CellState state : {CellState::kFinished, CellState::kDiverged, CellState::kFailed}) {
+    if (count(cells, state) == 0) continue;
+    fmt::print("{}{} {}", separator, count(cells, state), name_of(state));
+    separator = ", ";
+  }
+  if (to_do > 0) fmt::print("{}{} to do", separator, to_do);
+  const std::optional<double> left = seconds_left(cells);
+  if (left && *left > 0)
+    fmt::print("; {} left at the speed so far, one after the other", duration(*left));
+  fmt::print("\n");
+}
+
+void print_cells(const std::vector<CellStatus>& cells) {
+  const std::vector<std::string> axes = axes_of(cells);
+  TextRow head{"cell"};
+  for (const std::string& axis : axes) head.push_back(short_name(axis));
+  head.insert(head.end(), {"state", "progress"});
+  std::vector<TextRow> rows{head};
+  for (const CellStatus& cell : cells) rows.push_back(row_of(cell, axes));
+  print_left_aligned(rows);
+  print_sum(cells);
+}
+
+std::string title_of(const CellStatus& cell) {
+  std::string title = fmt::format("cell {}", cell.number);
+  const char* separator = " (";
+  for (const auto& [axis, value] : cell.coordinates) {
+    title += fmt::format("{}{}={}", separator, short_name(axis), value);
+    separator = ", ";
+  }
+  return cell.coordinates.empty() ? title : title + ")";
+}
+
+SweepEvents SweepPrinter::events() {
+  return {.run = run_.events(),
+          .on_sweep =
+              [](const std::vector<CellStatus>& cells) {
+                print_sum(cells);
+                std::fflush(stdout);
+              },
+          .on_cell =
+              [](const CellStatus& cell) {
+                fmt::print("\n{}\n", title_of(cell));
+                std::fflush(stdout);
+              },
+          .on_cell_end = [this](const RunResult& result) { run_.print_result(result); },
+          .on_failure =
+              [](const std::exception& error) {
+                fmt::print(stderr, "localbatch: {}\n", error.what());
+              }};
+}
+
+}  // namespace localbatch

@@ -1,0 +1,89 @@
+#include "stop_requests.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace localbatch {
+
+namespace {
+
+// A signal handler has nothing else to write to.
+std::atomic<bool> stop_requested = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void on_signal(int signal) {
+  constexpr int kEndedBySignal = 128;
+  if (signal == SIGINT && stop_requested) ::_exit(kEndedBySignal + SIGINT);
+  stop_requested = true;
+}
+
+}  // namespace
+
+void catch_stop_signals() {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+}
+
+bool stop_signal_came() { return stop_requested; }
+
+namespace {
+
+constexpr std::chrono::seconds kForCheckpoint{10};
+
+/// Seconds until the Slurm job ends.
+std::optional<double> slurm_time_left() {
+  const char* const text = std::getenv("SLURM_JOB_END_TIME");
+  if (text == nullptr) return {};
+  const std::string_view digits(text);
+  std::int64_t end = 0;
+  const auto [rest, error] = std::from_chars(digits.begin(), digits.end(), end);
+  if (error != std::errc() || rest != digits.end()) return {};
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<double>(end) - now.count();
+}
+
+}  // namespace
+
+double parse_duration(const std::string& text) {
+  double seconds = 0;
+  int parts = 0;
+  std::string_view rest = text;
+  while (true) {
+    const std::string_view part = rest.substr(0, rest.find(':'));
+    int value = 0;
+    const auto [end, error] = std::from_chars(part.begin(), part.end(), value);
+    if (error != std::errc() || end != part.end() || value < 0 || ++parts > 3)
+      fail_input(
+          "--time-limit: found '{}', expected seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS",
+          text);
+    seconds = seconds * 60 + value;
+    if (part.size() == rest.size()) return seconds;
+    rest.remove_prefix(part.size() + 1);
+  }
+}
+
+TimeLimit::TimeLimit(std::optional<double> seconds) {
+  const std::optional<double> of_job = slurm_time_left();
+  if (of_job) seconds = std::min(*of_job, seconds.value_or(*of_job));
+  if (seconds) end_ = Time(Clock::now()) + std::chrono::duration<double>(*seconds);
+}
+
+bool TimeLimit::is_near() {
+  const Clock::time_point now = Clock::now();
+  if (last_asked_) longest_round_ = std::max(longest_round_, now - *last_asked_);
+  last_asked_ = now;
+  return end_ && now + 2 * longest_round_ + kForCheckpoint > *end_;
+}
+
+}  // namespace localbatch

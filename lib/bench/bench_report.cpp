@@ -1,0 +1,111 @@
+#include "bench/bench_report.h"
+
+#include "core/json.h"
+
+namespace localbatch {
+
+namespace {
+
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json gflops(const std::optional<double>& flop_per_second) {
+  return flop_per_second ? Json(*flop_per_second / 1e9) : Json();
+}
+
+/// What was executed how: the keys that measurements of networks have in common.
+Json execution_of(const BenchNetwork& network, const ExecutionOptions& execution) {
+  return {{"network", network.name},
+          {"batch", execution.max_images},
+          {"precision", precision_name(execution.precision)},
+          {"threads", execution.threads},
+          {"convolution", name_of(execution.convolution)}};
+}
+
+Json to_json(const TrainingSpeed& speed) {
+  Json phases;
+  if (speed.phases)
+    for (std::size_t phase = 0; phase < kPhaseNames.size(); ++phase)
+      phases[std::string(kPhaseNames[phase])] = (*speed.phases)[phase];
+  Json json = execution_of(speed.network, speed.execution);
+  json["images_per_second"] = speed.images_per_second.median;
+  json["best_images_per_second"] = speed.images_per_second.best;
+  json["windows"] = speed.images_per_second.windows;
+  json["steps"] = speed.images_per_second.calls;
+  json["share_of_peak"] = or_null(speed.share_of_peak);
+  json["step_milliseconds"] = speed.step_milliseconds;
+  json["phase_milliseconds"] = phases;
+  json["optimizer_milliseconds"] = speed.optimizer_milliseconds;
+  json["predicted_bytes"] = or_null(speed.predicted_bytes);
+  json["measured_bytes"] = speed.measured_bytes;
+  json["foreign_load"] = or_null(speed.foreign_load);
+  return json;
+}
+
+Json to_json(const ConvolutionSpeed& speed) {
+  const ConvolutionShape& shape = speed.convolution.shape;
+  Json json = execution_of(speed.network, speed.execution);
+  json["in_channels"] = shape.src.channels;
+  json["out_channels"] = shape.channels;
+  json["height"] = shape.src.height;
+  json["width"] = shape.src.width;
+  json["kernel"] = shape.kernel;
+  json["stride"] = shape.stride;
+  json["layers"] = speed.convolution.layers;
+  json["forward_gflops"] = gflops(speed.forward);
+  json["backward_data_gflops"] = gflops(speed.backward_data);
+  json["backward_weights_gflops"] = gflops(speed.backward_weights);
+  json["foreign_load"] = or_null(speed.foreign_load);
+  return json;
+}
+
+Json to_json(const SynchronizationSpeed& speed) {
+  return {{"network", speed.network.name},
+          {"parameters", speed.parameters},
+          {"workers", speed.workers},
+          {"ranks", speed.ranks},
+          {"averages", speed.averages},
+          {"median_seconds", speed.median_seconds},
+          {"best_seconds", speed.best_seconds},
+          {"bytes_per_second", speed.bytes_per_second},
+          {"foreign_load", or_null(speed.foreign_load)}};
+}
+
+Json to_json(const DataSpeed& speed) {
+  return {{"images_per_second", speed.images_per_second.median},
+          {"best_images_per_second", speed.images_per_second.best},
+          {"share_of_step", or_null(speed.share_of_step)},
+          {"foreign_load", or_null(speed.foreign_load)}};
+}
+
+template <class Speed>
+Json list_of(const std::vector<Speed>& speeds) {
+  Json list = Json::array();
+  for (const Speed& speed : speeds) list.push_back(to_json(speed));
+  return list;
+}
+
+}  // namespace
+
+std::string to_json(const BenchReport& report) {
+  const Json json{
+      {"version", report.version},
+      {"commit", report.commit},
+      {"started", report.started},
+      {"host", report.host},
+      {"cpu", report.cpu},
+      {"cores", report.cores},
+      {"threads", report.threads},
+      {"kernels", report.kernels.empty() ? Json() : Json(report.kernels)},
+      {"peak_gflops", {{"f32", gflops(report.peak_f32)}, {"bf16", gflops(report.peak_bf16)}}},
+      {"foreign_load", or_null(report.foreign_load)},
+      {"train", list_of(report.train)},
+      {"conv", list_of(report.conv)},
+      {"sync", list_of(report.sync)},
+      {"data", report.data ? to_json(*report.data) : Json()}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace localbatch

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/mailbox.h"
+#include "comm/process_group.h"
+
+namespace localbatch {
+
+/// Thrown on ranks that have nothing to report themselves when another rank could not go on.
+struct FailedElsewhere : std::exception {
+  const char* what() const noexcept override { return "another rank reports the failure"; }
+};
+
+/// Runs `build` and finds out whether all ranks could: a rank that fails alone would leave the
+/// others waiting for it. The first one that failed throws its own error, the others
+/// FailedElsewhere. Collective.
+template <class Build>
+auto agree(ProcessGroup& processes, const Build& build) {
+  std::optional<decltype(build())> built;
+  std::exception_ptr error;
+  try {
+    built = build();
+  } catch (const std::exception&) {
+    error = std::current_exception();
+  }
+  const int rank = processes.rank(), ranks = processes.num_ranks();
+  const int first_failed = ranks - Mailbox(processes).max(error ? ranks - rank : 0);
+  if (first_failed == rank) std::rethrow_exception(error);
+  if (first_failed < ranks) throw FailedElsewhere();
+  return std::move(*built);
+}
+
+/// Everybody's text in rank order, on every rank. Collective; for texts of a page or two.
+std::vector<std::string> gather_texts(const std::string& mine, ProcessGroup& processes);
+
+}  // namespace localbatch

@@ -1,0 +1,190 @@
+#include "comm/mean_tree.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <functional>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "comm/workers.h"
+#include "core/error.h"
+
+namespace localbatch {
+
+namespace {
+
+/// Small enough for the means to stay in the cache while all rows are read.
+constexpr std::size_t kTile = 1024;
+
+/// Means that wait for their other half: at most one for each halving of the workers.
+constexpr std::size_t kDeepest = 32;
+
+std::pair<Subtree, Subtree> halves(const Subtree& tree) {
+  const auto left = static_cast<int>(std::bit_floor(static_cast<unsigned>(tree.count - 1)));
+  return {{tree.first, left}, {tree.first + left, tree.count - left}};
+}
+
+void cover(const std::vector<bool>& is_covered, const Subtree& tree, std::vector<Subtree>& found) {
+  const auto begin = is_covered.begin() + tree.first;
+  const auto covered = std::count(begin, begin + tree.count, true);
+  if (covered == tree.count) found.push_back(tree);
+  if (covered == 0 || covered == tree.count) return;
+  const auto [left, right] = halves(tree);
+  cover(is_covered, left, found);
+  cover(is_covered, right, found);
+}
+
+/// Which of two NaNs survives an addition is the compiler's choice, so it could depend on where in
+/// a vector loop an element falls.
+float without_payload(float value) {
+  return value == value ? value : std::numeric_limits<float>::quiet_NaN();
+}
+
+void join(const float* left, const float* right, float num_right, float num_all, std::size_t size,
+          float* mean) {
+  for (std::size_t i = 0; i < size; ++i)
+    mean[i] = left[i] + (right[i] - left[i]) * num_right / num_all;
+}
+
+void take(const float* from, std::size_t size, float* to) {
+  for (std::size_t i = 0; i < size; ++i) to[i] = without_payload(from[i]);
+}
+
+void round_to_bfloat16(std::size_t size, float* values) {
+  for (std::size_t i = 0; i < size; ++i) values[i] = rounded_to_bfloat16(values[i]);
+}
+
+}  // namespace
+
+std::vector<Subtree> covering_subtrees(const std::vector<bool>& is_covered) {
+  std::vector<Subtree> found;
+  cover(is_covered, {0, static_cast<int>(is_covered.size())}, found);
+  return found;
+}
+
+SubtreeMeans::SubtreeMeans(std::span<const Subtree> rows, std::span<const Subtree> means) {
+  for (std::size_t k = 0; k < means.size(); ++k) {
+    plan(means[k], rows);
+    operations_.push_back({.kind = Operation::Kind::kTakeMean, .index = k});
+  }
+}
+
+void SubtreeMeans::plan(const Subtree& tree, std::span<const Subtree> rows) {
+  const auto row = std::ranges::find(rows, tree);
+  if (row != rows.end()) {
+    const auto index = static_cast<std::size_t>(row - rows.begin());
+    operations_.push_back({.kind = Operation::Kind::kPushRow, .index = index});
+    return;
+  }
+  check(tree.count > 1, "a mean is made up of the rows that are there");
+  const auto [left, right] = halves(tree);
+  plan(left, rows);
+  plan(right, rows);
+  operations_.push_back({.kind = Operation::Kind::kJoin,
+                         .right = static_cast<float>(right.count),
+                         .all = static_cast<float>(tree.count)});
+}
+
+void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice, Payload payload,
+                           std::span<float* const> means) const {
+  std::array<std::array<float, kTile>, kDeepest> joined;
+  std::array<const float*, kDeepest + 1> stack;
+  for (std::size_t begin = slice.begin; begin < slice.end; begin += kTile) {
+    const std::size_t size = std::min(kTile, slice.end - begin);
+    std::size_t depth = 0;
+    for (const Operation& operation : operations_) {
+      if (operation.kind == Operation::Kind::kPushRow) {
+        stack[depth++] = rows[operation.index] + begin;
+      } else if (operation.kind == Operation::Kind::kTakeMean) {
+        take(stack[--depth], size, means[operation.index] + begin);
+      } else {
+        depth -= 1;
+        float* const mean = joined[depth - 1].data();
+        join(stack[depth - 1], stack[depth], operation.right, operation.all, size, mean);
+        if (payload == Payload::kBfloat16) round_to_bfloat16(size, mean);
+        stack[depth - 1] = mean;
+      }
+    }
+  }
+}
+
+namespace {
+
+using IsThere = std::vector<bool>;  ///< worker by worker
+
+IsThere workers_of(const std::vector<int>& ranks, int num_workers, int num_ranks) {
+  IsThere is_there(static_cast<std::size_t>(num_workers));
+  for (const int rank : ranks) {
+    const HostedWorkers hosted = hosted_workers(num_workers, rank, num_ranks);
+    std::fill_n(is_there.begin() + hosted.first, hosted.count, true);
+  }
+  return is_there;
+}
+
+RankLevel make_level(int rank, const std::vector<int>& peers, std::size_t owners,
+                     const std::vector<IsThere>& workers) {
+  RankLevel level;
+  level.peers = peers;
+  level.owners = owners;
+  level.me = static_cast<std::size_t>(std::ranges::find(peers, rank) - peers.begin());
+  IsThere all = workers.front();
+  for (const IsThere& theirs : workers) {
+    level.rows.push_back(covering_subtrees(theirs));
+    std::transform(all.begin(), all.end(), theirs.begin(), all.begin(), std::logical_or());
+  }
+  level.means = covering_subtrees(all);
+  return level;
+}
+
+}  // namespace
+
+std::size_t RankLevel::num_rows() const {
+  std::size_t count = 0;
+  for (const std::vector<Subtree>& theirs : rows) count += theirs.size();
+  return count;
+}
+
+std::vector<Subtree> hosted_subtrees(int num_workers, int rank, int num_ranks) {
+  return covering_subtrees(workers_of({rank}, num_workers, num_ranks));
+}
+
+std::vector<RankLevel> rank_levels(int num_workers, int rank, const std::vector<int>& hosts) {
+  const auto num_ranks = static_cast<int>(hosts.size());
+  std::map<int, std::vector<int>> ranks_of_host;
+  for (int r = 0; r < num_ranks; ++r)
+    ranks_of_host[hosts[static_cast<std::size_t>(r)]].push_back(r);
+  std::size_t fewest = hosts.size(), most = 1;
+  for (const auto& [host, ranks] : ranks_of_host) {
+    fewest = std::min(fewest, ranks.size());
+    most = std::max(most, ranks.size());
+  }
+
+  std::vector<RankLevel> levels;
+  const std::vector<int>& neighbours = ranks_of_host[hosts[static_cast<std::size_t>(rank)]];
+  if (most > 1) {
+    std::vector<IsThere> workers;
+    workers.reserve(neighbours.size());
+    for (const int neighbour : neighbours)
+      workers.push_back(workers_of({neighbour}, num_workers, num_ranks));
+    levels.push_back(make_level(rank, neighbours, fewest, workers));
+  }
+  if (ranks_of_host.size() > 1) {
+    const auto place =
+        static_cast<std::size_t>(std::ranges::find(neighbours, rank) - neighbours.begin());
+    std::vector<int> peers;
+    std::vector<IsThere> workers;
+    for (const auto& [host, ranks] : ranks_of_host) {
+      if (place >= fewest) break;
+      peers.push_back(ranks[place]);
+      workers.push_back(workers_of(ranks, num_workers, num_ranks));
+    }
+    RankLevel level{.owners = ranks_of_host.size(), .me = ranks_of_host.size()};
+    if (!peers.empty()) level = make_level(rank, peers, peers.size(), workers);
+    levels.push_back(std::move(level));
+  }
+  return levels;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,195 @@
+#include "comm/process_group.h"
+
+// The C++ bindings of MPI are gone from the standard; some installations still need to be told.
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
+
+#include <mpi.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "comm/launch.h"
+#include "core/error.h"
+
+namespace localbatch {
+
+namespace {
+
+class SingleProcess final : public ProcessGroup {
+ public:
+  int rank() const override { return 0; }
+  int num_ranks() const override { return 1; }
+  const std::vector<int>& hosts() const override { return hosts_; }
+
+  Ticket start_send(int, std::span<const std::byte>) override { broken(kAlone); }
+  Ticket start_receive(int, std::span<std::byte>) override { broken(kAlone); }
+  bool has_finished(Ticket) override { broken(kAlone); }
+
+ private:
+  static constexpr std::string_view kAlone = "a process alone sends no messages";
+
+  std::vector<int> hosts_{0};
+};
+
+}  // namespace
+
+std::unique_ptr<ProcessGroup> single_process() { return std::make_unique<SingleProcess>(); }
+
+namespace {
+
+void require_success(int code, std::string_view call) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  fail_system("{}: {}", call, std::string_view(text, length));
+}
+
+bool mpi_has_started() {
+  int started = 0;
+  MPI_Initialized(&started);
+  return started != 0;
+}
+
+bool mpi_has_ended() {
+  int ended = 0;
+  MPI_Finalized(&ended);
+  return ended != 0;
+}
+
+int as_int(std::size_t count) {
+  check(count <= static_cast<std::size_t>(std::numeric_limits<int>::max()),
+        "what travels at once fits the int counts of MPI");
+  return static_cast<int>(count);
+}
+
+/// Ranks that share memory are on one host; its number is the smallest rank there.
+std::vector<int> find_hosts(int rank, int num_ranks) {
+  MPI_Comm neighbours = MPI_COMM_NULL;
+  require_success(
+      MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &neighbours),
+      "MPI_Comm_split_type");
+  int host = rank;
+  require_success(MPI_Allreduce(&rank, &host, 1, MPI_INT, MPI_MIN, neighbours), "MPI_Allreduce");
+  require_success(MPI_Comm_free(&neighbours), "MPI_Comm_free");
+  std::vector<int> hosts(static_cast<std::size_t>(num_ranks));
+  require_success(MPI_Allgather(&host, 1, MPI_INT, hosts.data(), 1, MPI_INT, MPI_COMM_WORLD),
+                  "MPI_Allgather");
+  return hosts;
+}
+
+/// MPI_Finalize runs even when the constructor of the group throws.
+class MpiSession {
+ public:
+  MpiSession() {
+    check(!mpi_has_started(), "MPI starts once per process");
+    require_success(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &thread_level_),
+                    "MPI_Init_thread");
+  }
+  ~MpiSession() { MPI_Finalize(); }
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+
+  int thread_level() const { return thread_level_; }
+
+ private:
+  int thread_level_ = MPI_THREAD_SINGLE;
+};
+
+/// Without a common MPI each process would take itself for the whole job.
+void refuse_unconnected_processes(int num_ranks) {
+  if (const auto unconnected =
+          find_unconnected_processes(launch_environment(), num_ranks, "localbatch ..."))
+    fail_input("{}; {}", unconnected->found, unconnected->advice);
+}
+
+class MpiProcesses final : public ProcessGroup {
+ public:
+  MpiProcesses() {
+    require_success(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),
+                    "MPI_Comm_set_errhandler");
+    if (session_.thread_level() < MPI_THREAD_SERIALIZED)
+      fail_system(
+          "MPI_Init_thread: this MPI offers thread level {}, but workers are threads and need "
+          "MPI_THREAD_SERIALIZED ({})",
+          session_.thread_level(), MPI_THREAD_SERIALIZED);
+    require_success(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+    require_success(MPI_Comm_size(MPI_COMM_WORLD, &num_ranks_), "MPI_Comm_size");
+    refuse_unconnected_processes(num_ranks_);
+    hosts_ = find_hosts(rank_, num_ranks_);
+  }
+
+  int rank() const override { return rank_; }
+  int num_ranks() const override { return num_ranks_; }
+  const std::vector<int>& hosts() const override { return hosts_; }
+
+  Ticket start_send(int to, std::span<const std::byte> bytes) override {
+    const Ticket ticket = free_ticket();
+    require_success(MPI_Isend(bytes.data(), as_int(bytes.size()), MPI_BYTE, to, kTag,
+                              MPI_COMM_WORLD, &requests_[ticket]),
+                    "MPI_Isend");
+    return ticket;
+  }
+
+  Ticket start_receive(int from, std::span<std::byte> bytes) override {
+    const Ticket ticket = free_ticket();
+    require_success(MPI_Irecv(bytes.data(), as_int(bytes.size()), MPI_BYTE, from, kTag,
+                              MPI_COMM_WORLD, &requests_[ticket]),
+                    "MPI_Irecv");
+    return ticket;
+  }
+
+  bool has_finished(Ticket ticket) override {
+    int finished = 0;
+    require_success(MPI_Test(&requests_[ticket], &finished, MPI_STATUS_IGNORE), "MPI_Test");
+    if (finished != 0) free_.push_back(ticket);
+    return finished != 0;
+  }
+
+ private:
+  static constexpr int kTag = 1;
+
+  Ticket free_ticket() {
+    if (free_.empty()) {
+      free_.push_back(requests_.size());
+      requests_.push_back(MPI_REQUEST_NULL);
+    }
+    const Ticket ticket = free_.back();
+    free_.pop_back();
+    return ticket;
+  }
+
+  MpiSession session_;
+  int rank_ = 0;
+  int num_ranks_ = 1;
+  std::vector<int> hosts_;
+  // MPI writes to a request while its message is under way, so none may move.
+  std::deque<MPI_Request> requests_;
+  std::vector<Ticket> free_;
+};
+
+}  // namespace
+
+std::unique_ptr<ProcessGroup> mpi_processes() { return std::make_unique<MpiProcesses>(); }
+
+std::string mpi_library_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  require_success(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
+  const std::string_view whole(text.data(), static_cast<std::size_t>(length));
+  return std::string(whole.substr(0, whole.find_first_of(",\n")));
+}
+
+void abort_mpi_job(int status) {
+  std::fflush(nullptr);
+  if (mpi_has_started() && !mpi_has_ended()) MPI_Abort(MPI_COMM_WORLD, status);
+  std::_Exit(status);
+}
+
+}  // namespace localbatch

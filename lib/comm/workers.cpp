@@ -1,0 +1,268 @@
+#include "comm/workers.h"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "comm/mean_tree.h"
+#include "core/error.h"
+
+// Bytes between worker 0 and each of the others.
+
+namespace localbatch {
+
+Barrier::Barrier(int num_threads) : num_threads_(num_threads) {}
+
+void Barrier::wait() {
+  std::unique_lock lock(mutex_);
+  if (abandoned_) throw Abandoned("another worker of this process has failed");
+  if (++num_waiting_ == num_threads_) {
+    num_waiting_ = 0;
+    ++num_passed_;
+    lock.unlock();
+    changed_.notify_all();
+    return;
+  }
+  const std::uint64_t arrived_at = num_passed_;
+  changed_.wait(lock, [&] { return num_passed_ != arrived_at || abandoned_; });
+  // A meeting that took place is never abandoned afterwards: what follows it may read arrays of
+  // other workers, which live as long as their workers stay in the collective.
+  if (num_passed_ != arrived_at) return;
+  throw Abandoned("another worker of this process has failed");
+}
+
+void Barrier::abandon() {
+  {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+  }
+  changed_.notify_all();
+}
+
+namespace {
+
+/// Keeps the exception that came first and tells it. It is set before the group is abandoned, so an
+/// Abandoned always comes later than its cause.
+class FirstError {
+ public:
+  explicit FirstError(const std::function<void(std::exception_ptr)>& tell) : tell_(tell) {}
+
+  void set(std::exception_ptr error) {
+    const std::lock_guard lock(mutex_);
+    if (error_) return;
+    error_ = std::move(error);
+    if (tell_) tell_(error_);
+  }
+
+  /// Only after all threads have ended.
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  const std::function<void(std::exception_ptr)>& tell_;
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+HostedWorkers hosted_workers(int num_workers, int rank, int num_ranks) {
+  const Slice slice = slice_of(num_workers, rank, num_ranks);
+  return {.first = static_cast<int>(slice.begin), .count = static_cast<int>(slice.size())};
+}
+
+void check_ranks(int num_workers, int num_ranks) {
+  if (num_ranks > num_workers)
+    fail_input(
+        "{} ranks were started for {} workers; start at most as many ranks as the experiment has "
+        "workers (mpirun -np {}), or raise workers",
+        num_ranks, num_workers, num_workers);
+}
+
+void run_workers(int num_workers, ProcessGroup& processes,
+                 const std::function<void(Communicator&)>& body, double patience,
+                 const std::function<void(std::exception_ptr)>& on_failure) {
+  check_ranks(num_workers, processes.num_ranks());
+  WorkerGroup group(num_workers, processes, patience);
+  FirstError first_error(on_failure);
+  const auto run = [&](int seat) {
+    try {
+      ThreadCommunicator communicator(group, seat);
+      body(communicator);
+    } catch (...) {
+      first_error.set(std::current_exception());
+      group.abandon();
+    }
+  };
+  if (group.hosted().count == 1) {
+    run(0);
+  } else {
+    std::vector<std::jthread> threads;
+    try {
+      for (int seat = 0; seat < group.hosted().count; ++seat) threads.emplace_back(run, seat);
+    } catch (...) {  // no thread left: those that have started must not wait for it
+      first_error.set(std::current_exception());
+      group.abandon();
+    }
+  }
+  first_error.rethrow();
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// So many means are still in the cache when they are copied to the other workers.
+constexpr std::size_t kCopied = 8192;
+
+}  // namespace
+
+WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double patience)
+    : num_workers_(num_workers),
+      hosted_(hosted_workers(num_workers, processes.rank(), processes.num_ranks())),
+      mailbox_(processes, patience),
+      barrier_(hosted_.count),
+      calls_(static_cast<std::size_t>(hosted_.count)),
+      collected_(calls_.size()),
+      dealt_(calls_.size()) {
+  const int num_ranks = processes.num_ranks();
+  for (int rank = 0; rank < num_ranks; ++rank)
+    workers_of_rank_.push_back(
+        static_cast<std::size_t>(hosted_workers(num_workers, rank, num_ranks).count));
+  if (num_ranks > 1) {
+    rank_average_.emplace(num_workers, mailbox_);
+    return;
+  }
+  std::vector<Subtree> workers;
+  workers.reserve(static_cast<std::size_t>(num_workers));
+  for (int worker = 0; worker < num_workers; ++worker) workers.push_back({worker, 1});
+  const Subtree all{0, num_workers};
+  mean_of_all_ = SubtreeMeans(workers, {&all, 1});
+}
+
+Clock::time_point WorkerGroup::exchange(int seat, const Exchange& what) {
+  meet(seat, what);
+  if (seat == 0) gather_numbers(what);
+  if (rank_average_) {
+    if (seat == 0) average_across_ranks();
+    barrier_.wait();
+    if (seat != 0)
+      for (std::size_t i = 0; i < what.averaged.size(); ++i)
+        std::ranges::copy(calls_[0]->averaged[i].mean, what.averaged[i].mean.begin());
+  } else {
+    for (std::size_t i = 0; i < what.averaged.size(); ++i) average_in_process(seat, i);
+    barrier_.wait();
+  }
+  std::ranges::copy(all_numbers_, what.all.begin());
+  const Clock::time_point all_came = all_came_;
+  barrier_.wait();
+  return all_came;
+}
+
+void WorkerGroup::meet(int seat, const Exchange& what) {
+  check(what.all.size() == what.mine.size() * static_cast<std::size_t>(num_workers_),
+        "there is room for everybody's numbers");
+  for (const Averaged& array : what.averaged)
+    check(array.mine.size() == array.mean.size(), "a mean has the length of what is averaged");
+  calls_[static_cast<std::size_t>(seat)] = &what;
+  barrier_.wait();
+  if (seat != 0) return;
+  const auto is_alike = [&](const Exchange* other) {
+    return other->mine.size() == what.mine.size() &&
+           std::ranges::equal(
+               other->averaged, what.averaged, std::equal_to(),
+               [](const Averaged& array) { return array.mine.size(); },
+               [](const Averaged& array) { return array.mine.size(); });
+  };
+  check(std::ranges::all_of(calls_, is_alike),
+        "all workers call the same collective with equally long arrays");
+}
+
+/// Also where ranks without numbers wait for each other.
+void WorkerGroup::gather_numbers(const Exchange& what) {
+  const std::size_t length = what.mine.size();
+  hosted_numbers_.clear();
+  for (const Exchange* const call : calls_)
+    hosted_numbers_.insert(hosted_numbers_.end(), call->mine.begin(), call->mine.end());
+  all_numbers_.resize(static_cast<std::size_t>(num_workers_) * length);
+  std::vector<std::size_t> counts;
+  for (const std::size_t workers : workers_of_rank_) counts.push_back(workers * length);
+  mailbox_.gather(hosted_numbers_, all_numbers_, counts, what.traffic);
+  all_came_ = Clock::now();
+}
+
+/// Nobody else reads or writes this seat's slice of any array.
+void WorkerGroup::average_in_process(int seat, std::size_t array) {
+  std::vector<const float*> rows;
+  std::vector<float*> means;
+  for (const Exchange* const call : calls_) {
+    rows.push_back(call->averaged[array].mine.data());
+    means.push_back(call->averaged[array].mean.data());
+  }
+  const Averaged& own = calls_[static_cast<std::size_t>(seat)]->averaged[array];
+  const Slice slice = slice_of(own.mine.size(), static_cast<std::size_t>(seat), calls_.size());
+  for (std::size_t begin = slice.begin; begin < slice.end; begin += kCopied) {
+    const Slice part{begin, std::min(begin + kCopied, slice.end)};
+    mean_of_all_.compute(rows, part, own.payload, {means.data(), 1});
+    for (std::size_t other = 1; other < means.size(); ++other)
+      std::copy_n(means[0] + part.begin, part.size(), means[other] + part.begin);
+  }
+}
+
+void WorkerGroup::average_across_ranks() {
+  std::vector<RankVector> vectors;
+  for (std::size_t i = 0; i < calls_[0]->averaged.size(); ++i) {
+    const Averaged& own = calls_[0]->averaged[i];
+    RankVector& vector = vectors.emplace_back(RankVector{.rows = {},
+                                                         .mean = own.mean.data(),
+                                                         .length = own.mine.size(),
+                                                         .payload = own.payload,
+                                                         .traffic = own.traffic});
+    for (const Exchange* const call : calls_) vector.rows.push_back(call->averaged[i].mine.data());
+  }
+  rank_average_->run(vectors);
+}
+
+void ThreadCommunicator::exchange(const Exchange& what) {
+  const Clock::time_point came = Clock::now();
+  waited_ += std::max(Clock::duration(0), group_.exchange(seat_, what) - came);
+}
+
+void WorkerGroup::collect(int seat, std::span<const std::byte> mine,
+                          const std::function<void(int, std::span<const std::byte>)>& take) {
+  collected_[static_cast<std::size_t>(seat)] = mine;
+  barrier_.wait();
+  if (seat == 0 && mailbox_.rank() != 0)
+    for (const std::span<const std::byte> bytes : collected_)
+      mailbox_.send_all(0, bytes, Traffic::kCheckpoint);
+  if (seat == 0 && mailbox_.rank() == 0) {
+    int worker = 0;
+    for (const std::span<const std::byte> bytes : collected_) take(worker++, bytes);
+    for (int rank = 1; rank < mailbox_.num_ranks(); ++rank)
+      for (std::size_t i = 0; i < workers_of_rank_[static_cast<std::size_t>(rank)]; ++i)
+        take(worker++, mailbox_.receive_all(rank));
+  }
+  barrier_.wait();
+}
+
+Communicator::Bytes WorkerGroup::deal(int seat,
+                                      const std::function<Communicator::Bytes(int)>& give) {
+  barrier_.wait();
+  if (seat == 0 && mailbox_.rank() != 0)
+    for (Communicator::Bytes& bytes : dealt_) bytes = mailbox_.receive_all(0);
+  if (seat == 0 && mailbox_.rank() == 0) {
+    int worker = 0;
+    for (Communicator::Bytes& bytes : dealt_) bytes = give(worker++);
+    for (int rank = 1; rank < mailbox_.num_ranks(); ++rank)
+      for (std::size_t i = 0; i < workers_of_rank_[static_cast<std::size_t>(rank)]; ++i)
+        mailbox_.send_all(rank, give(worker++), Traffic::kCheckpoint);
+  }
+  barrier_.wait();
+  return std::move(dealt_[static_cast<std::size_t>(seat)]);
+}
+
+}  // namespace localbatch

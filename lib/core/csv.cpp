@@ -1,0 +1,152 @@
+#include "core/csv.h"
+
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <numeric>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/files.h"
+
+namespace localbatch {
+
+CsvFile::CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
+                 std::optional<std::uint64_t> size)
+    : file_(size ? OutputFile(path, *size) : OutputFile(path)) {
+  if (!size) write(header);
+}
+
+void CsvFile::write(const std::vector<std::string>& cells) {
+  file_.write(fmt::format("{}\n", fmt::join(cells, ",")));
+}
+
+namespace {
+
+std::vector<std::string> cells_of(std::string_view line) {
+  std::vector<std::string> cells;
+  while (true) {
+    const std::size_t comma = line.find(',');
+    cells.emplace_back(line.substr(0, comma));
+    if (comma == std::string_view::npos) return cells;
+    line.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+CsvColumns::CsvColumns(const std::filesystem::path& path) : path_(path) {
+  const std::string text = read_text(path);
+  std::string_view rest = text;
+  std::vector<std::string> names;
+  for (int line = 1;; ++line) {
+    const std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) break;
+    const std::vector<std::string> cells = cells_of(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+    if (line == 1) {
+      names = cells;
+      for (const std::string& name : names) columns_[name];
+      continue;
+    }
+    if (cells.size() != names.size())
+      fail_input("{}:{}: found {} cells, expected {}", path.string(), line, cells.size(),
+                 names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) columns_[names[i]].push_back(cells[i]);
+    ++num_rows_;
+  }
+  if (columns_.empty()) fail_input("{}: holds no line", path.string());
+}
+
+const std::vector<std::string>& CsvColumns::cells(const std::string& name) const {
+  const auto found = columns_.find(name);
+  if (found == columns_.end()) fail_input("{}: has no column {}", path_.string(), name);
+  return found->second;
+}
+
+std::vector<std::optional<double>> CsvColumns::numbers(const std::string& name) const {
+  std::vector<std::optional<double>> numbers;
+  for (const std::string& cell : cells(name)) {
+    std::optional<double>& number = numbers.emplace_back();
+    if (cell.empty()) continue;
+    number = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), *number);
+    if (error != std::errc() || end != cell.data() + cell.size())
+      fail_input("{}:{}: {}: found '{}', expected a number", path_.string(), numbers.size() + 1,
+                 name, cell);
+  }
+  return numbers;
+}
+
+std::vector<double> CsvColumns::all_numbers(const std::string& name) const {
+  std::vector<double> all;
+  for (const std::optional<double>& number : numbers(name)) {
+    if (!number)
+      fail_input("{}:{}: {}: found nothing, expected a number", path_.string(), all.size() + 2,
+                 name);
+    all.push_back(*number);
+  }
+  return all;
+}
+
+double sum_of(const CsvColumns& columns, const std::string& name) {
+  const std::vector<double> numbers = columns.all_numbers(name);
+  return std::accumulate(numbers.begin(), numbers.end(), 0.0);
+}
+
+namespace {
+
+/// Whether the quotes of the line are closed.
+bool split(const std::string& line, std::vector<std::string>& cells) {
+  cells.assign(1, "");
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
+      cells.back() += line[++i];
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      cells.emplace_back();
+    } else {
+      cells.back() += c;
+    }
+  }
+  return !quoted;
+}
+
+}  // namespace
+
+std::string csv_line(const std::vector<std::string>& cells) {
+  std::string line;
+  for (const std::string& cell : cells) {
+    if (!line.empty() || &cell != cells.data()) line += ',';
+    if (cell.find_first_of(",\"\r\n") == std::string::npos) {
+      line += cell;
+      continue;
+    }
+    line += '"';
+    for (const char c : cell) {
+      line += c;
+      if (c == '"') line += '"';
+    }
+    line += '"';
+  }
+  return line + '\n';
+}
+
+std::vector<CsvLine> read_csv_lines(const std::filesystem::path& path) {
+  std::istringstream stream(read_text(path));
+  std::vector<CsvLine> lines;
+  std::string line;
+  for (int number = 1; std::getline(stream, line); ++number) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;
+    CsvLine& read = lines.emplace_back(CsvLine{.number = number, .cells = {}});
+    if (!split(line, read.cells))
+      fail_input("{}:{}: a quote does not end on this line", path.string(), number);
+  }
+  return lines;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/files.h"
+
+namespace localbatch {
+
+/// One column of a CSV file: the same table writes the header, the cells and the documentation.
+template <class Row>
+struct CsvColumn {
+  std::string_view name;
+  std::string_view unit;  ///< "" for pure numbers and names
+  std::string_view meaning;
+  std::string (*cell)(const Row&);  ///< empty: not measured
+};
+
+/// A CSV file that grows by whole rows. A row is on its way to the disk when `write` returns.
+/// Throws a SystemError that names the path when it cannot be written.
+class CsvFile {
+ public:
+  /// Begins a file; or goes on with one behind its first `size` bytes and cuts off the rest.
+  CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
+          std::optional<std::uint64_t> size = {});
+
+  void write(const std::vector<std::string>& cells);
+
+  OutputFile& file() { return file_; }
+
+ private:
+  OutputFile file_;
+};
+
+/// A CSV file with the columns of a table.
+template <class Row>
+class CsvTable {
+ public:
+  CsvTable(const std::filesystem::path& path, std::span<const CsvColumn<Row>> columns,
+           std::optional<std::uint64_t> size = {})
+      : columns_(columns), file_(path, names(columns), size) {}
+
+  void write(const Row& row) {
+    std::vector<std::string> cells;
+    for (const CsvColumn<Row>& column : columns_) cells.push_back(column.cell(row));
+    file_.write(cells);
+  }
+
+  OutputFile& file() { return file_.file(); }
+
+ private:
+  static std::vector<std::string> names(std::span<const CsvColumn<Row>> columns) {
+    std::vector<std::string> names;
+    for (const CsvColumn<Row>& column : columns) names.emplace_back(column.name);
+    return names;
+  }
+
+  std::span<const CsvColumn<Row>> columns_;
+  CsvFile file_;
+};
+
+/// The cells of a CSV file that a run has written, by column. A last line without its end, which is
+/// being written, is left out.
+class CsvColumns {
+ public:
+  /// Throws an InputError that names the file and line of a row with too few or too many cells.
+  explicit CsvColumns(const std::filesystem::path& path);
+
+  std::size_t num_rows() const { return num_rows_; }
+  bool has(const std::string& name) const { return columns_.contains(name); }
+
+  /// Throws an InputError for a column that the file does not have.
+  const std::vector<std::string>& cells(const std::string& name) const;
+
+  /// Nothing for an empty cell: it was not measured. Throws an InputError with file and line for
+  /// what is no number; `nan` and `inf` are.
+  std::vector<std::optional<double>> numbers(const std::string& name) const;
+
+  /// The same where every cell has to be a number.
+  std::vector<double> all_numbers(const std::string& name) const;
+
+ private:
+  std::filesystem::path path_;
+  std::size_t num_rows_ = 0;
+  std::map<std::string, std::vector<std::string>> columns_;
+};
+
+/// Of a column in which every cell has to be a number.
+double sum_of(const CsvColumns& columns, const std::string& name);
+
+/// A line of a CSV file with its end; cells with commas, quotes or line ends are quoted (RFC 4180).
+std::string csv_line(const std::vector<std::string>& cells);
+
+/// A line of a file and its number, from 1.
+struct CsvLine {
+  int number = 1;
+  std::vector<std::string> cells;
+};
+
+/// Lines that hold something, with cells that may be quoted. Throws an InputError with file and
+/// line for a quote that does not end on its line.
+std::vector<CsvLine> read_csv_lines(const std::filesystem::path& path);
+
+}  // namespace localbatch

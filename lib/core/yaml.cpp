@@ -1,0 +1,237 @@
+#include "core/yaml.h"
+
+#include <fmt/ranges.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cctype>
+#include <sstream>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace localbatch {
+
+std::string to_string(const Location& location) {
+  if (location.line == 0) return location.source;
+  return fmt::format("{}:{}:{}", location.source, location.line, location.column);
+}
+
+const Node::Entry* Node::find(const std::string& key) const {
+  const auto found =
+      std::ranges::find_if(entries, [&](const Entry& entry) { return entry.key == key; });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+std::string describe_found(const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::kMap:
+      return "a mapping";
+    case Node::Kind::kList:
+      return "a list";
+    case Node::Kind::kScalar:
+      break;
+  }
+  return fmt::format("'{}'", node.scalar);
+}
+
+std::string yaml_text(const std::string& text) {
+  const bool plain = !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.' || c == '/';
+  });
+  const bool number_like =
+      plain && (std::isdigit(static_cast<unsigned char>(text.front())) != 0 || text.front() == '-');
+  const bool means_null = text == "null" || text == "Null" || text == "NULL";
+  if (plain && !number_like && !means_null) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string yaml_list(const std::vector<std::int64_t>& values) {
+  return fmt::format("[{}]", fmt::join(values, ", "));
+}
+
+namespace {
+
+Location location(const YAML::Mark& mark, const std::string& source) {
+  if (mark.is_null()) return {.source = source};
+  return {.source = source, .line = mark.line + 1, .column = mark.column + 1};
+}
+
+bool is_control_character(char c) { return (c >= 0 && c < 0x20) || c == 0x7f; }
+
+bool has_control_characters(const std::string& text) {
+  return std::ranges::any_of(text, is_control_character);
+}
+
+/// What the YAML library says; it quotes a character that it did not expect, whatever it is.
+std::string message_of(const YAML::Exception& error) {
+  std::string message;
+  for (const char c : error.msg)
+    message += is_control_character(c) ? fmt::format("\\x{:02x}", c) : std::string(1, c);
+  return message;
+}
+
+/// Where the documents of a YAML text begin, and nothing else of it.
+struct DocumentStarts : YAML::EventHandler {
+  std::vector<YAML::Mark> marks;
+
+  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// The only document of a text, null when there is none. YAML::LoadAll would be shorter, but finds
+/// documents without end in a text that begins with a comma.
+YAML::Node load(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts starts;
+  while (starts.marks.size() < 2 && parser.HandleNextDocument(starts)) {
+  }
+  if (starts.marks.size() > 1) {
+    const bool stuck = starts.marks[0].pos == starts.marks[1].pos;
+    throw YAML::ParserException(starts.marks[1],
+                                stuck ? "expected a value" : "expected one document");
+  }
+  return YAML::Load(text);
+}
+
+/// Bytes of a value or a setting, as of a path. With kMaxValues, this bounds the memory of a file
+/// in which anchors repeat a text.
+constexpr std::size_t kMaxLength = 4096;
+
+/// A word of the file. A value goes into messages, names and `experiment.yaml`, one line each.
+std::string word(const YAML::Node& yaml, const std::string& source) {
+  if (yaml.Scalar().size() > kMaxLength)
+    fail_input("{}: found a text of {} bytes, allowed are at most {}",
+               to_string(location(yaml.Mark(), source)), yaml.Scalar().size(), kMaxLength);
+  if (has_control_characters(yaml.Scalar()))
+    fail_input("{}: found a text of several lines or with control characters, expected one line",
+               to_string(location(yaml.Mark(), source)));
+  return yaml.Scalar();
+}
+
+/// Levels of mappings in an experiment file; an anchor inside itself would have no end of them.
+constexpr int kMaxDepth = 16;
+
+/// Values in an experiment file; a few anchors inside each other could stand for billions.
+constexpr int kMaxValues = 20'000;
+
+/// `num_values` counts the values of the whole file so far.
+Node convert(const YAML::Node& yaml, const std::string& source, int depth, int& num_values) {
+  Node node;
+  node.where = location(yaml.Mark(), source);
+  if (depth > kMaxDepth)
+    fail_input("{}: nested in more than {} levels", to_string(node.where), kMaxDepth);
+  if (++num_values > kMaxValues)
+    fail_input("{}: found more than {} values, those that anchors stand for included",
+               to_string(node.where), kMaxValues);
+  switch (yaml.Type()) {
+    case YAML::NodeType::Map:
+      node.kind = Node::Kind::kMap;
+      for (const auto& entry : yaml) {
+        if (!entry.first.IsScalar())
+          fail_input("{}: a key must be a word", to_string(location(entry.first.Mark(), source)));
+        node.entries.push_back({.key = word(entry.first, source),
+                                .key_location = location(entry.first.Mark(), source),
+                                .value = convert(entry.second, source, depth + 1, num_values)});
+      }
+      break;
+    case YAML::NodeType::Sequence:
+      node.kind = Node::Kind::kList;
+      for (const auto& item : yaml)
+        node.items.push_back(convert(item, source, depth + 1, num_values));
+      break;
+    case YAML::NodeType::Scalar:
+    case YAML::NodeType::Null:
+    case YAML::NodeType::Undefined:
+      node.kind = Node::Kind::kScalar;
+      node.scalar = yaml.IsScalar() ? word(yaml, source) : "";
+      break;
+  }
+  return node;
+}
+
+Node convert(const YAML::Node& yaml, const std::string& source) {
+  int num_values = 0;
+  return convert(yaml, source, /*depth=*/0, num_values);
+}
+
+/// A setting has no lines: neither its value nor anything in it.
+void forget_lines(Node& node, const std::string& source) {
+  node.where = {.source = source};
+  for (Node& item : node.items) forget_lines(item, source);
+  for (Node::Entry& entry : node.entries) {
+    entry.key_location = {.source = source};
+    forget_lines(entry.value, source);
+  }
+}
+
+}  // namespace
+
+Node parse_yaml(const std::string& text, const std::string& source) {
+  try {
+    const YAML::Node yaml = load(text);
+    if (!yaml.IsMap())
+      fail_input("{}: found no mapping of keys to values",
+                 to_string(location(yaml.Mark(), source)));
+    return convert(yaml, source);
+  } catch (const YAML::Exception& error) {
+    fail_input("{}: not valid YAML: {}", to_string(location(error.mark, source)),
+               message_of(error));
+  }
+}
+
+void apply_setting(Node& experiment, const std::string& setting) {
+  const std::string source = fmt::format("--set {}", setting);
+  const std::size_t equals = setting.find('=');
+  if (has_control_characters(setting))
+    fail_input("--set: found control characters, expected key=value on one line");
+  if (setting.size() > kMaxLength)
+    fail_input("--set: found {} bytes, allowed are at most {}", setting.size(), kMaxLength);
+  std::string_view path = std::string_view(setting).substr(0, equals);
+  if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
+      path.find("..") != std::string_view::npos)
+    fail_input("{}: expected key=value, such as batch_size_controller.eta=0.9", source);
+  if (std::ranges::count(path, '.') >= kMaxDepth)
+    fail_input("{}: nested in more than {} levels", source, kMaxDepth);
+
+  Node* target = &experiment;
+  while (!path.empty()) {
+    const std::size_t dot = path.find('.');
+    const std::string key(path.substr(0, dot));
+    path.remove_prefix(dot == std::string_view::npos ? path.size() : dot + 1);
+    if (target->kind != Node::Kind::kMap)
+      fail_input("{}: {} is not a mapping, it has no key '{}'", source, describe_found(*target),
+                 key);
+    Node::Entry* entry = nullptr;
+    for (Node::Entry& candidate : target->entries)
+      if (candidate.key == key) entry = &candidate;
+    if (entry == nullptr) {
+      entry = &target->entries.emplace_back();
+      entry->key = key;
+      entry->key_location.source = entry->value.where.source = source;
+    }
+    target = &entry->value;
+  }
+  try {
+    *target = convert(load(setting.substr(equals + 1)), source);
+  } catch (const YAML::Exception& error) {
+    fail_input("{}: not valid YAML: {}", source, message_of(error));
+  }
+  forget_lines(*target, source);
+}
+
+}  // namespace localbatch

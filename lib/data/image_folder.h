@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/shape.h"
+#include "data/dataset.h"
+#include "data/view.h"
+
+namespace localbatch {
+
+/// The names of many image files in class folders, class by class.
+class FileList {
+ public:
+  explicit FileList(std::filesystem::path root) : root_(std::move(root)) {}
+
+  /// Appends `root`/`folder`/`file`, whose class is `label`; labels never decrease.
+  void add(const std::string& folder, const std::string& file, Label label);
+
+  std::size_t size() const { return labels_.size(); }
+  std::filesystem::path path(std::size_t index) const;
+  const std::vector<Label>& labels() const { return labels_; }
+
+  /// In memory.
+  std::size_t bytes() const;
+
+ private:
+  std::filesystem::path root_;
+  std::vector<std::string> folders_;      ///< by label, empty where a class has no files
+  std::vector<Label> labels_;             ///< by file
+  std::string names_;                     ///< of all files, one behind the other
+  std::vector<std::uint64_t> name_ends_;  ///< by file, in `names_`
+};
+
+/// Which view of an image of this size is wanted.
+using ChooseView = std::function<View(int width, int height)>;
+
+/// How files are read.
+struct FileSettings {
+  int size = 224;                  ///< side of an image as the network sees it
+  int resize = 256;                ///< of the shorter side, before the middle is evaluated
+  bool apply_orientation = false;  ///< as Exif data say (data/exif.h)
+  bool skip_damaged = false;
+};
+
+/// Images that stay in their JPEG files: each is read and decoded when it is asked for, by any
+/// number of threads at once.
+///
+/// A damaged file is found when it is decoded: looking at all of ImageNet beforehand would take an
+/// hour. Unless damaged files are to be skipped, it ends the run with a SystemError that names it.
+/// A file that cannot be read at all always does: what a disk or a network fails to deliver today
+/// it may deliver tomorrow, and the same run would have other curves.
+class ImageFiles {
+ public:
+  /// `content` is the checksum of what the list stands for.
+  ImageFiles(FileList list, const FileSettings& settings, std::uint64_t content);
+
+  const FileList& list() const { return list_; }
+  const FileSettings& settings() const { return settings_; }
+
+  /// Of class names, file names and file sizes. Not of the files' bytes: that would read all of
+  /// ImageNet (140 GB) before every run.
+  std::uint64_t content() const { return content_; }
+
+  /// Writes a view of image `index` as [channel][row][column]. In place of a damaged file that is
+  /// skipped comes the next undamaged one of its class, after the last one the first: labels and
+  /// the numbers of images of a class stay as they are, and which image is seen is a function of
+  /// the folder alone.
+  void read(std::size_t index, const ChooseView& choose, std::span<std::uint8_t> pixels);
+
+  /// The same without a replacement: whether the file is undamaged.
+  bool try_read(std::size_t index, const ChooseView& choose, std::span<std::uint8_t> pixels);
+
+  /// What is wrong with files that were skipped, a line for each that was not reported before.
+  std::vector<std::string> take_reports();
+
+ private:
+  FileList list_;
+  FileSettings settings_;
+  std::uint64_t content_;
+
+  std::mutex mutex_;  ///< of what follows
+  std::set<std::size_t> damaged_;
+  std::vector<std::string> reports_;
+};
+
+/// Images in class folders: `root`/train/<class>/<file> and `root`/val/<class>/<file>, where files
+/// end in .jpeg or .jpg, in capitals or not. Classes are the folders of train in the order of the
+/// bytes of their names, and so are the files of a class, so labels and order follow from the
+/// folder's content. Names that begin with a dot and files with other endings are passed over.
+/// ImageNet is the folder that the defaults are made for, any other one of this layout will do.
+/// Throws an InputError that names the folder without classes or images, and the class of val that
+/// train does not have.
+Dataset read_image_folder(const std::filesystem::path& root, const FileSettings& settings);
+
+DatasetLoader make_imagenet(Options& options);
+
+}  // namespace localbatch

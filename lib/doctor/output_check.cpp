@@ -1,0 +1,108 @@
+#include "doctor/output_check.h"
+
+#include <fmt/core.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <system_error>
+
+#include "core/error.h"
+#include "core/files.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+
+fs::path nearest_that_exists(const fs::path& folder) {
+  std::error_code error;
+  fs::path path = fs::absolute(folder, error);
+  while (!fs::exists(path, error) && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+/// A file with a name that nobody else has: ranks in containers may agree in host and process.
+class Probe {
+ public:
+  // Named like a file that was not finished, so that the next run removes it if nobody else does.
+  explicit Probe(const fs::path& folder)
+      : path_(folder / fmt::format(".localbatch-doctor-XXXXXX{}", kUnfinishedSuffix)) {
+    const int file = ::mkstemps(path_.data(), static_cast<int>(kUnfinishedSuffix.size()));
+    if (file < 0) fail_system("{}: open failed: {}", path_, std::strerror(errno));
+    ::close(file);
+  }
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+  ~Probe() {
+    if (!removed_) ::unlink(path_.c_str());
+  }
+
+  const std::string& path() const { return path_; }
+
+  void remove() {
+    if (::unlink(path_.c_str()) != 0)
+      fail_system("{}: unlink failed: {}", path_, std::strerror(errno));
+    removed_ = true;
+  }
+
+ private:
+  std::string path_;
+  bool removed_ = false;
+};
+
+/// A network file system may create files and not rename them, or fail when they are synced.
+void try_to_write(const fs::path& folder) {
+  if (!fs::is_directory(folder)) fail_system("{}: is no folder", folder.string());
+  Probe probe(folder);
+  write_file_atomically(probe.path(), "written\n");
+  probe.remove();
+}
+
+}  // namespace
+
+OutputFacts look_at_output(const fs::path& folder) {
+  OutputFacts found{.folder = folder, .nearest = nearest_that_exists(folder)};
+  struct statvfs system {};
+  if (::statvfs(found.nearest.c_str(), &system) == 0 && system.f_blocks > 0) {
+    found.free_bytes = std::uint64_t{system.f_bavail} * system.f_frsize;
+    found.has_files_left = system.f_files == 0 || system.f_favail > 0;
+  }
+  try {
+    try_to_write(found.nearest);
+  } catch (const std::exception& error) {
+    found.failure = error.what();
+  }
+  return found;
+}
+
+Diagnoses check_output(const OutputFacts& output, const Launch& launch) {
+  constexpr std::uint64_t kLittle = 64 * kMebibyte;
+  const auto refuse = [](std::string text) {
+    return Diagnoses{{Severity::kRefusal, std::move(text), "--output DIR writes elsewhere"}};
+  };
+  if (!output.failure.empty())
+    return refuse(fmt::format("{}: cannot be made: {}", output.folder.string(), output.failure));
+  if (!output.has_files_left)
+    return refuse(output.nearest.string() + ": the file system has no room for another file");
+  if (!output.free_bytes)
+    return {{.text = fmt::format("files can be written, replaced and removed in {}",
+                                 output.nearest.string())}};
+  const std::string space =
+      fmt::format("{} MiB are free in {}", *output.free_bytes / kMebibyte, output.nearest.string());
+  if (*output.free_bytes < launch.output_bytes)
+    return refuse(fmt::format("{}, but the run writes at least {} MiB", space,
+                              (launch.output_bytes + kMebibyte - 1) / kMebibyte));
+  if (*output.free_bytes < launch.output_bytes + kLittle)
+    return {{Severity::kWarning, "only " + space, "--output DIR writes elsewhere"}};
+  return {{.text = space + ", where files can be written, replaced and removed"}};
+}
+
+}  // namespace localbatch

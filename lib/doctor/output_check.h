@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "doctor/doctor.h"
+
+namespace localbatch {
+
+/// What was found where results are to go.
+struct OutputFacts {
+  std::filesystem::path folder = {};   ///< of the results; it need not be there yet
+  std::filesystem::path nearest = {};  ///< folder at or above it that is there
+  std::string failure = {};  ///< of writing, replacing and removing a file in it, or empty
+  std::optional<std::uint64_t> free_bytes =
+      {};                      ///< for this user; nothing: the system does not tell
+  bool has_files_left = true;  ///< some file systems count their files
+};
+
+/// Writes a file of a few bytes beside what is there, as a run writes its files, replaces it and
+/// removes it.
+OutputFacts look_at_output(const std::filesystem::path& folder);
+
+/// Can results be written, and is there room for them?
+Diagnoses check_output(const OutputFacts& output, const Launch& launch);
+
+}  // namespace localbatch

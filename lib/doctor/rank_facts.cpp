@@ -1,0 +1,136 @@
+#include "doctor/rank_facts.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <sstream>
+#include <string_view>
+
+#include "comm/agreement.h"
+#include "core/build_info.h"
+#include "core/json.h"
+#include "core/machine.h"
+#include "nn/library_info.h"
+
+namespace localbatch {
+
+namespace {
+
+std::string arithmetic_flags(const std::string& all) {
+  static constexpr std::array<std::string_view, 12> kFlags{
+      "fma",         "avx",         "avx2",     "avx_vnni", "avx512f",  "avx512bw",
+      "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "avx512_fp16"};
+  std::istringstream words(all);
+  std::string found;
+  for (std::string word; words >> word;)
+    if (std::ranges::find(kFlags, word) != kFlags.end())
+      found += fmt::format("{}{}", found.empty() ? "" : " ", word);
+  return found;
+}
+
+Environment openmp_environment() {
+  Environment environment;
+  for (const char* const name :
+       {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"})
+    if (const char* const value = std::getenv(name)) environment[name] = value;
+  return environment;
+}
+
+}  // namespace
+
+RankFacts facts_of_this_rank(const ProcessGroup& processes) {
+  const HostMemory memory = host_memory();
+  const BuildInfo build = build_info();
+  RankFacts facts{.rank = processes.rank(),
+                  .num_ranks = processes.num_ranks(),
+                  .host = host_name(),
+                  .cpu = cpu_model(),
+                  .instruction_set = onednn_instruction_set(),
+                  .cpu_flags = arithmetic_flags(cpu_flags()),
+                  .cores = allowed_cores(),
+                  .reachable_cores = static_cast<int>(reachable_cores().size()),
+                  .memory_bytes = memory.limit,
+                  .available_bytes = memory.available,
+                  .program = fmt::format("localbatch {} ({})", build.version, build.commit),
+                  .onednn = onednn_version(),
+                  .mpi = mpi_library_version(),
+                  .environment = launch_environment()};
+  facts.environment.merge(openmp_environment());
+  return facts;
+}
+
+std::string to_text(const RankFacts& facts) {
+  // Names of hosts and values of variables may be any bytes.
+  return Json{{"rank", facts.rank},
+              {"num_ranks", facts.num_ranks},
+              {"host", facts.host},
+              {"cpu", facts.cpu},
+              {"instruction_set", facts.instruction_set},
+              {"cpu_flags", facts.cpu_flags},
+              {"cores", facts.cores},
+              {"reachable_cores", facts.reachable_cores},
+              {"memory_bytes", facts.memory_bytes},
+              {"available_bytes", facts.available_bytes},
+              {"program", facts.program},
+              {"onednn", facts.onednn},
+              {"mpi", facts.mpi},
+              {"environment", facts.environment}}
+      .dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+RankFacts rank_facts_from(const std::string& text) {
+  const Json json = Json::parse(text);
+  const auto read = [&json]<class Value>(const char* key, Value& value) {
+    value = json.value(key, value);
+  };
+  RankFacts facts;
+  read("rank", facts.rank);
+  read("num_ranks", facts.num_ranks);
+  read("host", facts.host);
+  read("cpu", facts.cpu);
+  read("instruction_set", facts.instruction_set);
+  read("cpu_flags", facts.cpu_flags);
+  read("cores", facts.cores);
+  read("reachable_cores", facts.reachable_cores);
+  read("memory_bytes", facts.memory_bytes);
+  read("available_bytes", facts.available_bytes);
+  read("program", facts.program);
+  read("onednn", facts.onednn);
+  read("mpi", facts.mpi);
+  read("environment", facts.environment);
+  return facts;
+}
+
+std::vector<RankFacts> gather_facts(ProcessGroup& processes) {
+  std::vector<RankFacts> facts;
+  for (const std::string& text : gather_texts(to_text(facts_of_this_rank(processes)), processes))
+    facts.push_back(rank_facts_from(text));
+  return facts;
+}
+
+std::vector<std::string> binding_variables(const RankFacts& facts) {
+  std::vector<std::string> names;
+  for (const char* const name : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"})
+    if (const auto variable = facts.environment.find(name);
+        variable != facts.environment.end() && variable->second != "false")
+      names.emplace_back(name);
+  return names;
+}
+
+std::string number_ranges(std::span<const int> numbers) {
+  constexpr int kMostRanges = 8;
+  std::string text;
+  int ranges = 0;
+  for (std::size_t begin = 0, end = 0; begin < numbers.size(); begin = end, ++ranges) {
+    if (ranges == kMostRanges) return text + ",...";
+    end = begin + 1;
+    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
+    text += fmt::format("{}{}", text.empty() ? "" : ",", numbers[begin]);
+    if (end - begin > 1) text += fmt::format("-{}", numbers[end - 1]);
+  }
+  return text;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,197 @@
+#include "plan/forecast.h"
+
+#include <algorithm>
+#include <array>
+
+#include "bench/measure_training.h"
+#include "comm/workers.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "run/ledger_json.h"
+#include "run/run_experiment.h"
+#include "run/task.h"
+#include "train/slot_pool.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr double kMeasuredSeconds = 1;
+constexpr std::array<int, 4> kAlternatives{1, 4, 16, 32};
+
+/// What the forecast needs to know of model and data.
+struct TaskFacts {
+  std::optional<Model> network = {};
+  WorkerArrays arrays = {};
+  std::int64_t epoch_samples = 0;
+  std::size_t test_images = 0;
+  std::size_t dataset_bytes = 0;
+};
+
+TaskFacts facts_of(const Experiment& experiment) {
+  TaskFacts facts;
+  if (experiment.problem.make) {
+    const auto task = make_problem_task(experiment, 1);
+    RunStart start;
+    task->describe(start);
+    facts.arrays.parameters = start.parameters;
+    facts.epoch_samples = task->epoch_samples();
+  } else {
+    const Dataset dataset = experiment.load_dataset();
+    check_augmentation(experiment.augmentation, dataset);
+    facts.network = experiment.make_model(dataset.shape, dataset.num_classes);
+    check_kernels_are_used(experiment.kernels, *facts.network);
+    facts.arrays.parameters = total_size(parameter_tensors(*facts.network));
+    facts.arrays.batch_norm = total_size(statistics_tensors(*facts.network));
+    facts.epoch_samples = static_cast<std::int64_t>(dataset.train.size());
+    facts.test_images = dataset.test.size();
+    facts.dataset_bytes = bytes_of(dataset.train) + bytes_of(dataset.test);
+  }
+  const std::size_t n = facts.arrays.parameters;
+  facts.arrays.optimizer_state = experiment.inner_optimizer.make(n)->state().size();
+  facts.arrays.outer_state = experiment.make_outer_optimizer(n)->state().size();
+  return facts;
+}
+
+/// A local step of b samples in as few micro-batches as there may be, and one update.
+double measured_speed(const Experiment& experiment, const Model& network) {
+  const int b = experiment.method.initial_local_batch_size;
+  const int micro_batches = (b + experiment.micro_batch - 1) / experiment.micro_batch;
+  const TrainingSpeed speed = measure_training(
+      network, execution_options(experiment, (b + micro_batches - 1) / micro_batches),
+      kMeasuredSeconds, {});
+  const double update = speed.optimizer_milliseconds;
+  return 1e3 * b / (micro_batches * std::max(0.0, speed.step_milliseconds - update) + update);
+}
+
+/// How far workers of a rank wait for its slots.
+double crowding(const RunForecast& run) {
+  return std::max(1.0, static_cast<double>(run.hosted_workers) / run.slots);
+}
+
+RunCost cost_of(const RunForecast& run, const TaskFacts& facts, const RoundCount& count,
+                const ExpectedTraffic& traffic) {
+  RunCost cost{.count = count, .traffic = traffic};
+  const double speed = *run.machine.speed;
+  const double of_worker = static_cast<double>(facts.test_images) / run.workers;
+  cost.compute_seconds = static_cast<double>(count.worker_samples) * crowding(run) / speed;
+  cost.evaluation_seconds =
+      static_cast<double>(count.evaluations) * of_worker * crowding(run) / (3 * speed);
+  cost.communication_seconds = run.machine.latency * static_cast<double>(traffic.waits) +
+                               static_cast<double>(traffic.busiest_link()) / run.machine.bandwidth;
+  return cost;
+}
+
+}  // namespace
+
+RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
+  const int ranks = machine.placement.num_ranks();
+  check_ranks(experiment.workers, ranks);
+  if (experiment.problem.make && !machine.speed)
+    fail_input(
+        "plan: the speed of a problem is not measured, expected --samples-per-second or "
+        "--speed-from");
+  const TaskFacts facts = facts_of(experiment);
+  RunForecast run{.experiment = experiment.name,
+                  .workers = experiment.workers,
+                  .threads_per_worker = experiment.threads_per_worker,
+                  .hosted_workers = (experiment.workers + ranks - 1) / ranks,
+                  .machine = machine,
+                  .speed_is_measured = !machine.speed,
+                  .parameters = facts.arrays.parameters};
+  const int ranks_of_host =
+      (ranks + machine.placement.num_hosts() - 1) / machine.placement.num_hosts();
+  const int threads = facts.network ? experiment.threads_per_worker : 1;
+  run.slots = execution_slots(machine.cores_of_host / ranks_of_host, threads, run.hosted_workers);
+  const Model* const network = facts.network ? &*facts.network : nullptr;
+  if (network != nullptr) {
+    run.forward_multiply_adds = multiply_adds(*network);
+    if (!machine.speed) run.machine.speed = measured_speed(experiment, *network);
+  }
+
+  const TrafficForecast forecast(machine.placement);
+  const MethodMeetings meetings = meetings_of(experiment, facts.arrays);
+  run.memory = forecast_memory(experiment, facts.arrays, network, facts.dataset_bytes,
+                               run.hosted_workers, run.slots, forecast);
+  run.round = traffic_of(meetings.round, forecast);
+  run.measured_round = traffic_of(meetings.measured_round, forecast);
+  const auto cost = [&](std::optional<int> H) {
+    const RoundCount count = count_rounds(experiment, facts.epoch_samples, H);
+    return cost_of(run, facts, count, traffic_of_run(meetings, count, forecast));
+  };
+  run.cost = cost({});
+  for (const int H : kAlternatives) run.alternatives.push_back(cost(H));
+  return run;
+}
+
+namespace {
+
+Json memory_of(const MemoryForecast& memory) {
+  Json parts = Json::object();
+  for (const MemoryPart& part : memory.parts) {
+    std::string key = part.name;
+    std::ranges::replace(key, ' ', '_');
+    parts[key] = part.bytes;
+  }
+  parts["total"] = memory.total();
+  return parts;
+}
+
+Json to_json(const RunCost& cost) {
+  return {{"sync_interval", cost.count.sync_interval},
+          {"rounds", cost.count.rounds},
+          {"local_steps", cost.count.local_steps},
+          {"samples", cost.count.samples},
+          {"evaluations", cost.count.evaluations},
+          {"communication", to_json(cost.traffic.ledger)},
+          {"bytes_of_busiest_link", cost.traffic.busiest_link()},
+          {"compute_seconds", cost.compute_seconds},
+          {"communication_seconds", cost.communication_seconds},
+          {"evaluation_seconds", cost.evaluation_seconds},
+          {"seconds", cost.seconds()}};
+}
+
+Json to_json(const MeasuredRun& run) {
+  return {{"rounds", run.rounds},
+          {"samples", run.samples},
+          {"ranks", run.ranks},
+          {"communication", to_json(run.communication)},
+          {"compute_seconds", run.compute_seconds},
+          {"communication_seconds", run.communication_seconds},
+          {"waiting_seconds", run.waiting_seconds},
+          {"evaluation_seconds", run.evaluation_seconds},
+          {"seconds", run.seconds}};
+}
+
+}  // namespace
+
+std::string to_json(const RunForecast& run, const std::optional<MeasuredRun>& measured) {
+  Json alternatives = Json::array();
+  for (const RunCost& cost : run.alternatives) alternatives.push_back(to_json(cost));
+  const auto& multiply_adds = run.forward_multiply_adds;
+  const Json json{{"experiment", run.experiment},
+                  {"workers", run.workers},
+                  {"threads_per_worker", run.threads_per_worker},
+                  {"ranks", run.machine.placement.num_ranks()},
+                  {"hosts", run.machine.placement.num_hosts()},
+                  {"workers_of_a_rank", run.hosted_workers},
+                  {"execution_slots_per_rank", run.slots},
+                  {"cores_of_a_host", run.machine.cores_of_host},
+                  {"bandwidth_bytes_per_second", run.machine.bandwidth},
+                  {"latency_seconds", run.machine.latency},
+                  {"samples_per_second_of_a_worker", *run.machine.speed},
+                  {"speed_is_measured", run.speed_is_measured},
+                  {"parameters", run.parameters},
+                  {"forward_multiply_adds", multiply_adds ? Json(*multiply_adds) : Json()},
+                  {"memory_bytes_per_rank", memory_of(run.memory)},
+                  {"round", to_json(run.round.ledger)},
+                  {"measured_round", to_json(run.measured_round.ledger)},
+                  {"initial_sync_interval_assumed", run.cost.count.assumes_sync_interval},
+                  {"initial_local_batch_size_assumed", run.cost.count.assumes_local_batch_size},
+                  {"run", to_json(run.cost)},
+                  {"alternatives", alternatives},
+                  {"measured_run", measured ? to_json(*measured) : Json()}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace localbatch

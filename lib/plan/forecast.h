@@ -1,0 +1,59 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/measured_run.h"
+#include "plan/memory_forecast.h"
+
+namespace localbatch {
+
+/// Where a run would take place, and how fast that is.
+struct Machine {
+  Placement placement;
+  int cores_of_host = 1;
+  double bandwidth = 125e6;  ///< of a host's link in each direction, bytes per second
+  double latency = 1e-4;     ///< seconds from host to host for a message
+  /// Samples per second of one worker with its threads, gradient, update and data; nothing: it is
+  /// measured.
+  std::optional<double> speed = {};
+};
+
+/// A run with one rule for H.
+struct RunCost {
+  RoundCount count;
+  ExpectedTraffic traffic;
+  double compute_seconds = 0, communication_seconds = 0, evaluation_seconds = 0;
+
+  double seconds() const { return compute_seconds + communication_seconds + evaluation_seconds; }
+};
+
+/// What a run will cost. Seconds follow from samples per second of one worker, and from latency and
+/// bandwidth: communication takes latency times the waits that follow one another, and the bytes of
+/// the busiest link divided by its bandwidth; inside a host it takes none. An evaluation computes a
+/// third of what training on as many samples does. Not counted are exact statistics of single
+/// samples, audits' gradients, recomputed batch norm, checkpoints, and waiting for slower workers.
+struct RunForecast {
+  std::string experiment;
+  int workers = 1, threads_per_worker = 1;
+  int hosted_workers = 1, slots = 1;  ///< of the rank that hosts most workers
+  Machine machine;                    ///< with the speed that was used
+  bool speed_is_measured = false;
+  std::size_t parameters = 0;
+  /// Of one sample, see multiply_adds(); empty for a problem.
+  std::optional<std::int64_t> forward_multiply_adds = {};
+  MemoryForecast memory = {};
+  ExpectedTraffic round = {}, measured_round = {};  ///< without an audit, a trace and an evaluation
+  RunCost cost = {};
+  std::vector<RunCost> alternatives = {};  ///< with constant H = 1, 4, 16, 32
+};
+
+/// Loads the data set, for its sizes, and measures the speed of training for about a second if none
+/// is given. Throws an InputError for what a run would refuse, and for a problem without a speed.
+RunForecast forecast_run(const Experiment& experiment, const Machine& machine);
+
+/// One JSON object; units are in the names. `measured` may be empty.
+std::string to_json(const RunForecast& run, const std::optional<MeasuredRun>& measured);
+
+}  // namespace localbatch

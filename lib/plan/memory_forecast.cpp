@@ -1,0 +1,75 @@
+#include "plan/memory_forecast.h"
+
+#include <algorithm>
+
+#include "nn/network.h"
+#include "train/round_statistics.h"
+
+namespace localbatch {
+
+namespace {
+
+bool looks_at_gradients(const LocalSgd& method) {
+  return method.controller->needs().any() || method.observer_needs.any() ||
+         method.learning_rate_coupling.needs_statistics || method.audit.every_rounds > 0;
+}
+
+/// Numbers that a worker keeps to compare gradients.
+std::size_t statistics_floats(const Experiment& experiment, std::size_t parameters) {
+  const LocalSgd& method = experiment.method;
+  if (!looks_at_gradients(method)) return 0;
+  const Measurement measured = measurement(method);
+  switch (measured.statistics.chunks) {
+    case Chunks::kWorkers:
+      return parameters * (1U + (measured.statistics.at_first_step ? 1U : 0U) +
+                           (measured.needs.coordinates ? 1U : 0U));
+    case Chunks::kMicroBatches: {
+      const int micro_batches =
+          (method.initial_local_batch_size + experiment.micro_batch - 1) / experiment.micro_batch;
+      const int kept = std::min(micro_batches, ChunkGradients::kMaxChunks);
+      return parameters * static_cast<std::size_t>(measured.needs.inner_products ? kept : 1);
+    }
+    case Chunks::kSamples:
+    case Chunks::kDelta:
+      return 0;
+  }
+  return 0;
+}
+
+std::size_t slot_bytes(const Experiment& experiment, const Model& network) {
+  return Network::predicted_bytes(network, execution_options(experiment, experiment.micro_batch)) +
+         static_cast<std::size_t>(experiment.micro_batch) * network.input().size() * sizeof(float);
+}
+
+}  // namespace
+
+std::size_t MemoryForecast::total() const {
+  std::size_t sum = 0;
+  for (const MemoryPart& part : parts) sum += part.bytes;
+  return sum;
+}
+
+MemoryForecast forecast_memory(const Experiment& experiment, const WorkerArrays& arrays,
+                               const Model* network, std::size_t dataset_bytes, int hosted_workers,
+                               int slots, const TrafficForecast& traffic) {
+  const std::size_t worker = static_cast<std::size_t>(hosted_workers) * sizeof(float);
+  const std::size_t n = arrays.parameters;
+  MemoryForecast forecast;
+  forecast.parts = {{"parameters", worker * n},
+                    {"gradient", worker * n},
+                    {"optimizer state", worker * arrays.optimizer_state},
+                    {"batch norm statistics", worker * arrays.batch_norm},
+                    {"global parameters and mean", worker * 2 * n},
+                    {"outer optimizer state", worker * arrays.outer_state},
+                    {"gradients to compare", worker * statistics_floats(experiment, n)},
+                    {"buffers of averages", traffic.buffer_bytes(n)}};
+  if (network != nullptr)
+    forecast.parts.push_back(
+        {"execution slots", static_cast<std::size_t>(slots) * slot_bytes(experiment, *network)});
+  else  // its exact gradient, in double
+    forecast.parts.push_back({"exact gradient", 2 * worker * n});
+  forecast.parts.push_back({"data set", dataset_bytes});
+  return forecast;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,236 @@
+#include "plan/traffic.h"
+
+#include <algorithm>
+
+#include "comm/mean_tree.h"
+#include "comm/rank_average.h"
+#include "comm/workers.h"
+#include "core/error.h"
+#include "train/round_numbers.h"
+#include "train/round_statistics.h"
+
+namespace localbatch {
+
+int Placement::num_hosts() const { return hosts.empty() ? 0 : std::ranges::max(hosts) + 1; }
+
+std::vector<int> neighbours_on_hosts(int ranks, int hosts) {
+  std::vector<int> host_of_rank;
+  for (int host = 0; host < hosts; ++host) {
+    const Slice slice = slice_of(static_cast<std::size_t>(ranks), static_cast<std::size_t>(host),
+                                 static_cast<std::size_t>(hosts));
+    host_of_rank.insert(host_of_rank.end(), slice.size(), host);
+  }
+  return host_of_rank;
+}
+
+std::int64_t ExpectedTraffic::busiest_link() const {
+  std::int64_t most = 0;
+  for (const Host& host : hosts) most = std::max({most, host.sent, host.received});
+  return most;
+}
+
+ExpectedTraffic& ExpectedTraffic::operator+=(const ExpectedTraffic& other) {
+  ledger += other.ledger;
+  hosts.resize(std::max(hosts.size(), other.hosts.size()));
+  for (std::size_t host = 0; host < other.hosts.size(); ++host) {
+    hosts[host].sent += other.hosts[host].sent;
+    hosts[host].received += other.hosts[host].received;
+  }
+  waits += other.waits;
+  return *this;
+}
+
+ExpectedTraffic operator*(std::int64_t count, ExpectedTraffic traffic) {
+  for (Ledger::Entry& entry : traffic.ledger.entries) {
+    entry.messages *= count;
+    entry.bytes *= count;
+    entry.bytes_between_hosts *= count;
+  }
+  for (ExpectedTraffic::Host& host : traffic.hosts) {
+    host.sent *= count;
+    host.received *= count;
+  }
+  traffic.waits *= count;
+  return traffic;
+}
+
+TrafficForecast::TrafficForecast(const Placement& placement) : placement_(placement) {
+  const int ranks = placement_.num_ranks();
+  check(ranks >= 1 && ranks <= placement_.workers, "every rank hosts a worker");
+  for (int rank = 0; rank < ranks; ++rank)
+    levels_.push_back(rank_levels(placement_.workers, rank, placement_.hosts));
+  block_size_ = averaged_block_size(levels_.front());
+}
+
+ExpectedTraffic TrafficForecast::meeting(const Meeting& meeting) const {
+  ExpectedTraffic traffic;
+  traffic.hosts.resize(static_cast<std::size_t>(placement_.num_hosts()));
+  const int ranks = placement_.num_ranks();
+  for (int from = 0; from < ranks; ++from) {
+    const auto workers =
+        static_cast<std::size_t>(hosted_workers(placement_.workers, from, ranks).count);
+    for (int to = 0; to < ranks; ++to)
+      if (to != from)
+        add(traffic, from, to, workers * meeting.numbers * sizeof(double), meeting.traffic);
+  }
+  for (const Meeting::Array& array : meeting.averaged) add_average(traffic, array);
+  if (placement_.num_hosts() > 1) {
+    const bool averages = std::ranges::any_of(
+        meeting.averaged, [](const Meeting::Array& array) { return array.length > 0; });
+    // Everybody waits for all, and at an average for slices on their way out and back.
+    traffic.waits = averages ? 3 : 1;
+  }
+  return traffic;
+}
+
+ExpectedTraffic TrafficForecast::start() const {
+  ExpectedTraffic traffic;
+  traffic.hosts.resize(static_cast<std::size_t>(placement_.num_hosts()));
+  for (int to = 1; to < placement_.num_ranks(); ++to) {
+    const int workers = hosted_workers(placement_.workers, to, placement_.num_ranks()).count;
+    for (int worker = 0; worker < workers; ++worker)
+      add(traffic, 0, to, sizeof(std::uint64_t), Traffic::kCheckpoint);
+  }
+  return traffic;
+}
+
+std::size_t TrafficForecast::buffer_bytes(std::size_t length) const {
+  std::size_t most = 0;
+  for (const std::vector<RankLevel>& levels : levels_) {
+    std::size_t size = std::min(length, block_size_), floats = 0;
+    for (const RankLevel& level : levels) {
+      if (level.peers.empty()) break;
+      const std::size_t own = level.rows[level.me].size();
+      floats += 2 * own * size;  // joined, and on their way out
+      if (!level.owns()) break;
+      size = slice_of(size, level.me, level.owners).size();
+      floats += level.num_rows() * size;
+    }
+    const std::size_t steps = levels.empty() ? 0 : 2 * levels.size() + 1;
+    const std::size_t blocks = (length + block_size_ - 1) / block_size_;
+    most = std::max(most, std::min(steps, blocks) * floats * sizeof(float));
+  }
+  return most;
+}
+
+void TrafficForecast::add(ExpectedTraffic& traffic, int from, int to, std::size_t bytes,
+                          Traffic purpose) const {
+  const auto size = static_cast<std::int64_t>(bytes);
+  Ledger::Entry& entry = traffic.ledger[purpose];
+  entry.messages += 1;
+  entry.bytes += size;
+  const auto here = static_cast<std::size_t>(placement_.hosts[static_cast<std::size_t>(from)]);
+  const auto there = static_cast<std::size_t>(placement_.hosts[static_cast<std::size_t>(to)]);
+  if (here == there) return;
+  entry.bytes_between_hosts += size;
+  traffic.hosts[here].sent += size;
+  traffic.hosts[there].received += size;
+}
+
+void TrafficForecast::add_average(ExpectedTraffic& traffic, const Meeting::Array& array) const {
+  const auto blocks = [&](std::size_t size) {
+    ExpectedTraffic of_block;
+    of_block.hosts.resize(traffic.hosts.size());
+    for (int rank = 0; rank < placement_.num_ranks(); ++rank)
+      add_block(of_block, array, size, rank);
+    return of_block;
+  };
+  if (placement_.num_ranks() == 1) return;
+  const std::size_t whole = array.length / block_size_, rest = array.length % block_size_;
+  if (whole > 0) traffic += static_cast<std::int64_t>(whole) * blocks(block_size_);
+  if (rest > 0) traffic += blocks(rest);
+}
+
+/// As RankAverage does it: at each level slices go to their owners, and their means come back.
+void TrafficForecast::add_block(ExpectedTraffic& traffic, const Meeting::Array& array,
+                                std::size_t size, int rank) const {
+  for (const RankLevel& level : levels_[static_cast<std::size_t>(rank)]) {
+    if (level.peers.empty()) return;
+    const std::size_t rows = level.rows[level.me].size();
+    for (std::size_t owner = 0; owner < level.owners; ++owner) {
+      const std::size_t slice = slice_of(size, owner, level.owners).size();
+      if (owner != level.me && slice > 0)
+        add(traffic, rank, level.peers[owner], rows * slice * size_of(array.payload),
+            array.traffic);
+    }
+    if (!level.owns()) return;
+    size = slice_of(size, level.me, level.owners).size();
+    for (std::size_t peer = 0; peer < level.peers.size(); ++peer)
+      if (peer != level.me && size > 0)
+        add(traffic, rank, level.peers[peer], size * size_of(array.payload), array.traffic);
+  }
+}
+
+namespace {
+
+/// What batch norm needs before a model can be evaluated or written.
+std::vector<Meeting> meetings_for_batch_norm(const Experiment& experiment, std::size_t batch_norm) {
+  if (experiment.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kRecompute)
+    return {{.numbers = batch_norm, .traffic = Traffic::kEvaluation}};
+  return {{.averaged = {{.length = batch_norm, .traffic = Traffic::kEvaluation}}}};
+}
+
+/// Of GradientMeter: gradients travel where they are compared between workers.
+void add_gradients(const Experiment& experiment, std::size_t parameters,
+                   std::vector<Meeting>& round) {
+  const Measurement measured = measurement(experiment.method);
+  if (measured.statistics.chunks != Chunks::kWorkers) return;
+  const Meeting::Array gradient{.length = parameters, .traffic = Traffic::kGradients};
+  round.front().averaged.push_back(gradient);
+  if (measured.needs.coordinates && experiment.workers > 1)
+    round.push_back({.averaged = {gradient}});
+}
+
+}  // namespace
+
+MethodMeetings meetings_of(const Experiment& experiment, const WorkerArrays& arrays) {
+  constexpr std::size_t kJackknifeNumbers = 3, kJackknives = 4;
+  constexpr std::size_t kTestNumbers = 3, kGapNumbers = 5;
+  const bool network = !experiment.problem.make;
+  MethodMeetings meetings;
+
+  Meeting synchronization{
+      .averaged = {{.length = arrays.parameters, .payload = experiment.method.payload}}};
+  if (experiment.inner_optimizer.at_sync == StatePolicy::kAverage)
+    synchronization.averaged.push_back(
+        {.length = arrays.optimizer_state, .traffic = Traffic::kState});
+  if (network && experiment.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage)
+    synchronization.averaged.push_back({.length = arrays.batch_norm, .traffic = Traffic::kState});
+  meetings.round = {synchronization, {.numbers = kRoundNumbers, .traffic = Traffic::kStatistics}};
+  meetings.measured_round = meetings.round;
+  add_gradients(experiment, arrays.parameters, meetings.measured_round);
+
+  meetings.audit.push_back({.numbers = kGroupSumFields.size(), .traffic = Traffic::kStatistics});
+  meetings.audit.insert(meetings.audit.end(), kJackknives,
+                        {.numbers = kJackknifeNumbers, .traffic = Traffic::kStatistics});
+  if (experiment.problem.trace)
+    meetings.local_step = {
+        {.averaged = {{.length = arrays.parameters, .traffic = Traffic::kEvaluation}}}};
+  if (network) {
+    meetings.end = meetings_for_batch_norm(experiment, arrays.batch_norm);
+    meetings.evaluation = meetings.end;
+  }
+  meetings.evaluation.push_back(
+      {.numbers = network ? kTestNumbers : kGapNumbers, .traffic = Traffic::kEvaluation});
+  return meetings;
+}
+
+ExpectedTraffic traffic_of(const std::vector<Meeting>& meetings, const TrafficForecast& forecast) {
+  ExpectedTraffic traffic;
+  for (const Meeting& meeting : meetings) traffic += forecast.meeting(meeting);
+  return traffic;
+}
+
+ExpectedTraffic traffic_of_run(const MethodMeetings& meetings, const RoundCount& count,
+                               const TrafficForecast& forecast) {
+  ExpectedTraffic traffic = forecast.start();
+  traffic += (count.rounds - count.measured) * traffic_of(meetings.round, forecast);
+  traffic += count.measured * traffic_of(meetings.measured_round, forecast);
+  traffic += count.audited * traffic_of(meetings.audit, forecast);
+  traffic += count.local_steps * traffic_of(meetings.local_step, forecast);
+  traffic += count.evaluations * traffic_of(meetings.evaluation, forecast);
+  traffic += traffic_of(meetings.end, forecast);
+  return traffic;
+}
+
+}  // namespace localbatch

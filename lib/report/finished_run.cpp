@@ -1,0 +1,220 @@
+#include "report/finished_run.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "experiment/experiment_file.h"
+#include "run/run_folder.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+namespace {
+
+std::optional<Json> read_json(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  try {
+    return Json::parse(read_text(path));
+  } catch (const Json::exception& failure) {
+    fail_input("{}: {}", path.string(), failure.what());
+  }
+}
+
+/// Nothing where a run that has just begun has not written its first line.
+std::optional<CsvColumns> read_columns(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error) || read_text(path).find('\n') == std::string::npos) return {};
+  return CsvColumns(path);
+}
+
+double last_of(const std::optional<CsvColumns>& columns, const std::string& name) {
+  if (!columns || columns->num_rows() == 0 || !columns->has(name)) return 0;
+  return columns->numbers(name).back().value_or(0);
+}
+
+double budget_of(const Settings& settings) {
+  const std::string text = settings.value("max_samples");
+  double value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+void judge_by_curves(RecordedRun& run) {
+  const double samples =
+      std::max(last_of(run.rounds, "samples"), last_of(run.evaluations, "samples"));
+  const double budget = budget_of(run.settings);
+  run.state = RunState::kUnfinished;
+  if (budget > 0) run.percent = static_cast<int>(std::min(100.0, 100 * samples / budget));
+  const bool ended = budget > 0 && samples >= budget;
+  if (ended && last_of(run.evaluations, "samples") == samples) run.state = RunState::kFinished;
+  if (!std::isfinite(last_of(run.rounds, "loss")) ||
+      !std::isfinite(last_of(run.evaluations, "train_loss")))
+    run.state = RunState::kDiverged;
+}
+
+void judge_by_summary(RecordedRun& run, const Json& summary, const fs::path& path) {
+  const auto outcome = summary.find("outcome");
+  if (outcome == summary.end() || (*outcome != "finished" && *outcome != "diverged"))
+    fail_input("{}: outcome: found {}, expected finished or diverged", path.string(),
+               outcome == summary.end() ? "nothing" : outcome->dump());
+  run.state = *outcome == "finished" ? RunState::kFinished : RunState::kDiverged;
+  run.percent = 100;
+}
+
+/// A run that went on has a manifest for each start; facts that changed are all shown.
+void read_manifests(const fs::path& folder, RecordedRun& run) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "manifest.json" || (name.starts_with("manifest-from-") && name.ends_with(".json")))
+      paths.push_back(entry.path());
+  }
+  std::ranges::sort(paths, [](const fs::path& a, const fs::path& b) {
+    const std::string x = a.filename().string(), y = b.filename().string();
+    return std::pair(x != "manifest.json", std::pair(x.size(), x)) <
+           std::pair(y != "manifest.json", std::pair(y.size(), y));
+  });
+  for (const fs::path& path : paths) {
+    const std::optional<Json> manifest = read_json(path);
+    if (!manifest) continue;
+    for (const auto& [key, value] : manifest->items()) {
+      const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+      const auto known =
+          std::ranges::find(run.manifest, key, &std::pair<std::string, std::string>::first);
+      if (known == run.manifest.end())
+        run.manifest.emplace_back(key, text);
+      else if ((", " + known->second + ",").find(", " + text + ",") == std::string::npos)
+        known->second += ", " + text;
+    }
+  }
+}
+
+}  // namespace
+
+RecordedRun read_recorded_run(const fs::path& folder, std::string shown) {
+  RecordedRun run{.folder = std::move(shown),
+                  .settings = settings_of(read_experiment_file(folder / "experiment.yaml")),
+                  .rounds = read_columns(folder / "rounds.csv"),
+                  .evaluations = read_columns(folder / "evaluations.csv"),
+                  .timing = read_columns(folder / "timing.csv")};
+  judge_by_curves(run);
+  const std::optional<Json> summary = read_json(folder / "summary.json");
+  if (summary) judge_by_summary(run, *summary, folder / "summary.json");
+  if (!has_ended(run)) run.failure = failure_in(folder);
+  read_manifests(folder, run);
+  return run;
+}
+
+bool has_ended(const RecordedRun& run) {
+  return run.state == RunState::kFinished || run.state == RunState::kDiverged;
+}
+
+std::string failure_in(const fs::path& folder) {
+  const std::string failure = recorded_failure(folder).value_or("");
+  return failure.substr(0, failure.find('\n'));
+}
+
+std::vector<fs::path> folders_of_runs(const fs::path& below) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  if (!fs::is_directory(below, error)) return folders;
+  if (fs::exists(below / "experiment.yaml", error)) folders.push_back(below);
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(
+           below, fs::directory_options::skip_permission_denied, error))
+    if (entry.is_directory(error) && fs::exists(entry.path() / "experiment.yaml", error))
+      folders.push_back(entry.path());
+  std::ranges::sort(folders);
+  return folders;
+}
+
+std::string commit_of(const RecordedRun& run) {
+  const auto found =
+      std::ranges::find(run.manifest, "commit", &std::pair<std::string, std::string>::first);
+  return found == run.manifest.end() ? std::string() : found->second;
+}
+
+namespace {
+
+std::string flow_text(const Node& node) {
+  if (node.kind == Node::Kind::kScalar) return node.scalar;
+  std::vector<std::string> parts;
+  for (const Node& item : node.items) parts.push_back(flow_text(item));
+  for (const Node::Entry& entry : node.entries)
+    parts.push_back(entry.key + ": " + flow_text(entry.value));
+  const bool is_list = node.kind == Node::Kind::kList;
+  return fmt::format("{}{}{}", is_list ? "[" : "{", fmt::join(parts, ", "), is_list ? "]" : "}");
+}
+
+void add(const Node& node, const std::string& place,
+         std::vector<std::pair<std::string, std::string>>& found) {
+  if (node.kind != Node::Kind::kMap) {
+    found.emplace_back(place, flow_text(node));
+    return;
+  }
+  for (const Node::Entry& entry : node.entries)
+    add(entry.value, place.empty() ? entry.key : place + "." + entry.key, found);
+}
+
+}  // namespace
+
+const std::string* Settings::find(const std::string& key) const {
+  for (const auto& [name, value] : entries_)
+    if (name == key) return &value;
+  return nullptr;
+}
+
+std::string Settings::value(const std::string& key) const {
+  const std::string* const found = find(key);
+  return found == nullptr ? std::string() : *found;
+}
+
+bool Settings::has_part(const std::string& key) const {
+  return std::ranges::any_of(entries_, [&key](const auto& entry) {
+    return entry.first == key || entry.first.starts_with(key + ".");
+  });
+}
+
+Settings settings_of(const Node& experiment) {
+  std::vector<std::pair<std::string, std::string>> found;
+  add(experiment, "", found);
+  return Settings(std::move(found));
+}
+
+bool is_place(const std::string& key) {
+  return key == "experiment" || key == "dataset.root" || key == "kernels";
+}
+
+bool agree(const Settings& a, const Settings& b) {
+  const std::map<std::string, std::string> others(b.entries().begin(), b.entries().end());
+  return std::ranges::all_of(a.entries(), [&others](const auto& entry) {
+    const auto other = others.find(entry.first);
+    return is_place(entry.first) || other == others.end() || other->second == entry.second;
+  });
+}
+
+std::vector<std::string> differing_keys(const std::vector<Settings>& all) {
+  std::map<std::string, std::string> first;
+  std::vector<std::string> order, differing;
+  std::map<std::string, bool> differs;
+  for (const Settings& settings : all)
+    for (const auto& [key, value] : settings.entries()) {
+      if (is_place(key)) continue;
+      const auto [known, is_new] = first.emplace(key, value);
+      if (is_new) order.push_back(key);
+      if (known->second != value) differs[key] = true;
+    }
+  for (const std::string& key : order)
+    if (differs.contains(key)) differing.push_back(key);
+  return differing;
+}
+
+}  // namespace localbatch

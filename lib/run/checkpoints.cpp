@@ -1,0 +1,191 @@
+#include "run/checkpoints.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/state.h"
+
+namespace localbatch {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "files are little-endian");
+
+constexpr std::string_view kFormat = "localbatch checkpoint 1\n";
+constexpr std::uint64_t kEnd = std::numeric_limits<std::uint64_t>::max();
+
+/// Of size and bytes: a section must not pass for one of another size.
+std::uint64_t section_checksum(std::uint64_t size, std::span<const std::byte> bytes) {
+  return checksum(bytes) ^ checksum(std::as_bytes(std::span(&size, 1)));
+}
+
+void write_numbers(OutputFile& file, std::uint64_t first, std::uint64_t second) {
+  const std::array<std::uint64_t, 2> numbers{first, second};
+  file.write(std::as_bytes(std::span(numbers)));
+}
+
+constexpr std::size_t kHeader = 2 * sizeof(std::uint64_t);
+
+std::array<std::uint64_t, 2> read_numbers(std::span<const std::byte> bytes) {
+  std::array<std::uint64_t, 2> numbers;
+  std::memcpy(numbers.data(), bytes.data(), kHeader);
+  return numbers;
+}
+
+}  // namespace
+
+void begin_checkpoint(OutputFile& file) { file.write(kFormat); }
+
+void write_section(OutputFile& file, std::span<const std::byte> bytes) {
+  write_numbers(file, bytes.size(), section_checksum(bytes.size(), bytes));
+  file.write(bytes);
+}
+
+void finish_checkpoint(OutputFile& file, std::size_t num_sections) {
+  write_numbers(file, kEnd, num_sections);
+}
+
+std::size_t checkpoint_size(std::span<const std::size_t> section_sizes) {
+  std::size_t size = kFormat.size() + kHeader;
+  for (const std::size_t section : section_sizes) size += kHeader + section;
+  return size;
+}
+
+std::vector<std::span<const std::byte>> checkpoint_sections(std::span<const std::byte> file) {
+  std::vector<std::span<const std::byte>> sections;
+  const std::size_t whole = file.size();
+  if (whole < kFormat.size() || std::memcmp(file.data(), kFormat.data(), kFormat.size()) != 0)
+    fail_input("found no checkpoint of this version: it does not begin with '{}'",
+               kFormat.substr(0, kFormat.size() - 1));
+  file = file.subspan(kFormat.size());
+  while (true) {
+    if (file.size() < kHeader) fail_input("it ends too early, after {} bytes", whole);
+    const auto [size, second] = read_numbers(file);
+    const std::size_t at = whole - file.size();
+    file = file.subspan(kHeader);
+    if (size == kEnd) {
+      if (second != sections.size() || !file.empty())
+        fail_input("found another end than the one that was written, at byte {}", at);
+      return sections;
+    }
+    if (size > file.size()) fail_input("it ends too early, after {} bytes", whole);
+    const auto bytes = file.first(size);
+    if (section_checksum(size, bytes) != second)
+      fail_input("found another checksum than the one that was written, in bytes {} to {}", at,
+                 at + kHeader + size - 1);
+    sections.push_back(bytes);
+    file = file.subspan(size);
+  }
+}
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kPrefix = "checkpoint-";
+
+fs::path checkpoint_path(const fs::path& folder, std::int64_t round) {
+  return folder / fmt::format("{}{:09}", kPrefix, round);
+}
+
+/// Oldest first; files that were never finished are none.
+std::vector<fs::path> checkpoints_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix) && !name.ends_with(kUnfinishedSuffix))
+      found.push_back(entry.path());
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+void visit_state(StateVisitor& visitor, CheckpointFacts& facts) {
+  visitor.visit("facts.round", facts.round);
+  visitor.visit("facts.data", facts.data);
+  std::uint64_t size = facts.made_by.size();
+  visitor.visit("facts.made_by.size", size);
+  constexpr std::uint64_t kLongest = 4096;
+  if (size > kLongest) fail_input("found the state of another version");
+  facts.made_by.resize(size);
+  visitor.visit("facts.made_by", std::span(facts.made_by));
+}
+
+Checkpoint open_checkpoint(const fs::path& path, int num_workers) {
+  MappedFile file(path);
+  const auto sections = checkpoint_sections(file.bytes());
+  const auto expected = static_cast<std::size_t>(num_workers) + 2;
+  if (sections.size() != expected)
+    fail_input("found {} sections, expected {} for {} workers", sections.size(), expected,
+               num_workers);
+  CheckpointFacts facts;
+  StateReader reader(sections[0]);
+  visit_state(reader, facts);
+  reader.finish();
+  return {.path = path,
+          .facts = std::move(facts),
+          .common = sections[1],
+          .workers = {sections.begin() + 2, sections.end()},
+          .file = std::move(file)};
+}
+
+}  // namespace
+
+std::optional<Checkpoint> newest_checkpoint(const fs::path& folder, int num_workers) {
+  const std::vector<fs::path> found = checkpoints_in(folder);
+  if (found.empty()) return {};
+  try {
+    return open_checkpoint(found.back(), num_workers);
+  } catch (const InputError& damage) {
+    const std::string advice = found.size() > 1 ? fmt::format("remove it to go on from {}",
+                                                              found[found.size() - 2].string())
+                                                : std::string("remove it to begin anew");
+    fail_input("{}: damaged: {}; {}", found.back().string(), damage.what(), advice);
+  }
+}
+
+CheckpointWriter::CheckpointWriter(const fs::path& folder, const CheckpointFacts& facts,
+                                   std::size_t state_size)
+    : folder_(folder) {
+  const std::uint64_t space = free_space(folder);
+  if (state_size > space)
+    fail_system("{}: no space for the next checkpoint: it needs {} bytes, {} are free",
+                folder.string(), state_size, space);
+  file_.emplace(checkpoint_path(folder, facts.round));
+  begin_checkpoint(file_->output());
+  StateWriter writer;
+  CheckpointFacts written = facts;
+  visit_state(writer, written);
+  section(writer.take());
+}
+
+void CheckpointWriter::section(std::span<const std::byte> bytes) {
+  write_section(file_->output(), bytes);
+  sections_ += 1;
+}
+
+void CheckpointWriter::finish() {
+  finish_checkpoint(file_->output(), sections_);
+  file_->finish();
+  const std::vector<fs::path> all = checkpoints_in(folder_);
+  for (std::size_t i = 0; i + 2 < all.size(); ++i) fs::remove(all[i]);
+}
+
+void remove_checkpoints(const fs::path& folder) {
+  for (const fs::path& path : checkpoints_in(folder)) fs::remove(path);
+}
+
+}  // namespace localbatch

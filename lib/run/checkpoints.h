@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/files.h"
+#include "train/local_sgd.h"
+
+namespace localbatch {
+
+/// When a run is saved without being asked for it.
+struct CheckpointSchedule {
+  double every_seconds = 600;     ///< 0: not by time
+  std::int64_t every_rounds = 0;  ///< 0: not by rounds
+};
+
+// A checkpoint file: a line that names the format, then sections, each as size (8 bytes), XXH3 of
+// the size and the bytes (8 bytes), bytes; then a section of size 2^64 - 1 that holds the number of
+// the others.
+
+void begin_checkpoint(OutputFile& file);
+void write_section(OutputFile& file, std::span<const std::byte> bytes);
+void finish_checkpoint(OutputFile& file, std::size_t num_sections);
+
+/// What begin_checkpoint and its like write for sections of these sizes.
+std::size_t checkpoint_size(std::span<const std::size_t> section_sizes);
+
+/// The sections of a file. Throws an InputError that says what is wrong, and where, when a single
+/// bit is not as it was written.
+std::vector<std::span<const std::byte>> checkpoint_sections(std::span<const std::byte> file);
+
+/// What a checkpoint belongs to.
+struct CheckpointFacts {
+  std::int64_t round = 0;  ///< completed
+  std::string made_by;     ///< version, libraries, instruction set: what bytes depend on
+  std::uint64_t data = 0;  ///< checksum of the data
+};
+
+/// A checkpoint that is whole.
+struct Checkpoint {
+  std::filesystem::path path;
+  CheckpointFacts facts;
+  std::span<const std::byte> common;                ///< state that all workers share
+  std::vector<std::span<const std::byte>> workers;  ///< of each worker
+  MappedFile file;
+};
+
+/// The newest checkpoint of a run's folder, none if there is none. Throws an InputError when it is
+/// damaged, which offers the one before; it has to be removed by a person.
+std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder, int num_workers);
+
+/// Writes a checkpoint bit by bit: it counts from finish() on, and until then the one before is the
+/// newest.
+class CheckpointWriter {
+ public:
+  /// Throws a SystemError when so many bytes do not fit the file system.
+  CheckpointWriter(const std::filesystem::path& folder, const CheckpointFacts& facts,
+                   std::size_t state_size);
+
+  void section(std::span<const std::byte> bytes);
+  /// The two newest checkpoints stay, older ones go.
+  void finish();
+
+ private:
+  std::filesystem::path folder_;
+  std::optional<AtomicFile> file_;
+  std::size_t sections_ = 0;
+};
+
+/// When a run has finished, or is to begin anew. The newest goes last.
+void remove_checkpoints(const std::filesystem::path& folder);
+
+}  // namespace localbatch

@@ -1,0 +1,319 @@
+#include "run/columns.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <optional>
+
+namespace localbatch {
+
+namespace {
+
+template <class Value>
+std::string cell(const Value& value) {
+  return fmt::format("{}", value);
+}
+
+template <class Value>
+std::string cell(const std::optional<Value>& value) {
+  return value ? cell(*value) : std::string();
+}
+
+/// A number of the test, empty in rounds without one.
+std::string statistic(const std::optional<GradientStatistics>& statistics,
+                      double GradientStatistics::*field) {
+  if (!statistics || statistics->num_chunks < 2) return {};
+  return cell((*statistics).*field);
+}
+
+std::string statistic(const RoundRow& row, double GradientStatistics::*field) {
+  return statistic(row.record.statistics, field);
+}
+
+std::string before_averages(const RoundRow& row, double GradientStatistics::*field) {
+  return statistic(row.record.measured, field);
+}
+
+/// Only some ways to measure know inner products.
+std::string of_inner_products(const RoundRow& row, double GradientStatistics::*field) {
+  const auto& statistics = row.record.statistics;
+  return statistics && statistics->has_inner_products ? statistic(row, field) : std::string();
+}
+
+std::string side(const std::optional<Inequality>& inequality, double Inequality::*field) {
+  return inequality ? cell((*inequality).*field) : std::string();
+}
+
+std::string passing(const RoundRow& row, std::optional<double> PassingParameters::*field) {
+  if (!row.record.statistics) return {};
+  return cell(passing_parameters(*row.record.statistics).*field);
+}
+
+// Seconds are not reproducible; six digits are more than they are worth.
+std::string seconds(double value) { return fmt::format("{:.6f}", value); }
+
+using Row = const RoundRow&;
+
+constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
+    {"round", "", "k, counted from 1", [](Row r) { return cell(r.record.round); }},
+    {"samples", "samples", "processed by all workers together after the round",
+     [](Row r) { return cell(r.record.samples); }},
+    {"epoch", "epochs", "samples / size of the training set", [](Row r) { return cell(r.epoch); }},
+    {"sync_interval", "local steps", "H of the round",
+     [](Row r) { return cell(r.record.local_steps); }},
+    {"local_batch_size", "samples", "b of the round, per worker",
+     [](Row r) { return cell(r.record.local_batch_size); }},
+    {"global_batch_size", "samples", "M b",
+     [](Row r) { return cell(std::int64_t{r.workers} * r.record.local_batch_size); }},
+    {"learning_rate", "", "of the first local step",
+     [](Row r) { return cell(r.record.learning_rate); }},
+    {"loss", "nats", "training loss, mean over workers and local steps",
+     [](Row r) { return cell(r.record.loss); }},
+    {"drift", "", "(1/M) sum of the squared distances of the workers from their average",
+     [](Row r) { return cell(r.record.drift); }},
+    {"chunks", "", "J, gradients that the variance is taken over",
+     [](Row r) {
+       return r.record.statistics ? cell(r.record.statistics->num_chunks) : std::string();
+     }},
+    {"variance", "", "of one sample's gradient, trace of the covariance",
+     [](Row r) { return statistic(r, &GradientStatistics::variance); }},
+    {"squared_norm", "", "of the mean gradient, as gradient_statistics.squared_norm says",
+     [](Row r) { return statistic(r, &GradientStatistics::squared_norm); }},
+    {"inner_product_variance", "", "of one sample's inner product with the mean gradient",
+     [](Row r) { return of_inner_products(r, &GradientStatistics::inner_product_variance); }},
+    {"orthogonal_variance", "", "of one sample's gradient orthogonal to the mean gradient",
+     [](Row r) { return of_inner_products(r, &GradientStatistics::orthogonal_variance); }},
+    {"test_statistic", "", "left side of the norm or inner-product test",
+     [](Row r) { return side(r.record.wish.test, &Inequality::statistic); }},
+    {"test_threshold", "", "right side; the test passes when the left one is not larger",
+     [](Row r) { return side(r.record.wish.test, &Inequality::threshold); }},
+    {"orthogonality_statistic", "", "left side of the second inequality of the augmented test",
+     [](Row r) { return side(r.record.wish.orthogonality, &Inequality::statistic); }},
+    {"orthogonality_threshold", "", "its right side",
+     [](Row r) { return side(r.record.wish.orthogonality, &Inequality::threshold); }},
+    {"passing_eta", "", "the norm test passes on these statistics for every eta from here on",
+     [](Row r) { return passing(r, &PassingParameters::eta); }},
+    {"passing_theta", "", "the same for the inner-product test and theta",
+     [](Row r) { return passing(r, &PassingParameters::theta); }},
+    {"passing_nu", "", "the same for the orthogonality test and nu",
+     [](Row r) { return passing(r, &PassingParameters::nu); }},
+    {"wanted_local_batch_size", "samples",
+     "smallest one that passes the test, or the schedule's, not rounded",
+     [](Row r) {
+       const Wish& wish = r.record.wish;
+       return wishes_size(wish.reason) ? cell(wish.local_batch_size) : std::string();
+     }},
+    {"next_local_batch_size", "samples", "b of the next round",
+     [](Row r) { return cell(r.record.decision.next); }},
+    {"reason", "",
+     "why: what the test said (fixed schedule not_due pass grow shrink too_few_chunks "
+     "zero_gradient "
+     "non_finite), or the limit that had the last word (cap floor rounding growth_limit)",
+     [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
+    {"method_bytes", "bytes",
+     "that each worker gives to averages in the round: 4 per parameter and per value of averaged "
+     "state, and 4 per parameter again when gradients of workers are tested (8 coordinate-wise)",
+     [](Row r) { return cell(r.method_bytes); }},
+    {"measured_variance", "", "variance of this round alone, before moving averages",
+     [](Row r) { return before_averages(r, &GradientStatistics::variance); }},
+    {"measured_squared_norm", "", "squared norm of this round alone",
+     [](Row r) { return before_averages(r, &GradientStatistics::squared_norm); }},
+    {"payload_residual", "",
+     "where parameters travel rounded: mean squared norm of what that took away from a worker's "
+     "move, which goes with its next one; to be compared with drift",
+     [](Row r) { return cell(r.record.residual); }},
+}};
+
+using Eval = const EvaluationRow&;
+
+/// A number of a problem whose theory is known, empty for networks.
+template <class Field>
+std::string gap(Eval row, Field ObjectiveGap::*field) {
+  return row.test.gap ? cell((*row.test.gap).*field) : std::string();
+}
+
+constexpr std::array<CsvColumn<EvaluationRow>, 15> kEvaluationColumns{{
+    {"round", "", "after which the averaged model was evaluated",
+     [](Eval r) { return cell(r.round); }},
+    {"samples", "samples", "processed by all workers together",
+     [](Eval r) { return cell(r.samples); }},
+    {"epoch", "epochs", "samples / size of the training set", [](Eval r) { return cell(r.epoch); }},
+    {"train_loss", "nats", "mean training loss since the evaluation before, weighted by samples",
+     [](Eval r) { return cell(r.train_loss); }},
+    {"test_loss", "nats", "mean cross entropy on the whole test set; F(x) of a problem",
+     [](Eval r) { return cell(r.test.loss); }},
+    {"test_accuracy", "", "share of the test set that is classified correctly",
+     [](Eval r) { return cell(test_accuracy(r.test)); }},
+    {"test_correct", "images", "classified correctly", [](Eval r) { return cell(r.test.correct); }},
+    {"test_images", "images", "in the test set", [](Eval r) { return cell(r.test.images); }},
+    {"local_batch_size", "samples", "b of the round before the evaluation",
+     [](Eval r) { return cell(r.local_batch_size); }},
+    {"sync_interval", "local steps", "H of the round before the evaluation",
+     [](Eval r) { return cell(r.sync_interval); }},
+    {"suboptimality", "", "F(x) - F* of a problem other than a network",
+     [](Eval r) { return gap(r, &ObjectiveGap::suboptimality); }},
+    {"squared_distance", "", "|x - x*|^2, where F has one minimizer to name",
+     [](Eval r) { return gap(r, &ObjectiveGap::squared_distance); }},
+    {"squared_gradient_norm", "", "|grad F(x)|^2",
+     [](Eval r) { return gap(r, &ObjectiveGap::squared_gradient_norm); }},
+    {"mean_suboptimality", "",
+     "mean of F - F* over all local steps of the run so far, at the workers' mean point before the "
+     "step; needs problem.trace",
+     [](Eval r) { return gap(r, &ObjectiveGap::mean_suboptimality); }},
+    {"mean_squared_gradient_norm", "", "the same of |grad F|^2",
+     [](Eval r) { return gap(r, &ObjectiveGap::mean_squared_gradient_norm); }},
+}};
+
+using Timing = const TimingRow&;
+
+constexpr std::array<CsvColumn<TimingRow>, 12> kTimingColumns{{
+    {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
+    {"total_seconds", "s", "wall time of the round, evaluation included",
+     [](Timing r) { return seconds(r.total); }},
+    {"slot_seconds", "s", "waiting for a free execution slot, while other workers compute",
+     [](Timing r) { return seconds(r.slot); }},
+    {"data_seconds", "s", "drawing and preparing images", [](Timing r) { return seconds(r.data); }},
+    {"gradient_seconds", "s", "forward and backward passes",
+     [](Timing r) { return seconds(r.gradient); }},
+    {"optimizer_seconds", "s", "inner optimizer", [](Timing r) { return seconds(r.optimizer); }},
+    {"communication_seconds", "s",
+     "averages and sums, of gradient statistics too; waiting for other workers included",
+     [](Timing r) { return seconds(r.communication); }},
+    {"evaluation_seconds", "s", "evaluation on the test set",
+     [](Timing r) { return seconds(r.evaluation); }},
+    {"forward_seconds", "s", "forward passes, a part of gradient_seconds",
+     [](Timing r) { return seconds(r.forward); }},
+    {"backward_seconds", "s", "loss and backward passes, the rest of gradient_seconds",
+     [](Timing r) { return seconds(r.backward); }},
+    {"statistics_seconds", "s", "gradients of micro-batches and of single samples",
+     [](Timing r) { return seconds(r.statistics); }},
+    {"waiting_seconds", "s",
+     "waiting for the slowest worker, a part of communication_seconds; the rest is transfer",
+     [](Timing r) { return seconds(r.waiting); }},
+}};
+
+}  // namespace
+
+std::optional<double> test_accuracy(const TestResult& test) {
+  if (!test.correct || !test.images) return {};
+  return static_cast<double>(*test.correct) / static_cast<double>(*test.images);
+}
+
+std::span<const CsvColumn<RoundRow>> round_columns() { return kRoundColumns; }
+std::span<const CsvColumn<EvaluationRow>> evaluation_columns() { return kEvaluationColumns; }
+std::span<const CsvColumn<TimingRow>> timing_columns() { return kTimingColumns; }
+
+// The columns of controllers.csv and audits.csv.
+
+namespace {
+
+using Control = const ControllerRow&;
+
+constexpr std::array<CsvColumn<ControllerRow>, 12> kControllerColumns{{
+    {"round", "", "k, counted from 1", [](Control r) { return cell(r.record.round); }},
+    {"samples", "samples", "processed by all workers together after the round",
+     [](Control r) { return cell(r.record.samples); }},
+    {"local_batch_size", "samples", "b of the round, of the controller that acts",
+     [](Control r) { return cell(r.record.local_batch_size); }},
+    {"controller", "", "place in shadow_controllers, counted from 1",
+     [](Control r) { return cell(r.controller); }},
+    {"settings", "", "name and keys of the controller",
+     [](Control r) { return std::string(r.settings); }},
+    {"test_statistic", "", "left side of its test",
+     [](Control r) { return side(r.wish.test, &Inequality::statistic); }},
+    {"test_threshold", "", "right side; the test passes when the left one is not larger",
+     [](Control r) { return side(r.wish.test, &Inequality::threshold); }},
+    {"orthogonality_statistic", "", "left side of the second inequality of the augmented test",
+     [](Control r) { return side(r.wish.orthogonality, &Inequality::statistic); }},
+    {"orthogonality_threshold", "", "its right side",
+     [](Control r) { return side(r.wish.orthogonality, &Inequality::threshold); }},
+    {"wanted_local_batch_size", "samples", "what it asks for, not rounded",
+     [](Control r) {
+       return wishes_size(r.wish.reason) ? cell(r.wish.local_batch_size) : std::string();
+     }},
+    {"next_local_batch_size", "samples",
+     "b of the next round if it acted, within the limits of the controller that does",
+     [](Control r) { return cell(r.decision.next); }},
+    {"reason", "", "as in rounds.csv",
+     [](Control r) { return std::string(to_string(r.decision.reason)); }},
+}};
+
+using Audited = const AuditRow&;
+
+std::string inner(const GradientStatistics& statistics, double GradientStatistics::*field) {
+  return statistics.has_inner_products ? cell(statistics.*field) : std::string();
+}
+
+/// A cheap statistic, empty where there were too few chunks.
+std::string cheap(Audited row, double GradientStatistics::*field) {
+  return row.audit.cheap.num_chunks < 2 ? std::string() : cell(row.audit.cheap.*field);
+}
+
+constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
+    {"round", "", "k, counted from 1", [](Audited r) { return cell(r.record.round); }},
+    {"samples", "samples", "processed by all workers together after the round",
+     [](Audited r) { return cell(r.record.samples); }},
+    {"local_batch_size", "samples", "b of the round",
+     [](Audited r) { return cell(r.record.local_batch_size); }},
+    {"chunks", "", "J, gradients that the cheap variance is taken over",
+     [](Audited r) { return cell(r.audit.cheap.num_chunks); }},
+    {"audited_samples", "samples", "whose gradients the exact statistics are made of",
+     [](Audited r) { return cell(r.audit.samples); }},
+    {"variance", "", "of one sample's gradient, as the test measures it",
+     [](Audited r) { return cheap(r, &GradientStatistics::variance); }},
+    {"exact_variance", "", "the same from single samples",
+     [](Audited r) { return cell(r.audit.variance.value); }},
+    {"exact_variance_error", "",
+     "its standard error by the jackknife, without inner products of the squared norms alone",
+     [](Audited r) { return cell(r.audit.variance.error); }},
+    {"variance_ratio", "", "variance / exact_variance",
+     [](Audited r) {
+       return r.audit.cheap.num_chunks < 2 ? std::string() : cell(r.audit.ratio.value);
+     }},
+    {"variance_ratio_error", "", "standard error due to exact_variance",
+     [](Audited r) {
+       return r.audit.cheap.num_chunks < 2 ? std::string() : cell(r.audit.ratio.error);
+     }},
+    {"squared_norm", "", "of the mean gradient, as the test measures it",
+     [](Audited r) { return cheap(r, &GradientStatistics::squared_norm); }},
+    {"exact_squared_norm", "", "the same from single samples, for M b samples unless unbiased",
+     [](Audited r) { return cell(r.audit.squared_norm.value); }},
+    {"exact_squared_norm_error", "",
+     "its standard error by the jackknife, empty without inner products",
+     [](Audited r) {
+       return r.audit.exact.has_inner_products ? cell(r.audit.squared_norm.error) : std::string();
+     }},
+    {"unbiased_squared_norm", "", "of the gradient without its noise, as the test measures it",
+     [](Audited r) { return cheap(r, &GradientStatistics::unbiased_squared_norm); }},
+    {"exact_unbiased_squared_norm", "", "the same from single samples",
+     [](Audited r) { return cell(r.audit.exact.unbiased_squared_norm); }},
+    {"inner_product_variance", "", "of one sample's inner product with the mean gradient",
+     [](Audited r) { return inner(r.audit.cheap, &GradientStatistics::inner_product_variance); }},
+    {"exact_inner_product_variance", "", "the same from single samples and their own mean",
+     [](Audited r) { return inner(r.audit.exact, &GradientStatistics::inner_product_variance); }},
+    {"orthogonal_variance", "", "of one sample's gradient orthogonal to the mean gradient",
+     [](Audited r) { return inner(r.audit.cheap, &GradientStatistics::orthogonal_variance); }},
+    {"exact_orthogonal_variance", "", "the same from single samples and their own mean",
+     [](Audited r) { return inner(r.audit.exact, &GradientStatistics::orthogonal_variance); }},
+    {"wanted_local_batch_size", "samples", "what the controller asks for on the cheap statistics",
+     [](Audited r) { return cell(r.audit.cheap_wish); }},
+    {"exact_wanted_local_batch_size", "samples", "what it would ask for on the exact ones",
+     [](Audited r) {
+       return r.audit.exact_wish ? cell(r.audit.exact_wish->value) : std::string();
+     }},
+    {"exact_wanted_error", "samples",
+     "its standard error by the jackknife, empty without inner products",
+     [](Audited r) {
+       const bool judged = r.audit.exact_wish && r.audit.exact.has_inner_products;
+       return judged ? cell(r.audit.exact_wish->error) : std::string();
+     }},
+    {"passing_eta", "", "the norm test passes on the exact statistics for every eta from here on",
+     [](Audited r) { return cell(passing_parameters(r.audit.exact).eta); }},
+}};
+
+}  // namespace
+
+std::span<const CsvColumn<ControllerRow>> controller_columns() { return kControllerColumns; }
+std::span<const CsvColumn<AuditRow>> audit_columns() { return kAuditColumns; }
+
+}  // namespace localbatch

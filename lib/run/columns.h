@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "core/csv.h"
+#include "train/local_sgd.h"
+#include "train/worker.h"
+
+namespace localbatch {
+
+/// Changes when a column is removed or changes its meaning; new ones are appended without notice.
+constexpr int kSchemaVersion = 1;
+
+/// A row of rounds.csv.
+struct RoundRow {
+  RoundRecord record;
+  double epoch = 0;  ///< samples / size of the training set
+  int workers = 1;
+  std::int64_t method_bytes = 0;  ///< see the column of this name
+};
+
+/// A row of evaluations.csv.
+struct EvaluationRow {
+  std::int64_t round = 0;
+  std::int64_t samples = 0;
+  double epoch = 0;
+  double train_loss = 0;  ///< mean over the rounds since the last evaluation, weighted by samples
+  TestResult test;
+  int local_batch_size = 0;
+  int sync_interval = 0;
+};
+
+/// A row of timing.csv: seconds of worker 0 in one round.
+struct TimingRow {
+  std::int64_t round = 0;
+  double total = 0, slot = 0, data = 0, gradient = 0, optimizer = 0, communication = 0,
+         evaluation = 0;
+  double forward = 0, backward = 0;
+  double statistics = 0;
+  double waiting = 0;  ///< a part of communication
+};
+
+/// A row of controllers.csv: what a controller that does not act makes of a round.
+struct ControllerRow {
+  const RoundRecord& record;
+  std::size_t controller = 0;  ///< place in shadow_controllers, from 1
+  std::string_view settings;
+  Wish wish;
+  BatchSizeDecision decision;
+};
+
+/// A row of audits.csv.
+struct AuditRow {
+  const RoundRecord& record;
+  const Audit& audit;
+};
+
+/// Share of the test set that is classified correctly.
+std::optional<double> test_accuracy(const TestResult& test);
+
+std::span<const CsvColumn<RoundRow>> round_columns();
+std::span<const CsvColumn<EvaluationRow>> evaluation_columns();
+std::span<const CsvColumn<TimingRow>> timing_columns();
+std::span<const CsvColumn<ControllerRow>> controller_columns();
+std::span<const CsvColumn<AuditRow>> audit_columns();
+
+}  // namespace localbatch

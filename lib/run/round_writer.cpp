@@ -1,0 +1,285 @@
+#include "run/round_writer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "core/error.h"
+#include "train/round_statistics.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr std::size_t kMostFiles = 16;
+
+template <class T>
+void visit_optional(StateVisitor& visitor, std::string_view name, std::optional<T>& value) {
+  bool is_there = value.has_value();
+  visitor.visit(name, is_there);
+  if (!is_there) {
+    value.reset();
+    return;
+  }
+  if (!value) value.emplace();
+  visitor.visit(name, *value);
+}
+
+void visit_gap(StateVisitor& visitor, ObjectiveGap& gap) {
+  auto& [suboptimality, squared_gradient_norm, squared_distance, mean_suboptimality,
+         mean_squared_gradient_norm] = gap;
+  visitor.visit("gap.suboptimality", suboptimality);
+  visitor.visit("gap.squared_gradient_norm", squared_gradient_norm);
+  visit_optional(visitor, "gap.squared_distance", squared_distance);
+  visit_optional(visitor, "gap.mean_suboptimality", mean_suboptimality);
+  visit_optional(visitor, "gap.mean_squared_gradient_norm", mean_squared_gradient_norm);
+}
+
+void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
+  auto& [round, samples, epoch, train_loss, test, local_batch_size, sync_interval] = row;
+  auto& [loss, correct, images, gap] = test;
+  visitor.visit("evaluation.round", round);
+  visitor.visit("evaluation.samples", samples);
+  visitor.visit("evaluation.epoch", epoch);
+  visitor.visit("evaluation.train_loss", train_loss);
+  visitor.visit("evaluation.loss", loss);
+  visit_optional(visitor, "evaluation.correct", correct);
+  visit_optional(visitor, "evaluation.images", images);
+  bool has_gap = gap.has_value();
+  visitor.visit("evaluation.has_gap", has_gap);
+  if (has_gap) visit_gap(visitor, gap ? *gap : gap.emplace());
+  visitor.visit("evaluation.local_batch_size", local_batch_size);
+  visitor.visit("evaluation.sync_interval", sync_interval);
+}
+
+/// See the column method_bytes.
+std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool tested) {
+  std::size_t arrays = 1;
+  if (tested && method.statistics.chunks == Chunks::kWorkers)
+    arrays += method.controller->needs().coordinates ? 2 : 1;
+  const std::size_t parameters = worker.parameters().size();
+  std::size_t bytes = parameters * (size_of(method.payload) + (arrays - 1) * sizeof(float));
+  std::vector<Averaged> state;
+  worker.add_averaged_state(state);
+  for (const Averaged& array : state) bytes += array.mine.size() * sizeof(float);
+  return static_cast<std::int64_t>(bytes);
+}
+
+}  // namespace
+
+struct RunRecorder::Files {
+  /// Sizes in the order of all(), empty for new files.
+  Files(const std::filesystem::path& folder, const Experiment& experiment,
+        std::span<const std::uint64_t> sizes) {
+    std::size_t next = 0;
+    const auto open = [&](auto& table, const char* name, const auto& columns) {
+      const auto size = sizes.empty() ? std::nullopt : std::optional<std::uint64_t>(sizes[next++]);
+      table.emplace(folder / name, columns, size);
+    };
+    open(rounds, "rounds.csv", round_columns());
+    open(evaluations, "evaluations.csv", evaluation_columns());
+    open(timing, "timing.csv", timing_columns());
+    if (!experiment.shadow_controllers.empty())
+      open(controllers, "controllers.csv", controller_columns());
+    if (experiment.method.audit.every_rounds > 0) open(audits, "audits.csv", audit_columns());
+  }
+
+  std::vector<OutputFile*> all() {
+    std::vector<OutputFile*> files{&rounds->file(), &evaluations->file(), &timing->file()};
+    if (controllers) files.push_back(&controllers->file());
+    if (audits) files.push_back(&audits->file());
+    return files;
+  }
+
+  std::optional<CsvTable<RoundRow>> rounds;
+  std::optional<CsvTable<EvaluationRow>> evaluations;
+  std::optional<CsvTable<TimingRow>> timing;
+  std::optional<CsvTable<ControllerRow>> controllers;
+  std::optional<CsvTable<AuditRow>> audits;
+};
+
+RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
+                         TrainingWorker& worker, TimedCommunicator& comm,
+                         std::int64_t epoch_samples, const RunEvents& events)
+    : experiment_(experiment),
+      folder_(folder),
+      worker_(worker),
+      comm_(comm),
+      epoch_samples_(epoch_samples),
+      events_(events),
+      evaluation_interval_(experiment.evaluate_every_samples > 0 ? experiment.evaluate_every_samples
+                                                                 : epoch_samples),
+      next_evaluation_(evaluation_interval_) {
+  result_.first_local_batch_size = experiment.method.initial_local_batch_size;
+}
+
+RunRecorder::~RunRecorder() = default;
+
+void RunRecorder::observe(const RoundRecord& round) {
+  const std::int64_t samples = round.samples - result_.samples;
+  loss_since_evaluation_ += round.loss * static_cast<double>(samples);
+  result_.rounds = round.round;
+  result_.samples = round.samples;
+  result_.last_local_batch_size = round.decision.next;
+  if (files_ != nullptr) {
+    files_->rounds->write(
+        {.record = round,
+         .epoch = epoch(round.samples),
+         .workers = comm_.num_workers(),
+         .method_bytes = method_bytes(experiment_.method, worker_, round.statistics.has_value())});
+    if (files_->controllers) ask_shadow_controllers(round);
+    if (round.audit) files_->audits->write({.record = round, .audit = *round.audit});
+    events_.on_round(progress(round));
+  }
+  const double evaluated = evaluating_.seconds();
+  if (evaluation_due(round)) evaluate(round);
+  if (files_ != nullptr) write_timing(round.round, evaluating_.seconds() - evaluated);
+}
+
+void RunRecorder::begin() {
+  if (comm_.worker() == 0)
+    files_ = std::make_unique<Files>(folder_, experiment_, std::span<const std::uint64_t>());
+}
+
+void RunRecorder::visit_state(StateVisitor& visitor) {
+  visitor.visit("rounds", result_.rounds);
+  visitor.visit("samples", result_.samples);
+  visitor.visit("last_local_batch_size", result_.last_local_batch_size);
+  visit_evaluation(visitor, result_.last_evaluation);
+  visitor.visit("next_evaluation", next_evaluation_);
+  visitor.visit("samples_at_evaluation", samples_at_evaluation_);
+  visitor.visit("loss_since_evaluation", loss_since_evaluation_);
+  double so_far = seconds_before_ + seconds();
+  visitor.visit("seconds", so_far);
+  if (visitor.reads()) seconds_before_ = so_far;
+  localbatch::visit_state(visitor, result_.communication);
+  if (visitor.reads()) communication_before_ = result_.communication;
+
+  std::vector<std::uint64_t> sizes;
+  if (files_ != nullptr)
+    for (const OutputFile* const file : files_->all()) sizes.push_back(file->size());
+  std::uint64_t count = sizes.size();
+  visitor.visit("files", count);
+  if (count > kMostFiles) fail_input("found the state of another version");
+  sizes.resize(count);
+  visitor.visit("sizes", std::span(sizes));
+  sizes.resize(kMostFiles);
+  if (visitor.reads() && comm_.worker() == 0)
+    files_ = std::make_unique<Files>(folder_, experiment_, sizes);
+}
+
+void RunRecorder::add_up_communication() {
+  result_.communication = communication_before_;
+  result_.communication += comm_.ledger_of_all();
+}
+
+void RunRecorder::sync_files() {
+  for (OutputFile* const file : files_->all()) file->sync();
+}
+
+void RunRecorder::ask_shadow_controllers(const RoundRecord& round) {
+  const LocalSgd& method = experiment_.method;
+  std::size_t number = 0;
+  for (const ShadowController& shadow : experiment_.shadow_controllers) {
+    const Wish wish =
+        wish_of(*shadow.controller, round, method.initial_local_batch_size, round.observed);
+    files_->controllers->write(
+        {.record = round,
+         .controller = ++number,
+         .settings = shadow.settings,
+         .wish = wish,
+         .decision = apply_limits(method.limits, round.local_batch_size, wish)});
+  }
+}
+
+double RunRecorder::seconds() const {
+  return std::chrono::duration<double>(Stopwatch::Clock::now() - started_).count();
+}
+
+double RunRecorder::epoch(std::int64_t samples) const {
+  return static_cast<double>(samples) / static_cast<double>(epoch_samples_);
+}
+
+bool RunRecorder::evaluation_due(const RoundRecord& round) const {
+  if (!std::isfinite(round.loss) || !std::isfinite(round.drift)) return false;
+  return round.samples >= next_evaluation_ || round.samples >= experiment_.method.max_samples;
+}
+
+void RunRecorder::evaluate(const RoundRecord& round) {
+  const RunProgress before = progress(round);
+  TestResult test;
+  {
+    const Stopwatch::Scope timed(evaluating_);
+    test = worker_.evaluate(comm_);
+  }
+  next_evaluation_ = (round.samples / evaluation_interval_ + 1) * evaluation_interval_;
+  const EvaluationRow row{.round = round.round,
+                          .samples = round.samples,
+                          .epoch = epoch(round.samples),
+                          .train_loss = loss_since_evaluation_ /
+                                        static_cast<double>(round.samples - samples_at_evaluation_),
+                          .test = test,
+                          .local_batch_size = round.local_batch_size,
+                          .sync_interval = round.local_steps};
+  result_.last_evaluation = row;
+  loss_since_evaluation_ = 0;
+  samples_at_evaluation_ = round.samples;
+  if (files_ == nullptr) return;
+  files_->evaluations->write(row);
+  events_.on_evaluation(before, row);
+  training_seconds_at_evaluation_ = before.training_seconds;
+}
+
+void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
+  const WorkerSeconds& worker = worker_.seconds();
+  const TimingRow now{.round = round,
+                      .total = seconds(),
+                      .slot = worker.slot.seconds(),
+                      .data = worker.data.seconds(),
+                      .gradient = worker.gradient.seconds(),
+                      .optimizer = worker.optimizer.seconds(),
+                      .communication = comm_.seconds(),
+                      .evaluation = evaluation_seconds,
+                      .forward = worker.forward,
+                      .backward = worker.backward,
+                      .statistics = worker.statistics.seconds(),
+                      .waiting = comm_.waited_seconds()};
+  files_->timing->write({.round = round,
+                         .total = now.total - before_.total,
+                         .slot = now.slot - before_.slot,
+                         .data = now.data - before_.data,
+                         .gradient = now.gradient - before_.gradient,
+                         .optimizer = now.optimizer - before_.optimizer,
+                         .communication = now.communication - before_.communication,
+                         .evaluation = evaluation_seconds,
+                         .forward = now.forward - before_.forward,
+                         .backward = now.backward - before_.backward,
+                         .statistics = now.statistics - before_.statistics,
+                         .waiting = now.waiting - before_.waiting});
+  before_ = now;
+}
+
+RunProgress RunRecorder::progress(const RoundRecord& round) const {
+  const double now = seconds();
+  const double training = now - evaluating_.seconds();
+  const double since = training - training_seconds_at_evaluation_;
+  const auto samples = static_cast<double>(round.samples - samples_at_evaluation_);
+  return {.samples = round.samples,
+          .max_samples = experiment_.method.max_samples,
+          .local_batch_size = round.local_batch_size,
+          .loss = round.loss,
+          .seconds = now,
+          .training_seconds = training,
+          .samples_per_second = since > 0 ? samples / since : 0};
+}
+
+RunResult RunRecorder::result(Outcome outcome) const {
+  RunResult result = result_;
+  result.outcome = outcome;
+  result.folder = folder_;
+  result.seconds = seconds_before_ + seconds();
+  return result;
+}
+
+}  // namespace localbatch

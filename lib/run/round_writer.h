@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+
+#include "comm/communicator.h"
+#include "run/run_experiment.h"
+#include "train/worker.h"
+
+namespace localbatch {
+
+/// Watches the rounds of one worker: evaluates the averaged model when it is due, together with the
+/// other workers, and, on worker 0, writes the CSV files of the run and tells the events.
+class RunRecorder {
+ public:
+  RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
+              TrainingWorker& worker, TimedCommunicator& comm, std::int64_t epoch_samples,
+              const RunEvents& events);
+  ~RunRecorder();
+
+  /// Makes the files of a run that begins. A run that goes on has its state visited instead.
+  void begin();
+
+  void observe(const RoundRecord& round);
+
+  /// All that later rows and figures depend on, the sizes of the files included: when it is read,
+  /// they are cut back to these.
+  void visit_state(StateVisitor& visitor);
+
+  /// Finds out what all processes have sent in all stretches of the run: for the result, and for a
+  /// checkpoint that is about to be written. Collective.
+  void add_up_communication();
+
+  /// To be called before a checkpoint that counts on them. Worker 0 only.
+  void sync_files();
+
+  /// The figures of the run, on worker 0.
+  RunResult result(Outcome outcome) const;
+
+ private:
+  struct Files;
+
+  void ask_shadow_controllers(const RoundRecord& round);
+  double epoch(std::int64_t samples) const;
+  double seconds() const;
+  bool evaluation_due(const RoundRecord& round) const;
+  void evaluate(const RoundRecord& round);
+  void write_timing(std::int64_t round, double evaluation_seconds);
+  RunProgress progress(const RoundRecord& round) const;
+
+  const Experiment& experiment_;
+  std::filesystem::path folder_;
+  TrainingWorker& worker_;
+  TimedCommunicator& comm_;
+  std::int64_t epoch_samples_;
+  const RunEvents& events_;
+  std::unique_ptr<Files> files_;  ///< worker 0 only
+  RunResult result_;
+
+  double seconds_before_ = 0;    ///< of the stretches of the run before this one
+  Ledger communication_before_;  ///< likewise
+  Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
+  Stopwatch evaluating_;
+  TimingRow before_;                  ///< totals at the end of the round before
+  std::int64_t evaluation_interval_;  ///< in samples
+  std::int64_t next_evaluation_;
+  std::int64_t samples_at_evaluation_ = 0;
+  double training_seconds_at_evaluation_ = 0;
+  double loss_since_evaluation_ = 0;  ///< weighted by samples
+};
+
+}  // namespace localbatch

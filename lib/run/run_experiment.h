@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/ledger.h"
+#include "comm/process_group.h"
+#include "experiment/experiment.h"
+#include "nn/layer_kernels.h"
+#include "run/columns.h"
+#include "run/run_request.h"
+
+namespace localbatch {
+
+/// What is known of an objective that is not a network's; see ProblemFacts.
+struct KnownObjective {
+  double smoothness = 0, strong_convexity = 0;
+  double minimum = 0;                                   ///< F*
+  double initial_suboptimality = 0;                     ///< F(x_0) - F*
+  std::optional<double> initial_squared_distance = {};  ///< |x_0 - x*|^2
+};
+
+/// What is known when everything is built and before the first local step.
+struct RunStart {
+  std::string experiment;
+  std::filesystem::path folder;
+  int workers = 1, ranks = 1, threads_per_worker = 1;
+  int slots = 1;  ///< workers of this rank that compute at the same time
+  int cores = 1;  ///< that this rank may use
+  Precision precision = Precision::kFloat32;
+  ConvolutionRule convolution = ConvolutionRule::kAuto;
+  std::vector<LayerKernel> kernels = {};  ///< of a network's convolutions
+  std::size_t parameters = 0;
+  std::size_t train_images = 0, test_images = 0;
+  std::optional<KnownObjective> problem = {};  ///< empty: a network
+  std::uint64_t data = 0;                      ///< checksum of the data
+  std::int64_t max_samples = 0;
+  std::int64_t resumed_round = 0;  ///< 0: it begins
+};
+
+/// Where a run stands, for whoever watches it.
+struct RunProgress {
+  std::int64_t samples = 0, max_samples = 0;
+  int local_batch_size = 0;
+  double loss = 0;
+  double seconds = 0;             ///< since the first local step
+  double training_seconds = 0;    ///< the same without evaluations
+  double samples_per_second = 0;  ///< of training, since the last evaluation
+};
+
+/// Called on worker 0's thread. The library itself never prints.
+struct RunEvents {
+  std::function<void(const RunStart&)> on_start = [](const RunStart&) {};
+  std::function<void(const RunProgress&)> on_round = [](const RunProgress&) {};
+  std::function<void(const RunProgress&, const EvaluationRow&)> on_evaluation =
+      [](const RunProgress&, const EvaluationRow&) {};
+
+  /// The first failure of this rank's workers during training, on the thread that failed, while
+  /// others may still compute, or hang.
+  std::function<void(std::exception_ptr)> on_failure = {};
+  /// Before anything is written, on rank 0: a run that would be slow or hard to repeat. During
+  /// training, on a worker's thread of any rank: damaged files that this rank has skipped.
+  std::function<void(const std::string&)> on_warning = [](const std::string&) {};
+};
+
+struct RunResult {
+  Outcome outcome = Outcome::kFinished;
+  bool had_finished = false;  ///< before this start; there are no figures
+  std::filesystem::path folder;
+  std::int64_t rounds = 0, samples = 0;
+  int first_local_batch_size = 0, last_local_batch_size = 0;
+  double seconds = 0;
+  EvaluationRow last_evaluation;  ///< round 0: there was none
+  Ledger communication;           ///< of all ranks
+};
+
+/// Reads the experiment, checks and builds everything, agrees with the other ranks that all is
+/// well (see agree()), and only then writes and trains; where the folder holds an unfinished run of
+/// the same settings, that one goes on from its newest checkpoint. Throws InputError before
+/// anything is written; what is thrown after `training_begins` was called is known to this rank
+/// only. The result has its figures on rank 0 only; the outcome is the same on all.
+RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
+                         const RunEvents& events, const std::function<void()>& training_begins);
+
+}  // namespace localbatch

@@ -1,0 +1,124 @@
+#include "run/run_files.h"
+
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <bit>
+
+#include "core/build_info.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/machine.h"
+#include "nn/library_info.h"
+#include "run/ledger_json.h"
+
+namespace localbatch {
+
+namespace {
+
+void write_json(const std::filesystem::path& path, const Json& json) {
+  write_file_atomically(path, json.dump(2) + "\n");
+}
+
+/// The variables that change how the libraries run or say where the job runs.
+Json environment() {
+  Json variables = Json::object();
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    for (const char* const prefix : {"OMP_", "GOMP_", "DNNL_", "ONEDNN_", "OMPI_MCA_", "SLURM_"})
+      if (text.starts_with(prefix))
+        variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
+  }
+  return variables;
+}
+
+/// What a problem's theory starts from; null for a network.
+Json problem_facts(const std::optional<KnownObjective>& problem) {
+  if (!problem) return {};
+  const auto& distance = problem->initial_squared_distance;
+  return {{"smoothness", problem->smoothness},
+          {"strong_convexity", problem->strong_convexity},
+          {"minimum", problem->minimum},
+          {"initial_suboptimality", problem->initial_suboptimality},
+          {"initial_squared_distance", distance ? Json(*distance) : Json()}};
+}
+
+/// What each convolution of a network uses.
+Json kernels_json(const std::vector<LayerKernel>& kernels) {
+  Json list = Json::array();
+  for (const LayerKernel& kernel : kernels)
+    list.push_back({{"layer", kernel.layer},
+                    {"algorithm", algorithm_name(kernel.choice)},
+                    {"images_per_slice", kernel.choice.images_per_slice}});
+  return list;
+}
+
+}  // namespace
+
+void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
+                    const RunStart& start) {
+  const BuildInfo build = build_info();
+  const std::string name = start.resumed_round == 0
+                               ? "manifest.json"
+                               : fmt::format("manifest-from-{}.json", start.resumed_round);
+  write_json(folder / name, {{"started", utc_now()},
+                             {"resumed_after_round", start.resumed_round},
+                             {"command_line", request.command_line},
+                             {"experiment_file", request.file.string()},
+                             {"version", build.version},
+                             {"commit", build.commit},
+                             {"compiler", build.compiler},
+                             {"build_type", build.build_type},
+                             {"march", build.march},
+                             {"onednn", onednn_version()},
+                             {"instruction_set", onednn_instruction_set()},
+                             {"mpi", mpi_library_version()},
+                             {"host", host_name()},
+                             {"cpu", cpu_model()},
+                             {"ranks", start.ranks},
+                             {"workers", start.workers},
+                             {"threads_per_worker", start.threads_per_worker},
+                             {"execution_slots_per_rank", start.slots},
+                             {"cores_of_rank_0", start.cores},
+                             {"precision", precision_name(start.precision)},
+                             {"convolution", start.problem ? Json() : name_of(start.convolution)},
+                             {"kernels", kernels_json(start.kernels)},
+                             {"parameters", start.parameters},
+                             {"problem", problem_facts(start.problem)},
+                             {"environment", environment()}});
+}
+
+void write_summary(const std::filesystem::path& folder, const Experiment& experiment,
+                   const RunResult& result) {
+  const EvaluationRow& last = result.last_evaluation;
+  const bool evaluated = last.round > 0;
+  const auto or_null = [evaluated](std::optional<double> value) {
+    return evaluated && value ? Json(*value) : Json();
+  };
+  write_json(folder / "summary.json",
+             {{"schema_version", kSchemaVersion},
+              {"experiment", experiment.name},
+              {"outcome", result.outcome == Outcome::kFinished ? "finished" : "diverged"},
+              {"rounds", result.rounds},
+              {"samples", result.samples},
+              {"test_loss", or_null(last.test.loss)},
+              {"test_accuracy", or_null(test_accuracy(last.test))},
+              {"first_local_batch_size", result.first_local_batch_size},
+              {"last_local_batch_size", result.last_local_batch_size},
+              {"seconds", result.seconds},
+              {"communication", to_json(result.communication)}});
+}
+
+void write_final_model(const std::filesystem::path& folder, const FinalModel& model) {
+  static_assert(std::endian::native == std::endian::little, "files are little-endian");
+  write_file_atomically(folder / "final_parameters.f32",
+                        std::string(reinterpret_cast<const char*>(model.values.data()),
+                                    model.values.size() * sizeof(float)));
+  std::string index = "name,dims,offset,size\n";
+  for (const TensorView& tensor : model.tensors)
+    index += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"), tensor.offset,
+                         tensor.size);
+  write_file_atomically(folder / "final_parameters.csv", index);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,179 @@
+#include "run/run_folder.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/yaml.h"
+#include "experiment/experiment_file.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// "batch_size_controller.eta=0.9" as a piece of a folder's name: "eta=0.9".
+std::string readable(const std::string& setting) {
+  const std::size_t equals = setting.find('=');
+  const std::size_t dot = setting.rfind('.', equals);
+  std::string name = dot == std::string::npos ? setting : setting.substr(dot + 1);
+  for (char& c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '=' && c != '.' && c != '_')
+      c = '_';
+  return name;
+}
+
+constexpr std::string_view kLock = "lock";
+constexpr std::string_view kSettings = "experiment.yaml";
+constexpr std::string_view kSummary = "summary.json";
+constexpr std::string_view kFailure = "failure.txt";
+
+/// Results that are no longer whole must not count; what makes a folder a run's goes last.
+int place_in_removal(const fs::path& path) {
+  if (path.filename() == kSummary) return 0;
+  return path.filename() == kSettings ? 2 : 1;
+}
+
+/// Every scalar of a resolved file with its place: "batch_size.max", "64".
+void flatten(const Node& node, const std::string& place,
+             std::vector<std::pair<std::string, std::string>>& found) {
+  if (node.kind == Node::Kind::kScalar) found.emplace_back(place, node.scalar);
+  for (std::size_t i = 0; i < node.items.size(); ++i)
+    flatten(node.items[i], fmt::format("{}[{}]", place, i), found);
+  for (const Node::Entry& entry : node.entries)
+    flatten(entry.value, place.empty() ? entry.key : place + "." + entry.key, found);
+}
+
+}  // namespace
+
+std::string first_difference(const std::string& there, const std::string& here) {
+  std::vector<std::pair<std::string, std::string>> theirs, ours;
+  flatten(parse_yaml(there, "experiment.yaml"), "", theirs);
+  flatten(parse_yaml(here, "experiment.yaml"), "", ours);
+  const std::map<std::string, std::string> their_values(theirs.begin(), theirs.end());
+  const std::map<std::string, std::string> our_values(ours.begin(), ours.end());
+  for (const auto& [key, value] : ours) {
+    const auto other = their_values.find(key);
+    if (other == their_values.end()) return fmt::format("{} is {} here and not there", key, value);
+    if (other->second != value)
+      return fmt::format("{} is {} there and {} here", key, other->second, value);
+  }
+  for (const auto& [key, value] : theirs)
+    if (!our_values.contains(key)) return fmt::format("{} is {} there and not here", key, value);
+  return "they are written in another way";
+}
+
+std::string run_name(const std::string& cell_name, const std::vector<std::string>& settings) {
+  std::string name = cell_name;
+  for (const std::string& setting : settings) {
+    if (!name.empty()) name += '-';
+    name += readable(setting);
+  }
+  return name.empty() || name.size() > 100 ? "run" : name;
+}
+
+fs::path run_folder(const fs::path& output, const std::string& experiment, const std::string& name,
+                    const std::string& resolved) {
+  const auto digits = static_cast<std::uint32_t>(content_hash(resolved) >> 32);
+  return output / experiment / fmt::format("{}-{:08x}", name, digits);
+}
+
+void record_failure(const fs::path& folder, const std::string& why) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  try {
+    write_file_atomically(folder / kFailure, why + '\n');
+  } catch (const SystemError&) {
+    return;
+  }
+}
+
+std::optional<std::string> recorded_failure(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder / kFailure, error)) return {};
+  std::string why = read_text(folder / kFailure);
+  while (why.ends_with('\n')) why.pop_back();
+  return why;
+}
+
+void forget_failure(const fs::path& folder) {
+  std::error_code error;
+  fs::remove(folder / kFailure, error);
+  if (error) fail_input("{}: cannot be removed: {}", (folder / kFailure).string(), error.message());
+}
+
+FolderState state_of_folder(const fs::path& folder, const std::string& resolved) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return FolderState::kEmpty;
+  if (!fs::is_directory(folder, error))
+    fail_input("{}: cannot be made: a file has this name", folder.string());
+  const fs::path settings = folder / kSettings;
+  if (!fs::exists(settings, error)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+      if (entry.path().filename() != kLock && entry.path().filename() != kFailure &&
+          !entry.path().string().ends_with(kUnfinishedSuffix))
+        fail_input(
+            "{}: holds other files already; --force replaces them, --output writes elsewhere",
+            folder.string());
+    return FolderState::kEmpty;
+  }
+  const std::string text = read_text(settings);
+  if (text != resolved)
+    fail_input(
+        "{}: belongs to a run with other settings: {}; --force replaces it, --output writes "
+        "elsewhere",
+        folder.string(), first_difference(text, resolved));
+  return fs::exists(folder / kSummary, error) ? FolderState::kFinished : FolderState::kUnfinished;
+}
+
+FolderLock::FolderLock(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail_input("{}: cannot be made: {}", folder.string(), error.message());
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    fail_input("{}: cannot be written", folder.string());
+  const fs::path path = folder / kLock;
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail_input("{}: cannot be written: {}", path.string(), std::strerror(errno));
+  // Some network file systems know no locks; there it stays with good luck.
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(descriptor_);
+  throw FolderInUse(folder.string() + ": another process is writing there");
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
+
+void remove_unfinished_files(const fs::path& folder) {
+  std::error_code ignored;  // they do no harm
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().string().ends_with(kUnfinishedSuffix)) fs::remove(entry.path(), ignored);
+}
+
+void empty_folder(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> paths;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.path().filename() != kLock) paths.push_back(entry.path());
+  std::ranges::sort(paths, {}, place_in_removal);
+  for (const fs::path& path : paths) {
+    if (error) break;
+    fs::remove_all(path, error);
+  }
+  if (error) fail_input("{}: cannot be replaced: {}", folder.string(), error.message());
+}
+
+}  // namespace localbatch

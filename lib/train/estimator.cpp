@@ -1,0 +1,107 @@
+#include "train/estimator.h"
+
+#include <algorithm>
+
+namespace localbatch {
+
+StatisticsOptions read_statistics_options(Options& options) {
+  StatisticsOptions read;
+  const std::vector<std::string> chunks{"workers", "micro_batches", "samples", "delta"};
+  const std::string chosen = options.choice(
+      "chunks",
+      {.fallback = "workers",
+       .choices = chunks,
+       .meaning = "what the gradient variance is taken over: the workers' local batches (averages "
+                  "gradients at the synchronization), stretches of micro-batches in each local "
+                  "batch, single samples (exact, costs another step), or the workers' "
+                  "displacements in a round (costs nothing; for sgd)"});
+  read.chunks = static_cast<Chunks>(std::ranges::find(chunks, chosen) - chunks.begin());
+  read.at_first_step =
+      options.choice("at", {.fallback = "last",
+                            .choices = {"last", "first"},
+                            .meaning = "local step whose gradients are tested; at the first one "
+                                       "all workers stand at the same point"}) == "first";
+  if (read.at_first_step && read.chunks == Chunks::kDelta)
+    options.fail("at",
+                 "found 'first', allowed with chunks: delta is last: displacements are those "
+                 "of a whole round");
+  read.divide_by_chunks =
+      options.choice("variance_divisor",
+                     {.fallback = "chunks_minus_one",
+                      .choices = {"chunks_minus_one", "chunks"},
+                      .meaning = "J - 1 makes the variance unbiased, J does not"}) == "chunks";
+  read.unbiased_squared_norm =
+      options.choice("squared_norm",
+                     {.fallback = "biased",
+                      .choices = {"biased", "unbiased"},
+                      .meaning = "|g|^2 of the mean gradient as published, or less its expected "
+                                 "noise, variance/(M b)"}) == "unbiased";
+  read.moving_average = options.number(
+      "moving_average",
+      {.fallback = 0,
+       .min = 0,
+       .max = 0.9999,
+       .meaning = "variances and squared norms are averaged over rounds, each by itself, a round "
+                  "counting this much of the one after it; 0: no average"});
+  read.sample_normalization =
+      options.choice(
+          "samples_under_batch_norm",
+          {.fallback = "batch_terms",
+           .choices = {"batch_terms", "frozen"},
+           .meaning = "what the gradient of a single sample is in a network with batch norm: its "
+                      "summand of the micro-batch's gradient, or its gradient with the running "
+                      "statistics as constants; both are the same under group norm"}) == "frozen"
+          ? SampleNormalization::kFrozen
+          : SampleNormalization::kBatchTerms;
+  return read;
+}
+
+GroupSums& GroupSums::operator+=(const GroupSums& other) {
+  for (const auto field : kGroupSumFields) this->*field += other.*field;
+  return *this;
+}
+
+GroupSums& GroupSums::operator-=(const GroupSums& other) {
+  for (const auto field : kGroupSumFields) this->*field -= other.*field;
+  return *this;
+}
+
+GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm) {
+  std::array<double, kGroupSumFields.size()> values{};
+  for (std::size_t i = 0; i < kGroupSumFields.size(); ++i) values[i] = mine.*kGroupSumFields[i];
+  comm.sum(values, Traffic::kStatistics);
+  GroupSums sum;
+  for (std::size_t i = 0; i < kGroupSumFields.size(); ++i) sum.*kGroupSumFields[i] = values[i];
+  return sum;
+}
+
+GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_batch_size,
+                            const StatisticsOptions& options, bool inner_products) {
+  GradientStatistics statistics{.num_workers = num_workers,
+                                .num_chunks = 1,
+                                .global_batch_size = std::int64_t{num_workers} * local_batch_size,
+                                .has_inner_products = inner_products};
+  if (sums.chunks <= sums.groups) return statistics;
+
+  statistics.num_chunks = static_cast<int>(sums.chunks);
+  const double freedom = sums.chunks - sums.groups;
+  const double divisor = options.divide_by_chunks ? sums.chunks : freedom;
+  statistics.variance = sums.variation / divisor;
+  if (inner_products) {
+    statistics.inner_product_variance = sums.along / divisor;
+    // |g_j - (p_j/|g|^2) g|^2 = |g_j - g|^2 - (p_j - |g|^2)^2/|g|^2, without the cancellation of
+    // large norms that the left side would suffer.
+    statistics.orthogonal_variance = (sums.variation - sums.relative_along) / divisor;
+  }
+  const double squared_norm = sums.squared_norm / sums.groups;
+  const double noise = sums.variation / freedom;
+  const double of_groups = sums.inverse_samples / sums.groups;
+  const double of_all = 1 / static_cast<double>(statistics.global_batch_size);
+  statistics.unbiased_squared_norm = squared_norm - noise * of_groups;
+  statistics.squared_norm = options.unbiased_squared_norm
+                                ? statistics.unbiased_squared_norm
+                                : squared_norm + noise * (of_all - of_groups);
+  return statistics;
+}
+
+}  // namespace localbatch

@@ -1,0 +1,156 @@
+#include <doctest/doctest.h>
+
+#include "comm/agreement.h"
+#include "comm/thread_process_group.h"
+#include "run/run_fixtures.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The same experiment on `num_ranks` simulated ranks; the folder with its results.
+fs::path run_on_ranks(int num_ranks, const RunRequest& request) {
+  fs::path folder;
+  run_simulated_ranks(num_ranks, [&](ProcessGroup& processes) {
+    const RunResult result = run_experiment(request, processes, {}, [] {});
+    check(result.outcome == Outcome::kFinished, "every rank learns how the run ended");
+    if (processes.rank() == 0) folder = result.folder;
+  });
+  return folder;
+}
+
+/// Compares what must not depend on where workers run.
+void check_same_results(const fs::path& a, const fs::path& b) {
+  for (const char* const name : {"rounds.csv", "evaluations.csv", "final_parameters.f32"}) {
+    CAPTURE(name);
+    CHECK_FALSE(text_of(a / name).empty());
+    CHECK(text_of(a / name) == text_of(b / name));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("two runs of one experiment leave the same bytes") {
+  const ScratchFolder scratch;
+  const RunResult once = run_alone(request(scratch, tiny_experiment(), "once"));
+  const RunResult again = run_alone(request(scratch, tiny_experiment(), "again"));
+  check_same_results(once.folder, again.folder);
+  CHECK(text_of(once.folder / "experiment.yaml") == text_of(again.folder / "experiment.yaml"));
+  CHECK(once.folder.filename() == again.folder.filename());
+}
+
+TEST_CASE("another seed leaves other bytes") {
+  const ScratchFolder scratch;
+  const RunResult once = run_alone(request(scratch, tiny_experiment(), "once"));
+  const RunResult other = run_alone(request(scratch, tiny_experiment(), "other", {"seed=4"}));
+  for (const char* const name : {"rounds.csv", "evaluations.csv", "final_parameters.f32"})
+    CHECK(text_of(once.folder / name) != text_of(other.folder / name));
+}
+
+TEST_CASE("a run's own record of its settings gives the same run") {
+  const ScratchFolder scratch;
+  const RunResult once = run_alone(request(scratch, tiny_experiment(), "once"));
+  const RunResult again =
+      run_alone(request(scratch, text_of(once.folder / "experiment.yaml"), "again"));
+  check_same_results(once.folder, again.folder);
+  CHECK(text_of(once.folder / "experiment.yaml") == text_of(again.folder / "experiment.yaml"));
+}
+
+TEST_CASE("results do not depend on the number of ranks, nor on what parameters travel as") {
+  const ScratchFolder scratch;
+  for (const std::string payload : {"f32", "bf16"}) {
+    const std::vector<std::string> settings{"communication.parameters=" + payload};
+    const RunResult alone =
+        run_alone(request(scratch, tiny_experiment(), "one" + payload, settings));
+    for (const int num_ranks : {1, 2, 3}) {
+      CAPTURE(num_ranks);
+      const fs::path folder = run_on_ranks(
+          num_ranks,
+          request(scratch, tiny_experiment(), payload + std::to_string(num_ranks), settings));
+      check_same_results(alone.folder, folder);
+      CHECK(text_of(alone.folder / "experiment.yaml") == text_of(folder / "experiment.yaml"));
+    }
+  }
+}
+
+// The OpenMP runtime is not built for the thread sanitizer.
+#ifndef __SANITIZE_THREAD__
+TEST_CASE("results do not depend on the number of threads of a worker") {
+  const ScratchFolder scratch;
+  for (const std::string model : {"{name: mlp, hidden_features: 40}", "{name: resnet}"}) {
+    CAPTURE(model);
+    const std::vector<std::string> settings = {"model=" + model, "max_samples=60",
+                                               "batch_size.micro_batch=20", "batch_size.initial=10",
+                                               "sync_interval.H=1"};
+    const auto with_threads = [&](const std::string& threads) {
+      std::vector<std::string> all = settings;
+      all.push_back("threads_per_worker=" + threads);
+      return run_alone(request(scratch, tiny_experiment(), model.substr(7, 3) + threads, all));
+    };
+    const RunResult one = with_threads("1");
+    for (const char* const threads : {"2", "3"})
+      check_same_results(one.folder, with_threads(threads).folder);
+  }
+}
+#endif
+
+TEST_CASE("one rank that cannot start stops all of them, and nothing is left behind") {
+  const ScratchFolder scratch;
+  for (const int failing : {0, 1, 2}) {
+    CAPTURE(failing);
+    const RunRequest good = request(scratch, tiny_experiment(), "out");
+    const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=0"});
+    std::vector<std::string> outcomes(3);
+    run_simulated_ranks(3, [&](ProcessGroup& processes) {
+      std::string& outcome = outcomes[processes.rank()];
+      try {
+        run_experiment(processes.rank() == failing ? bad : good, processes, {},
+                       [&] { outcome = "training"; });
+      } catch (const InputError& error) {
+        outcome = error.what();
+      } catch (const FailedElsewhere&) {
+        outcome = "failed elsewhere";
+      }
+    });
+    for (int rank = 0; rank < 3; ++rank)
+      CHECK(outcomes[rank] == (rank == failing
+                                   ? "--set workers=0: workers: found 0, allowed is 1 .. 65536"
+                                   : "failed elsewhere"));
+    CHECK_FALSE(fs::exists(scratch.path() / "out"));
+  }
+}
+
+TEST_CASE("one rank that cannot start leaves older results alone, also with force") {
+  const ScratchFolder scratch;
+  RunRequest good = request(scratch, tiny_experiment(), "out");
+  const fs::path folder = run_alone(good).folder;
+  good.force = true;
+  const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=0"});
+  run_simulated_ranks(2, [&](ProcessGroup& processes) {
+    CHECK_THROWS(run_experiment(processes.rank() == 1 ? bad : good, processes, {}, [] {}));
+  });
+  CHECK(fs::exists(folder / "final_parameters.f32"));
+}
+
+TEST_CASE("one mistake that all ranks see is told by one") {
+  const ScratchFolder scratch;
+  const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=1"});
+  std::vector<std::string> outcomes(3);
+  run_simulated_ranks(3, [&](ProcessGroup& processes) {
+    try {
+      run_experiment(bad, processes, {}, [] {});
+    } catch (const InputError& error) {
+      outcomes[processes.rank()] = error.what();
+    } catch (const FailedElsewhere&) {
+      outcomes[processes.rank()] = "failed elsewhere";
+    }
+  });
+  CHECK(contains(outcomes[0], "workers"));
+  CHECK(outcomes[1] == "failed elsewhere");
+  CHECK(outcomes[2] == "failed elsewhere");
+  CHECK_FALSE(fs::exists(scratch.path() / "out"));
+}
+
+}  // namespace localbatch

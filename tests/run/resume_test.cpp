@@ -1,0 +1,242 @@
+#include <doctest/doctest.h>
+
+#include <optional>
+
+#include "experiment/fixtures.h"
+#include "run/resume_fixtures.h"
+#include "run/checkpoints.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kWorkers = 3;  // of tiny_experiment()
+
+/// With every kind of file that a run can write.
+RunRequest tiny_request(const ScratchFolder& scratch, const std::string& output,
+                        const std::vector<std::string>& settings = {}) {
+  return request(scratch,
+                 tiny_experiment() +
+                     "audit: {every_rounds: 2, samples: 6}\n"
+                     "shadow_controllers: [{name: norm_test, eta: 0.5}]\n",
+                 output, settings);
+}
+
+std::string error_of(const RunRequest& request) {
+  return input_error([&] { run_alone(request); });
+}
+
+fs::path newest_of(const fs::path& folder) { return newest_checkpoint(folder, kWorkers)->path; }
+
+/// A run that is saved every other round and breaks off in its fifth, when rows of it are written.
+fs::path run_that_breaks_off(const RunRequest& whole) {
+  RunRequest request = whole;
+  request.checkpoints.every_rounds = 2;
+  fs::path folder;
+  int rounds = 0;
+  const RunEvents events{.on_start = [&](const RunStart& start) { folder = start.folder; },
+                         .on_round =
+                             [&](const RunProgress&) {
+                               if (++rounds == 5) fail_system("somebody pulls the plug");
+                             }};
+  CHECK_THROWS_AS(run_experiment(request, *single_process(), events, [] {}), SystemError);
+  std::ofstream(folder / "rounds.csv", std::ios::app) << "6,half a ro";
+  std::ofstream(folder / "checkpoint-000000006.new") << "half a checkpoint";
+  return folder;
+}
+
+/// Replaces the newest checkpoint of a folder by one with the same state and other facts.
+void change_facts(const fs::path& folder, const std::function<void(CheckpointFacts&)>& change) {
+  const Checkpoint old = *newest_checkpoint(folder, kWorkers);
+  CheckpointFacts facts = old.facts;
+  change(facts);
+  CheckpointWriter writer(folder, facts, 0);
+  writer.section(old.common);
+  for (const std::span<const std::byte> worker : old.workers) writer.section(worker);
+  writer.finish();
+}
+
+}  // namespace
+
+TEST_CASE("a run may be stopped after any round and goes on on any ranks") {
+  const ScratchFolder scratch;
+  const RunResult whole = run_stretch(tiny_request(scratch, "whole"));
+  REQUIRE(whole.rounds >= 8);
+  CHECK(names_in(whole.folder).contains("audits.csv"));
+  CHECK(names_in(whole.folder).contains("controllers.csv"));
+  for (int rounds = 1; rounds <= whole.rounds; ++rounds) {
+    CAPTURE(rounds);
+    const RunRequest parts = tiny_request(scratch, "parts" + std::to_string(rounds));
+    const RunResult stopped = run_stretch(parts, {.ranks = 1 + rounds % 3, .rounds = rounds});
+    CHECK(stopped.outcome == Outcome::kStopped);
+    CHECK(stopped.rounds == rounds);
+    std::int64_t resumed_round = 0;
+    const RunEvents events{
+        .on_start = [&](const RunStart& start) { resumed_round = start.resumed_round; }};
+    const RunResult last = run_stretch(parts, {.ranks = 1 + (rounds + 1) % 3}, events);
+    CHECK(resumed_round == rounds);
+    CHECK(last.rounds == whole.rounds);
+    CHECK(last.samples == whole.samples);
+    CHECK(last.first_local_batch_size == whole.first_local_batch_size);
+    CHECK(last.last_local_batch_size == whole.last_local_batch_size);
+    CHECK(last.last_evaluation.test.loss == whole.last_evaluation.test.loss);
+    CHECK(names_in(last.folder).contains("manifest-from-" + std::to_string(rounds) + ".json"));
+    check_same_run(whole.folder, last.folder);
+  }
+}
+
+TEST_CASE("a run may be stopped after every round") {
+  const ScratchFolder scratch;
+  const RunResult whole = run_stretch(tiny_request(scratch, "whole"));
+  const RunRequest parts = tiny_request(scratch, "parts");
+  for (int round = 1; round <= whole.rounds; ++round)
+    CHECK(run_stretch(parts, {.ranks = 1 + round % 3, .rounds = 1}).rounds == round);
+  check_same_run(whole.folder, run_stretch(parts).folder);
+}
+
+TEST_CASE("checkpoints on the way change nothing") {
+  const ScratchFolder scratch;
+  RunRequest saved = tiny_request(scratch, "saved");
+  saved.checkpoints.every_rounds = 1;
+  check_same_run(run_alone(tiny_request(scratch, "whole")).folder, run_alone(saved).folder);
+}
+
+TEST_CASE("a run that was stopped is no result: a checkpoint, and no summary or parameters") {
+  const ScratchFolder scratch;
+  // All ranks stop when one of them is asked to.
+  for (const int asking : {-1, 0, 2}) {
+    CAPTURE(asking);
+    const RunResult stopped = run_stretch(tiny_request(scratch, "out" + std::to_string(asking + 1)),
+                                          {.ranks = 3, .rounds = 4, .asking = asking});
+    CHECK(stopped.outcome == Outcome::kStopped);
+    CHECK(stopped.rounds == 4);
+    CHECK(names_in(stopped.folder) ==
+          std::set<std::string>{"lock", "experiment.yaml", "manifest.json", "rounds.csv",
+                                "evaluations.csv", "timing.csv", "controllers.csv", "audits.csv",
+                                "checkpoint-000000004"});
+    CHECK(read_csv(stopped.folder / "rounds.csv").at("round").size() == 4);
+  }
+}
+
+TEST_CASE("a run that broke off goes on from its newest checkpoint") {
+  const ScratchFolder scratch;
+  const fs::path whole = run_alone(tiny_request(scratch, "whole")).folder;
+  const RunRequest parts = tiny_request(scratch, "parts");
+  const fs::path folder = run_that_breaks_off(parts);
+  CHECK(newest_of(folder).filename() == "checkpoint-000000004");
+  check_same_run(whole, run_stretch(parts, {.ranks = 2}).folder);
+}
+
+TEST_CASE("a damaged checkpoint is refused, and without it the run goes on from the one before") {
+  const ScratchFolder scratch;
+  const fs::path whole = run_alone(tiny_request(scratch, "whole")).folder;
+  const RunRequest parts = tiny_request(scratch, "parts");
+  const fs::path newest = newest_of(run_that_breaks_off(parts));
+  std::fstream(newest, std::ios::in | std::ios::out).seekp(1000).put('?');
+  CHECK(one_line_with(error_of(parts), {newest.string(), "damaged", "checkpoint-000000002"}));
+  CHECK(fs::exists(newest));
+  fs::remove(newest);
+  check_same_run(whole, run_stretch(parts).folder);
+}
+
+TEST_CASE("a run that was never saved begins anew") {
+  const ScratchFolder scratch;
+  const fs::path whole = run_alone(tiny_request(scratch, "whole")).folder;
+  const RunRequest parts = tiny_request(scratch, "parts");
+  const fs::path folder = run_that_breaks_off(parts);
+  remove_checkpoints(folder);
+  std::ofstream(folder / "audits.csv") << "of another start";
+  std::int64_t resumed_round = -1;
+  const RunEvents events{
+      .on_start = [&](const RunStart& start) { resumed_round = start.resumed_round; }};
+  check_same_run(whole, run_stretch(parts, {}, events).folder);
+  CHECK(resumed_round == 0);
+}
+
+TEST_CASE("force begins anew") {
+  const ScratchFolder scratch;
+  RunRequest parts = tiny_request(scratch, "parts");
+  run_stretch(parts, {.rounds = 3});
+  parts.force = true;
+  CHECK(run_stretch(parts, {.rounds = 2}).rounds == 2);
+}
+
+TEST_CASE("a finished run is told from one to go on with") {
+  const ScratchFolder scratch;
+  RunRequest again = tiny_request(scratch, "out");
+  const fs::path folder = run_alone(again).folder;
+  const std::string summary = text_of(folder / "summary.json");
+  CHECK(one_line_with(error_of(again), {folder.string(), "holds results already"}));
+  again.resume = true;
+  bool begins = false;
+  // What a look at the folder leaves behind when it is killed.
+  std::ofstream(folder / ".localbatch-doctor-n1-1.new") << "first\n";
+  const RunResult result =
+      run_experiment(again, *single_process(), {}, [&begins] { begins = true; });
+  CHECK(result.had_finished);
+  CHECK(result.folder == folder);
+  CHECK_FALSE(begins);
+  CHECK_FALSE(fs::exists(folder / ".localbatch-doctor-n1-1.new"));
+  CHECK(run_stretch(again, {.ranks = 3}).had_finished);
+  CHECK(text_of(folder / "summary.json") == summary);
+}
+
+TEST_CASE("a run goes on in the folder that is named, if its settings are the same") {
+  const ScratchFolder scratch;
+  const fs::path whole = run_alone(tiny_request(scratch, "whole")).folder;
+  const fs::path moved = scratch.path() / "moved";
+  fs::rename(run_stretch(tiny_request(scratch, "parts"), {.rounds = 3}).folder, moved);
+
+  RunRequest other = tiny_request(scratch, "other", {"batch_size.max=32"});
+  other.resumed_folder = moved;
+  CHECK(one_line_with(error_of(other), {moved.string(), "batch_size.max is 24 there and 32 here"}));
+  RunRequest nowhere = tiny_request(scratch, "nowhere");
+  nowhere.resumed_folder = scratch.path() / "none";
+  CHECK(one_line_with(error_of(nowhere), {nowhere.resumed_folder.string(), "no unfinished run"}));
+  CHECK_FALSE(fs::exists(nowhere.resumed_folder));
+
+  RunRequest same = tiny_request(scratch, "same");
+  same.resumed_folder = moved;
+  const RunResult result = run_stretch(same, {.ranks = 2});
+  CHECK(result.folder == moved);
+  check_same_run(whole, moved);
+}
+
+TEST_CASE("a checkpoint that was made with other data is refused") {
+  const ScratchFolder scratch;
+  const RunRequest parts = tiny_request(scratch, "parts");
+  const fs::path folder = run_stretch(parts, {.rounds = 3}).folder;
+  change_facts(folder, [](CheckpointFacts& facts) { facts.data ^= 1; });
+  const std::string rounds = text_of(folder / "rounds.csv");
+  CHECK(one_line_with(error_of(parts),
+                      {newest_of(folder).string(), "the data are not those", "--force"}));
+  CHECK(text_of(folder / "rounds.csv") == rounds);
+}
+
+TEST_CASE("a checkpoint of another program is used with a warning") {
+  const ScratchFolder scratch;
+  const fs::path whole = run_alone(tiny_request(scratch, "whole")).folder;
+  const RunRequest parts = tiny_request(scratch, "parts");
+  const fs::path folder = run_stretch(parts, {.rounds = 3}).folder;
+  change_facts(folder, [](CheckpointFacts& facts) { facts.made_by = "localbatch 0"; });
+  std::vector<std::string> warnings;
+  const RunEvents events{.on_warning = [&](const std::string& text) { warnings.push_back(text); }};
+  check_same_run(whole, run_stretch(parts, {}, events).folder);
+  CHECK(std::ranges::count_if(warnings, [](const std::string& warning) {
+          return one_line_with(warning, {"was made by localbatch 0, and this is localbatch"});
+        }) == 1);
+}
+
+TEST_CASE("curves that somebody has cut short since the checkpoint are refused") {
+  const ScratchFolder scratch;
+  const RunRequest parts = tiny_request(scratch, "parts");
+  const fs::path folder = run_stretch(parts, {.rounds = 3}).folder;
+  fs::resize_file(folder / "rounds.csv", fs::file_size(folder / "rounds.csv") - 1);
+  CHECK(one_line_with(error_of(parts), {(folder / "rounds.csv").string(), "cut it short"}));
+  fs::remove(folder / "rounds.csv");
+  CHECK_THROWS_AS(run_alone(parts), SystemError);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,134 @@
+#include "run/run_folder.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "experiment/fixtures.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string cell_name(const std::vector<std::string>& settings, const std::string& resolved) {
+  return run_folder("out", "exp", run_name("", settings), resolved).filename().string();
+}
+
+void write_text(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
+
+}  // namespace
+
+TEST_CASE("a run's folder is named after its experiment, its settings and a hash of all") {
+  CHECK(run_folder("out", "exp", "run", "").parent_path() == fs::path("out") / "exp");
+  // FNV-1a, 64 bits: published test values.
+  CHECK(cell_name({}, "") == "run-cbf29ce4");
+  CHECK(cell_name({}, "a") == "run-af63dc4c");
+  CHECK(cell_name({}, "foobar") == "run-85944171");
+  CHECK(cell_name({"batch_size_controller.eta=0.9"}, "a") == "eta=0.9-af63dc4c");
+  CHECK(cell_name({"seed=2", "sync_interval.H=16"}, "a") == "seed=2-H=16-af63dc4c");
+}
+
+TEST_CASE("no setting leads out of the folder or makes a name too long") {
+  const std::string cell = cell_name({"dataset.root=../../etc/x y\nz"}, "a");
+  CHECK(cell.find('/') == std::string::npos);
+  CHECK(cell.find('\n') == std::string::npos);
+  CHECK(cell.find(' ') == std::string::npos);
+  CHECK(run_folder("out", "exp", run_name("", {"..=/"}), "a").parent_path() ==
+        fs::path("out") / "exp");
+  CHECK(cell_name({"a=" + std::string(300, 'x')}, "a") == "run-af63dc4c");
+}
+
+TEST_CASE("a folder and those around it are made") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "a" / "b" / "c";
+  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);
+  CHECK_FALSE(fs::exists(folder));
+  const FolderLock lock(folder);
+  CHECK(fs::is_directory(folder));
+  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);  // nothing to lose
+}
+
+TEST_CASE("only one process writes to a folder") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  {
+    const FolderLock lock(folder);
+    CHECK(one_line_with(input_error([&] { const FolderLock second(folder); }),
+                        {folder.string(), "another process"}));
+  }
+  CHECK_NOTHROW(FolderLock{folder});
+}
+
+TEST_CASE("what a folder holds is known by its settings and its summary") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  const std::string settings = "workers: 4\nbatch_size: {initial: 8, max: 64}\n";
+  fs::create_directory(folder);
+  write_text(folder / "experiment.yaml", settings);
+  write_text(folder / "rounds.csv", "old");
+  CHECK(state_of_folder(folder, settings) == FolderState::kUnfinished);
+  write_text(folder / "summary.json", "{}");
+  CHECK(state_of_folder(folder, settings) == FolderState::kFinished);
+}
+
+TEST_CASE("of a run with other settings the first key that differs is named") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  fs::create_directory(folder);
+  write_text(folder / "experiment.yaml", "workers: 4\nbatch_size: {initial: 8, max: 64}\n");
+  const auto message = [&](const std::string& settings) {
+    return input_error([&] { static_cast<void>(state_of_folder(folder, settings)); });
+  };
+  CHECK(one_line_with(message("workers: 4\nbatch_size: {initial: 8, max: 128}\n"),
+                      {folder.string(), "batch_size.max is 64 there and 128 here"}));
+  CHECK(one_line_with(message("workers: 4\nbatch_size: {initial: 8, max: 64}\nseed: 1\n"),
+                      {"seed is 1 here and not there"}));
+  CHECK(one_line_with(message("workers: 4\nbatch_size: {initial: 8}\n"),
+                      {"batch_size.max is 64 there and not here"}));
+}
+
+TEST_CASE("files of something else are refused and stay") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  fs::create_directory(folder);
+  write_text(folder / "thesis.tex", "text");
+  const std::string message = input_error([&] { static_cast<void>(state_of_folder(folder, "")); });
+  CHECK(one_line_with(message, {folder.string(), "other files", "--force"}));
+  CHECK(fs::exists(folder / "thesis.tex"));
+  const FolderLock lock(folder);
+  empty_folder(folder);
+  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);
+  CHECK_FALSE(fs::exists(folder / "thesis.tex"));
+}
+
+TEST_CASE("a folder that cannot be made is one line with its path") {
+  const ScratchFolder scratch;
+  write_text(scratch.path() / "file", "text");
+  const fs::path folder = scratch.path() / "file" / "exp" / "run";
+  const std::string message = input_error([&] { const FolderLock lock(folder); });
+  CHECK_MESSAGE(one_line_with(message, {folder.string(), "cannot be made"}), message);
+  CHECK(fs::is_regular_file(scratch.path() / "file"));
+}
+
+TEST_CASE("a folder that cannot be written is one line with its path") {
+  if (::geteuid() == 0) return;  // root writes everywhere
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  fs::create_directory(folder);
+  fs::permissions(folder, fs::perms::owner_read | fs::perms::owner_exec);
+  const std::string message = input_error([&] { const FolderLock lock(folder); });
+  CHECK_MESSAGE(one_line_with(message, {folder.string(), "cannot be written"}), message);
+}
+
+TEST_CASE("a file in the place of a run's folder is never removed") {
+  const ScratchFolder scratch;
+  const fs::path path = scratch.path() / "run";
+  write_text(path, "text");
+  CHECK(one_line_with(input_error([&] { static_cast<void>(state_of_folder(path, "")); }),
+                      {path.string()}));
+  CHECK(one_line_with(input_error([&] { const FolderLock lock(path); }), {path.string()}));
+  CHECK(fs::is_regular_file(path));
+}
+
+}  // namespace localbatch

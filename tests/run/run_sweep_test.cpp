@@ -1,0 +1,188 @@
+#include "run/run_sweep.h"
+
+#include <doctest/doctest.h>
+
+#include "comm/agreement.h"
+#include "comm/thread_process_group.h"
+#include "core/error.h"
+#include "run/run_fixtures.h"
+#include "run/run_folder.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Four cells: two that train, one without its data, one that diverges.
+std::string sweep_of(const fs::path& data) {
+  return tiny_experiment() +
+         "sweep:\n"
+         "  case:\n"
+         "    one: {sync_interval.H: 2}\n"
+         "    without data: {dataset: {name: cifar10, root: '" +
+         data.string() +
+         "'}}\n"
+         "    diverges: {learning_rate: {name: constant, peak: 1.0e6}, "
+         "inner_optimizer.weight_decay: 1.0, "
+         "max_samples: 100000}\n"
+         "    other: {sync_interval.H: 3}\n";
+}
+
+struct Watched {
+  SweepResult result;
+  std::vector<int> cells;             ///< in the order in which they began
+  std::vector<std::string> failures;  ///< what was said of them
+};
+
+Watched sweep(const RunRequest& request) {
+  Watched watched;
+  SweepEvents events;
+  events.on_cell = [&](const CellStatus& cell) { watched.cells.push_back(cell.number); };
+  events.on_failure = [&](const std::exception& error) {
+    watched.failures.emplace_back(error.what());
+  };
+  const std::unique_ptr<ProcessGroup> processes = single_process();
+  watched.result = run_sweep(request, *processes, events);
+  return watched;
+}
+
+std::vector<CellState> states_of(const RunRequest& request) {
+  std::vector<CellState> states;
+  for (const CellStatus& cell : status_of_cells(request)) states.push_back(cell.state);
+  return states;
+}
+
+}  // namespace
+
+TEST_CASE("a cell that cannot go on is recorded and the others go on") {
+  const ScratchFolder scratch;
+  const fs::path data = scratch.path() / "nowhere";
+  const RunRequest asked = request(scratch, sweep_of(data), "out");
+  const Watched first = sweep(asked);
+  CHECK(first.cells == std::vector{1, 2, 3, 4});
+  REQUIRE(first.failures.size() == 1);
+  CHECK(contains(first.failures[0], "nowhere"));
+  CHECK(first.result.diverged);
+  CHECK_FALSE(first.result.stopped);
+  CHECK_THROWS_AS(std::rethrow_exception(first.result.failure), InputError);
+
+  const std::vector<CellStatus> cells = status_of_cells(asked);
+  CHECK(states_of(asked) == std::vector{CellState::kFinished, CellState::kFailed,
+                                        CellState::kDiverged, CellState::kFinished});
+  CHECK(cells[1].failure == first.failures[0]);
+  CHECK(cells[0].samples >= 600);
+  CHECK(cells[0].seconds > 0);
+}
+
+TEST_CASE("a sweep that is repeated runs no finished cell again, and failed ones last") {
+  const ScratchFolder scratch;
+  const RunRequest asked = request(scratch, sweep_of(scratch.path() / "nowhere"), "out");
+  sweep(asked);
+  std::vector<CellStatus> cells = status_of_cells(asked);
+  const auto written = fs::last_write_time(cells[0].folder / "rounds.csv");
+  fs::remove_all(cells[3].folder);
+  const Watched second = sweep(asked);
+  CHECK(second.cells == std::vector{4, 2});
+  CHECK(second.result.diverged);  // the third cell, in the earlier start
+  CHECK(fs::last_write_time(cells[0].folder / "rounds.csv") == written);
+
+  RunRequest forced = asked;
+  forced.force = true;
+  CHECK(sweep(forced).cells == std::vector{1, 3, 4, 2});
+}
+
+TEST_CASE("a cell that failed is forgotten to have failed when it runs") {
+  const ScratchFolder scratch;
+  const RunRequest asked =
+      request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 3]}\n", "out");
+  const std::vector<CellStatus> before = status_of_cells(asked);
+  record_failure(before[0].folder, "the disk was full");
+  CHECK(status_of_cells(asked)[0].state == CellState::kFailed);
+  CHECK(status_of_cells(asked)[0].failure == "the disk was full");
+  CHECK(sweep(asked).cells == std::vector{2, 1});
+  CHECK(states_of(asked) == std::vector{CellState::kFinished, CellState::kFinished});
+  CHECK_FALSE(recorded_failure(before[0].folder));
+}
+
+TEST_CASE("a mistake in one cell keeps a sweep from beginning") {
+  const ScratchFolder scratch;
+  const RunRequest asked =
+      request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 0]}\n", "out");
+  CHECK_THROWS_WITH_AS(sweep(asked), doctest::Contains("sync_interval.H"), InputError);
+  CHECK_FALSE(fs::exists(scratch.path() / "out"));
+}
+
+TEST_CASE("a sweep that is stopped says so and goes on later") {
+  const ScratchFolder scratch;
+  RunRequest asked =
+      request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 3]}\n", "out");
+  asked.stop_requested = [] { return true; };
+  const Watched stopped = sweep(asked);
+  CHECK(stopped.result.stopped);
+  CHECK(stopped.cells == std::vector{1});
+  CHECK(states_of(asked) == std::vector{CellState::kStarted, CellState::kWaiting});
+  asked.stop_requested = [] { return false; };
+  CHECK(sweep(asked).cells == std::vector{1, 2});
+}
+
+TEST_CASE("several ranks run the same cells, and all know of one that failed") {
+  const ScratchFolder scratch;
+  const RunRequest alone = request(scratch, sweep_of(scratch.path() / "nowhere"), "alone");
+  sweep(alone);
+  const RunRequest asked = request(scratch, sweep_of(scratch.path() / "nowhere"), "ranks");
+  std::vector<int> failures(3);
+  run_simulated_ranks(3, [&](ProcessGroup& processes) {
+    SweepEvents events;
+    events.on_failure = [&](const std::exception&) { ++failures[processes.rank()]; };
+    const SweepResult result = run_sweep(asked, processes, events);
+    CHECK((result.failure != nullptr) == (failures[processes.rank()] > 0));
+  });
+  CHECK(failures == std::vector{1, 0, 0});
+  CHECK(states_of(asked) == states_of(alone));
+  const auto theirs = status_of_cells(alone), ours = status_of_cells(asked);
+  for (const std::size_t cell : {0, 2, 3})
+    CHECK(text_of(ours[cell].folder / "rounds.csv") == text_of(theirs[cell].folder / "rounds.csv"));
+}
+
+TEST_CASE("a cell that another process runs is left to it") {
+  const ScratchFolder scratch;
+  const RunRequest asked =
+      request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 3]}\n", "out");
+  const fs::path folder = status_of_cells(asked)[0].folder;
+  const FolderLock other(folder);
+  const Watched watched = sweep(asked);
+  REQUIRE(watched.failures.size() == 1);
+  CHECK(contains(watched.failures[0], "another process"));
+  CHECK_FALSE(recorded_failure(folder));
+  CHECK(states_of(asked) == std::vector{CellState::kWaiting, CellState::kFinished});
+}
+
+TEST_CASE("settings of the command line do not touch what the sweep sets") {
+  const ScratchFolder scratch;
+  const std::string text = tiny_experiment() +
+                           "sweep:\n"
+                           "  - {seed: [1, 2]}\n"
+                           "  - case: {a: {sync_interval.H: 4, batch_size.max: 8}}\n";
+  for (const char* const setting : {"seed=4", "sync_interval.H=4", "batch_size.max=8"}) {
+    CAPTURE(setting);
+    CHECK_THROWS_WITH_AS(read_requests(request(scratch, text, "out", {setting})),
+                         doctest::Contains("the sweep of"), InputError);
+  }
+  CHECK(read_requests(request(scratch, text, "out", {"max_samples=700"})).size() == 3);
+}
+
+TEST_CASE("time left follows the speed of what has been done") {
+  std::vector<CellStatus> cells(3);
+  for (CellStatus& cell : cells) cell.max_samples = 1000;
+  CHECK_FALSE(seconds_left(cells));
+  cells[0].state = CellState::kFinished;
+  cells[0].samples = 1000;
+  cells[0].seconds = 20;
+  cells[1].state = CellState::kStarted;
+  cells[1].samples = 500;
+  cells[1].seconds = 10;
+  CHECK(*seconds_left(cells) == doctest::Approx(0.02 * 1500));
+}
+
+}  // namespace localbatch
