@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/simulated_ledger.h"
+#include "comm/simulated_ledger.h"
 #include "comm/workers.h"
 #include "core/error.h"
 

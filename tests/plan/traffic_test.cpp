@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "plan/simulated_ledger.h"
+#include "comm/simulated_ledger.h"
 #include "plan/traffic.h"
 
 namespace localbatch {
