@@ -47,10 +47,6 @@ esac
 
 data=${LOCALBATCH_DATA:-$(cd "$(dirname "$0")" && pwd)}
 written=$data/$folder/md5sums.txt  # beside files whose checksums are known from unpacking alone
-mkdir -p "$data"
-temporary=$(mktemp -d "$data/.fetch.XXXXXX")
-trap 'rm -rf "$temporary"' EXIT
-trap 'exit 1' HUP INT TERM
 
 md5() {
   if command -v md5sum >/dev/null; then md5sum <"$1" | cut -d' ' -f1; else command md5 -q "$1"; fi
@@ -106,6 +102,10 @@ if [ -n "$contents" ] && echo "$contents" | has_all; then
   exit 0
 fi
 
+mkdir -p "$data"
+temporary=$(mktemp -d "$data/.fetch.XXXXXX")
+trap 'rm -rf "$temporary"' EXIT
+trap 'exit 1' HUP INT TERM
 mkdir "$temporary/$folder"
 echo "$downloads" >"$temporary/downloads"
 while read -r sum file; do
