@@ -5,13 +5,13 @@
 # - The program is PROGRAM, not built again: cmake and the installer of packages do nothing.
 # - Runs end after BUDGET samples and evaluate once: the program that the clone has adds that to 'localbatch run'.
 # - 'make test' is only looked up, as this is one of its tests.
-# data/fetch.sh finds the images that LOCALBATCH_DATA names, or shared/data beside this tree; without any it must say what
-# to do without a network, and files of zeros stand in.
+# data/fetch.sh finds the images of this tree's data folder, or of the one that LOCALBATCH_DATA names; without any it must
+# say what to do without a network, and files of zeros stand in.
 # shellcheck disable=SC2016  # backticks are Markdown's
 set -eu
 program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 source=$(cd "$(dirname "$0")/.." && pwd)
-images=${LOCALBATCH_DATA:-$source/../shared/data}/cifar-10-batches-bin
+images=$(cd "${LOCALBATCH_DATA:-$source/data}" && pwd)/cifar-10-batches-bin
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 unset LOCALBATCH_DATA MAKEFLAGS MAKELEVEL MFLAGS
