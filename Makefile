@@ -5,10 +5,15 @@ FILE ?= experiments/demo.yaml
 RANKS ?= 1
 ROUNDS ?= 3
 BENCH_SECONDS ?= 3
-CIFAR10 ?= ../shared/data/cifar-10-batches-bin
 SECONDS ?= 20
 KILLS ?= 200
 SEED ?= 1
+
+# The folder that stands in for a leading data/ in the experiment files: the first of these that holds a data set.
+LOCALBATCH_DATA ?= $(abspath $(firstword \
+  $(foreach folder,data ../shared/data,$(if $(wildcard $(folder)/*/),$(folder))) data))
+export LOCALBATCH_DATA
+CIFAR10 ?= $(LOCALBATCH_DATA)/cifar-10-batches-bin
 
 # Open MPI refuses root, and more ranks than cores, unless it is told that both are meant.
 export OMPI_ALLOW_RUN_AS_ROOT = 1

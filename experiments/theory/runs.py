@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
-FASHION_MNIST = HERE.parents[2] / "shared" / "data" / "fashion-mnist"
+FASHION_MNIST = pathlib.Path(os.environ.get("LOCALBATCH_DATA") or "data") / "fashion-mnist"
 
 
 class Run:

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "data/dataset.h"
+#include "data/root_folder.h"
 
 namespace localbatch {
 

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -55,17 +54,5 @@ using DatasetLoader = std::function<Dataset()>;
 
 /// cifar10, cifar100, mnist, fashion_mnist, imagenet, synthetic.
 std::span<const PartRow<DatasetLoader>> dataset_table();
-
-/// The folder that holds the files of a data set, as an experiment file names it.
-struct RootFolder {
-  std::filesystem::path path;
-  std::string_view files;  ///< what must lie in it, for messages
-};
-
-/// Reads `root`, required. The folder is not looked at before `require_folder`.
-RootFolder read_root(Options& options, std::string_view files);
-
-/// Throws an InputError that names the folder and what was expected in it when it does not exist.
-void require_folder(const RootFolder& root);
 
 }  // namespace localbatch

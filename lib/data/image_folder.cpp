@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "data/dataset.h"
 #include "data/jpeg.h"
+#include "data/root_folder.h"
 #include "data/view.h"
 
 namespace localbatch {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "fixtures.h"
+#include "official_files.h"
 
 using namespace localbatch;
 
@@ -101,12 +102,12 @@ TEST_CASE("the loaders insist on the official sizes and name a missing file") {
 }
 
 TEST_CASE("the official CIFAR-10 files have their known labels and statistics") {
-  const std::filesystem::path root = LOCALBATCH_SOURCE_DIR "/../shared/data/cifar-10-batches-bin";
-  if (!std::filesystem::exists(root / "data_batch_1.bin")) {
-    MESSAGE("skipped: the CIFAR-10 files are not in " << root.string());
+  const auto root = official_files("cifar-10-batches-bin", "data_batch_1.bin");
+  if (!root) {
+    MESSAGE(not_found("cifar-10-batches-bin", "data_batch_1.bin"));
     return;
   }
-  const Dataset dataset = load({{"name", "cifar10"}, {"root", root.string()}});
+  const Dataset dataset = load({{"name", "cifar10"}, {"root", root->string()}});
   REQUIRE(dataset.train.size() == 50000);
   REQUIRE(dataset.test.size() == 10000);
   CHECK(dataset.train.labels.front() == 6);  // a frog

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "fixtures.h"
+#include "official_files.h"
 
 using namespace localbatch;
 
@@ -191,13 +192,13 @@ TEST_CASE("the loaders prefer plain files, take gzipped ones and name a missing 
 }
 
 TEST_CASE("the official Fashion-MNIST test files have their known labels") {
-  const std::filesystem::path root = LOCALBATCH_SOURCE_DIR "/../shared/data/fashion-mnist";
-  if (!std::filesystem::exists(root / "t10k-images-idx3-ubyte.gz")) {
-    MESSAGE("skipped: the Fashion-MNIST files are not in " << root.string());
+  const auto root = official_files("fashion-mnist", "t10k-images-idx3-ubyte.gz");
+  if (!root) {
+    MESSAGE(not_found("fashion-mnist", "t10k-images-idx3-ubyte.gz"));
     return;
   }
   const ImageSet set =
-      read_idx_pair(root / "t10k-images-idx3-ubyte.gz", root / "t10k-labels-idx1-ubyte.gz",
+      read_idx_pair(*root / "t10k-images-idx3-ubyte.gz", *root / "t10k-labels-idx1-ubyte.gz",
                     {.channels = 1, .height = 28, .width = 28}, 10);
   REQUIRE(set.size() == 10000);
   CHECK(set.labels.front() == 9);  // an ankle boot

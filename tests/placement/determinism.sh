@@ -15,10 +15,11 @@ fail() {
   exit 1
 }
 
-data='name: cifar10, root: ../shared/data/cifar-10-batches-bin'
-if [ ! -e ../shared/data/cifar-10-batches-bin/data_batch_1.bin ]; then
+data='name: cifar10, root: data/cifar-10-batches-bin'
+images=${LOCALBATCH_DATA:-data}/cifar-10-batches-bin
+if [ ! -e "$images/data_batch_1.bin" ]; then
   data='name: synthetic'
-  echo "note: ../shared/data/cifar-10-batches-bin is not there; this run uses synthetic images"
+  echo "note: $images does not hold CIFAR-10; this run uses synthetic images"
 fi
 
 # Runs on a placement; its results are then in $folder/<name>/determinism/<cell>.

@@ -16,7 +16,7 @@ fi
 cd "$folder"
 find . -type f | sort | while read -r file; do cmp "$file" "$scaled/$file" || exit 1; done
 for file in table.md table.tex table.csv figures/local_batch_size_against_samples.csv; do test -s "$file"; done
-# What the README shows of the table is the table's.
+# What the README of these runs shows of the table is the table's.
 sed -n '/^H = 8$/,/^H = 32$/p' table.md | grep '^|' | while read -r line; do
-  grep -q -F -x "$line" "$scaled/../../README.md" || { echo "README.md lacks: $line"; exit 1; }
+  grep -q -F -x "$line" "$scaled/README.md" || { echo "experiments/scaled/README.md lacks: $line"; exit 1; }
 done

@@ -1,0 +1,130 @@
+#!/bin/sh
+# Downloads a data set from its official address, compares it with the published checksum, and unpacks it into this
+# folder, or into the one that LOCALBATCH_DATA names.
+#   data/fetch.sh cifar10 | cifar100 | mnist | fashion_mnist
+# What is there already and right stays. A download that breaks, or is not what it should be, leaves nothing behind.
+set -eu
+
+# Of a data set: its folder, where its files are downloaded (the first address that answers), their MD5 as published, and
+# the MD5 of what lies in the folder in the end. The latter is not known for CIFAR-100: it is written down when unpacking.
+case ${1-} in
+  cifar10)
+    folder=cifar-10-batches-bin
+    addresses=https://www.cs.toronto.edu/~kriz
+    downloads='c32a1d4ab5d03f1284b67883e8d87530 cifar-10-binary.tar.gz'
+    contents='5dd7e06a14cb22eb9f671a540d1b7c25 data_batch_1.bin
+5ea93a67294ea407fff1d09f752e9692 data_batch_2.bin
+942cd6a4bcdd0dd3c604fbe906cb4421 data_batch_3.bin
+ae636b3ba5c66a11e91e8cb52e771fcb data_batch_4.bin
+53f37980c15c3d472c316c40844f3f0d data_batch_5.bin
+803d5f7f4d78ea53de84dbe85f74fb6d test_batch.bin' ;;
+  cifar100)
+    folder=cifar-100-binary
+    addresses=https://www.cs.toronto.edu/~kriz
+    downloads='03b5dce01913d631647c71ecec9e9cb8 cifar-100-binary.tar.gz'
+    contents= ;;
+  mnist)
+    folder=mnist
+    addresses='http://yann.lecun.com/exdb/mnist https://ossci-datasets.s3.amazonaws.com/mnist'
+    downloads='f68b3c2dcbeaaa9fbdd348bbdeb94873 train-images-idx3-ubyte.gz
+d53e105ee54ea40749a09fcbcd1e9432 train-labels-idx1-ubyte.gz
+9fb629c4189551a2d022fa330f9573f3 t10k-images-idx3-ubyte.gz
+ec29112dd5afa0611ce80d1b7f02629c t10k-labels-idx1-ubyte.gz'
+    contents=$downloads ;;
+  fashion_mnist)
+    folder=fashion-mnist
+    addresses=https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion
+    downloads='8d4fb7e6c68d591d4c3dfef9ec88bf0d train-images-idx3-ubyte.gz
+25c81989df183df01b3e8a0aad5dffbe train-labels-idx1-ubyte.gz
+bef4ecab320f06d8554ea6380940ec79 t10k-images-idx3-ubyte.gz
+bb300cfdad3c16e7a12a480ee83cd310 t10k-labels-idx1-ubyte.gz'
+    contents=$downloads ;;
+  *)
+    echo "fetch.sh: found '${1-}', expected cifar10 | cifar100 | mnist | fashion_mnist" >&2
+    exit 2 ;;
+esac
+[ $# -eq 1 ] || { echo "fetch.sh: expected one data set, found $# words" >&2; exit 2; }
+
+data=${LOCALBATCH_DATA:-$(cd "$(dirname "$0")" && pwd)}
+written=$data/$folder/md5sums.txt  # beside files whose checksums are known from unpacking alone
+
+md5() {
+  if command -v md5sum >/dev/null; then md5sum <"$1" | cut -d' ' -f1; else command md5 -q "$1"; fi
+}
+
+is_right() {
+  [ -f "$1" ] && [ "$(md5 "$1")" = "$2" ]
+}
+
+# Reads lines "MD5 FILE"; whether the folder has all of these files.
+has_all() {
+  while read -r sum file; do is_right "$data/$folder/$file" "$sum" || return 1; done
+}
+
+# One address of a file to one place, by whichever program is there.
+download() {
+  if command -v curl >/dev/null; then
+    if [ -t 2 ]; then progress=--progress-bar; else progress=--silent; fi
+    curl --fail --location --show-error --connect-timeout 20 "$progress" --output "$2" "$1"
+  elif command -v wget >/dev/null; then
+    wget --quiet --tries=2 --timeout=20 -O "$2" "$1"
+  else
+    echo "fetch.sh: neither curl nor wget is installed" >&2
+    return 1
+  fi
+}
+
+say_what_to_do() {
+  place=$data
+  [ "$contents" != "$downloads" ] || place=$data/$folder
+  {
+    echo "fetch.sh: $1 could not be downloaded. By hand, on a machine with a network, download"
+    echo "$downloads" | while read -r sum file; do echo "  ${addresses%% *}/$file  (MD5 $sum)"; done
+    echo "put that into $place and start this again."
+  } >&2
+}
+
+# Downloads a file from the first address that answers with the right bytes, into the temporary folder.
+get() {
+  for address in $addresses; do
+    echo "$address/$2"
+    download "$address/$2" "$temporary/$2" || continue
+    is_right "$temporary/$2" "$1" && return
+    echo "fetch.sh: $address/$2 has the MD5 $(md5 "$temporary/$2"), expected $1; not kept" >&2
+  done
+  say_what_to_do "$2"
+  return 1
+}
+
+[ -n "$contents" ] || [ ! -f "$written" ] || contents=$(cat "$written")
+if [ -n "$contents" ] && echo "$contents" | has_all; then
+  echo "$data/$folder: already there, with the right checksums"
+  exit 0
+fi
+
+mkdir -p "$data"
+temporary=$(mktemp -d "$data/.fetch.XXXXXX")
+trap 'rm -rf "$temporary"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$temporary/$folder"
+echo "$downloads" >"$temporary/downloads"
+while read -r sum file; do
+  case $file in
+    *.tar.gz)
+      archive=$data/$file  # one that was put there by hand
+      is_right "$archive" "$sum" || { get "$sum" "$file" && archive=$temporary/$file; } || exit 1
+      tar -xzof "$archive" -C "$temporary" ;;
+    *)
+      is_right "$data/$folder/$file" "$sum" && continue
+      get "$sum" "$file" || exit 1
+      mv "$temporary/$file" "$temporary/$folder" ;;
+  esac
+done <"$temporary/downloads"
+
+if [ -z "$contents" ]; then
+  for file in "$temporary/$folder"/*; do echo "$(md5 "$file") ${file##*/}"; done >"$temporary/md5sums.txt"
+  mv "$temporary/md5sums.txt" "$temporary/$folder"
+fi
+mkdir -p "$data/$folder"
+mv -f "$temporary/$folder"/* "$data/$folder/"  # renamed, so a file is never there in part
+echo "$data/$folder: complete"

@@ -1,0 +1,134 @@
+#!/bin/sh
+# data/fetch.sh with a network of our own: a curl that serves the files of a folder, or nothing, and a copy of the script
+# that expects the checksums of these files.
+set -eu
+fetch=$(cd "$(dirname "$0")/../../data" && pwd)/fetch.sh
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+unset LOCALBATCH_DATA
+
+fail() {
+  echo "fetch_test: $*" >&2
+  sed 's/^/  | /' said >&2
+  exit 1
+}
+
+# The programs that the script may use, without those that reach a network.
+mkdir bin served data
+for program in sh cat cut dirname md5sum mkdir mktemp mv rm tar gzip; do
+  ln -s "$(command -v $program)" bin/$program
+done
+cat >bin/curl <<'CURL'
+#!/bin/sh
+while [ $# -gt 1 ]; do
+  if [ "$1" = --output ]; then shift; output=$1; fi
+  shift
+done
+echo "$1" >>"$FOLDER/asked"
+if [ -e "$FOLDER/offline" ]; then echo "curl: (6) Could not resolve host" >&2; exit 6; fi
+case $1 in *$(cat "$FOLDER/dead" 2>/dev/null || echo nothing)*) echo cut >"$output"; exit 22 ;; esac
+cat "$FOLDER/served/${1##*/}" >"$output"
+CURL
+chmod +x bin/curl
+
+run() {
+  status=0
+  : >asked
+  env -i PATH="$folder/bin" FOLDER="$folder" ${variable:+"$variable"} sh data/fetch.sh "$@" >said 2>&1 || status=$?
+}
+
+expect() {  # STATUS TEXT: how the latest run ended and what it said
+  [ "$status" -eq "$1" ] || fail "status $status, expected $1"
+  grep -q -F -e "$2" said || fail "expected: $2"
+  [ -z "$(find . -name '.fetch.*')" ] || fail "a temporary folder was left behind"
+}
+
+# What is served: archives and idx files of a few bytes.
+for archive in cifar-10-batches-bin:cifar-10-binary cifar-100-binary:cifar-100-binary; do
+  name=${archive%:*}
+  mkdir "$name"
+  for file in data_batch_1.bin data_batch_2.bin data_batch_3.bin data_batch_4.bin data_batch_5.bin test_batch.bin; do
+    echo "$file of $name" >"$name/$file"
+  done
+  tar -czf "served/${archive#*:}.tar.gz" "$name"
+done
+for part in train t10k; do
+  for kind in images-idx3 labels-idx1; do echo "$part $kind" | gzip >served/$part-$kind-ubyte.gz; done
+done
+
+# The script with the checksums of these.
+cp "$fetch" data/fetch.sh
+for file in served/* cifar-10-batches-bin/*; do
+  sum=$(md5sum <"$file" | cut -d' ' -f1)
+  sed -i "s/[0-9a-f]\{32\} ${file##*/}/$sum ${file##*/}/" data/fetch.sh
+done
+rm -r cifar-10-batches-bin cifar-100-binary
+
+run imagenet
+expect 2 "found 'imagenet', expected cifar10 | cifar100 | mnist | fashion_mnist"
+run
+expect 2 "found ''"
+run mnist cifar10
+expect 2 "expected one data set, found 2 words"
+
+# Without a network: what to do, and nothing in the folder.
+touch offline
+run cifar10
+expect 1 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+expect 1 "put that into $folder/data and start this again"
+run mnist
+expect 1 "put that into $folder/data/mnist and start this again"
+[ "$(ls data)" = fetch.sh ] || fail "left behind: $(ls data)"
+
+# As it says: the archive by hand, still without a network.
+cp served/cifar-10-binary.tar.gz data
+run cifar10
+expect 0 "cifar-10-batches-bin: complete"
+rm -r data/cifar-10-binary.tar.gz data/cifar-10-batches-bin offline
+
+# With a network; then again, and again after damage.
+run cifar10
+expect 0 "cifar-10-batches-bin: complete"
+[ "$(cat data/cifar-10-batches-bin/test_batch.bin)" = "test_batch.bin of cifar-10-batches-bin" ] || fail "other bytes"
+run cifar10
+expect 0 "already there, with the right checksums"
+[ ! -s asked ] || fail "the network was asked for what is there"
+echo damage >>data/cifar-10-batches-bin/test_batch.bin
+echo mine >data/cifar-10-batches-bin/notes.txt
+run cifar10
+expect 0 "cifar-10-batches-bin: complete"
+[ "$(cat data/cifar-10-batches-bin/test_batch.bin)" = "test_batch.bin of cifar-10-batches-bin" ] || fail "not repaired"
+[ -e data/cifar-10-batches-bin/notes.txt ] || fail "a file that is not of the data set is gone"
+
+# Checksums that are known from unpacking alone.
+run cifar100
+expect 0 "cifar-100-binary: complete"
+run cifar100
+expect 0 "already there, with the right checksums"
+echo damage >>data/cifar-100-binary/test_batch.bin
+run cifar100
+expect 0 "cifar-100-binary: complete"
+
+# Four files: only what is missing is downloaded, from the second address where the first is dead.
+echo yann >dead
+run mnist
+expect 0 "mnist: complete"
+grep -q ossci-datasets asked || fail "the second address was not asked"
+rm dead data/mnist/t10k-labels-idx1-ubyte.gz
+run mnist
+expect 0 "mnist: complete"
+[ "$(wc -l <asked)" -eq 1 ] || fail "more was downloaded than was missing"
+variable=LOCALBATCH_DATA=$folder/elsewhere
+run fashion_mnist
+expect 0 "$folder/elsewhere/fashion-mnist: complete"
+variable=
+
+# Other bytes than those that were published.
+rm -r data/mnist
+echo other | gzip >served/train-labels-idx1-ubyte.gz
+run mnist
+expect 1 "expected $(sed -n 's/^\([0-9a-f]*\) train-labels.*/\1/p' data/fetch.sh | head -n 1); not kept"
+[ ! -e data/mnist ] || fail "something was kept"
+
+echo "fetch.sh: unknown names, no network, by hand, success, again, damage, a dead address, other bytes"
