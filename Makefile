@@ -23,7 +23,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test test-slurm test-kill run table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo test test-slurm test-kill compare run table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -45,6 +45,9 @@ test-kill: packages  ## failing calls, faults, signals; kills at random moments 
 	cmake --build --preset release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -L slow
 	python3 tests/kill/kill_test.py build/release/apps/localbatch --kills $(KILLS) --seed $(SEED)
+
+compare: release  ## results of an older program, byte for byte: OLD=path (OPTIONS="--samples 3000": 10 minutes)
+	python3 tests/placement/compare_programs.py $(or $(OLD),OLD) build/release/apps/localbatch $(OPTIONS)
 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
