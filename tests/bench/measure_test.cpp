@@ -11,7 +11,7 @@
 #include "bench/measure_training.h"
 #include "core/error.h"
 #include "data/fixtures.h"
-#include "data/image_folder.h"
+#include "data/image_folder_fixture.h"
 
 using namespace localbatch;
 

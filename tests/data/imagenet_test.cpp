@@ -6,6 +6,7 @@
 
 #include "data/augmentation.h"
 #include "data/image_folder.h"
+#include "data/image_folder_fixture.h"
 #include "data/jpeg.h"
 #include "data/view.h"
 

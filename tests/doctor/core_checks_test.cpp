@@ -83,8 +83,9 @@ TEST_CASE("workers that take turns on a few cores of many") {
              "'mpirun -np 1 --bind-to none localbatch run FILE'");
   check_only(check_cores(alike(1, {3}, by_srun(1)), launch), Severity::kWarning, "take turns",
              "'srun --mpi=pmix -n 1 --cpus-per-task=4 localbatch run FILE'");
-  check_only(check_cores(alike(1, {0}, {{"OMP_PROC_BIND", "true"}, {"OMP_PLACES", "cores"}}), launch),
-             Severity::kWarning, "take turns", "unset OMP_PROC_BIND OMP_PLACES");
+  check_only(
+      check_cores(alike(1, {0}, {{"OMP_PROC_BIND", "true"}, {"OMP_PLACES", "cores"}}), launch),
+      Severity::kWarning, "take turns", "unset OMP_PROC_BIND OMP_PLACES");
   // Whoever says taskset means it.
   check_only(check_cores(alike(1, {3}, {}), launch), Severity::kNote, "take turns", "taskset");
   check_only(check_cores(alike(1, {3}, {{"OMP_PROC_BIND", "false"}}), launch), Severity::kNote,

@@ -70,9 +70,10 @@ TEST_CASE("variables of OpenMP that contradict the plan") {
   CHECK(openmp({{"OMP_THREAD_LIMIT", "4"}}, launch).empty());
   check_only(openmp({{"OMP_THREAD_LIMIT", "3"}}, launch), Severity::kWarning, "OMP_THREAD_LIMIT=3",
              "unset OMP_THREAD_LIMIT");
-  check_only(openmp({{"GOMP_CPU_AFFINITY", "0-3"}}, launch), Severity::kNote, "GOMP_CPU_AFFINITY=0-3",
-             "unset GOMP_CPU_AFFINITY");
-  check_only(openmp({{"OMP_PLACES", "cores"}}, launch), Severity::kNote, "same cores", "OMP_PLACES");
+  check_only(openmp({{"GOMP_CPU_AFFINITY", "0-3"}}, launch), Severity::kNote,
+             "GOMP_CPU_AFFINITY=0-3", "unset GOMP_CPU_AFFINITY");
+  check_only(openmp({{"OMP_PLACES", "cores"}}, launch), Severity::kNote, "same cores",
+             "OMP_PLACES");
   CHECK(openmp({{"OMP_PROC_BIND", "false"}}, launch).empty());
   CHECK(openmp({{"OMP_PROC_BIND", "close"}}, launch).size() == 1);
 }

@@ -24,8 +24,8 @@ std::string parse_error(const std::string& text) {
 /// What reading says once `setting` is applied to a small experiment.
 std::string setting_error(const std::string& setting) {
   return input_error([&] {
-    Node file = parse_yaml(
-        "max_samples: 9\ndataset: {name: synthetic}\nlearning_rate: {peak: 0.1}", "f.yaml");
+    Node file = parse_yaml("max_samples: 9\ndataset: {name: synthetic}\nlearning_rate: {peak: 0.1}",
+                           "f.yaml");
     apply_setting(file, setting);
     read_experiment(Options(file));
   });

@@ -173,8 +173,7 @@ TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwis
   const Experiment defaults = read_text(kSmallest);
   CHECK(defaults.precision == Precision::kFloat32);
   CHECK(defaults.convolution == ConvolutionRule::kAuto);
-  const Node file =
-      parse_yaml(kSmallest + "precision: bf16\nconvolution: direct\n", "test.yaml");
+  const Node file = parse_yaml(kSmallest + "precision: bf16\nconvolution: direct\n", "test.yaml");
   const Experiment read = read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
   CHECK(read.precision == Precision::kBfloat16);
   CHECK(read.convolution == ConvolutionRule::kDirect);

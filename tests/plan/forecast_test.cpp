@@ -1,3 +1,5 @@
+#include "plan/forecast.h"
+
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
@@ -5,9 +7,8 @@
 #include "comm/thread_process_group.h"
 #include "experiment/experiment_file.h"
 #include "experiment/fixtures.h"
-#include "run/run_fixtures.h"
 #include "nn/network.h"
-#include "plan/forecast.h"
+#include "run/run_fixtures.h"
 
 namespace localbatch {
 

@@ -1,7 +1,8 @@
+#include "plan/traffic.h"
+
 #include <doctest/doctest.h>
 
 #include "comm/simulated_ledger.h"
-#include "plan/traffic.h"
 
 namespace localbatch {
 

@@ -8,9 +8,7 @@ namespace localbatch {
 
 namespace {
 
-Settings settings(const std::string& yaml) {
-  return settings_of(parse_yaml(yaml, "test.yaml"));
-}
+Settings settings(const std::string& yaml) { return settings_of(parse_yaml(yaml, "test.yaml")); }
 
 std::string schedule(const std::string& controller) {
   return schedule_label(

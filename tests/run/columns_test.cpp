@@ -1,3 +1,5 @@
+#include "run/columns.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include <sstream>
 
 #include "experiment/fixtures.h"
-#include "run/columns.h"
 
 namespace localbatch {
 

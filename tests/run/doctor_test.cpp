@@ -70,18 +70,20 @@ TEST_CASE("the plan of an experiment file is that of its run") {
   CHECK(launch.workers == 3);
   CHECK(launch.threads_per_worker == 2);
   CHECK(launch.network);
-  CHECK(launch.command == "localbatch run " + asked.file.string() +
-                            " --set threads_per_worker=2 --set model.hidden_features=4 --output " +
-                            asked.output.string());
+  CHECK(launch.command ==
+        "localbatch run " + asked.file.string() +
+            " --set threads_per_worker=2 --set model.hidden_features=4 --output " +
+            asked.output.string());
   CHECK_FALSE(fs::exists(launch.output));
 #ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
   CHECK(run_alone(asked).folder == launch.output);
 #endif
 
-  const Launch problem = read_launch(request(scratch,
-                                         "workers: 2\nthreads_per_worker: 4\nmax_samples: 9\n"
-                                         "problem: {name: quadratic}\nlearning_rate: {peak: 0.1}\n",
-                                         "p", {"sync_interval={name: constant, H: 2}"}));
+  const Launch problem =
+      read_launch(request(scratch,
+                          "workers: 2\nthreads_per_worker: 4\nmax_samples: 9\n"
+                          "problem: {name: quadratic}\nlearning_rate: {peak: 0.1}\n",
+                          "p", {"sync_interval={name: constant, H: 2}"}));
   CHECK(problem.threads_per_worker == 1);
   CHECK_FALSE(problem.network);
   CHECK(contains(problem.command, "--set \"sync_interval={name: constant, H: 2}\""));

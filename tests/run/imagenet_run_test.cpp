@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "comm/thread_process_group.h"
-#include "data/image_folder.h"
+#include "data/image_folder_fixture.h"
 #include "run/run_fixtures.h"
 
 // Runs on JPEG files, from the folder to the curves.

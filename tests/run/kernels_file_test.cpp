@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "bench/tuning_log.h"
 #include "experiment/fixtures.h"
 #include "run/run_fixtures.h"
 
@@ -86,14 +87,14 @@ TEST_CASE("what tuning writes is read as the same choices") {
   const ConvolutionShape inner{
       .src = {16, 32, 24}, .channels = 32, .kernel = 3, .stride = 1, .padding = 1};
   const ConvolutionShape strided{.src = {16, 32, 32}, .channels = 32, .stride = 2};
-  const TuningRecord record{
+  const TuningLog log{
       .networks = "resnet20, resnet18",
       .execution = {.max_images = 96, .threads = 3},
       .foreign_load = 0.04,
       .tuned = {
           {.shape = inner, .candidates = {{{true, 4}, 0.004}, {{false, 7}, 0.0035}}, .chosen = 1},
           {.shape = strided, .candidates = {{{false, 8}, 0.001}}}}};
-  const std::string text = kernels_text(record);
+  const std::string text = kernels_text(log);
   const KernelChoices choices = parse_kernels(text, "k.yaml");
   REQUIRE(choices.size() == 2);
   CHECK(choices[0].shape == inner);

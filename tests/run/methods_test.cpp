@@ -3,9 +3,9 @@
 #include <set>
 
 #include "comm/thread_process_group.h"
+#include "experiment/sweep.h"
 #include "run/method_fixtures.h"
 #include "run/run_fixtures.h"
-#include "experiment/sweep.h"
 
 // Every method that can be named in an experiment file has one, and runs like all others. What is
 // newly registered joins by its file.

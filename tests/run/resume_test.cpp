@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "experiment/fixtures.h"
-#include "run/resume_fixtures.h"
 #include "run/checkpoints.h"
+#include "run/resume_fixtures.h"
 
 namespace localbatch {
 

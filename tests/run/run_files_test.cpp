@@ -1,10 +1,11 @@
+#include "run/run_files.h"
+
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "run/run_fixtures.h"
 #include "nn/execution.h"
-#include "run/run_files.h"
+#include "run/run_fixtures.h"
 
 namespace localbatch {
 
