@@ -92,9 +92,9 @@ void print_wrapped(std::string_view first, std::string_view text) {
 }
 
 void print_key(const Declaration& key) {
-  std::string facts = key.type;
+  std::string facts(name_of(key.type));
   if (!key.allowed.empty()) facts += ", " + key.allowed;
-  if (key.type != "part")
+  if (key.type != KeyType::kPart)
     facts += key.required ? ", required"
                           : fmt::format(", default {}", key.fallback.empty() ? "''" : key.fallback);
   print_wrapped(fmt::format("    {:<19} ", key.key), key.meaning);

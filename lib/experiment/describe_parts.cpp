@@ -72,12 +72,12 @@ std::vector<PartDescription> describe_parts() {
   const std::vector<Declaration> file = read_experiment(Options::describing()).resolved;
   std::vector<Declaration> top;
   std::ranges::copy_if(file, std::back_inserter(top),
-                       [](const Declaration& key) { return key.type != "part"; });
+                       [](const Declaration& key) { return key.type != KeyType::kPart; });
 
   std::vector<PartDescription> descriptions{
       shared_description("", "keys of the file itself", std::move(top))};
   for (const Declaration& part : file) {
-    if (part.type != "part") continue;
+    if (part.type != KeyType::kPart) continue;
     descriptions.push_back(
         shared_description(part.key, part.meaning, shared_keys(part, implementations)));
     std::ranges::copy_if(implementations, std::back_inserter(descriptions), is_of(part.key));

@@ -27,12 +27,12 @@ std::string mapping_yaml(const std::vector<Declaration>& declarations, std::size
   std::string text;
   for (const Declaration& declared : declarations) {
     // An optional text that is empty stands for something that is not used.
-    if (declared.type == "text" && !declared.required && declared.value == "''") continue;
+    if (declared.type == KeyType::kText && !declared.required && declared.value == "''") continue;
     std::string value = declared.value, lines;
-    if (declared.type == "part") {
+    if (declared.type == KeyType::kPart) {
       lines = mapping_yaml(declared.parts, indent + 2);
       value = lines.empty() ? "{}" : "";
-    } else if (declared.type == "list of parts") {
+    } else if (declared.type == KeyType::kParts) {
       for (const Declaration& item : declared.parts) lines += item_yaml(item, indent + 2);
     }
     text += fmt::format("{:{}}{}:{}{}\n{}", "", indent, declared.key, value.empty() ? "" : " ",

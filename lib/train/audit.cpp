@@ -37,19 +37,19 @@ class Jackknife {
 
 AuditOptions read_audit_options(Options& options) {
   AuditOptions read;
-  read.every_rounds = static_cast<int>(options.integer(
+  read.every_rounds = options.integer<int>(
       "every_rounds",
       {.fallback = 0,
        .min = 0,
        .max = 1'000'000'000,
        .meaning = "rounds from one audit to the next, at which exact per-sample statistics are "
-                  "computed beside those of the test, into audits.csv; 0: none"}));
-  read.samples = static_cast<int>(
-      options.integer("samples", {.fallback = 256,
-                                  .min = 2,
-                                  .max = 1 << 24,
-                                  .meaning = "of all workers together, drawn for the audit alone; "
-                                             "at least two a worker"}));
+                  "computed beside those of the test, into audits.csv; 0: none"});
+  read.samples =
+      options.integer<int>("samples", {.fallback = 256,
+                                       .min = 2,
+                                       .max = 1 << 24,
+                                       .meaning = "of all workers together, drawn for the audit "
+                                                  "alone; at least two a worker"});
   read.inner_products = options.flag(
       "inner_products", {.fallback = true,
                          .meaning = "also inner products of every sample's gradient with their "
