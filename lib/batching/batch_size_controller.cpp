@@ -8,15 +8,18 @@
 
 namespace localbatch {
 
-BatchSizeControllerMade make_fixed(Options& options);                 // fixed.cpp
-BatchSizeControllerMade make_stagewise(Options& options);             // stagewise.cpp
-BatchSizeControllerMade make_linear(Options& options);                // linear.cpp
-BatchSizeControllerMade make_geometric(Options& options);             // geometric.cpp
-BatchSizeControllerMade make_norm_test(Options& options);             // norm_test.cpp
-BatchSizeControllerMade make_inner_product_test(Options& options);    // inner_product_test.cpp
-BatchSizeControllerMade make_gradient_noise_scale(Options& options);  // gradient_noise_scale.cpp
-BatchSizeControllerMade make_cabs(Options& options);                  // cabs.cpp
-BatchSizeControllerMade make_coordinate_norm_test(Options& options);  // coordinate_norm_test.cpp
+std::shared_ptr<const BatchSizeController> make_fixed(Options& options);      // fixed.cpp
+std::shared_ptr<const BatchSizeController> make_stagewise(Options& options);  // stagewise.cpp
+std::shared_ptr<const BatchSizeController> make_linear(Options& options);     // linear.cpp
+std::shared_ptr<const BatchSizeController> make_geometric(Options& options);  // geometric.cpp
+std::shared_ptr<const BatchSizeController> make_norm_test(Options& options);  // norm_test.cpp
+std::shared_ptr<const BatchSizeController> make_inner_product_test(
+    Options& options);  // inner_product_test.cpp
+std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(
+    Options& options);                                                   // gradient_noise_scale.cpp
+std::shared_ptr<const BatchSizeController> make_cabs(Options& options);  // cabs.cpp
+std::shared_ptr<const BatchSizeController> make_coordinate_norm_test(
+    Options& options);  // coordinate_norm_test.cpp
 
 std::string_view to_string(Reason reason) {
   switch (reason) {
@@ -50,12 +53,12 @@ std::string_view to_string(Reason reason) {
   broken("a reason is one of its enumerators");
 }
 
-bool wishes_size(Reason reason) {
+bool wants_size(Reason reason) {
   return reason == Reason::kPass || reason == Reason::kGrow || reason == Reason::kSchedule;
 }
 
-std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table() {
-  static constexpr std::array<PartRow<BatchSizeControllerMade>, 9> kTable{{
+std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_controller_table() {
+  static constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTable{{
       {.name = "fixed", .summary = "the initial batch size throughout", .make = make_fixed},
       {.name = "stagewise",
        .summary = "a batch size for each stage of the run",

@@ -12,7 +12,7 @@ namespace {
 /// The smallest whole number that is not below `size`; any size that no batch can have becomes one
 /// that none can have either, but that fits.
 std::int64_t whole_batch_size(double size) {
-  check(!std::isnan(size), "a test that was evaluated wishes for a number");
+  check(!std::isnan(size), "a test that was evaluated wants a number");
   return static_cast<std::int64_t>(std::ceil(std::clamp(size, 0.0, 0x1p52)));
 }
 
@@ -63,12 +63,12 @@ BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller)
 }
 
 BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_size,
-                               const Wish& wish) {
-  if (!wishes_size(wish.reason)) return {local_batch_size, wish.reason};
+                               const Wanted& wanted) {
+  if (!wants_size(wanted.reason)) return {local_batch_size, wanted.reason};
 
   const std::int64_t present = local_batch_size;
-  std::int64_t next = whole_batch_size(wish.local_batch_size);
-  Reason reason = wish.reason;
+  std::int64_t next = whole_batch_size(wanted.local_batch_size);
+  Reason reason = wanted.reason;
   const auto change = [&](std::int64_t changed, Reason why) {
     if (changed == next) return;
     next = changed;

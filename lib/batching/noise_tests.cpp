@@ -17,19 +17,20 @@ class NormTest final : public BatchSizeController {
 
   StatisticsNeeds needs() const override { return {.variance = true}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
-    Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};
+  Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const override {
+    Wanted wanted{.local_batch_size = static_cast<double>(round.local_batch_size)};
     if (const auto reason = unusable(statistics)) {
-      wish.reason = *reason;
-      return wish;
+      wanted.reason = *reason;
+      return wanted;
     }
-    wish.test = Inequality{statistics.variance / static_cast<double>(statistics.global_batch_size),
-                           eta_squared_ * std::max(statistics.squared_norm, 0.0)};
-    wish.reason = wish.test->passes() ? Reason::kPass : Reason::kGrow;
-    wish.local_batch_size = noise_hides_gradient(statistics)
-                                ? noise_limited_batch_size(round.local_batch_size, eta_squared_)
-                                : batch_size_to_pass(*wish.test, statistics);
-    return wish;
+    wanted.test =
+        Inequality{statistics.variance / static_cast<double>(statistics.global_batch_size),
+                   eta_squared_ * std::max(statistics.squared_norm, 0.0)};
+    wanted.reason = wanted.test->passes() ? Reason::kPass : Reason::kGrow;
+    wanted.local_batch_size = noise_hides_gradient(statistics)
+                                  ? noise_limited_batch_size(round.local_batch_size, eta_squared_)
+                                  : batch_size_to_pass(*wanted.test, statistics);
+    return wanted;
   }
 
  private:
@@ -38,11 +39,11 @@ class NormTest final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade norm_test(double eta_squared) {
+std::shared_ptr<const BatchSizeController> norm_test(double eta_squared) {
   return std::make_shared<NormTest>(eta_squared);
 }
 
-BatchSizeControllerMade make_norm_test(Options& options) {
+std::shared_ptr<const BatchSizeController> make_norm_test(Options& options) {
   const double eta = options.number(
       "eta", {.fallback = 0.8,
               .min = 1e-3,
@@ -65,35 +66,35 @@ class InnerProductTest final : public BatchSizeController {
 
   StatisticsNeeds needs() const override { return {.variance = true, .inner_products = true}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
-    Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};
+  Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const override {
+    Wanted wanted{.local_batch_size = static_cast<double>(round.local_batch_size)};
     if (const auto reason = unusable(statistics)) {
-      wish.reason = *reason;
-      return wish;
+      wanted.reason = *reason;
+      return wanted;
     }
     const bool augmented = nu_ > 0;
     const double samples = static_cast<double>(statistics.global_batch_size);
     const double squared_norm = std::max(statistics.squared_norm, 0.0);
-    wish.test = Inequality{statistics.inner_product_variance / samples,
-                           theta_ * theta_ * squared_norm * squared_norm};
+    wanted.test = Inequality{statistics.inner_product_variance / samples,
+                             theta_ * theta_ * squared_norm * squared_norm};
     if (augmented)
-      wish.orthogonality =
+      wanted.orthogonality =
           Inequality{statistics.orthogonal_variance / samples, nu_ * nu_ * squared_norm};
 
     if (noise_hides_gradient(statistics)) {
-      wish.reason = Reason::kGrow;
+      wanted.reason = Reason::kGrow;
       const double parameter = augmented ? std::min(theta_, nu_) : theta_;
-      wish.local_batch_size =
+      wanted.local_batch_size =
           noise_limited_batch_size(round.local_batch_size, parameter * parameter);
-      return wish;
+      return wanted;
     }
-    const bool passes = wish.test->passes() && (!augmented || wish.orthogonality->passes());
-    wish.reason = passes ? Reason::kPass : Reason::kGrow;
-    wish.local_batch_size = batch_size_to_pass(*wish.test, statistics);
+    const bool passes = wanted.test->passes() && (!augmented || wanted.orthogonality->passes());
+    wanted.reason = passes ? Reason::kPass : Reason::kGrow;
+    wanted.local_batch_size = batch_size_to_pass(*wanted.test, statistics);
     if (augmented)
-      wish.local_batch_size =
-          std::max(wish.local_batch_size, batch_size_to_pass(*wish.orthogonality, statistics));
-    return wish;
+      wanted.local_batch_size =
+          std::max(wanted.local_batch_size, batch_size_to_pass(*wanted.orthogonality, statistics));
+    return wanted;
   }
 
  private:
@@ -103,7 +104,7 @@ class InnerProductTest final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade make_inner_product_test(Options& options) {
+std::shared_ptr<const BatchSizeController> make_inner_product_test(Options& options) {
   const double theta = options.number(
       "theta", {.fallback = 0.9,
                 .min = 1e-3,
@@ -134,19 +135,19 @@ class CoordinateNormTest final : public BatchSizeController {
 
   StatisticsNeeds needs() const override { return {.variance = true, .coordinates = true}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
-    Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};
+  Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const override {
+    Wanted wanted{.local_batch_size = static_cast<double>(round.local_batch_size)};
     if (const auto reason = unusable(statistics)) {
-      wish.reason = *reason;
-      return wish;
+      wanted.reason = *reason;
+      return wanted;
     }
     check(statistics.coordinate_ratios.has_value(), "what a controller needs is measured");
-    wish.test = Inequality{
+    wanted.test = Inequality{
         (*statistics.coordinate_ratios)[share_] / static_cast<double>(statistics.global_batch_size),
         eta_ * eta_};
-    wish.reason = wish.test->passes() ? Reason::kPass : Reason::kGrow;
-    wish.local_batch_size = batch_size_to_pass(*wish.test, statistics);
-    return wish;
+    wanted.reason = wanted.test->passes() ? Reason::kPass : Reason::kGrow;
+    wanted.local_batch_size = batch_size_to_pass(*wanted.test, statistics);
+    return wanted;
   }
 
  private:
@@ -156,7 +157,7 @@ class CoordinateNormTest final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade make_coordinate_norm_test(Options& options) {
+std::shared_ptr<const BatchSizeController> make_coordinate_norm_test(Options& options) {
   const double eta = options.number(
       "eta", {.fallback = 0.8,
               .min = 1e-3,
@@ -185,19 +186,19 @@ class Cabs final : public BatchSizeController {
 
   StatisticsNeeds needs() const override { return {.variance = true}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& statistics) const override {
-    Wish wish{.local_batch_size = static_cast<double>(round.local_batch_size)};
+  Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const override {
+    Wanted wanted{.local_batch_size = static_cast<double>(round.local_batch_size)};
     if (const auto reason = unusable(statistics)) {
-      wish.reason = *reason;
-      return wish;
+      wanted.reason = *reason;
+      return wanted;
     }
     // Without a learning rate noise does no harm: any batch passes.
-    wish.test = Inequality{scale_ * round.learning_rate * statistics.variance /
-                               static_cast<double>(statistics.global_batch_size),
-                           std::max(round.loss, 0.0)};
-    wish.reason = wish.test->passes() ? Reason::kPass : Reason::kGrow;
-    wish.local_batch_size = batch_size_to_pass(*wish.test, statistics);
-    return wish;
+    wanted.test = Inequality{scale_ * round.learning_rate * statistics.variance /
+                                 static_cast<double>(statistics.global_batch_size),
+                             std::max(round.loss, 0.0)};
+    wanted.reason = wanted.test->passes() ? Reason::kPass : Reason::kGrow;
+    wanted.local_batch_size = batch_size_to_pass(*wanted.test, statistics);
+    return wanted;
   }
 
  private:
@@ -206,7 +207,7 @@ class Cabs final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade make_cabs(Options& options) {
+std::shared_ptr<const BatchSizeController> make_cabs(Options& options) {
   return std::make_shared<Cabs>(options.number(
       "scale", {.fallback = 1,
                 .min = 1e-6,
@@ -219,7 +220,7 @@ BatchSizeControllerMade make_cabs(Options& options) {
 ///   M b = scale variance/|g|^2,
 /// which is what the norm test asks for with eta^2 = 1/scale. In the definition |g| is the true
 /// gradient's norm, so that an unbiased estimate is meant (method.md 2.7).
-BatchSizeControllerMade make_gradient_noise_scale(Options& options) {
+std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(Options& options) {
   return norm_test(
       1 / options.number(
               "scale",

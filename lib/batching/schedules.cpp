@@ -16,7 +16,8 @@ class Fixed final : public BatchSizeController {
  public:
   StatisticsNeeds needs() const override { return {}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
+  Wanted wanted(const BatchContext& round,
+                const GradientStatistics& /*statistics*/) const override {
     return {.local_batch_size = static_cast<double>(round.local_batch_size),
             .reason = Reason::kFixed};
   }
@@ -24,7 +25,9 @@ class Fixed final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade make_fixed(Options& /*options*/) { return std::make_shared<Fixed>(); }
+std::shared_ptr<const BatchSizeController> make_fixed(Options& /*options*/) {
+  return std::make_shared<Fixed>();
+}
 
 namespace {
 
@@ -36,7 +39,8 @@ class Geometric final : public BatchSizeController {
 
   StatisticsNeeds needs() const override { return {}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
+  Wanted wanted(const BatchContext& round,
+                const GradientStatistics& /*statistics*/) const override {
     const std::int64_t times = round.samples / every_samples_;
     return {.local_batch_size =
                 round.initial_local_batch_size * std::pow(factor_, static_cast<double>(times)),
@@ -50,7 +54,7 @@ class Geometric final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade make_geometric(Options& options) {
+std::shared_ptr<const BatchSizeController> make_geometric(Options& options) {
   const double factor = options.number(
       "factor", {.fallback = 2,
                  .min = 1e-3,
@@ -74,7 +78,8 @@ class Linear final : public BatchSizeController {
 
   StatisticsNeeds needs() const override { return {}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
+  Wanted wanted(const BatchContext& round,
+                const GradientStatistics& /*statistics*/) const override {
     const double share =
         std::min(1.0, static_cast<double>(round.samples) / static_cast<double>(ramp_samples_));
     const double initial = round.initial_local_batch_size;
@@ -89,7 +94,7 @@ class Linear final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade make_linear(Options& options) {
+std::shared_ptr<const BatchSizeController> make_linear(Options& options) {
   const auto final_size = static_cast<int>(options.integer(
       "final", {.min = 1, .max = 1 << 30, .meaning = "local batch size at the end of the ramp"}));
   const std::int64_t ramp_samples =
@@ -112,7 +117,8 @@ class Stagewise final : public BatchSizeController {
 
   StatisticsNeeds needs() const override { return {}; }
 
-  Wish wish(const BatchContext& round, const GradientStatistics& /*statistics*/) const override {
+  Wanted wanted(const BatchContext& round,
+                const GradientStatistics& /*statistics*/) const override {
     const auto passed = std::ranges::upper_bound(milestones_, round.samples) - milestones_.begin();
     const std::int64_t size =
         passed == 0 ? round.initial_local_batch_size : sizes_[static_cast<std::size_t>(passed - 1)];
@@ -125,7 +131,7 @@ class Stagewise final : public BatchSizeController {
 
 }  // namespace
 
-BatchSizeControllerMade make_stagewise(Options& options) {
+std::shared_ptr<const BatchSizeController> make_stagewise(Options& options) {
   std::vector<std::int64_t> milestones = options.integers(
       "milestones", {.min = 1,
                      .meaning = "samples, of all workers together, at which the local batch size "

@@ -69,7 +69,7 @@ Model make_model(const BenchNetwork& network) {
   return network.imagenet ? maker({3, 224, 224}, 1000) : maker({3, 32, 32}, 10);
 }
 
-InnerOptimizerChoice bench_optimizer() {
+InnerOptimizerFactory bench_optimizer() {
   return make(inner_optimizer_table(),
               mapping({{"name", "sgd"}, {"momentum", "0.9"}, {"weight_decay", "5.0e-4"}}));
 }

@@ -30,6 +30,6 @@ const BenchNetwork& find_bench_network(std::string_view name, std::string_view p
 Model make_model(const BenchNetwork& network);
 
 /// SGD with momentum 0.9 and weight decay 5e-4.
-InnerOptimizerChoice bench_optimizer();
+InnerOptimizerFactory bench_optimizer();
 
 }  // namespace localbatch

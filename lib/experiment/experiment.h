@@ -21,7 +21,7 @@ namespace localbatch {
 /// A controller that looks and does not act.
 struct ShadowController {
   std::string settings;  ///< name and keys, "norm_test eta=0.8"
-  BatchSizeControllerMade controller;
+  std::shared_ptr<const BatchSizeController> controller;
 };
 
 /// An experiment file with all its keys read and checked, and the file of kernels that it names.
@@ -31,15 +31,15 @@ struct Experiment {
   std::uint64_t seed = 1;
   int workers = 1;
   int threads_per_worker = 1;
-  ProblemChoice problem;       ///< without `make`: a network
+  ProblemFactory problem;      ///< without `make`: a network
   DatasetLoader load_dataset;  ///< this and all of the network is empty where it was not read
   Augmentation augmentation;
   ModelMaker make_model;
   Precision precision = Precision::kFloat32;
   ConvolutionRule convolution = ConvolutionRule::kAuto;
   KernelsFile kernels;
-  InnerOptimizerChoice inner_optimizer;
-  OuterOptimizerMaker make_outer_optimizer;
+  InnerOptimizerFactory inner_optimizer;
+  OuterOptimizerFactory make_outer_optimizer;
   BatchNormAtSync batch_norm_at_sync;
   int micro_batch = 1;
   LocalSgd method;

@@ -64,7 +64,7 @@ class AdamW final : public InnerOptimizer {
 
 }  // namespace
 
-InnerOptimizerChoice make_adamw(Options& options) {
+InnerOptimizerFactory make_adamw(Options& options) {
   AdamWSettings settings;
   settings.beta1 = options.number(
       "beta1", {.fallback = settings.beta1,

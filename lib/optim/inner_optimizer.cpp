@@ -4,8 +4,8 @@
 
 namespace localbatch {
 
-InnerOptimizerChoice make_sgd(Options& options);    // sgd.cpp
-InnerOptimizerChoice make_adamw(Options& options);  // adamw.cpp
+InnerOptimizerFactory make_sgd(Options& options);    // sgd.cpp
+InnerOptimizerFactory make_adamw(Options& options);  // adamw.cpp
 
 StatePolicy read_state_policy(Options& options, std::string_view key, std::string_view fallback,
                               std::string_view meaning) {
@@ -16,8 +16,8 @@ StatePolicy read_state_policy(Options& options, std::string_view key, std::strin
   return name == "average" ? StatePolicy::kAverage : StatePolicy::kReset;
 }
 
-std::span<const PartRow<InnerOptimizerChoice>> inner_optimizer_table() {
-  static constexpr std::array<PartRow<InnerOptimizerChoice>, 2> kTable{{
+std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table() {
+  static constexpr std::array<PartRow<InnerOptimizerFactory>, 2> kTable{{
       {.name = "sgd",
        .summary = "stochastic gradient descent, with heavy-ball or Nesterov momentum",
        .make = make_sgd,

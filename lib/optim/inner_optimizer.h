@@ -46,13 +46,13 @@ struct LinearSteps {
 };
 
 /// An inner optimizer as an experiment file describes it; every worker makes one of its own.
-struct InnerOptimizerChoice {
+struct InnerOptimizerFactory {
   StatePolicy at_sync = StatePolicy::kKeep;
   std::function<std::unique_ptr<InnerOptimizer>(std::size_t parameter_count)> make;
   std::optional<LinearSteps> linear = std::nullopt;  ///< none: its steps are not linear
 };
 
 /// sgd, adamw.
-std::span<const PartRow<InnerOptimizerChoice>> inner_optimizer_table();
+std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table();
 
 }  // namespace localbatch

@@ -8,12 +8,12 @@
 
 namespace localbatch {
 
-OuterOptimizerMaker make_averaging(Options& options);  // averaging.cpp
-OuterOptimizerMaker make_nesterov(Options& options);   // nesterov.cpp
-OuterOptimizerMaker make_slowmo(Options& options);     // slowmo.cpp
+OuterOptimizerFactory make_averaging(Options& options);  // averaging.cpp
+OuterOptimizerFactory make_nesterov(Options& options);   // nesterov.cpp
+OuterOptimizerFactory make_slowmo(Options& options);     // slowmo.cpp
 
-std::span<const PartRow<OuterOptimizerMaker>> outer_optimizer_table() {
-  static constexpr std::array<PartRow<OuterOptimizerMaker>, 3> kTable{{
+std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
+  static constexpr std::array<PartRow<OuterOptimizerFactory>, 3> kTable{{
       {.name = "averaging",
        .summary = "the mean of the workers' parameters becomes the global ones",
        .make = make_averaging,
@@ -55,7 +55,7 @@ class Averaging final : public OuterOptimizer {
 
 }  // namespace
 
-OuterOptimizerMaker make_averaging(Options& /*options*/) {
+OuterOptimizerFactory make_averaging(Options& /*options*/) {
   return [](std::size_t /*parameter_count*/) { return std::make_unique<Averaging>(); };
 }
 
@@ -94,7 +94,7 @@ class Nesterov final : public OuterOptimizer {
 
 }  // namespace
 
-OuterOptimizerMaker make_nesterov(Options& options) {
+OuterOptimizerFactory make_nesterov(Options& options) {
   const auto learning_rate = static_cast<float>(options.number(
       "learning_rate", {.fallback = 0.7,
                         .min = 0,
@@ -150,7 +150,7 @@ class SlowMo final : public OuterOptimizer {
 
 }  // namespace
 
-OuterOptimizerMaker make_slowmo(Options& options) {
+OuterOptimizerFactory make_slowmo(Options& options) {
   const auto learning_rate = static_cast<float>(
       options.number("learning_rate", {.fallback = 1,
                                        .min = 0,

@@ -23,9 +23,9 @@ class OuterOptimizer {
   virtual std::span<float> state() = 0;
 };
 
-using OuterOptimizerMaker = std::function<std::unique_ptr<OuterOptimizer>(std::size_t)>;
+using OuterOptimizerFactory = std::function<std::unique_ptr<OuterOptimizer>(std::size_t)>;
 
 /// averaging, nesterov, slowmo.
-std::span<const PartRow<OuterOptimizerMaker>> outer_optimizer_table();
+std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table();
 
 }  // namespace localbatch

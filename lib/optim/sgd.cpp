@@ -67,7 +67,7 @@ class Sgd final : public InnerOptimizer {
 
 }  // namespace
 
-InnerOptimizerChoice make_sgd(Options& options) {
+InnerOptimizerFactory make_sgd(Options& options) {
   SgdSettings settings;
   settings.momentum = static_cast<float>(options.number(
       "momentum", {.fallback = 0,

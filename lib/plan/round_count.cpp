@@ -25,8 +25,8 @@ double learning_rate(const LocalSgd& method, std::int64_t samples, int local_bat
 int next_local_batch_size(const LocalSgd& method, const RoundRecord& round) {
   const int b = round.local_batch_size;
   if (method.controller->needs().any()) return b;
-  const Wish wish = wish_of(*method.controller, round, method.initial_local_batch_size, {});
-  return apply_limits(method.limits, b, wish).next;
+  const Wanted wanted = wanted_of(*method.controller, round, method.initial_local_batch_size, {});
+  return apply_limits(method.limits, b, wanted).next;
 }
 
 }  // namespace

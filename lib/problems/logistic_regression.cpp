@@ -204,7 +204,7 @@ LogisticSettings read_logistic_settings(Options& options) {
 
 }  // namespace
 
-ProblemChoice make_logistic_regression(Options& options) {
+ProblemFactory make_logistic_regression(Options& options) {
   const auto samples = static_cast<std::size_t>(options.integer(
       "samples", {.fallback = 0,
                   .min = 0,
@@ -223,7 +223,7 @@ ProblemChoice make_logistic_regression(Options& options) {
           }};
 }
 
-ProblemChoice make_generated_logistic_regression(Options& options) {
+ProblemFactory make_generated_logistic_regression(Options& options) {
   GeneratedFeatures wanted;
   wanted.samples = static_cast<std::size_t>(options.integer(
       "samples", {.fallback = 10'000, .min = 1, .max = 10'000'000, .meaning = "n"}));

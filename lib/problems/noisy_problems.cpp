@@ -96,7 +96,7 @@ class Quadratic final : public Problem {
 
 }  // namespace
 
-ProblemChoice make_quadratic(Options& options) {
+ProblemFactory make_quadratic(Options& options) {
   QuadraticSettings settings;
   settings.dimension = static_cast<std::size_t>(
       options.integer("dimension", {.fallback = 20,
@@ -157,7 +157,7 @@ class Cosine final : public Problem {
 
 }  // namespace
 
-ProblemChoice make_cosine(Options& options) {
+ProblemFactory make_cosine(Options& options) {
   const auto dimension = static_cast<std::size_t>(options.integer(
       "dimension",
       {.fallback = 20, .min = 1, .max = 100'000'000, .meaning = "number of parameters"}));

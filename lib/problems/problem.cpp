@@ -6,16 +6,16 @@
 
 namespace localbatch {
 
-ProblemChoice make_quadratic(Options& options);                      // quadratic.cpp
-ProblemChoice make_cosine(Options& options);                         // cosine.cpp
-ProblemChoice make_logistic_regression(Options& options);            // logistic_regression.cpp
-ProblemChoice make_generated_logistic_regression(Options& options);  // the same
+ProblemFactory make_quadratic(Options& options);                      // quadratic.cpp
+ProblemFactory make_cosine(Options& options);                         // cosine.cpp
+ProblemFactory make_logistic_regression(Options& options);            // logistic_regression.cpp
+ProblemFactory make_generated_logistic_regression(Options& options);  // the same
 
 namespace {
 
-ProblemChoice make_network(Options&) { return {}; }
+ProblemFactory make_network(Options&) { return {}; }
 
-constexpr std::array<PartRow<ProblemChoice>, 5> kTable{{
+constexpr std::array<PartRow<ProblemFactory>, 5> kTable{{
     {.name = "network",
      .summary =
          "the training loss of a network on images: data set and model are parts of the file",
@@ -47,7 +47,7 @@ constexpr std::array<PartRow<ProblemChoice>, 5> kTable{{
 
 }  // namespace
 
-std::span<const PartRow<ProblemChoice>> problem_table() { return kTable; }
+std::span<const PartRow<ProblemFactory>> problem_table() { return kTable; }
 
 bool read_trace(Options& options) {
   return options.flag(

@@ -70,7 +70,7 @@ struct LabelledImages {
 
 /// A problem as an experiment file describes it. Making it may take seconds: the minimum is
 /// computed. Throws an InputError for images that do not fit its keys.
-struct ProblemChoice {
+struct ProblemFactory {
   bool needs_images = false;  ///< else images are not looked at
   /// Whether the workers' mean point is watched after every local step (method.md 3.2 speaks of
   /// it), for which parameters are averaged once more per step.
@@ -80,7 +80,7 @@ struct ProblemChoice {
 };
 
 /// network, quadratic, cosine, logistic_regression, generated_logistic_regression.
-std::span<const PartRow<ProblemChoice>> problem_table();
+std::span<const PartRow<ProblemFactory>> problem_table();
 
 /// Reads `trace`, which all problems but the network have.
 bool read_trace(Options& options);

@@ -46,7 +46,7 @@ struct ControllerRow {
   const RoundRecord& record;
   std::size_t controller = 0;  ///< place in shadow_controllers, from 1
   std::string_view settings;
-  Wish wish;
+  Wanted wanted;
   BatchSizeDecision decision;
 };
 

@@ -182,14 +182,14 @@ void RunRecorder::ask_shadow_controllers(const RoundRecord& round) {
   const LocalSgd& method = experiment_.method;
   std::size_t number = 0;
   for (const ShadowController& shadow : experiment_.shadow_controllers) {
-    const Wish wish =
-        wish_of(*shadow.controller, round, method.initial_local_batch_size, round.observed);
+    const Wanted wanted =
+        wanted_of(*shadow.controller, round, method.initial_local_batch_size, round.observed);
     files_->controllers->write(
         {.record = round,
          .controller = ++number,
          .settings = shadow.settings,
-         .wish = wish,
-         .decision = apply_limits(method.limits, round.local_batch_size, wish)});
+         .wanted = wanted,
+         .decision = apply_limits(method.limits, round.local_batch_size, wanted)});
   }
 }
 

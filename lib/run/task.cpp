@@ -115,7 +115,7 @@ std::optional<Dataset> load_images(const Experiment& experiment) {
   return dataset;
 }
 
-std::unique_ptr<const Problem> make_problem(const ProblemChoice& choice,
+std::unique_ptr<const Problem> make_problem(const ProblemFactory& choice,
                                             const std::optional<Dataset>& dataset) {
   if (!dataset) return choice.make({});
   return choice.make({.shape = dataset->shape,

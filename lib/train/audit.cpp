@@ -59,8 +59,8 @@ AuditOptions read_audit_options(Options& options) {
 }
 
 Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& mine,
-                       const StatisticsOptions& options, int local_batch_size, const WishOf& wish,
-                       Communicator& comm) {
+                       const StatisticsOptions& options, int local_batch_size,
+                       const WantedOf& wanted, Communicator& comm) {
   StatisticsOptions exact_options = options;
   exact_options.divide_by_chunks = false;
   const bool inner_products = !mine.inner_products.empty();
@@ -73,10 +73,11 @@ Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& m
   Audit audit{.samples = static_cast<int>(all.chunks),
               .cheap = cheap,
               .exact = statistics_of(all),
-              .cheap_wish = wish(cheap)};
-  const std::optional<double> exact_wish = wish(audit.exact);
+              .cheap_wanted = wanted(cheap)};
+  const std::optional<double> exact_wanted = wanted(audit.exact);
   Jackknife variance(audit.exact.variance), squared_norm(audit.exact.squared_norm);
-  Jackknife ratio(cheap.variance / audit.exact.variance), wished(exact_wish.value_or(0));
+  Jackknife ratio(cheap.variance / audit.exact.variance),
+      jackknife_wanted(exact_wanted.value_or(0));
   for (std::size_t i = 0; i < mine.size(); ++i) {
     GroupSums others = all;
     others -= own;
@@ -85,13 +86,13 @@ Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& m
     variance.add(without.variance);
     squared_norm.add(without.squared_norm);
     ratio.add(cheap.variance / without.variance);
-    wished.add(exact_wish ? wish(without).value_or(*exact_wish) : 0);
+    jackknife_wanted.add(exact_wanted ? wanted(without).value_or(*exact_wanted) : 0);
   }
   audit.variance = variance.result(comm);
   audit.squared_norm = squared_norm.result(comm);
   audit.ratio = ratio.result(comm);
-  const Judged judged_wish = wished.result(comm);
-  if (exact_wish) audit.exact_wish = judged_wish;
+  const Judged judged_wanted = jackknife_wanted.result(comm);
+  if (exact_wanted) audit.exact_wanted = judged_wanted;
   return audit;
 }
 

@@ -92,9 +92,9 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_
     round.is_to_be_saved = all.interruption.save && !has_diverged;
 
     read_meter(method, meter, all.gradients, progress, round);
-    round.wish =
-        wish_of(*method.controller, round, method.initial_local_batch_size, round.statistics);
-    round.decision = apply_limits(method.limits, b, round.wish);
+    round.wanted =
+        wanted_of(*method.controller, round, method.initial_local_batch_size, round.statistics);
+    round.decision = apply_limits(method.limits, b, round.wanted);
 
     if (progress.round == 0) progress.first_loss = round.loss;
     progress.last_loss = round.loss;

@@ -23,7 +23,7 @@ struct LocalSgd {
   LearningRate learning_rate;
   LearningRateCoupling learning_rate_coupling;
   SyncInterval sync_interval;
-  BatchSizeControllerMade controller;
+  std::shared_ptr<const BatchSizeController> controller;
   BatchSizeLimits limits;
   StatisticsOptions statistics = {};
   AuditOptions audit = {};
@@ -48,7 +48,7 @@ struct RoundRecord {
   std::optional<GradientStatistics> statistics = {}, measured = {};
   std::optional<GradientStatistics> observed = {};  ///< also when only others look
   std::optional<Audit> audit = {};
-  Wish wish = {};
+  Wanted wanted = {};
   BatchSizeDecision decision = {};
   bool is_to_be_saved = false;  ///< somebody asks for a checkpoint after this round
 };

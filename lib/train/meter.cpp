@@ -164,10 +164,10 @@ std::optional<GradientStatistics> GradientMeter::statistics(const GroupSums& sum
   return measured_;
 }
 
-std::optional<Audit> GradientMeter::audit(const WishOf& wish) {
+std::optional<Audit> GradientMeter::audit(const WantedOf& wanted) {
   if (!audits_) return {};
   return audit_statistics(*measured_, audit_samples_, measurement_.statistics, local_batch_size_,
-                          wish, comm_);
+                          wanted, comm_);
 }
 
 }  // namespace localbatch

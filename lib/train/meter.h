@@ -47,7 +47,7 @@ class GradientMeter {
   std::optional<GradientStatistics> statistics(const GroupSums& sums);
 
   /// What the audit found, if one was due; after statistics(). Collective.
-  std::optional<Audit> audit(const WishOf& wish);
+  std::optional<Audit> audit(const WantedOf& wanted);
 
  private:
   bool measures() const { return wants_statistics_ || audits_; }

@@ -23,7 +23,7 @@ struct TrainingSetup {
   Model model;
   int micro_batch = 1;
   std::uint64_t seed = 1;
-  InnerOptimizerChoice inner_optimizer;
+  InnerOptimizerFactory inner_optimizer;
   BatchNormAtSync batch_norm_at_sync = {};
   SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
   SlotPool& slots;

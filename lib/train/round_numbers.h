@@ -10,7 +10,7 @@
 
 namespace localbatch {
 
-/// Numbers that each worker tells all others in a round: loss, drift, checksum, two wishes to
+/// Numbers that each worker tells all others in a round: loss, drift, checksum, two requests to
 /// interrupt, and its sums over gradients.
 inline constexpr std::size_t kRoundNumbers = 6 + kGroupSumFields.size();
 

@@ -39,15 +39,16 @@ bool looks_at_statistics(const LocalSgd& method, std::int64_t round, int local_b
   return tested || coupled || observed;
 }
 
-Wish wish_of(const BatchSizeController& controller, const RoundRecord& round,
-             int initial_local_batch_size, const std::optional<GradientStatistics>& statistics) {
+Wanted wanted_of(const BatchSizeController& controller, const RoundRecord& round,
+                 int initial_local_batch_size,
+                 const std::optional<GradientStatistics>& statistics) {
   if (controller.needs().any() && !statistics) return {.reason = Reason::kNotDue};
-  return controller.wish({.local_batch_size = round.local_batch_size,
-                          .initial_local_batch_size = initial_local_batch_size,
-                          .samples = round.samples,
-                          .learning_rate = round.learning_rate,
-                          .loss = round.loss},
-                         statistics.value_or(GradientStatistics{}));
+  return controller.wanted({.local_batch_size = round.local_batch_size,
+                            .initial_local_batch_size = initial_local_batch_size,
+                            .samples = round.samples,
+                            .learning_rate = round.learning_rate,
+                            .loss = round.loss},
+                           statistics.value_or(GradientStatistics{}));
 }
 
 void read_meter(const LocalSgd& method, GradientMeter& meter, const GroupSums& sums,
@@ -69,10 +70,10 @@ void read_meter(const LocalSgd& method, GradientMeter& meter, const GroupSums& s
   round.audit = meter.audit([&](const GradientStatistics& statistics) -> std::optional<double> {
     const StatisticsNeeds needs = method.controller->needs();
     if (!needs.any() || (needs.coordinates && !statistics.coordinate_ratios)) return {};
-    const Wish wish =
-        wish_of(*method.controller, round, method.initial_local_batch_size, statistics);
-    if (!wishes_size(wish.reason)) return {};
-    return wish.local_batch_size;
+    const Wanted wanted =
+        wanted_of(*method.controller, round, method.initial_local_batch_size, statistics);
+    if (!wants_size(wanted.reason)) return {};
+    return wanted.local_batch_size;
   });
   if (method.inner_steps)
     progress.carry = after_round(*method.inner_steps, method.velocity_at_sync, progress.carry,

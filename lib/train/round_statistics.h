@@ -16,8 +16,8 @@ bool looks_at_statistics(const LocalSgd& method, std::int64_t round, int local_b
 
 /// What `controller` makes of the round; without statistics to look at there is a reason all the
 /// same.
-Wish wish_of(const BatchSizeController& controller, const RoundRecord& round,
-             int initial_local_batch_size, const std::optional<GradientStatistics>& statistics);
+Wanted wanted_of(const BatchSizeController& controller, const RoundRecord& round,
+                 int initial_local_batch_size, const std::optional<GradientStatistics>& statistics);
 
 /// Reads the meter when a round's synchronization is over, `sums` being those of all workers: fills
 /// in what the round record holds of gradients, and what the next rounds need to know. Collective.

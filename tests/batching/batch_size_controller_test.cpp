@@ -12,10 +12,10 @@ using namespace localbatch;
 TEST_CASE("a fixed batch size is kept, whatever the statistics, and needs none") {
   const auto fixed = controller({{"name", "fixed"}});
   CHECK_FALSE(fixed->needs().any());
-  const Wish wish = fixed->wish({48}, {});
-  CHECK(wish.reason == Reason::kFixed);
-  CHECK(wish.local_batch_size == 48);
-  CHECK_FALSE(wish.test);
+  const Wanted wanted = fixed->wanted({48}, {});
+  CHECK(wanted.reason == Reason::kFixed);
+  CHECK(wanted.local_batch_size == 48);
+  CHECK_FALSE(wanted.test);
   CHECK(controller({{"name", "norm_test"}})->needs().any());
   CHECK(controller({{"name", "inner_product_test"}})->needs().any());
 }
@@ -64,7 +64,8 @@ TEST_CASE("an unknown controller or key is refused with the nearest name") {
 }
 
 TEST_CASE("all controllers can be described") {
-  for (const PartRow<BatchSizeControllerMade>& row : batch_size_controller_table()) {
+  for (const PartRow<std::shared_ptr<const BatchSizeController>>& row :
+       batch_size_controller_table()) {
     Options options = Options::describing();
     CHECK_NOTHROW(row.make(options));
     for (const Declaration& declared : options.declarations())

@@ -29,7 +29,7 @@ TEST_CASE("a test passes just above its smallest passing parameter and fails jus
       std::vector<std::pair<std::string, std::string>> keys{{"name", name},
                                                             {key, fmt::format("{}", value)}};
       if (theta != nullptr) keys.emplace_back("theta", theta);
-      return controller(keys)->wish({8}, statistics).reason;
+      return controller(keys)->wanted({8}, statistics).reason;
     };
     const double above = 1 + 1e-9, below = 1 - 1e-9;
     CHECK(reason("norm_test", "eta", *passing.eta * above, nullptr) == Reason::kPass);

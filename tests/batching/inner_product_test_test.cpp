@@ -8,7 +8,8 @@ using namespace localbatch;
 
 namespace {
 
-BatchSizeControllerMade inner_product_test(const std::string& theta, const std::string& nu) {
+std::shared_ptr<const BatchSizeController> inner_product_test(const std::string& theta,
+                                                              const std::string& nu) {
   return controller({{"name", "inner_product_test"}, {"theta", theta}, {"nu", nu}});
 }
 
@@ -27,41 +28,41 @@ GradientStatistics statistics_of(double inner_product_variance, double orthogona
 
 TEST_CASE("the inner product test compares the variance along the gradient with theta^2 |g|^4") {
   // 12800/256 = 50 > 0.25 100; 12800/(4 0.25 100) = 128 samples per worker would do.
-  const Wish wish = inner_product_test("0.5", "0")->wish({64}, statistics_of(12800, 1e9));
-  CHECK(wish.reason == Reason::kGrow);
-  REQUIRE(wish.test);
-  CHECK(wish.test->statistic == 50);
-  CHECK(wish.test->threshold == 25);
-  CHECK(wish.local_batch_size == doctest::Approx(128));
-  CHECK_FALSE(wish.orthogonality);  // nu = 0: the noise across does not matter
+  const Wanted wanted = inner_product_test("0.5", "0")->wanted({64}, statistics_of(12800, 1e9));
+  CHECK(wanted.reason == Reason::kGrow);
+  REQUIRE(wanted.test);
+  CHECK(wanted.test->statistic == 50);
+  CHECK(wanted.test->threshold == 25);
+  CHECK(wanted.local_batch_size == doctest::Approx(128));
+  CHECK_FALSE(wanted.orthogonality);  // nu = 0: the noise across does not matter
 }
 
 TEST_CASE("the orthogonality test compares the variance across the gradient with nu^2 |g|^2") {
   // 12800/256 = 50 > 4 10 = 40; 12800/(4 4 10) = 80.
-  const Wish wish = inner_product_test("0.5", "2")->wish({64}, statistics_of(100, 12800));
-  CHECK(wish.reason == Reason::kGrow);
-  CHECK(wish.test->passes());
-  REQUIRE(wish.orthogonality);
-  CHECK(wish.orthogonality->statistic == 50);
-  CHECK(wish.orthogonality->threshold == 40);
-  CHECK(wish.local_batch_size == doctest::Approx(80));
+  const Wanted wanted = inner_product_test("0.5", "2")->wanted({64}, statistics_of(100, 12800));
+  CHECK(wanted.reason == Reason::kGrow);
+  CHECK(wanted.test->passes());
+  REQUIRE(wanted.orthogonality);
+  CHECK(wanted.orthogonality->statistic == 50);
+  CHECK(wanted.orthogonality->threshold == 40);
+  CHECK(wanted.local_batch_size == doctest::Approx(80));
 }
 
 TEST_CASE("the augmented test wants the larger of its two batches and passes only when both do") {
   const auto test = inner_product_test("0.5", "2");
-  CHECK(test->wish({64}, statistics_of(12800, 12800)).local_batch_size == doctest::Approx(128));
-  CHECK(test->wish({64}, statistics_of(12800, 100)).reason == Reason::kGrow);
-  CHECK(test->wish({64}, statistics_of(100, 12800)).reason == Reason::kGrow);
-  const Wish passes = test->wish({64}, statistics_of(3200, 6400));  // 32 and 40
+  CHECK(test->wanted({64}, statistics_of(12800, 12800)).local_batch_size == doctest::Approx(128));
+  CHECK(test->wanted({64}, statistics_of(12800, 100)).reason == Reason::kGrow);
+  CHECK(test->wanted({64}, statistics_of(100, 12800)).reason == Reason::kGrow);
+  const Wanted passes = test->wanted({64}, statistics_of(3200, 6400));  // 32 and 40
   CHECK(passes.reason == Reason::kPass);
   CHECK(passes.local_batch_size == doctest::Approx(40));
 }
 
 TEST_CASE("theta moves its own threshold alone, nu its own alone") {
   const GradientStatistics statistics = statistics_of(12800, 12800);
-  const Wish base = inner_product_test("0.5", "2")->wish({64}, statistics);
-  const Wish other_theta = inner_product_test("0.25", "2")->wish({64}, statistics);
-  const Wish other_nu = inner_product_test("0.5", "1")->wish({64}, statistics);
+  const Wanted base = inner_product_test("0.5", "2")->wanted({64}, statistics);
+  const Wanted other_theta = inner_product_test("0.25", "2")->wanted({64}, statistics);
+  const Wanted other_nu = inner_product_test("0.5", "1")->wanted({64}, statistics);
   CHECK(other_theta.test->threshold == base.test->threshold / 4);
   CHECK(other_theta.orthogonality->threshold == base.orthogonality->threshold);
   CHECK(other_nu.test->threshold == base.test->threshold);
@@ -70,12 +71,12 @@ TEST_CASE("theta moves its own threshold alone, nu its own alone") {
   CHECK(other_nu.orthogonality->statistic == base.orthogonality->statistic);
 }
 
-TEST_CASE("the wish depends on the variances of a sample, not on the batch they came from") {
+TEST_CASE("the wanted size depends on the variances of a sample, not on the batch they came from") {
   GradientStatistics statistics = statistics_of(12800, 12800);
   const auto test = inner_product_test("0.5", "2");
-  const Wish small = test->wish({64}, statistics);
+  const Wanted small = test->wanted({64}, statistics);
   statistics.global_batch_size = 2560;
-  const Wish large = test->wish({640}, statistics);
+  const Wanted large = test->wanted({640}, statistics);
   CHECK(large.test->statistic == doctest::Approx(small.test->statistic / 10));
   CHECK(large.orthogonality->statistic == doctest::Approx(small.orthogonality->statistic / 10));
   CHECK(large.local_batch_size == doctest::Approx(small.local_batch_size));
@@ -98,9 +99,9 @@ TEST_CASE("passing with theta and nu implies the norm test with eta^2 = theta^2 
   for (int i = 0; i < 20000; ++i) {
     const GradientStatistics statistics =
         statistics_of(9000 * std::exp(stream.normal()), 1600 * std::exp(stream.normal()));
-    const bool passes = augmented->wish({64}, statistics).reason == Reason::kPass;
+    const bool passes = augmented->wanted({64}, statistics).reason == Reason::kPass;
     ++(passes ? passed : failed);
-    if (passes) REQUIRE(norm->wish({64}, statistics).reason == Reason::kPass);
+    if (passes) REQUIRE(norm->wanted({64}, statistics).reason == Reason::kPass);
   }
   CHECK(passed > 1000);
   CHECK(failed > 1000);
@@ -112,9 +113,10 @@ TEST_CASE("pure noise: the orthogonality test grows by 1/nu^2, the inner product
   double along = 0, across = 0;
   for (int trial = 0; trial < kTrials; ++trial) {
     const auto statistics = brute_force(noisy_chunks(4, 16, 4000, 0, trial), 16, 4);
-    along += inner_product_test("0.5", "0")->wish({16}, statistics).local_batch_size / 16 / kTrials;
+    along +=
+        inner_product_test("0.5", "0")->wanted({16}, statistics).local_batch_size / 16 / kTrials;
     across +=
-        inner_product_test("0.5", "0.5")->wish({16}, statistics).local_batch_size / 16 / kTrials;
+        inner_product_test("0.5", "0.5")->wanted({16}, statistics).local_batch_size / 16 / kTrials;
   }
   CHECK(across == doctest::Approx(4).epsilon(0.02));
   CHECK(along < 0.003);
@@ -124,11 +126,11 @@ TEST_CASE("noise that hides the gradient makes the batch grow, at least to the d
   GradientStatistics statistics = statistics_of(12800, 12800);
   statistics.squared_norm = -1;  // |g|^4 would be positive and hide it
   const auto grown = [&](const char* theta, const char* nu) {
-    const Wish wish = inner_product_test(theta, nu)->wish({64}, statistics);
-    CHECK(wish.reason == Reason::kGrow);
-    CHECK(wish.test->threshold == 0);
-    CHECK_FALSE(wish.test->passes());
-    return wish.local_batch_size;
+    const Wanted wanted = inner_product_test(theta, nu)->wanted({64}, statistics);
+    CHECK(wanted.reason == Reason::kGrow);
+    CHECK(wanted.test->threshold == 0);
+    CHECK_FALSE(wanted.test->passes());
+    return wanted.local_batch_size;
   };
   CHECK(grown("0.5", "0") == doctest::Approx(256));
   CHECK(grown("0.9", "0") == 128);
@@ -140,13 +142,13 @@ TEST_CASE("statistics that no test can use keep the batch, with the reason") {
   const auto test = inner_product_test("0.9", "5.84");
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
-  CHECK(test->wish({64}, statistics_of(nan, 1)).reason == Reason::kNonFinite);
-  CHECK(test->wish({64}, statistics_of(1, infinity)).reason == Reason::kNonFinite);
+  CHECK(test->wanted({64}, statistics_of(nan, 1)).reason == Reason::kNonFinite);
+  CHECK(test->wanted({64}, statistics_of(1, infinity)).reason == Reason::kNonFinite);
   GradientStatistics zero = statistics_of(0, 0);
-  CHECK(test->wish({64}, zero).reason == Reason::kPass);  // equal gradients
-  CHECK(test->wish({64}, zero).local_batch_size == 0);
+  CHECK(test->wanted({64}, zero).reason == Reason::kPass);  // equal gradients
+  CHECK(test->wanted({64}, zero).local_batch_size == 0);
   zero.squared_norm = 0;
-  CHECK(test->wish({64}, zero).reason == Reason::kZeroGradient);
+  CHECK(test->wanted({64}, zero).reason == Reason::kZeroGradient);
   zero.num_chunks = 1;
-  CHECK(test->wish({64}, zero).reason == Reason::kTooFewChunks);
+  CHECK(test->wanted({64}, zero).reason == Reason::kTooFewChunks);
 }

@@ -63,9 +63,9 @@ TEST_CASE("the coordinate-wise norm test asks for what the chosen share of coord
     const auto test =
         controller({{"name", "coordinate_norm_test"}, {"eta", "0.5"}, {"share", share}});
     CHECK(test->needs().coordinates);
-    const Wish wish = test->wish({.local_batch_size = 8}, now);
+    const Wanted wanted = test->wanted({.local_batch_size = 8}, now);
     // ratio/(M b) against eta^2: b = ratio/(M eta^2).
-    CHECK(wish.local_batch_size == doctest::Approx(ratio / (4 * 0.25)));
-    CHECK(wish.reason == (wish.local_batch_size > 8 ? Reason::kGrow : Reason::kPass));
+    CHECK(wanted.local_batch_size == doctest::Approx(ratio / (4 * 0.25)));
+    CHECK(wanted.reason == (wanted.local_batch_size > 8 ? Reason::kGrow : Reason::kPass));
   }
 }

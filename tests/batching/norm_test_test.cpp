@@ -8,7 +8,7 @@ using namespace localbatch;
 
 namespace {
 
-BatchSizeControllerMade norm_test(const char* eta) {
+std::shared_ptr<const BatchSizeController> norm_test(const char* eta) {
   return controller({{"name", "norm_test"}, {"eta", eta}});
 }
 
@@ -25,7 +25,7 @@ GradientStatistics statistics_of(double variance, double squared_norm) {
 
 TEST_CASE("the norm test compares the variance of the mean gradient with eta^2 of its norm") {
   // 1000/256 = 3.90625 > 0.25 10; 1000/(4 0.25 10) = 100 samples per worker would do.
-  const Wish fails = norm_test("0.5")->wish({64}, statistics_of(1000, 10));
+  const Wanted fails = norm_test("0.5")->wanted({64}, statistics_of(1000, 10));
   CHECK(fails.reason == Reason::kGrow);
   REQUIRE(fails.test);
   CHECK(fails.test->statistic == 3.90625);
@@ -33,39 +33,40 @@ TEST_CASE("the norm test compares the variance of the mean gradient with eta^2 o
   CHECK(fails.local_batch_size == doctest::Approx(100));
   CHECK_FALSE(fails.orthogonality);
 
-  const Wish passes = norm_test("1")->wish({64}, statistics_of(1000, 10));
+  const Wanted passes = norm_test("1")->wanted({64}, statistics_of(1000, 10));
   CHECK(passes.reason == Reason::kPass);
   CHECK(passes.test->threshold == 10);
   CHECK(passes.local_batch_size == doctest::Approx(25));
 }
 
-TEST_CASE("the wish depends on the variance of a sample, not on the batch it was measured with") {
+TEST_CASE(
+    "the wanted size depends on the variance of a sample, not on the batch it was measured with") {
   GradientStatistics statistics = statistics_of(1000, 10);
-  const Wish small = norm_test("0.5")->wish({64}, statistics);
+  const Wanted small = norm_test("0.5")->wanted({64}, statistics);
   statistics.global_batch_size = 2560;
-  const Wish large = norm_test("0.5")->wish({640}, statistics);
+  const Wanted large = norm_test("0.5")->wanted({640}, statistics);
   CHECK(large.test->statistic == doctest::Approx(small.test->statistic / 10));
   CHECK(large.local_batch_size == doctest::Approx(small.local_batch_size));
   CHECK(large.reason == Reason::kPass);
 }
 
 TEST_CASE("chunks of any size ask for the same batch when the signal is clear") {
-  // S = d and |signal|^2 = d, so the wish is 1/(M eta^2) = 25.
+  // S = d and |signal|^2 = d, so the wanted size is 1/(M eta^2) = 25.
   for (const int samples : {16, 64, 256}) {
     CAPTURE(samples);
     const auto statistics = brute_force(noisy_chunks(4, samples, 4000, 1.0, samples), samples, 4);
-    const Wish wish = norm_test("0.1")->wish({samples}, statistics);
-    CHECK(wish.local_batch_size == doctest::Approx(25).epsilon(0.06));
-    CHECK(wish.reason == (samples == 16 ? Reason::kGrow : Reason::kPass));
+    const Wanted wanted = norm_test("0.1")->wanted({samples}, statistics);
+    CHECK(wanted.local_batch_size == doctest::Approx(25).epsilon(0.06));
+    CHECK(wanted.reason == (samples == 16 ? Reason::kGrow : Reason::kPass));
   }
 }
 
 TEST_CASE("as many workers more need as many times fewer samples each") {
   GradientStatistics statistics = statistics_of(1000, 10);
-  const double four = norm_test("0.5")->wish({64}, statistics).local_batch_size;
+  const double four = norm_test("0.5")->wanted({64}, statistics).local_batch_size;
   statistics.num_workers = 8;
   statistics.global_batch_size = 512;
-  CHECK(norm_test("0.5")->wish({64}, statistics).local_batch_size == doctest::Approx(four / 2));
+  CHECK(norm_test("0.5")->wanted({64}, statistics).local_batch_size == doctest::Approx(four / 2));
 }
 
 TEST_CASE("pure noise makes the batch grow by 1/eta^2") {
@@ -76,9 +77,10 @@ TEST_CASE("pure noise makes the batch grow by 1/eta^2") {
     const auto test = norm_test(eta);
     double growth = 0;
     for (int trial = 0; trial < kTrials; ++trial) {
-      const Wish wish = test->wish({32}, brute_force(noisy_chunks(4, 32, 4000, 0, trial), 32, 4));
-      CHECK(wish.reason == Reason::kGrow);
-      growth += wish.local_batch_size / 32 / kTrials;
+      const Wanted wanted =
+          test->wanted({32}, brute_force(noisy_chunks(4, 32, 4000, 0, trial), 32, 4));
+      CHECK(wanted.reason == Reason::kGrow);
+      growth += wanted.local_batch_size / 32 / kTrials;
     }
     const double e = std::stod(eta);
     CHECK(growth == doctest::Approx(1 / (e * e)).epsilon(0.02));
@@ -86,37 +88,37 @@ TEST_CASE("pure noise makes the batch grow by 1/eta^2") {
 }
 
 TEST_CASE("equal gradients pass and need no samples") {
-  const Wish wish = norm_test("0.1")->wish({64}, statistics_of(0, 3));
-  CHECK(wish.reason == Reason::kPass);
-  CHECK(wish.local_batch_size == 0);
-  CHECK(wish.test->statistic == 0);
+  const Wanted wanted = norm_test("0.1")->wanted({64}, statistics_of(0, 3));
+  CHECK(wanted.reason == Reason::kPass);
+  CHECK(wanted.local_batch_size == 0);
+  CHECK(wanted.test->statistic == 0);
 }
 
 TEST_CASE("no gradient and no noise: the batch stays, and the reason says so") {
-  const Wish wish = norm_test("0.5")->wish({64}, statistics_of(0, 0));
-  CHECK(wish.reason == Reason::kZeroGradient);
-  CHECK_FALSE(wish.test);
+  const Wanted wanted = norm_test("0.5")->wanted({64}, statistics_of(0, 0));
+  CHECK(wanted.reason == Reason::kZeroGradient);
+  CHECK_FALSE(wanted.test);
 }
 
 TEST_CASE("noise that hides the gradient makes the batch grow by 1/eta^2, and at least double") {
   for (const double squared_norm : {-2.0, 0.0}) {
     CAPTURE(squared_norm);
     const GradientStatistics statistics = statistics_of(1000, squared_norm);
-    const Wish wish = norm_test("0.5")->wish({64}, statistics);
-    CHECK(wish.reason == Reason::kGrow);
-    CHECK(wish.local_batch_size == doctest::Approx(256));
-    CHECK_FALSE(wish.test->passes());
-    CHECK(wish.test->threshold == 0);
-    CHECK(norm_test("0.8")->wish({64}, statistics).local_batch_size == 128);
-    CHECK(norm_test("100")->wish({64}, statistics).local_batch_size == 128);
+    const Wanted wanted = norm_test("0.5")->wanted({64}, statistics);
+    CHECK(wanted.reason == Reason::kGrow);
+    CHECK(wanted.local_batch_size == doctest::Approx(256));
+    CHECK_FALSE(wanted.test->passes());
+    CHECK(wanted.test->threshold == 0);
+    CHECK(norm_test("0.8")->wanted({64}, statistics).local_batch_size == 128);
+    CHECK(norm_test("100")->wanted({64}, statistics).local_batch_size == 128);
   }
 }
 
 TEST_CASE("infinities and NaNs keep the batch and say so") {
   using Limits = std::numeric_limits<double>;
   for (const double bad : {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN()}) {
-    CHECK(norm_test("0.5")->wish({64}, statistics_of(bad, 1)).reason == Reason::kNonFinite);
-    CHECK(norm_test("0.5")->wish({64}, statistics_of(1, bad)).reason == Reason::kNonFinite);
+    CHECK(norm_test("0.5")->wanted({64}, statistics_of(bad, 1)).reason == Reason::kNonFinite);
+    CHECK(norm_test("0.5")->wanted({64}, statistics_of(1, bad)).reason == Reason::kNonFinite);
   }
 }
 
@@ -124,11 +126,11 @@ TEST_CASE("one worker with one chunk has no variance; one worker with several ch
   GradientStatistics statistics = statistics_of(1000, 10);
   statistics.num_workers = 1;
   statistics.global_batch_size = 64;
-  const Wish wish = norm_test("0.5")->wish({64}, statistics);
-  CHECK(wish.reason == Reason::kGrow);
-  CHECK(wish.local_batch_size == doctest::Approx(400));
+  const Wanted wanted = norm_test("0.5")->wanted({64}, statistics);
+  CHECK(wanted.reason == Reason::kGrow);
+  CHECK(wanted.local_batch_size == doctest::Approx(400));
   statistics.num_chunks = 1;
-  CHECK(norm_test("0.5")->wish({64}, statistics).reason == Reason::kTooFewChunks);
+  CHECK(norm_test("0.5")->wanted({64}, statistics).reason == Reason::kTooFewChunks);
 }
 
 TEST_CASE("rounding never contradicts the test: a pass wants no more than the batch, a fail more") {
@@ -143,11 +145,11 @@ TEST_CASE("rounding never contradicts the test: a pass wants no more than the ba
     for (const double variance :
          {limit, std::nextafter(limit, 0.0), std::nextafter(limit, infinity)}) {
       statistics.variance = variance;
-      const Wish wish = test->wish({b}, statistics);
-      if (wish.reason == Reason::kPass) {
-        REQUIRE(wish.local_batch_size <= b);
+      const Wanted wanted = test->wanted({b}, statistics);
+      if (wanted.reason == Reason::kPass) {
+        REQUIRE(wanted.local_batch_size <= b);
       } else {
-        REQUIRE(wish.local_batch_size > b);
+        REQUIRE(wanted.local_batch_size > b);
       }
     }
   }

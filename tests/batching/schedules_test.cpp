@@ -10,7 +10,8 @@ using namespace localbatch;
 
 namespace {
 
-BatchSizeControllerMade make(const std::vector<std::pair<std::string, Node>>& keys) {
+std::shared_ptr<const BatchSizeController> make(
+    const std::vector<std::pair<std::string, Node>>& keys) {
   const Node file = map(keys);
   Options options(file);
   auto made = make_part(batch_size_controller_table(), options, "", "");
@@ -18,14 +19,15 @@ BatchSizeControllerMade make(const std::vector<std::pair<std::string, Node>>& ke
   return made;
 }
 
-/// The wish after so many samples of a run that began with b = 8.
-double size_after(const BatchSizeControllerMade& controller, std::int64_t samples) {
+/// The wanted size after so many samples of a run that began with b = 8.
+double size_after(const std::shared_ptr<const BatchSizeController>& controller,
+                  std::int64_t samples) {
   CHECK_FALSE(controller->needs().any());
-  const Wish wish = controller->wish(
+  const Wanted wanted = controller->wanted(
       {.local_batch_size = 999, .initial_local_batch_size = 8, .samples = samples}, {});
-  CHECK(wish.reason == Reason::kSchedule);
-  CHECK_FALSE(wish.test);
-  return wish.local_batch_size;
+  CHECK(wanted.reason == Reason::kSchedule);
+  CHECK_FALSE(wanted.test);
+  return wanted.local_batch_size;
 }
 
 }  // namespace
@@ -55,7 +57,7 @@ TEST_CASE("a geometric schedule multiplies once per stretch of samples") {
   CHECK(size_after(slow, 300) == 27);
   // Factors are applied to the initial size, so rounding does not accumulate; far out there is no
   // number for the size any more, and the maximum ends it.
-  const Wish huge = slow->wish({.initial_local_batch_size = 8, .samples = 1'000'000'000}, {});
+  const Wanted huge = slow->wanted({.initial_local_batch_size = 8, .samples = 1'000'000'000}, {});
   const BatchSizeDecision decision = apply_limits({.max = 512}, 8, huge);
   CHECK(decision.next == 512);
   CHECK(decision.reason == Reason::kCap);
@@ -81,11 +83,11 @@ TEST_CASE("stages of batch sizes begin at their milestones") {
 TEST_CASE("a monotone schedule never shrinks, a free one does, and limits apply to both") {
   const auto controller =
       make({{"name", scalar("linear")}, {"final", scalar("4")}, {"ramp_samples", scalar("1000")}});
-  const Wish wish = controller->wish({.initial_local_batch_size = 8, .samples = 500}, {});
-  CHECK(apply_limits({.monotone = true}, 8, wish).next == 8);
-  const BatchSizeDecision free = apply_limits({.monotone = false}, 8, wish);
+  const Wanted wanted = controller->wanted({.initial_local_batch_size = 8, .samples = 500}, {});
+  CHECK(apply_limits({.monotone = true}, 8, wanted).next == 8);
+  const BatchSizeDecision free = apply_limits({.monotone = false}, 8, wanted);
   CHECK(free.next == 6);
   CHECK(free.reason == Reason::kShrink);
-  CHECK(apply_limits({.min = 7, .monotone = false}, 8, wish).next == 7);
-  CHECK(apply_limits({.multiple_of = 4, .monotone = false}, 16, wish).next == 8);
+  CHECK(apply_limits({.min = 7, .monotone = false}, 8, wanted).next == 7);
+  CHECK(apply_limits({.multiple_of = 4, .monotone = false}, 16, wanted).next == 8);
 }

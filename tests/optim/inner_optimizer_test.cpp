@@ -15,10 +15,10 @@ namespace {
 
 using Keys = std::vector<std::pair<std::string, Node>>;
 
-InnerOptimizerChoice choose(const Keys& keys) {
+InnerOptimizerFactory choose(const Keys& keys) {
   const Node file = map(keys);
   Options options(file);
-  InnerOptimizerChoice choice = make_part(inner_optimizer_table(), options, "", "");
+  InnerOptimizerFactory choice = make_part(inner_optimizer_table(), options, "", "");
   options.finish();
   return choice;
 }
@@ -214,7 +214,7 @@ TEST_CASE("an optimizer that gets another one's state and step count goes on lik
     CAPTURE(name);
     Keys keys{{"name", scalar(name)}};
     if (keys[0].second.scalar == "sgd") keys.push_back({"momentum", scalar("0.9")});
-    const InnerOptimizerChoice choice = choose(keys);
+    const InnerOptimizerFactory choice = choose(keys);
     const auto first = choice.make(50), resumed = choice.make(50);
     std::vector<float> x = to_float(random_vector(50, 1));
     for (int t = 0; t < 3; ++t) first->step(x, to_float(random_vector(50, 2 + t)), 0.1);
@@ -231,7 +231,7 @@ TEST_CASE("an optimizer that gets another one's state and step count goes on lik
 }
 
 TEST_CASE("zero state and zero steps make an optimizer new") {
-  const InnerOptimizerChoice choice = choose({{"name", scalar("adamw")}});
+  const InnerOptimizerFactory choice = choose({{"name", scalar("adamw")}});
   const auto used = choice.make(20), fresh = choice.make(20);
   CHECK(used->state().size() == 40);
   std::vector<float> elsewhere(20, 1.0F);
@@ -269,7 +269,7 @@ TEST_CASE("Nesterov's step without momentum is refused") {
 }
 
 TEST_CASE("all inner optimizers can be described") {
-  for (const PartRow<InnerOptimizerChoice>& row : inner_optimizer_table()) {
+  for (const PartRow<InnerOptimizerFactory>& row : inner_optimizer_table()) {
     Options options = Options::describing();
     CHECK_NOTHROW(row.make(options));
     for (const Declaration& declared : options.declarations())

@@ -97,10 +97,10 @@ TEST_CASE("on a quadratic, momentum between rounds gets there in fewer rounds") 
 }
 
 TEST_CASE("all outer optimizers can be described, and keep what the next step depends on") {
-  for (const PartRow<OuterOptimizerMaker>& row : outer_optimizer_table()) {
+  for (const PartRow<OuterOptimizerFactory>& row : outer_optimizer_table()) {
     CAPTURE(row.name);
     Options options = Options::describing();
-    const OuterOptimizerMaker maker = row.make(options);
+    const OuterOptimizerFactory maker = row.make(options);
     for (const Declaration& declared : options.declarations())
       CHECK_FALSE(declared.meaning.empty());
     const auto first = maker(2), second = maker(2);

@@ -24,7 +24,7 @@ TEST_CASE("a local step has the same bits however the parameters are cut into pi
   for (const auto& keys : optimizers) {
     const Node file = map(keys);
     Options options(file);
-    const InnerOptimizerChoice choice = make_part(inner_optimizer_table(), options, "", "");
+    const InnerOptimizerFactory choice = make_part(inner_optimizer_table(), options, "", "");
     const auto whole = choice.make(kCount), cut = choice.make(kCount);
     std::vector<float> x(kCount, 1), y(kCount, 1), gradient(kCount);
     RandomStream random(1, Purpose::kTest);

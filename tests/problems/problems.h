@@ -40,10 +40,10 @@ inline std::unique_ptr<const Problem> make_problem(const std::string& name, cons
   std::vector<std::pair<std::string, Node>> entries;
   for (const auto& [key, value] : keys) entries.emplace_back(key, scalar(value));
   const Node mapping = map(entries);
-  for (const PartRow<ProblemChoice>& row : problem_table()) {
+  for (const PartRow<ProblemFactory>& row : problem_table()) {
     if (row.name != name) continue;
     Options options(mapping);
-    const ProblemChoice choice = row.make(options);
+    const ProblemFactory choice = row.make(options);
     options.finish();
     return choice.make(images.view());
   }

@@ -58,7 +58,8 @@ TEST_CASE("a schedule of batch sizes is followed without a test") {
   const Node file = map({{"factor", scalar("2")}, {"every_samples", scalar("32")}});
   Options options(file);
   LocalSgd method = make_method(160, 2, 0.1);
-  for (const PartRow<BatchSizeControllerMade>& row : batch_size_controller_table())
+  for (const PartRow<std::shared_ptr<const BatchSizeController>>& row :
+       batch_size_controller_table())
     if (row.name == "geometric") method.controller = row.make(options);
   method.initial_local_batch_size = 4;
   method.limits.max = 16;

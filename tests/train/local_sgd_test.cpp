@@ -128,7 +128,8 @@ TEST_CASE("every round of a test can be audited from its record") {
   method.limits = {.max = 64, .multiple_of = 8};
   const Run local = run(method, kNoisy, 4, 8);
   for (const RoundRecord& round : local.rounds) {
-    const BatchSizeDecision again = apply_limits(method.limits, round.local_batch_size, round.wish);
+    const BatchSizeDecision again =
+        apply_limits(method.limits, round.local_batch_size, round.wanted);
     CHECK(again.next == round.decision.next);
     CHECK(again.reason == round.decision.reason);
     if (!round.statistics) {
@@ -136,11 +137,11 @@ TEST_CASE("every round of a test can be audited from its record") {
       CHECK(round.decision.reason == Reason::kNotDue);
       continue;
     }
-    REQUIRE(round.wish.test.has_value());
+    REQUIRE(round.wanted.test.has_value());
     const auto& statistics = *round.statistics;
-    CHECK(round.wish.test->statistic ==
+    CHECK(round.wanted.test->statistic ==
           doctest::Approx(statistics.variance / (4.0 * round.local_batch_size)));
-    CHECK(round.wish.test->threshold == doctest::Approx(0.64 * statistics.squared_norm));
+    CHECK(round.wanted.test->threshold == doctest::Approx(0.64 * statistics.squared_norm));
   }
 }
 

@@ -49,13 +49,13 @@ Model make_batch_norm_model() {
   return model;
 }
 
-InnerOptimizerChoice make_sgd(std::string_view momentum, StatePolicy at_sync) {
+InnerOptimizerFactory make_sgd(std::string_view momentum, StatePolicy at_sync) {
   Node node;
   node.entries.push_back({.key = "momentum", .key_location = {}, .value = {}});
   node.entries[0].value.kind = Node::Kind::kScalar;
   node.entries[0].value.scalar = momentum;
   Options options(node);
-  InnerOptimizerChoice choice = inner_optimizer_table()[0].make(options);
+  InnerOptimizerFactory choice = inner_optimizer_table()[0].make(options);
   choice.at_sync = at_sync;
   return choice;
 }
