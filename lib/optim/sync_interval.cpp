@@ -20,7 +20,7 @@ SyncInterval make_constant(Options& options) {
             .min = 1,
             .max = kMaxInterval,
             .meaning = "local steps between two synchronizations; 1: minibatch SGD"}));
-  return [interval](const SyncContext&) { return interval; };
+  return {[interval](const SyncContext&) { return interval; }};
 }
 
 /// Post-local SGD (Lin, Stich, Patel and Jaggi 2020).
@@ -34,9 +34,9 @@ SyncInterval make_post_local(Options& options) {
                             .max = kMaxInterval,
                             .meaning = "local steps between two synchronizations in rounds that "
                                        "begin at start_samples or later"}));
-  return [start, interval](const SyncContext& context) {
+  return {[start, interval](const SyncContext& context) {
     return context.samples < start ? 1 : interval;
-  };
+  }};
 }
 
 SyncInterval make_stagewise(Options& options) {
@@ -58,10 +58,10 @@ SyncInterval make_stagewise(Options& options) {
   if (later.size() != milestones.size())
     options.fail("H_after", fmt::format("found {} numbers, expected one for each of {} milestones",
                                         later.size(), milestones.size()));
-  return [=](const SyncContext& context) {
+  return {[=](const SyncContext& context) {
     const auto passed = std::ranges::upper_bound(milestones, context.samples) - milestones.begin();
     return passed == 0 ? first : static_cast<int>(later[static_cast<std::size_t>(passed - 1)]);
-  };
+  }};
 }
 
 /// The quadratic synchronization rule (Gu, Lyu, Arora, Zhang and Huang 2024).
@@ -86,13 +86,14 @@ SyncInterval make_quadratic(Options& options) {
                         .meaning = "samples, of all workers together, before which H applies; the "
                                    "end of the warm-up, where the learning rate is small for "
                                    "another reason"});
-  return [=](const SyncContext& context) {
+  const auto rule = [=](const SyncContext& context) {
     if (context.samples < start) return least;
     const double wanted = std::floor(std::pow(alpha / context.learning_rate, exponent));
     // Without a learning rate, 0/0 is no number and anything else is infinite.
     return std::isnan(wanted) ? least
                               : static_cast<int>(std::clamp<double>(wanted, least, kMaxInterval));
   };
+  return {.rule = rule, .depends_on_learning_rate = true};
 }
 
 /// AdaComm (Wang and Joshi 2019), without its terms for a changing learning rate.
@@ -102,12 +103,13 @@ SyncInterval make_adacomm(Options& options) {
                             .max = kMaxInterval,
                             .meaning = "local steps of the first round; later ones have ceil(H "
                                        "sqrt(loss of the round before/loss of the first))"}));
-  return [first](const SyncContext& context) {
+  const auto rule = [first](const SyncContext& context) {
     if (context.round == 0 || !(context.first_loss > 0)) return first;
     const double wanted = std::ceil(std::sqrt(context.last_loss / context.first_loss) * first);
     return std::isnan(wanted) ? first
                               : static_cast<int>(std::clamp(wanted, 1.0, 1.0 * kMaxInterval));
   };
+  return {.rule = rule, .depends_on_losses = true};
 }
 
 }  // namespace

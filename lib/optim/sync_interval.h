@@ -17,8 +17,14 @@ struct SyncContext {
   double last_loss = 0;      ///< of the round before; in the first round there is neither
 };
 
-/// H, the number of local steps of the round that begins; at least 1.
-using SyncInterval = std::function<int(const SyncContext&)>;
+/// A rule for H, the number of local steps of the round that begins; at least 1.
+struct SyncInterval {
+  std::function<int(const SyncContext&)> rule = [](const SyncContext&) { return 1; };
+  /// What the rule looks at besides round and samples. Without both, H is known before a run.
+  bool depends_on_losses = false, depends_on_learning_rate = false;
+
+  int operator()(const SyncContext& context) const { return rule(context); }
+};
 
 /// constant, post_local, stagewise, quadratic, adacomm.
 std::span<const PartRow<SyncInterval>> sync_interval_table();

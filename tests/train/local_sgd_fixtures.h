@@ -21,7 +21,7 @@ inline LocalSgd make_method(std::int64_t max_samples, int sync_interval, double 
   return {.max_samples = max_samples,
           .learning_rate = [=](std::int64_t, std::int64_t) { return learning_rate; },
           .learning_rate_coupling = {},
-          .sync_interval = [=](const SyncContext&) { return sync_interval; },
+          .sync_interval = {[=](const SyncContext&) { return sync_interval; }},
           .controller = default_part(batch_size_controller_table(), "fixed"),
           .limits = {},
           .inner_steps = LinearSteps{}};

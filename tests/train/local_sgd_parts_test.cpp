@@ -15,7 +15,7 @@ namespace {
 TEST_CASE("a rule for H sees the losses of the first round and of the one before") {
   LocalSgd method = make_method(64, 2, 0.25);
   std::vector<SyncContext> seen;
-  method.sync_interval = [&seen](const SyncContext& context) {
+  method.sync_interval.rule = [&seen](const SyncContext& context) {
     seen.push_back(context);
     return 2;
   };
