@@ -85,7 +85,7 @@ std::optional<double> Bench::check_load(const CpuSnapshot& before, std::string_v
 }
 
 ExecutionOptions Bench::execution(const BenchNetwork& network, Precision precision) const {
-  return {.max_images = options_.batch.value_or(network.batch),
+  return {.max_samples = options_.batch.value_or(network.batch),
           .threads = options_.threads,
           .precision = precision,
           .convolution = options_.convolution,

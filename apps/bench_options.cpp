@@ -148,7 +148,7 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
     check_tuning(options, words, given);
   }
   if (given.count("kernels") > 0) options.kernels = read_kernels_file(words.kernels);
-  if (const RecordedKernel* const other =
+  if (const KernelOverride* const other =
           kernel_against(options.kernels.choices, options.convolution))
     fail_input("bench: --kernels: found {} in {}, allowed with --convolution {} is {}",
                algorithm_name(other->choice), other->where, rule, rule);

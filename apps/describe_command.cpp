@@ -11,8 +11,8 @@
 #include "commands.h"
 #include "core/error.h"
 #include "experiment/experiment.h"
-#include "nn/layer_kernels.h"
-#include "nn/library_info.h"
+#include "nn/execution.h"
+#include "nn/kernel_choices.h"
 #include "run/columns.h"
 #include "run/run_request.h"
 #include "text_table.h"
@@ -25,17 +25,18 @@ namespace po = boost::program_options;
 
 void print_network(const Experiment& experiment) {
   const Dataset dataset = experiment.load_dataset();
-  const Model model = experiment.make_model(dataset.shape, dataset.num_classes);
-  check_kernels_are_used(experiment.kernels, model);
+  const std::unique_ptr<const Model> model =
+      experiment.make_model({.image = dataset.shape, .num_classes = dataset.num_classes});
+  check_kernels_are_used(experiment.kernels, *model);
   const ExecutionOptions execution = execution_options(experiment, experiment.micro_batch);
   fmt::print(
       "{} parameters, {:.1f} million multiply-adds an image forward\n"
       "{}, convolution: {}, micro-batch {}, oneDNN {} ({})\n\n",
-      total_size(parameter_tensors(model)), 1e-6 * static_cast<double>(multiply_adds(model)),
-      precision_name(execution.precision), name_of(execution.convolution), execution.max_images,
+      model->parameter_count(), 1e-6 * static_cast<double>(model->multiply_adds()),
+      precision_name(execution.precision), name_of(execution.convolution), execution.max_samples,
       onednn_version(), onednn_instruction_set());
   std::vector<TextRow> rows{{"layer", "convolution", "images per slice", "algorithm"}};
-  for (const LayerKernel& kernel : layer_kernels(model, execution))
+  for (const LayerKernel& kernel : model->kernels(execution))
     rows.push_back({kernel.layer, to_string(kernel.shape),
                     fmt::format("{}", kernel.choice.images_per_slice),
                     std::string(algorithm_name(kernel.choice))});

@@ -18,7 +18,7 @@ Json gflops(const std::optional<double>& flop_per_second) {
 /// What was executed how: the keys that measurements of networks have in common.
 Json execution_of(const BenchNetwork& network, const ExecutionOptions& execution) {
   return {{"network", network.name},
-          {"batch", execution.max_images},
+          {"batch", execution.max_samples},
           {"precision", precision_name(execution.precision)},
           {"threads", execution.threads},
           {"convolution", name_of(execution.convolution)}};

@@ -9,10 +9,10 @@
 
 namespace localbatch {
 
-Model surroundings(const ConvolutionCount& convolution, bool with_layer) {
+ImageModel probe_network(const ConvolutionCount& convolution, bool with_layer) {
   const ConvolutionShape& shape = convolution.shape;
   const int image_channels = convolution.reads_images ? shape.src.channels : 3;
-  Model model({image_channels, shape.src.height, shape.src.width});
+  ImageModel model({image_channels, shape.src.height, shape.src.width});
   ValueId x = 0;
   const auto add = [&](const std::string& name, const Convolution& layer) {
     x = model.add(name, layer);
@@ -52,7 +52,7 @@ PhaseSeconds seconds_of_a_step(const Model& model, const ExecutionOptions& execu
 
 }  // namespace
 
-std::vector<ConvolutionCount> distinct_convolutions(const Model& model) {
+std::vector<ConvolutionCount> distinct_convolutions(const ImageModel& model) {
   std::vector<ConvolutionCount> counts;
   for (const ModelConvolution& convolution : convolutions_of(model)) {
     auto found = std::ranges::find(counts, convolution.shape, &ConvolutionCount::shape);
@@ -67,18 +67,18 @@ std::vector<ConvolutionCount> distinct_convolutions(const Model& model) {
 ConvolutionSpeed measure_convolution(const BenchNetwork& network,
                                      const ConvolutionCount& convolution,
                                      const ExecutionOptions& execution, double seconds) {
-  const Model with = surroundings(convolution, true);
+  const ImageModel with = probe_network(convolution, true);
   PhaseSeconds of_layer = seconds_of_a_step(with, execution, seconds);
-  std::int64_t layer_multiply_adds = multiply_adds(with);
+  std::int64_t layer_multiply_adds = with.multiply_adds();
   // Without its first layer a network has nothing to do but the loss, which is nothing beside it.
   if (!convolution.reads_images) {
-    const Model without = surroundings(convolution, false);
+    const ImageModel without = probe_network(convolution, false);
     const PhaseSeconds of_rest = seconds_of_a_step(without, execution, seconds);
     std::ranges::transform(of_layer, of_rest, of_layer.begin(), std::minus());
-    layer_multiply_adds -= multiply_adds(without);
+    layer_multiply_adds -= without.multiply_adds();
   }
 
-  const double flop = 2.0 * static_cast<double>(layer_multiply_adds) * execution.max_images;
+  const double flop = 2.0 * static_cast<double>(layer_multiply_adds) * execution.max_samples;
   const auto speed_of = [&](Phase phase) -> std::optional<double> {
     const double phase_seconds = of_layer[static_cast<std::size_t>(phase)];
     if (phase_seconds <= 0) return {};
@@ -109,10 +109,10 @@ std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
   const bool winograd_first = either && wants_winograd(execution.convolution);
   std::vector<KernelChoice> candidates;
   const auto add = [&](bool winograd) {
-    const KernelChoice rule = kernel_by_rule(convolution.shape, winograd, execution.max_images);
+    const KernelChoice rule = kernel_by_rule(convolution.shape, winograd, execution.max_samples);
     const int images = rule.images_per_slice;
     for (const int count : {images, images / 2, 2 * images}) {
-      const KernelChoice choice{winograd, std::clamp(count, 1, execution.max_images)};
+      const KernelChoice choice{winograd, std::clamp(count, 1, execution.max_samples)};
       if (std::ranges::find(candidates, choice) == candidates.end()) candidates.push_back(choice);
     }
   };
@@ -131,7 +131,7 @@ TunedConvolution tune_convolution(const ConvolutionCount& convolution,
                                   const ExecutionOptions& execution, double seconds) {
   constexpr std::size_t kFewestSteps = 3;
   TunedConvolution tuned{.shape = convolution.shape, .candidates = {}};
-  const Model model = surroundings(convolution, true);
+  const ImageModel model = probe_network(convolution, true);
   std::vector<std::unique_ptr<TrainingStep>> steps;
   for (const KernelChoice& choice : candidate_kernels(convolution, execution)) {
     ExecutionOptions options = execution;

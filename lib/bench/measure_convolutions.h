@@ -17,11 +17,11 @@ struct ConvolutionCount {
 };
 
 /// The distinct shapes in the order of the forward pass.
-std::vector<ConvolutionCount> distinct_convolutions(const Model& model);
+std::vector<ConvolutionCount> distinct_convolutions(const ImageModel& model);
 
 /// A small network around a layer that is measured: images, or a 1x1 convolution that makes the
 /// layer's input out of images; the layer, if it is wanted; and what it takes to have a loss.
-Model surroundings(const ConvolutionCount& convolution, bool with_layer);
+ImageModel probe_network(const ConvolutionCount& convolution, bool with_layer);
 
 /// FLOP per second of the three passes, counted as direct convolutions. Nothing where a pass does
 /// not exist or the network does not measure its phases.

@@ -24,8 +24,8 @@ class TrainingStep {
   /// Loads the parameters, computes a gradient and moves along it.
   void run();
 
-  const Network& network() const { return network_; }
-  int images() const { return network_.max_images(); }
+  const Network& network() const { return *network_; }
+  int images() const { return network_->max_samples(); }
 
   /// Of the updates since this object was made.
   double optimizer_seconds() const { return optimizer_watch_.seconds(); }
@@ -35,10 +35,10 @@ class TrainingStep {
   std::size_t worker_bytes() const;
 
  private:
-  Network network_;
+  std::unique_ptr<Network> network_;
   std::unique_ptr<InnerOptimizer> optimizer_;
-  AlignedBuffer<float> parameters_, gradient_, statistics_, images_;
-  std::vector<Label> labels_;
+  AlignedBuffer<float> parameters_, gradient_, running_moments_, images_;
+  std::vector<std::int32_t> targets_;
   Stopwatch optimizer_watch_;
 };
 

@@ -38,10 +38,10 @@ Part make(std::span<const PartRow<Part>> table, const Node& keys) {
 
 std::span<const BenchNetwork> bench_networks() {
   static constexpr std::array<BenchNetwork, 4> kNetworks{{
-      {.name = "resnet20", .depth = "20", .batch = 128},
-      {.name = "resnet18", .depth = "18", .batch = 64},
-      {.name = "resnet50", .depth = "50", .batch = 32},
-      {.name = "resnet101", .depth = "101", .batch = 16, .imagenet = true},
+      {.name = "resnet20", .depth = 20, .batch = 128},
+      {.name = "resnet18", .depth = 18, .batch = 64},
+      {.name = "resnet50", .depth = 50, .batch = 32},
+      {.name = "resnet101", .depth = 101, .batch = 16, .imagenet = true},
   }};
   return kNetworks;
 }
@@ -61,12 +61,11 @@ const BenchNetwork& find_bench_network(std::string_view name, std::string_view p
              did_you_mean(name, names));
 }
 
-Model make_model(const BenchNetwork& network) {
-  const Node keys = mapping({{"name", "resnet"},
-                             {"depth", network.depth},
-                             {"stem", network.imagenet ? "imagenet" : "cifar"}});
-  const ModelMaker maker = make(model_table(), keys);
-  return network.imagenet ? maker({3, 224, 224}, 1000) : maker({3, 32, 32}, 10);
+ImageModel make_model(const BenchNetwork& network) {
+  const SampleShape sample = network.imagenet
+                                 ? SampleShape{.image = {3, 224, 224}, .num_classes = 1000}
+                                 : SampleShape{.image = {3, 32, 32}, .num_classes = 10};
+  return resnet({.depth = network.depth, .imagenet_stem = network.imagenet}, sample);
 }
 
 InnerOptimizerFactory bench_optimizer() {

@@ -3,7 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "core/machine.h"
-#include "nn/library_info.h"
+#include "nn/execution.h"
 
 namespace localbatch {
 
@@ -48,7 +48,7 @@ std::string kernels_text(const TuningLog& log) {
       "# and images per slice; the first is the rule's choice, kept unless another is 3 % faster.\n"
       "{}:\n",
       utc_now(), host_name(), cpu_model(), onednn_version(), onednn_instruction_set(), log.networks,
-      precision_name(execution.precision), name_of(execution.convolution), execution.max_images,
+      precision_name(execution.precision), name_of(execution.convolution), execution.max_samples,
       execution.threads, load, "convolutions");
   for (const TunedConvolution& convolution : log.tuned)
     text += times_of(convolution) + line_of(convolution);

@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "nn/layer_kernels.h"
+#include "nn/kernel_choices.h"
 
 namespace localbatch {
 
@@ -29,9 +29,9 @@ int read_int(Options& options, std::string_view key, const IntegerKey& declared)
 
 /// The layers of a model do not depend on the images, which are not known yet.
 std::vector<LayerKernel> layers_of(const Experiment& experiment) {
-  constexpr ImageShape kAnyImage{.channels = 3, .height = 32, .width = 32};
-  return layer_kernels(experiment.make_model(kAnyImage, 10),
-                       {.convolution = experiment.convolution});
+  constexpr SampleShape kAnyImage{.image = {.channels = 3, .height = 32, .width = 32},
+                                  .num_classes = 10};
+  return experiment.make_model(kAnyImage)->kernels({.convolution = experiment.convolution});
 }
 
 bool uses_winograd(const LayerKernel& layer) { return layer.choice.winograd; }
@@ -84,7 +84,7 @@ void read_kernels(Options& options, Experiment& experiment) {
     options.fail("kernels_hash", fmt::format("found '{}', but that of '{}' is '{}': not the file "
                                              "that these settings were recorded with",
                                              hash, path, file.hash()));
-  if (const RecordedKernel* const other = kernel_against(file.choices, experiment.convolution))
+  if (const KernelOverride* const other = kernel_against(file.choices, experiment.convolution))
     options.fail("kernels",
                  fmt::format("found {} in {}, allowed with 'convolution: {}' is {}",
                              algorithm_name(other->choice), other->where,
@@ -193,8 +193,8 @@ void read_statistics(Options& options, Experiment& experiment) {
 
 }  // namespace
 
-ExecutionOptions execution_options(const Experiment& experiment, int max_images) {
-  return {.max_images = max_images,
+ExecutionOptions execution_options(const Experiment& experiment, int max_samples) {
+  return {.max_samples = max_samples,
           .threads = experiment.threads_per_worker,
           .precision = experiment.precision,
           .convolution = experiment.convolution,

@@ -34,7 +34,7 @@ struct Experiment {
   ProblemFactory problem;      ///< without `make`: a network
   DatasetLoader load_dataset;  ///< this and all of the network is empty where it was not read
   Augmentation augmentation;
-  ModelMaker make_model;
+  ModelFactory make_model;
   Precision precision = Precision::kFloat32;
   ConvolutionRule convolution = ConvolutionRule::kAuto;
   KernelsFile kernels;
@@ -54,8 +54,8 @@ struct Experiment {
 /// CPU has no use for.
 Experiment read_experiment(Options options, bool cpu_has_bfloat16 = supports_bfloat16());
 
-/// How the network of an experiment is executed with micro-batches of at most so many images.
-ExecutionOptions execution_options(const Experiment& experiment, int max_images);
+/// How the network of an experiment is executed with micro-batches of at most so many samples.
+ExecutionOptions execution_options(const Experiment& experiment, int max_samples);
 
 /// One implementation of an exchangeable part, or what a part has in common.
 struct PartDescription {

@@ -2,14 +2,15 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "nn/kernel_choices.h"
 
 namespace localbatch {
 
-/// What activations and the products of convolutions are made of. Parameters, gradients, statistics
-/// and the loss are f32 (or double) always.
+/// What activations and the products of convolutions are made of. Parameters, gradients, running
+/// moments and the loss are f32 (or double) always.
 enum class Precision { kFloat32, kBfloat16 };
 
 /// As options and records call it.
@@ -21,10 +22,14 @@ constexpr std::string_view precision_name(Precision precision) {
 /// that, bf16 would be slower than f32.
 bool supports_bfloat16();
 
+/// "2.6.3", and the instruction set that oneDNN uses on this CPU, "avx512_core_bf16" say.
+std::string onednn_version();
+std::string onednn_instruction_set();
+
 /// How a network is to be executed.
 struct ExecutionOptions {
-  int max_images = 1;  ///< the largest micro-batch
-  int threads = 1;     ///< size of the team that works on one; no influence on results
+  int max_samples = 1;  ///< the largest micro-batch
+  int threads = 1;      ///< size of the team that works on one; no influence on results
   Precision precision = Precision::kFloat32;
   ConvolutionRule convolution = ConvolutionRule::kAuto;
   KernelChoices kernels = {};  ///< for some convolutions, instead of what the rule says

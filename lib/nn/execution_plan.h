@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "nn/model.h"
+#include "nn/image_model.h"
 
 namespace localbatch {
 
@@ -49,6 +49,6 @@ struct ExecutionPlan {
   std::vector<std::size_t> diff_array_sizes;     ///< values per image
 };
 
-ExecutionPlan plan_execution(const Model& model);
+ExecutionPlan plan_execution(const ImageModel& model);
 
 }  // namespace localbatch

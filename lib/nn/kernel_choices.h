@@ -9,6 +9,8 @@
 
 namespace localbatch {
 
+struct ExecutionOptions;
+
 /// A convolution as far as its speed depends on it.
 struct ConvolutionShape {
   ImageShape src;
@@ -64,17 +66,17 @@ constexpr std::string_view algorithm_name(const KernelChoice& choice) {
   return choice.winograd ? "winograd" : "direct";
 }
 
-/// One choice that somebody has written down.
-struct RecordedKernel {
+/// A choice from a file that replaces the rule's.
+struct KernelOverride {
   ConvolutionShape shape;
   KernelChoice choice;
   std::string where;  ///< "kernels.yaml:12:5", for messages
 };
 
 /// At most one for each shape. Convolutions that are not among them follow the rule.
-using KernelChoices = std::vector<RecordedKernel>;
+using KernelChoices = std::vector<KernelOverride>;
 
-const RecordedKernel* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape);
+const KernelOverride* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape);
 
 /// Whether our Winograd convolution can do it at all: 3x3, stride 1, and as many channels as fill
 /// blocks. It cannot read the network's input.
@@ -83,12 +85,24 @@ bool winograd_fits(const ConvolutionShape& shape);
 /// Where both are possible.
 bool wants_winograd(ConvolutionRule rule);
 
-/// The first recorded choice that a rule forbids: with kDirect ours, with kWinograd a direct one
+/// The first override that a rule forbids: with kDirect ours, with kWinograd a direct one
 /// where ours is possible. Null when there is none.
-const RecordedKernel* kernel_against(const KernelChoices& choices, ConvolutionRule rule);
+const KernelOverride* kernel_against(const KernelChoices& choices, ConvolutionRule rule);
 
 /// What the rule says when the algorithm is a given one: a function of the shape and the largest
 /// micro-batch alone.
 KernelChoice kernel_by_rule(const ConvolutionShape& shape, bool winograd, int max_images);
+
+/// The override for this shape, or else the rule's choice. Our own convolution cannot read the
+/// network's input. Throws an InputError when an override is impossible.
+KernelChoice choose_kernel(const ConvolutionShape& shape, bool reads_input,
+                           const ExecutionOptions& options);
+
+/// A convolution of a model, and how it is computed.
+struct LayerKernel {
+  std::string layer;  ///< "layer1.0.conv1"
+  ConvolutionShape shape;
+  KernelChoice choice;
+};
 
 }  // namespace localbatch

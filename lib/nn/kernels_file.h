@@ -4,9 +4,10 @@
 #include <string>
 
 #include "nn/execution.h"
-#include "nn/model.h"
 
 namespace localbatch {
+
+class Model;
 
 /// A file of choices of kernels, as `localbatch bench --tune` writes it and `kernels:` in an
 /// experiment names it: a list of convolutions under the key `convolutions`.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 
+#include "nn/network.h"
 #include "nn/team.h"
 
 namespace localbatch {
@@ -23,39 +24,27 @@ struct Region {
 
 /// Where batch norm takes means and variances from. Running ones are constants to the backward
 /// pass.
-enum class NormStatistics { kRunning, kMicroBatch };
+enum class BatchNormMoments { kRunning, kMicroBatch };
 
 /// What a layer sees of a pass over a micro-batch. The flat arrays are those of the worker at hand.
 struct ForwardPass {
   int images = 0;
-  NormStatistics batch_norm = NormStatistics::kRunning;
-  /// By how much batch norm's running statistics move towards those of the micro-batch: 0 .. 1.
+  BatchNormMoments batch_norm = BatchNormMoments::kRunning;
+  /// By how much batch norm's running moments move towards those of the micro-batch: 0 .. 1.
   double running_momentum = 0;
   std::span<const float> parameters;
-  std::span<float> statistics;  ///< running means and variances
+  std::span<float> running_moments;
 };
 
-/// What becomes of the numbers that an array of gradients holds: the first micro-batch of a step
-/// replaces them, the others are added.
-enum class GradientUse { kReplace, kAdd };
-
-/// What every image of a micro-batch adds to the gradient, taken alone: g_i is the gradient by the
-/// parameters of the images' summand, were the parameters of image i its own. Every layer with
-/// parameters adds its part to the sums of each image; in a layer, one thread at a time works on an
-/// image.
-struct SampleSums {
-  std::span<double> squared_norms = {};   ///< |g_i|^2, by image; empty: not wanted
-  std::span<double> inner_products = {};  ///< <g_i, direction>, by image; empty: not wanted
-  std::span<const float> direction = {};  ///< as long as the parameters, in their order
-};
-
+/// What the backward pass of a micro-batch is to compute. Every layer with parameters adds its part
+/// to the sums of each sample; inside a layer, one thread at a time works on a sample.
 struct BackwardPass {
   int images = 0;
   std::span<const float> parameters;
   std::span<float> gradient;
   GradientUse use = GradientUse::kAdd;
-  NormStatistics batch_norm = NormStatistics::kMicroBatch;  ///< as in the forward pass
-  const SampleSums* samples = nullptr;                      ///< null: not wanted
+  BatchNormMoments batch_norm = BatchNormMoments::kMicroBatch;  ///< as in the forward pass
+  const SampleSums* samples = nullptr;                          ///< null: not wanted
 
   bool adds() const { return use == GradientUse::kAdd; }
 };

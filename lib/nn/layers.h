@@ -3,9 +3,9 @@
 #include <memory>
 #include <optional>
 
+#include "nn/image_model.h"
 #include "nn/linear_operator.h"
 #include "nn/linear_passes.h"
-#include "nn/model.h"
 #include "nn/normalizers.h"
 #include "nn/values.h"
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "nn/image_model.h"
 #include "nn/layer.h"
-#include "nn/model.h"
 
 namespace localbatch {
 
@@ -75,7 +75,7 @@ class Normalizer {
   std::vector<float> coefficients_;  ///< [image, or one for all][coefficient][channel]
 };
 
-/// Ioffe and Szegedy 2015 with PyTorch's conventions: epsilon 1e-5, running statistics with
+/// Ioffe and Szegedy 2015 with PyTorch's conventions: epsilon 1e-5, running moments with
 /// momentum 0.1 and the unbiased variance. In training, mean and variance are those of the whole
 /// micro-batch.
 std::unique_ptr<Normalizer> make_batch_normalizer(const ImageShape& shape, int max_images,

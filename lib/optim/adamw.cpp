@@ -24,7 +24,7 @@ class AdamW final : public InnerOptimizer {
       : settings_(settings), moments_(2 * parameter_count) {}
 
   void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
-            const PieceRunner& run_pieces) override {
+            const ParallelFor& parallel_for) override {
     const std::size_t count = parameters.size();
     check(count == gradient.size(), "a gradient has one number per parameter");
     check(2 * count == moments_.size(), "an optimizer always sees the same parameters");
@@ -44,7 +44,7 @@ class AdamW final : public InnerOptimizer {
     const float* const g = gradient.data();
     float* const m = moments_.data();
     float* const v = m + count;
-    run_pieces(count, [=](std::size_t first, std::size_t last) {
+    parallel_for(count, [=](std::size_t first, std::size_t last) {
       for (std::size_t i = first; i < last; ++i) {
         m[i] = beta1 * m[i] + rest1 * g[i];
         v[i] = beta2 * v[i] + rest2 * g[i] * g[i];

@@ -20,9 +20,9 @@ class InnerOptimizer {
   /// One update of `parameters` (f32, any number, always the same one). The gradient is left
   /// unchanged. How the arrays are cut into pieces has no influence on the result.
   virtual void step(std::span<float> parameters, std::span<const float> gradient,
-                    double learning_rate, const PieceRunner& run_pieces) = 0;
+                    double learning_rate, const ParallelFor& parallel_for) = 0;
   void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate) {
-    step(parameters, gradient, learning_rate, run_one_piece);
+    step(parameters, gradient, learning_rate, for_on_this_thread);
   }
 
   /// Everything that the next step depends on: one flat array (momentum, or both moments) and the

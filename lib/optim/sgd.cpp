@@ -21,13 +21,13 @@ class Sgd final : public InnerOptimizer {
       : settings_(settings), velocity_(settings.momentum > 0 ? parameter_count : 0) {}
 
   void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
-            const PieceRunner& run_pieces) override {
+            const ParallelFor& parallel_for) override {
     check(parameters.size() == gradient.size(), "a gradient has one number per parameter");
     const float rate = static_cast<float>(learning_rate);
     ++steps_;
     check(settings_.momentum == 0 || parameters.size() == velocity_.size(),
           "an optimizer always sees the same parameters");
-    run_pieces(parameters.size(), [&](std::size_t first, std::size_t last) {
+    parallel_for(parameters.size(), [&](std::size_t first, std::size_t last) {
       const auto x = parameters.subspan(first, last - first);
       const auto f = gradient.subspan(first, last - first);
       if (settings_.momentum == 0)

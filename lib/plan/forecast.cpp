@@ -21,7 +21,7 @@ constexpr std::array<int, 4> kAlternatives{1, 4, 16, 32};
 
 /// What the forecast needs to know of model and data.
 struct TaskFacts {
-  std::optional<Model> network = {};
+  std::unique_ptr<const Model> network = {};
   WorkerArrays arrays = {};
   std::int64_t epoch_samples = 0;
   std::size_t test_images = 0;
@@ -39,10 +39,11 @@ TaskFacts facts_of(const Experiment& experiment) {
   } else {
     const Dataset dataset = experiment.load_dataset();
     check_augmentation(experiment.augmentation, dataset);
-    facts.network = experiment.make_model(dataset.shape, dataset.num_classes);
+    facts.network =
+        experiment.make_model({.image = dataset.shape, .num_classes = dataset.num_classes});
     check_kernels_are_used(experiment.kernels, *facts.network);
-    facts.arrays.parameters = total_size(parameter_tensors(*facts.network));
-    facts.arrays.batch_norm = total_size(statistics_tensors(*facts.network));
+    facts.arrays.parameters = facts.network->parameter_count();
+    facts.arrays.batch_norm = facts.network->running_moment_count();
     facts.epoch_samples = static_cast<std::int64_t>(dataset.train.size());
     facts.test_images = dataset.test.size();
     facts.dataset_bytes = bytes_of(dataset.train) + bytes_of(dataset.test);
@@ -103,9 +104,9 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
       (ranks + machine.placement.num_hosts() - 1) / machine.placement.num_hosts();
   const int threads = facts.network ? experiment.threads_per_worker : 1;
   run.slots = execution_slots(machine.cores_of_host / ranks_of_host, threads, run.hosted_workers);
-  const Model* const network = facts.network ? &*facts.network : nullptr;
+  const Model* const network = facts.network.get();
   if (network != nullptr) {
-    run.forward_multiply_adds = multiply_adds(*network);
+    run.forward_multiply_adds = network->multiply_adds();
     if (!machine.speed) run.machine.speed = measured_speed(experiment, *network);
   }
 

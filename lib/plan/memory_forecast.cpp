@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "nn/network.h"
 #include "train/round_statistics.h"
 
 namespace localbatch {
@@ -37,8 +36,8 @@ std::size_t statistics_floats(const Experiment& experiment, std::size_t paramete
 }
 
 std::size_t slot_bytes(const Experiment& experiment, const Model& network) {
-  return Network::predicted_bytes(network, execution_options(experiment, experiment.micro_batch)) +
-         static_cast<std::size_t>(experiment.micro_batch) * network.input().size() * sizeof(float);
+  return network.predicted_bytes(execution_options(experiment, experiment.micro_batch)) +
+         static_cast<std::size_t>(experiment.micro_batch) * network.sample().input_bytes();
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 #include "core/machine.h"
 #include "doctor/doctor.h"
 #include "experiment/experiment_file.h"
-#include "nn/library_info.h"
+#include "nn/execution.h"
 #include "run/checkpointer.h"
 #include "run/round_writer.h"
 #include "run/run_files.h"

@@ -12,7 +12,7 @@
 #include "comm/ledger.h"
 #include "comm/process_group.h"
 #include "experiment/experiment.h"
-#include "nn/layer_kernels.h"
+#include "nn/kernel_choices.h"
 #include "run/columns.h"
 #include "run/run_request.h"
 

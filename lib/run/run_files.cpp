@@ -9,7 +9,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "core/machine.h"
-#include "nn/library_info.h"
+#include "nn/execution.h"
 #include "run/ledger_json.h"
 
 namespace localbatch {

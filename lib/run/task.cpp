@@ -32,14 +32,15 @@ class NetworkTask final : public TrainingTask {
         dataset_(experiment.load_dataset()),
         shares_(dataset_.partition(dataset_.train.labels, dataset_.num_classes, experiment.workers,
                                    experiment.seed)),
-        model_(experiment.make_model(dataset_.shape, dataset_.num_classes)),
+        model_(
+            experiment.make_model({.image = dataset_.shape, .num_classes = dataset_.num_classes})),
         num_slots_(
             execution_slots(available_cores(), experiment.threads_per_worker, hosted_workers)),
         slots_(checked_model(), execution_options(experiment, experiment.micro_batch), num_slots_),
         setup_{.dataset = dataset_,
                .shares = shares_,
                .augmentation = experiment.augmentation,
-               .model = model_,
+               .model = *model_,
                .micro_batch = experiment.micro_batch,
                .seed = experiment.seed,
                .inner_optimizer = experiment.inner_optimizer,
@@ -51,8 +52,8 @@ class NetworkTask final : public TrainingTask {
     start.slots = num_slots_;
     start.precision = experiment_.precision;
     start.convolution = experiment_.convolution;
-    start.kernels = layer_kernels(model_, execution_options(experiment_, experiment_.micro_batch));
-    start.parameters = total_size(parameter_tensors(model_));
+    start.kernels = model_->kernels(execution_options(experiment_, experiment_.micro_batch));
+    start.parameters = model_->parameter_count();
     start.train_images = dataset_.train.size();
     start.test_images = dataset_.test.size();
   }
@@ -79,14 +80,14 @@ class NetworkTask final : public TrainingTask {
   const Model& checked_model() const {
     check_augmentation(experiment_.augmentation, dataset_);
     check_nobody_is_left_out(shares_);
-    check_kernels_are_used(experiment_.kernels, model_);
-    return model_;
+    check_kernels_are_used(experiment_.kernels, *model_);
+    return *model_;
   }
 
   const Experiment& experiment_;
   Dataset dataset_;
   Shares shares_;
-  Model model_;
+  std::unique_ptr<const Model> model_;
   int num_slots_;
   SlotPool slots_;
   TrainingSetup setup_;

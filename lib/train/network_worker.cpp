@@ -24,13 +24,12 @@ Sampler make_sampler(const TrainingSetup& setup, int worker, int num_workers) {
 /// Calls prepare(i, image i of the slot) for i < count on all threads of the slot. Of several
 /// failures the first one by image counts.
 template <class Prepare>
-void prepare_each(ExecutionSlot& slot, std::size_t image_size, std::size_t count,
-                  const Prepare& prepare) {
+void prepare_each(ExecutionSlot& slot, std::size_t count, const Prepare& prepare) {
   std::vector<std::exception_ptr> failures(count);
-  slot.network.for_each(static_cast<int>(count), [&](int index) {
+  slot.network->for_each(static_cast<int>(count), [&](int index) {
     const auto i = static_cast<std::size_t>(index);
     try {
-      prepare(i, slot.images.span().subspan(i * image_size, image_size));
+      prepare(i, slot.image(i));
     } catch (...) {
       failures[i] = std::current_exception();
     }
@@ -45,15 +44,15 @@ NetworkWorker::NetworkWorker(const TrainingSetup& setup, int worker, int num_wor
     : setup_(setup),
       worker_(worker),
       sampler_(make_sampler(setup, worker, num_workers)),
-      parameters_(total_size(parameter_tensors(setup.model))),
+      parameters_(setup.model.parameter_count()),
       gradient_(parameters_.size()),
-      statistics_(total_size(statistics_tensors(setup.model))),
+      statistics_(setup.model.running_moment_count()),
       draws_(static_cast<std::size_t>(setup.micro_batch)) {
   inner_optimizer_ = setup.inner_optimizer.make(parameters_.size());
   std::vector<float> canonical(parameters_.size());
-  initialize_parameters(setup.model, setup.seed, canonical);
-  setup.slots.borrow()->network.from_canonical(canonical, parameters_.span());
-  initialize_statistics(setup.model, statistics_.span());
+  setup.model.initialize_parameters(setup.seed, canonical);
+  setup.slots.borrow()->network->from_canonical(canonical, parameters_.span());
+  setup.model.initialize_running_moments(statistics_.span());
 }
 
 SlotPool::Lease NetworkWorker::borrow_slot() {
@@ -64,15 +63,15 @@ SlotPool::Lease NetworkWorker::borrow_slot() {
 void NetworkWorker::begin_round() {
   round_begins_ = false;
   if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kReset)
-    initialize_statistics(setup_.model, statistics_.span());
+    setup_.model.initialize_running_moments(statistics_.span());
 }
 
 double NetworkWorker::local_step(int local_batch_size, double learning_rate,
                                  ChunkGradients* chunks) {
   if (round_begins_) begin_round();
   const SlotPool::Lease slot = borrow_slot();
-  slot->network.load(parameters_.span(), statistics_.span());
-  const PieceRunner run_pieces = slot->network.piece_runner();
+  slot->network->load(parameters_.span(), statistics_.span());
+  const ParallelFor parallel_for = slot->network->parallel_for();
   if (chunks != nullptr) chunks->begin(local_batch_size, count_micro_batches(local_batch_size));
   double loss = 0;
   GradientUse use = GradientUse::kReplace;
@@ -81,55 +80,48 @@ double NetworkWorker::local_step(int local_batch_size, double learning_rate,
     sampler_.draw(draws);
     prepare_images(*slot, draws);
     const double weight = static_cast<double>(images) / local_batch_size;
-    loss += weight * compute_gradient(*slot, draws.size(), weight, use);
+    loss += weight * compute_gradient(*slot, images, weight, use);
     use = GradientUse::kAdd;
     if (chunks == nullptr) return;
     const Stopwatch::Scope timed(seconds_.statistics);
     chunks->add(images, gradient_.span());
   });
   const Stopwatch::Scope timed(seconds_.optimizer);
-  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate, run_pieces);
+  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate, parallel_for);
   return loss;
 }
 
 void NetworkWorker::prepare_images(ExecutionSlot& slot, std::span<const Draw> draws) {
   const Stopwatch::Scope timed(seconds_.data);
   const Dataset& dataset = setup_.dataset;
-  prepare_each(slot, dataset.shape.size(), draws.size(),
-               [&](std::size_t i, std::span<float> image) {
-                 prepare_training_image(dataset, setup_.augmentation, setup_.seed, draws[i], image);
-                 slot.labels[i] = dataset.train.labels[draws[i].sample];
-               });
+  prepare_each(slot, draws.size(), [&](std::size_t i, std::span<float> image) {
+    prepare_training_image(dataset, setup_.augmentation, setup_.seed, draws[i], image);
+    slot.targets[i] = dataset.train.labels[draws[i].sample];
+  });
 }
 
 std::size_t NetworkWorker::prepare_test_images(ExecutionSlot& slot, std::size_t first,
                                                std::size_t count) {
   const Dataset& dataset = setup_.dataset;
-  const std::size_t image_size = dataset.shape.size();
   std::vector<char> is_there(count);
-  prepare_each(slot, image_size, count, [&](std::size_t i, std::span<float> image) {
+  prepare_each(slot, count, [&](std::size_t i, std::span<float> image) {
     is_there[i] = prepare_test_image(dataset, first + i, image) ? 1 : 0;
   });
-  const std::span<float> images = slot.images.span();
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (is_there[i] == 0) continue;
-    if (kept < i)
-      std::ranges::copy(images.subspan(i * image_size, image_size),
-                        images.begin() + static_cast<std::ptrdiff_t>(kept * image_size));
-    slot.labels[kept++] = dataset.test.labels[first + i];
+    if (kept < i) std::ranges::copy(slot.image(i), slot.image(kept).begin());
+    slot.targets[kept++] = dataset.test.labels[first + i];
   }
   return kept;
 }
 
-double NetworkWorker::compute_gradient(ExecutionSlot& slot, std::size_t images, double weight,
+double NetworkWorker::compute_gradient(ExecutionSlot& slot, int images, double weight,
                                        GradientUse use) {
   const Stopwatch::Scope timed(seconds_.gradient);
-  Network& network = slot.network;
+  Network& network = *slot.network;
   const double forward = network.forward_seconds(), backward = network.backward_seconds();
-  const double loss = network.train_micro_batch(
-      slot.images.span().first(images * setup_.dataset.shape.size()),
-      std::span(slot.labels).first(images), weight, gradient_.span(), use);
+  const double loss = network.train(slot.batch(images), weight, gradient_.span(), use);
   seconds_.forward += network.forward_seconds() - forward;
   seconds_.backward += network.backward_seconds() - backward;
   return loss;
@@ -176,15 +168,14 @@ std::vector<float> NetworkWorker::recomputed_statistics(Communicator& comm) {
   {
     const SlotPool::Lease slot = borrow_slot();
     std::vector<float> statistics(statistics_.size());
-    slot->network.load(parameters_.span(), statistics);
+    slot->network->load(parameters_.span(), statistics);
     std::vector<Draw> draws(static_cast<std::size_t>(setup_.micro_batch));
     const auto images = static_cast<std::uint32_t>(setup_.dataset.train.size());
     for (int batch = comm.worker(); batch < batches; batch += comm.num_workers()) {
       RandomStream random(setup_.seed, Purpose::kBatchNorm, static_cast<std::uint64_t>(batch));
       for (Draw& draw : draws) draw = {.epoch = kEpoch, .sample = random.below(images)};
       prepare_images(*slot, draws);
-      slot->network.measure_statistics(
-          slot->images.span().first(draws.size() * setup_.dataset.shape.size()));
+      slot->network->measure_moments(slot->batch(setup_.micro_batch));
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{statistics[i]};
     }
   }
@@ -198,23 +189,21 @@ std::vector<float> NetworkWorker::recomputed_statistics(Communicator& comm) {
 TestResult NetworkWorker::evaluate(Communicator& comm) {
   std::vector<float> statistics = evaluated_statistics(comm);
   const ImageSet& test = setup_.dataset.test;
-  const std::size_t image_size = setup_.dataset.shape.size();
   const auto micro_batch = static_cast<std::size_t>(setup_.micro_batch);
   std::array<double, 3> sums{};
   {
     const SlotPool::Lease slot = setup_.slots.borrow();
-    slot->network.load(parameters_.span(), statistics);
+    slot->network->load(parameters_.span(), statistics);
     const auto stride = static_cast<std::size_t>(comm.num_workers()) * micro_batch;
     for (std::size_t first = static_cast<std::size_t>(comm.worker()) * micro_batch;
          first < test.size(); first += stride) {
       const std::size_t count =
           prepare_test_images(*slot, first, std::min(micro_batch, test.size() - first));
       if (count == 0) continue;
-      const Evaluation part = slot->network.evaluate(slot->images.span().first(count * image_size),
-                                                     std::span(slot->labels).first(count));
+      const Evaluation part = slot->network->evaluate(slot->batch(static_cast<int>(count)));
       sums[0] += part.loss_sum;
       sums[1] += static_cast<double>(part.correct);
-      sums[2] += static_cast<double>(part.images);
+      sums[2] += static_cast<double>(part.count);
     }
   }
   comm.sum(sums, Traffic::kEvaluation);
@@ -227,13 +216,13 @@ TestResult NetworkWorker::evaluate(Communicator& comm) {
 FinalModel NetworkWorker::final_model(Communicator& comm) {
   const std::vector<float> statistics = evaluated_statistics(comm);
   if (comm.worker() != 0) return {};
-  FinalModel final{.tensors = parameter_tensors(setup_.model), .values = {}};
-  for (TensorView tensor : statistics_tensors(setup_.model)) {
+  FinalModel final{.tensors = setup_.model.parameter_tensors(), .values = {}};
+  for (TensorView tensor : setup_.model.running_moment_tensors()) {
     tensor.offset += parameters_.size();
     final.tensors.push_back(std::move(tensor));
   }
   final.values.resize(parameters_.size());
-  setup_.slots.borrow()->network.to_canonical(parameters_.span(), final.values);
+  setup_.slots.borrow()->network->to_canonical(parameters_.span(), final.values);
   final.values.insert(final.values.end(), statistics.begin(), statistics.end());
   return final;
 }
@@ -265,7 +254,7 @@ SampleGradients NetworkWorker::sample_gradients(const SampleRequest& request) {
   if (round_begins_) begin_round();
   const std::vector<Draw> draws = draws_of(request);
   const SlotPool::Lease slot = borrow_slot();
-  Network& network = slot->network;
+  Network& network = *slot->network;
   network.load(parameters_.span(), statistics_.span());
   const auto pass = [&](std::span<float> gradient, const SampleSums& sums) {
     std::size_t first = 0;
@@ -277,9 +266,7 @@ SampleGradients NetworkWorker::sample_gradients(const SampleRequest& request) {
       };
       prepare_images(*slot, std::span(draws).subspan(first, count));
       const Stopwatch::Scope timed(seconds_.statistics);
-      network.sample_gradients(slot->images.span().first(count * setup_.dataset.shape.size()),
-                               std::span(slot->labels).first(count), setup_.sample_normalization,
-                               gradient, use,
+      network.sample_gradients(slot->batch(images), setup_.sample_normalization, gradient, use,
                                {.squared_norms = part(sums.squared_norms),
                                 .inner_products = part(sums.inner_products),
                                 .direction = sums.direction});

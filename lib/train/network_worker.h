@@ -20,7 +20,7 @@ struct TrainingSetup {
   const Dataset& dataset;
   const Shares& shares;  ///< of all workers; none: all draw from the whole set
   Augmentation augmentation;
-  Model model;
+  const Model& model;
   int micro_batch = 1;
   std::uint64_t seed = 1;
   InnerOptimizerFactory inner_optimizer;
@@ -53,7 +53,7 @@ class NetworkWorker final : public TrainingWorker {
   void add_averaged_state(std::vector<Averaged>& averaged) override;
   /// Batch-norm statistics that are to be reset stay as they are until the next local step.
   void finish_synchronization() override;
-  std::vector<TensorView> tensors() const override { return parameter_tensors(setup_.model); }
+  std::vector<TensorView> tensors() const override { return setup_.model.parameter_tensors(); }
 
   /// Loss and accuracy with the batch-norm statistics below on the whole test set, of which every
   /// worker does a share.
@@ -97,7 +97,7 @@ class NetworkWorker final : public TrainingWorker {
   std::size_t prepare_test_images(ExecutionSlot& slot, std::size_t first, std::size_t count);
   std::vector<Draw> draws_of(const SampleRequest& request) const;
   /// Of these images; returns their mean loss.
-  double compute_gradient(ExecutionSlot& slot, std::size_t images, double weight, GradientUse use);
+  double compute_gradient(ExecutionSlot& slot, int images, double weight, GradientUse use);
 
   const TrainingSetup& setup_;
   int worker_;

@@ -7,21 +7,36 @@
 #include <mutex>
 #include <vector>
 
+#include "core/aligned_buffer.h"
 #include "nn/network.h"
 
 namespace localbatch {
 
-/// What is large and belongs to nobody: a network's primitives and activations with the arrays of
-/// its input.
+/// What is large and belongs to nobody: a network with the arrays of its input.
 struct ExecutionSlot {
   ExecutionSlot(const Model& model, const ExecutionOptions& options)
-      : network(model, options),
-        images(static_cast<std::size_t>(options.max_images) * model.input().size()),
-        labels(static_cast<std::size_t>(options.max_images)) {}
+      : network(model.make_network(options)),
+        sample_shape(model.sample()),
+        inputs(static_cast<std::size_t>(options.max_samples) * sample_shape.input_bytes()),
+        targets(static_cast<std::size_t>(options.max_samples) * sample_shape.targets()) {}
 
-  Network network;
-  AlignedBuffer<float> images;
-  std::vector<Label> labels;
+  /// The first samples of the slot.
+  Batch batch(int samples) const {
+    const auto count = static_cast<std::size_t>(samples);
+    return {.samples = samples,
+            .inputs = inputs.span().first(count * sample_shape.input_bytes()),
+            .targets = std::span(targets).first(count * sample_shape.targets())};
+  }
+  /// The input of sample i, an image.
+  std::span<float> image(std::size_t i) {
+    return {reinterpret_cast<float*>(inputs.data() + i * sample_shape.input_bytes()),
+            sample_shape.image.size()};
+  }
+
+  std::unique_ptr<Network> network;
+  SampleShape sample_shape;
+  AlignedBuffer<std::byte> inputs;
+  std::vector<std::int32_t> targets;
 };
 
 /// How many of a rank's workers compute at the same time: as many as its cores have threads for.

@@ -116,9 +116,11 @@ TEST_CASE("every experiment file is read, and its model fits images and classes 
     const Experiment experiment =
         read_experiment(Options(cell.experiment), /*cpu_has_bfloat16=*/true);
     if (!experiment.problem.make) {
-      const Model model = experiment.make_model({.channels = 3, .height = 32, .width = 32}, 10);
-      CHECK(model.num_classes() == 10);
-      CHECK(total_size(parameter_tensors(model)) > 0);
+      const SampleShape sample{.image = {.channels = 3, .height = 32, .width = 32},
+                               .num_classes = 10};
+      const std::unique_ptr<const Model> model = experiment.make_model(sample);
+      CHECK(model->sample() == sample);
+      CHECK(model->parameter_count() > 0);
     }
     const bool needs_images = !experiment.problem.make || experiment.problem.needs_images;
     CHECK((experiment.load_dataset != nullptr) == needs_images);
@@ -165,8 +167,9 @@ TEST_CASE("the values of a file arrive where they are used") {
   const Dataset data = read.load_dataset();
   CHECK(data.train.size() == 12);
   CHECK(data.test.size() == 5);
-  const Model model = read.make_model(data.shape, data.num_classes);
-  CHECK(total_size(parameter_tensors(model)) == 3072 * 9 + 9 + 9 * 10 + 10);
+  const std::unique_ptr<const Model> model =
+      read.make_model({.image = data.shape, .num_classes = data.num_classes});
+  CHECK(model->parameter_count() == 3072 * 9 + 9 + 9 * 10 + 10);
 }
 
 TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwise") {

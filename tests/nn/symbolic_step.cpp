@@ -16,7 +16,7 @@ std::size_t at(ValueId value) { return static_cast<std::size_t>(value); }
 /// value that is needed after that is found missing. Follows layer.h and values.h, not the planner.
 class SymbolicStep {
  public:
-  SymbolicStep(const Model& model, const ExecutionPlan& plan)
+  SymbolicStep(const ImageModel& model, const ExecutionPlan& plan)
       : model_(model),
         plan_(plan),
         readers_(model.layers().size() + 1),
@@ -151,7 +151,7 @@ class SymbolicStep {
     use(output);
   }
 
-  const Model& model_;
+  const ImageModel& model_;
   const ExecutionPlan& plan_;
   std::vector<Readers> readers_;  ///< layers, by value
   std::vector<bool> computed_;
@@ -162,7 +162,7 @@ class SymbolicStep {
 
 }  // namespace
 
-std::vector<std::string> find_mistakes(const Model& model, const ExecutionPlan& plan) {
+std::vector<std::string> find_mistakes(const ImageModel& model, const ExecutionPlan& plan) {
   SymbolicStep step(model, plan);
   step.run();
   return step.mistakes();

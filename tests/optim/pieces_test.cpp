@@ -12,7 +12,7 @@ using namespace localbatch;
 
 TEST_CASE("a local step has the same bits however the parameters are cut into pieces") {
   constexpr std::size_t kCount = 50, kPiece = 7;
-  const PieceRunner last_piece_first = [=](std::size_t count, const PieceWork& work) {
+  const ParallelFor last_piece_first = [=](std::size_t count, const RangeWork& work) {
     for (std::size_t last = count; last > 0; last -= std::min(last, kPiece))
       work(last - std::min(last, kPiece), last);
   };

@@ -7,7 +7,6 @@
 #include "comm/thread_process_group.h"
 #include "experiment/experiment_file.h"
 #include "experiment/fixtures.h"
-#include "nn/network.h"
 #include "run/run_fixtures.h"
 
 namespace localbatch {

@@ -8,7 +8,7 @@
 #include "comm/workers.h"
 #include "core/options.h"
 #include "core/random.h"
-#include "nn/model.h"
+#include "nn/image_model.h"
 
 namespace localbatch {
 namespace {
@@ -32,16 +32,16 @@ Dataset make_dataset(std::uint32_t train_images, std::uint32_t test_images) {
   return dataset;
 }
 
-Model make_mlp_model() {
-  Model model({3, 8, 8});
+ImageModel make_mlp_model() {
+  ImageModel model({3, 8, 8});
   const ValueId hidden = model.add("fc1", Dense{.src = 0, .features = 20});
   const ValueId relu = model.add("relu1", Relu{.src = hidden});
   model.add("fc", Dense{.src = relu, .features = 4});
   return model;
 }
 
-Model make_batch_norm_model() {
-  Model model({3, 8, 8});
+ImageModel make_batch_norm_model() {
+  ImageModel model({3, 8, 8});
   ValueId x = model.add("conv1", Convolution{.src = 0, .channels = 16, .kernel = 3, .padding = 1});
   x = model.add("bn1", Normalization{.src = x, .relu = true});
   x = model.add("avgpool", AveragePool{.src = x});
@@ -61,7 +61,7 @@ InnerOptimizerFactory make_sgd(std::string_view momentum, StatePolicy at_sync) {
 }
 
 struct Case {
-  Model model = make_mlp_model();
+  ImageModel model = make_mlp_model();
   int workers = 1;
   int micro_batch = 64;
   int slots = 1;
@@ -74,7 +74,7 @@ struct Case {
 /// Runs `body` on every worker of a small problem without augmentation.
 template <class Body>
 void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
-  SlotPool slots(test.model, {.max_images = test.micro_batch}, test.slots);
+  SlotPool slots(test.model, {.max_samples = test.micro_batch}, test.slots);
   const TrainingSetup setup{.dataset = dataset,
                             .shares = test.shares,
                             .augmentation = {},
@@ -268,17 +268,19 @@ TEST_CASE("recomputed statistics are those of training images, whatever the work
   CHECK(largest_difference(recomputed(1, 0, 200), once) > 1e-5);
   // Those of the whole training set, as far as 400 batches tell.
   std::vector<float> whole(once.size());
-  Network network(make_batch_norm_model(), {.max_images = 64});
-  std::vector<float> canonical(network.parameter_count()), parameters(canonical.size());
-  initialize_parameters(network.model(), 5, canonical);
-  network.from_canonical(canonical, parameters);
-  network.load(parameters, whole);
+  const ImageModel model = make_batch_norm_model();
+  const std::unique_ptr<Network> network = model.make_network({.max_samples = 64});
+  std::vector<float> canonical(model.parameter_count()), parameters(canonical.size());
+  model.initialize_parameters(5, canonical);
+  network->from_canonical(canonical, parameters);
+  network->load(parameters, whole);
   std::vector<float> images(64 * dataset.shape.size());
   for (std::uint32_t i = 0; i < 64; ++i)
     prepare_training_image(
         dataset, {}, 5, {.epoch = 0, .sample = i},
         std::span(images).subspan(i * dataset.shape.size(), dataset.shape.size()));
-  network.measure_statistics(images);
+  network->measure_moments(
+      {.samples = 64, .inputs = std::as_bytes(std::span(images)), .targets = {}});
   for (std::size_t i = 0; i < whole.size(); ++i)
     CHECK(std::abs(double{once[i]} - double{whole[i]}) < 0.05 * (1 + std::abs(double{whole[i]})));
 }
