@@ -65,13 +65,15 @@ void print_setting(const RunForecast& run) {
   print_table(rows);
 }
 
-void print_memory(const MemoryForecast& memory) {
+void print_memory(const MemoryForecast& memory, std::size_t checkpoint_bytes) {
   constexpr double kMebibyte = 1 << 20;
   std::vector<TextRow> rows{{"memory of a rank, estimated", "MiB"}};
   for (const MemoryPart& part : memory.parts)
     if (part.bytes > 0)
       rows.push_back({part.name, decimal(static_cast<double>(part.bytes) / kMebibyte)});
   rows.push_back({"total", decimal(static_cast<double>(memory.total()) / kMebibyte)});
+  rows.push_back({"on disk: a checkpoint, of which there are two",
+                  decimal(static_cast<double>(checkpoint_bytes) / kMebibyte)});
   print_table(rows);
 }
 
@@ -149,7 +151,7 @@ void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured)
 
 void print_forecast(const RunForecast& run, const std::optional<MeasuredRun>& measured) {
   print_setting(run);
-  print_memory(run.memory);
+  print_memory(run.memory, run.checkpoint_bytes);
   print_round("a round sends", run.round.ledger);
   if (run.cost.count.measured > 0)
     print_round(fmt::format("each of {} rounds that look at gradients", run.cost.count.measured),

@@ -48,6 +48,18 @@ class StateWriter final : public StateVisitor {
   std::vector<std::byte> written_;
 };
 
+/// Counts the bytes that a StateWriter would write.
+class StateSize final : public StateVisitor {
+ public:
+  bool reads() const override { return false; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void visit_bytes(std::string_view name, std::span<std::byte> bytes) override;
+
+  std::size_t bytes_ = 0;
+};
+
 /// Reads back what a StateWriter has written, in the same order. Throws an InputError when a name
 /// or a size is another one.
 class StateReader final : public StateVisitor {

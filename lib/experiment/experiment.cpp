@@ -237,6 +237,7 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   method.sync_interval = read_part(options, "sync_interval", sync_interval_table(), "constant",
                                    "H, local steps between two synchronizations");
   read_batch_size(options, read);
+  method.num_workers = read.workers;
   method.inner_steps = read.inner_optimizer.linear;
   method.velocity_at_sync = read.inner_optimizer.at_sync;
   read_statistics(options, read);

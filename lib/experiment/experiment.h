@@ -14,7 +14,7 @@
 #include "optim/outer_optimizer.h"
 #include "problems/problem.h"
 #include "train/batch_norm_at_sync.h"
-#include "train/local_sgd.h"
+#include "train/method.h"
 
 namespace localbatch {
 

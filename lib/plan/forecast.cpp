@@ -7,9 +7,13 @@
 #include "comm/workers.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "plan/dry_rounds.h"
+#include "run/checkpointer.h"
 #include "run/ledger_json.h"
 #include "run/run_experiment.h"
 #include "run/task.h"
+#include "run/worker_run.h"
+#include "train/dry_run.h"
 #include "train/slot_pool.h"
 
 namespace localbatch {
@@ -26,16 +30,18 @@ struct TaskFacts {
   std::int64_t epoch_samples = 0;
   std::size_t test_images = 0;
   std::size_t dataset_bytes = 0;
+  MakeWorker make_dry_worker;
 };
 
 TaskFacts facts_of(const Experiment& experiment) {
   TaskFacts facts;
   if (experiment.problem.make) {
-    const auto task = make_problem_task(experiment, 1);
+    const std::shared_ptr<TrainingTask> task = make_problem_task(experiment, 1);
     RunStart start;
     task->describe(start);
     facts.arrays.parameters = start.parameters;
     facts.epoch_samples = task->epoch_samples();
+    facts.make_dry_worker = [task](Communicator& comm) { return task->make_dry_worker(comm); };
   } else {
     const Dataset dataset = experiment.load_dataset();
     check_augmentation(experiment.augmentation, dataset);
@@ -47,6 +53,11 @@ TaskFacts facts_of(const Experiment& experiment) {
     facts.epoch_samples = static_cast<std::int64_t>(dataset.train.size());
     facts.test_images = dataset.test.size();
     facts.dataset_bytes = bytes_of(dataset.train) + bytes_of(dataset.test);
+    facts.make_dry_worker = [&experiment, network = facts.network.get()](Communicator&) {
+      return std::make_unique<DryNetworkWorker>(
+          experiment.inner_optimizer, experiment.batch_norm_at_sync, network->parameter_tensors(),
+          network->running_moment_tensors());
+    };
   }
   const std::size_t n = facts.arrays.parameters;
   facts.arrays.optimizer_state = experiment.inner_optimizer.make(n)->state().size();
@@ -63,6 +74,17 @@ double measured_speed(const Experiment& experiment, const Model& network) {
       kMeasuredSeconds, {});
   const double update = speed.optimizer_milliseconds;
   return 1e3 * b / (micro_batches * std::max(0.0, speed.step_milliseconds - update) + update);
+}
+
+std::size_t checkpoint_bytes_of(const Experiment& experiment, const TaskFacts& facts) {
+  const RunEvents nobody_watches;
+  return checkpoint_bytes({.experiment = experiment,
+                           .folder = {},
+                           .epoch_samples = facts.epoch_samples,
+                           .facts = {.made_by = program_identity()},
+                           .schedule = {},
+                           .events = nobody_watches},
+                          facts.make_dry_worker);
 }
 
 /// How far workers of a rank wait for its slots.
@@ -111,9 +133,10 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
   }
 
   const TrafficForecast forecast(machine.placement);
-  const MethodMeetings meetings = meetings_of(experiment, facts.arrays);
+  const RunMeetings meetings = meetings_of(experiment, facts.make_dry_worker);
   run.memory = forecast_memory(experiment, facts.arrays, network, facts.dataset_bytes,
                                run.hosted_workers, run.slots, forecast);
+  run.checkpoint_bytes = checkpoint_bytes_of(experiment, facts);
   run.round = traffic_of(meetings.round, forecast);
   run.measured_round = traffic_of(meetings.measured_round, forecast);
   const auto cost = [&](std::optional<int> H) {
@@ -185,6 +208,7 @@ std::string to_json(const RunForecast& run, const std::optional<MeasuredRun>& me
                   {"parameters", run.parameters},
                   {"forward_multiply_adds", multiply_adds ? Json(*multiply_adds) : Json()},
                   {"memory_bytes_per_rank", memory_of(run.memory)},
+                  {"checkpoint_bytes", run.checkpoint_bytes},
                   {"round", to_json(run.round.ledger)},
                   {"measured_round", to_json(run.measured_round.ledger)},
                   {"initial_sync_interval_assumed", run.cost.count.assumes_sync_interval},

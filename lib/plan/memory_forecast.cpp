@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "train/round_statistics.h"
+#include "train/chunk_gradients.h"
 
 namespace localbatch {
 
@@ -17,7 +17,7 @@ bool looks_at_gradients(const LocalSgd& method) {
 std::size_t statistics_floats(const Experiment& experiment, std::size_t parameters) {
   const LocalSgd& method = experiment.method;
   if (!looks_at_gradients(method)) return 0;
-  const Measurement measured = measurement(method);
+  const MeterOptions measured = method.meter_options();
   switch (measured.statistics.chunks) {
     case Chunks::kWorkers:
       return parameters * (1U + (measured.statistics.at_first_step ? 1U : 0U) +

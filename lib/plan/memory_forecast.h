@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "experiment/experiment.h"
 #include "nn/model.h"
 #include "plan/traffic.h"
 
@@ -21,6 +22,13 @@ struct MemoryForecast {
   std::vector<MemoryPart> parts;
 
   std::size_t total() const;
+};
+
+/// Lengths of a worker's arrays.
+struct WorkerArrays {
+  std::size_t parameters = 0;
+  std::size_t optimizer_state = 0, outer_state = 0;
+  std::size_t batch_norm = 0;  ///< running statistics
 };
 
 /// `network` may be null: a problem. `dataset_bytes` are those of all images.

@@ -157,13 +157,24 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& folder, int num_work
   }
 }
 
+std::size_t checkpoint_file_size(const CheckpointFacts& facts, std::size_t common_state,
+                                 std::size_t own_state, int num_workers) {
+  StateSize size;
+  CheckpointFacts visited = facts;
+  visit_state(size, visited);
+  std::vector<std::size_t> sections(static_cast<std::size_t>(num_workers), own_state);
+  sections.push_back(size.bytes());
+  sections.push_back(common_state);
+  return checkpoint_size(sections);
+}
+
 CheckpointWriter::CheckpointWriter(const fs::path& folder, const CheckpointFacts& facts,
-                                   std::size_t state_size)
+                                   std::size_t file_size)
     : folder_(folder) {
   const std::uint64_t space = free_space(folder);
-  if (state_size > space)
+  if (file_size > space)
     fail_system("{}: no space for the next checkpoint: it needs {} bytes, {} are free",
-                folder.string(), state_size, space);
+                folder.string(), file_size, space);
   file_.emplace(checkpoint_path(folder, facts.round));
   begin_checkpoint(file_->output());
   StateWriter writer;

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "core/files.h"
-#include "train/local_sgd.h"
 
 namespace localbatch {
 
@@ -42,6 +41,10 @@ struct CheckpointFacts {
   std::uint64_t data = 0;  ///< checksum of the data
 };
 
+/// Bytes of the file of a checkpoint with these facts, and with states of these sizes.
+std::size_t checkpoint_file_size(const CheckpointFacts& facts, std::size_t common_state,
+                                 std::size_t own_state, int num_workers);
+
 /// A checkpoint that is whole.
 struct Checkpoint {
   std::filesystem::path path;
@@ -61,7 +64,7 @@ class CheckpointWriter {
  public:
   /// Throws a SystemError when so many bytes do not fit the file system.
   CheckpointWriter(const std::filesystem::path& folder, const CheckpointFacts& facts,
-                   std::size_t state_size);
+                   std::size_t file_size);
 
   void section(std::span<const std::byte> bytes);
   /// The two newest checkpoints stay, older ones go.

@@ -8,6 +8,7 @@
 #include "core/machine.h"
 #include "data/image_folder.h"
 #include "run/run_experiment.h"
+#include "train/dry_run.h"
 #include "train/network_worker.h"
 #include "train/problem_worker.h"
 
@@ -73,6 +74,12 @@ class NetworkTask final : public TrainingTask {
 
   std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) override {
     return std::make_unique<NetworkWorker>(setup_, comm.worker(), comm.num_workers());
+  }
+
+  std::unique_ptr<TrainingWorker> make_dry_worker(Communicator& /*comm*/) override {
+    return std::make_unique<DryNetworkWorker>(
+        setup_.inner_optimizer, setup_.batch_norm_at_sync, model_->parameter_tensors(),
+        model_->running_moment_tensors());
   }
 
  private:
@@ -161,6 +168,10 @@ class ProblemTask final : public TrainingTask {
 
   std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) override {
     return std::make_unique<ProblemWorker>(setup_, comm);
+  }
+
+  std::unique_ptr<TrainingWorker> make_dry_worker(Communicator& comm) override {
+    return make_worker(comm);
   }
 
  private:

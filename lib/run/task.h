@@ -32,6 +32,9 @@ class TrainingTask {
 
   /// The worker that `comm` belongs to. The task must outlive it.
   virtual std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) = 0;
+
+  /// One with the arrays and the meetings of such a worker, which need not compute.
+  virtual std::unique_ptr<TrainingWorker> make_dry_worker(Communicator& comm) = 0;
 };
 
 /// Loads data and builds what the experiment says, for `hosted_workers` workers of this process.

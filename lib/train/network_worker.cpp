@@ -9,7 +9,6 @@
 #include "core/random.h"
 #include "core/vector_math.h"
 #include "nn/model.h"
-#include "train/inner_optimizer_state.h"
 
 namespace localbatch {
 
@@ -46,13 +45,13 @@ NetworkWorker::NetworkWorker(const TrainingSetup& setup, int worker, int num_wor
       sampler_(make_sampler(setup, worker, num_workers)),
       parameters_(setup.model.parameter_count()),
       gradient_(parameters_.size()),
-      statistics_(setup.model.running_moment_count()),
+      state_(setup.inner_optimizer, setup.batch_norm_at_sync, parameters_.size(),
+             setup.model.running_moment_tensors()),
       draws_(static_cast<std::size_t>(setup.micro_batch)) {
-  inner_optimizer_ = setup.inner_optimizer.make(parameters_.size());
   std::vector<float> canonical(parameters_.size());
   setup.model.initialize_parameters(setup.seed, canonical);
   setup.slots.borrow()->network->from_canonical(canonical, parameters_.span());
-  setup.model.initialize_running_moments(statistics_.span());
+  setup.model.initialize_running_moments(state_.moments());
 }
 
 SlotPool::Lease NetworkWorker::borrow_slot() {
@@ -63,14 +62,14 @@ SlotPool::Lease NetworkWorker::borrow_slot() {
 void NetworkWorker::begin_round() {
   round_begins_ = false;
   if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kReset)
-    setup_.model.initialize_running_moments(statistics_.span());
+    setup_.model.initialize_running_moments(state_.moments());
 }
 
 double NetworkWorker::local_step(int local_batch_size, double learning_rate,
                                  ChunkGradients* chunks) {
   if (round_begins_) begin_round();
   const SlotPool::Lease slot = borrow_slot();
-  slot->network->load(parameters_.span(), statistics_.span());
+  slot->network->load(parameters_.span(), state_.moments());
   const ParallelFor parallel_for = slot->network->parallel_for();
   if (chunks != nullptr) chunks->begin(local_batch_size, count_micro_batches(local_batch_size));
   double loss = 0;
@@ -87,7 +86,7 @@ double NetworkWorker::local_step(int local_batch_size, double learning_rate,
     chunks->add(images, gradient_.span());
   });
   const Stopwatch::Scope timed(seconds_.optimizer);
-  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate, parallel_for);
+  state_.optimizer().step(parameters_.span(), gradient_.span(), learning_rate, parallel_for);
   return loss;
 }
 
@@ -127,90 +126,72 @@ double NetworkWorker::compute_gradient(ExecutionSlot& slot, int images, double w
   return loss;
 }
 
-void NetworkWorker::add_averaged_state(std::vector<Averaged>& averaged) {
-  localbatch::add_averaged_state(*inner_optimizer_, setup_.inner_optimizer.at_sync, averaged);
-  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage &&
-      statistics_.size() > 0)
-    averaged.push_back(
-        {.mine = statistics_.span(), .mean = statistics_.span(), .traffic = Traffic::kState});
-}
-
 void NetworkWorker::finish_synchronization() {
-  localbatch::finish_synchronization(*inner_optimizer_, setup_.inner_optimizer.at_sync);
+  state_.finish_synchronization();
   // Statistics that are to be reset wait until the next round begins: until then models are
   // evaluated with them.
   round_begins_ = true;
 }
 
 void NetworkWorker::visit_state(StateVisitor& visitor) {
-  visit_inner_optimizer(visitor, *inner_optimizer_);
-  visitor.visit("statistics", statistics_.span());
   std::int64_t drawn = sampler_.drawn();
-  visitor.visit("drawn", drawn);
+  state_.visit_state(visitor, drawn);
   sampler_.restore(drawn);
 }
 
 std::vector<float> NetworkWorker::evaluated_statistics(Communicator& comm) {
-  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kRecompute)
-    return recomputed_statistics(comm);
-  std::vector<float> mean(statistics_.size());
-  comm.average(statistics_.span(), mean, Traffic::kEvaluation);
-  return mean;
+  return state_.evaluated_moments(
+      comm, [&] { return measured_statistics(comm.worker(), comm.num_workers()); });
 }
 
 /// The batches are the same in every evaluation, so that only the model makes a difference, and
 /// dealt to the workers in turn.
-std::vector<float> NetworkWorker::recomputed_statistics(Communicator& comm) {
+std::vector<double> NetworkWorker::measured_statistics(int worker, int num_workers) {
   // An epoch that no training reaches.
   constexpr std::uint32_t kEpoch = 1U << 30;
   const int batches = setup_.batch_norm_at_sync.batches;
-  std::vector<double> sums(statistics_.size());
-  {
-    const SlotPool::Lease slot = borrow_slot();
-    std::vector<float> statistics(statistics_.size());
-    slot->network->load(parameters_.span(), statistics);
-    std::vector<Draw> draws(static_cast<std::size_t>(setup_.micro_batch));
-    const auto images = static_cast<std::uint32_t>(setup_.dataset.train.size());
-    for (int batch = comm.worker(); batch < batches; batch += comm.num_workers()) {
-      RandomStream random(setup_.seed, Purpose::kBatchNorm, static_cast<std::uint64_t>(batch));
-      for (Draw& draw : draws) draw = {.epoch = kEpoch, .sample = random.below(images)};
-      prepare_images(*slot, draws);
-      slot->network->measure_moments(slot->batch(setup_.micro_batch));
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{statistics[i]};
-    }
+  std::vector<float> statistics(state_.moments().size());
+  std::vector<double> sums(statistics.size());
+  const SlotPool::Lease slot = borrow_slot();
+  slot->network->load(parameters_.span(), statistics);
+  std::vector<Draw> draws(static_cast<std::size_t>(setup_.micro_batch));
+  const auto images = static_cast<std::uint32_t>(setup_.dataset.train.size());
+  for (int batch = worker; batch < batches; batch += num_workers) {
+    RandomStream random(setup_.seed, Purpose::kBatchNorm, static_cast<std::uint64_t>(batch));
+    for (Draw& draw : draws) draw = {.epoch = kEpoch, .sample = random.below(images)};
+    prepare_images(*slot, draws);
+    slot->network->measure_moments(slot->batch(setup_.micro_batch));
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{statistics[i]};
   }
-  comm.sum(sums, Traffic::kEvaluation);
-  std::vector<float> mean(sums.size());
-  std::ranges::transform(sums, mean.begin(),
-                         [=](double sum) { return static_cast<float>(sum / batches); });
-  return mean;
+  return sums;
 }
 
 TestResult NetworkWorker::evaluate(Communicator& comm) {
-  std::vector<float> statistics = evaluated_statistics(comm);
+  return state_.evaluate(
+      comm, [&] { return measured_statistics(comm.worker(), comm.num_workers()); },
+      [&](std::span<float> moments) {
+        return test_share(moments, comm.worker(), comm.num_workers());
+      });
+}
+
+Evaluation NetworkWorker::test_share(std::span<float> moments, int worker, int num_workers) {
   const ImageSet& test = setup_.dataset.test;
   const auto micro_batch = static_cast<std::size_t>(setup_.micro_batch);
-  std::array<double, 3> sums{};
-  {
-    const SlotPool::Lease slot = setup_.slots.borrow();
-    slot->network->load(parameters_.span(), statistics);
-    const auto stride = static_cast<std::size_t>(comm.num_workers()) * micro_batch;
-    for (std::size_t first = static_cast<std::size_t>(comm.worker()) * micro_batch;
-         first < test.size(); first += stride) {
-      const std::size_t count =
-          prepare_test_images(*slot, first, std::min(micro_batch, test.size() - first));
-      if (count == 0) continue;
-      const Evaluation part = slot->network->evaluate(slot->batch(static_cast<int>(count)));
-      sums[0] += part.loss_sum;
-      sums[1] += static_cast<double>(part.correct);
-      sums[2] += static_cast<double>(part.count);
-    }
+  const SlotPool::Lease slot = setup_.slots.borrow();
+  slot->network->load(parameters_.span(), moments);
+  Evaluation sums;
+  const auto stride = static_cast<std::size_t>(num_workers) * micro_batch;
+  for (std::size_t first = static_cast<std::size_t>(worker) * micro_batch; first < test.size();
+       first += stride) {
+    const std::size_t count =
+        prepare_test_images(*slot, first, std::min(micro_batch, test.size() - first));
+    if (count == 0) continue;
+    const Evaluation part = slot->network->evaluate(slot->batch(static_cast<int>(count)));
+    sums.loss_sum += part.loss_sum;
+    sums.correct += part.correct;
+    sums.count += part.count;
   }
-  comm.sum(sums, Traffic::kEvaluation);
-  if (!(sums[2] > 0)) fail_system("all images of the test set are damaged");
-  return {.loss = sums[0] / sums[2],
-          .correct = static_cast<std::int64_t>(sums[1]),
-          .images = static_cast<std::int64_t>(sums[2])};
+  return sums;
 }
 
 FinalModel NetworkWorker::final_model(Communicator& comm) {
@@ -255,7 +236,7 @@ SampleGradients NetworkWorker::sample_gradients(const SampleRequest& request) {
   const std::vector<Draw> draws = draws_of(request);
   const SlotPool::Lease slot = borrow_slot();
   Network& network = *slot->network;
-  network.load(parameters_.span(), statistics_.span());
+  network.load(parameters_.span(), state_.moments());
   const auto pass = [&](std::span<float> gradient, const SampleSums& sums) {
     std::size_t first = 0;
     GradientUse use = GradientUse::kReplace;

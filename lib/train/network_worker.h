@@ -12,6 +12,7 @@
 #include "train/batch_norm_at_sync.h"
 #include "train/slot_pool.h"
 #include "train/worker.h"
+#include "train/worker_state.h"
 
 namespace localbatch {
 
@@ -50,7 +51,10 @@ class NetworkWorker final : public TrainingWorker {
 
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
-  void add_averaged_state(std::vector<Averaged>& averaged) override;
+  void add_averaged_state(std::vector<Averaged>& averaged) override {
+    state_.add_averaged(averaged);
+  }
+  std::vector<TensorView> averaged_state_tensors() override { return state_.averaged_tensors(); }
   /// Batch-norm statistics that are to be reset stay as they are until the next local step.
   void finish_synchronization() override;
   std::vector<TensorView> tensors() const override { return setup_.model.parameter_tensors(); }
@@ -69,14 +73,15 @@ class NetworkWorker final : public TrainingWorker {
   std::vector<float> evaluated_statistics(Communicator& comm);
 
   // The rest of what the next round depends on.
-  std::span<float> statistics() { return statistics_.span(); }
-  InnerOptimizer& inner_optimizer() { return *inner_optimizer_; }
+  std::span<float> statistics() { return state_.moments(); }
+  InnerOptimizer& inner_optimizer() { return state_.optimizer(); }
   Sampler& sampler() { return sampler_; }
 
  private:
   SlotPool::Lease borrow_slot();
   void begin_round();
-  std::vector<float> recomputed_statistics(Communicator& comm);
+  std::vector<double> measured_statistics(int worker, int num_workers);
+  Evaluation test_share(std::span<float> moments, int worker, int num_workers);
   /// Calls body(images) for as few micro-batches as make up `samples`, of nearly equal sizes.
   template <class Body>
   void for_each_micro_batch(int samples, const Body& body) const {
@@ -102,8 +107,8 @@ class NetworkWorker final : public TrainingWorker {
   const TrainingSetup& setup_;
   int worker_;
   Sampler sampler_;
-  std::unique_ptr<InnerOptimizer> inner_optimizer_;
-  AlignedBuffer<float> parameters_, gradient_, statistics_;
+  AlignedBuffer<float> parameters_, gradient_;
+  NetworkState state_;
   std::vector<Draw> draws_;
   bool round_begins_ = true;  ///< no local step since the last synchronization
   WorkerSeconds seconds_;
