@@ -1,4 +1,4 @@
-#include "train/parameter_average.h"
+#include "train/synchronizer.h"
 
 #include <doctest/doctest.h>
 
@@ -13,8 +13,8 @@ namespace {
 TEST_CASE("what rounding takes away is sent with the next move") {
   run_workers(1, *single_process(), [](Communicator& comm) {
     const std::vector<float> x{1 + 0x1p-12F, -2, 3e-20F}, x_global{0, 0, 0};
-    std::vector<float> mean(3), residual(3), sum_of_sent(3);
-    ParameterAverage average(Payload::kBfloat16, residual);
+    std::vector<float> mean(3), sum_of_sent(3);
+    ParameterAverage average(Payload::kBfloat16, 3);
     constexpr int kRounds = 64;
     for (int round = 0; round < kRounds; ++round) {
       const std::vector<Averaged> averaged{average.begin(x, x_global, mean)};
@@ -31,10 +31,9 @@ TEST_CASE("what rounding takes away is sent with the next move") {
 }
 
 TEST_CASE("parameters that travel as they are leave no residual") {
-  std::vector<float> residual;
   const std::vector<float> x{1, 2}, x_global{5, 5};
   std::vector<float> mean(2);
-  ParameterAverage average(Payload::kFloat32, residual);
+  ParameterAverage average(Payload::kFloat32, 2);
   const Averaged averaged = average.begin(x, x_global, mean);
   CHECK(averaged.mine.data() == x.data());
   CHECK(averaged.payload == Payload::kFloat32);

@@ -1,4 +1,4 @@
-#include "train/round_numbers.h"
+#include "train/synchronizer.h"
 
 #include <doctest/doctest.h>
 
@@ -30,7 +30,15 @@ class FailingWorker final : public Worker {
   }
   std::span<const float> gradient() const override { return g_; }
   SampleGradients sample_gradients(const SampleRequest& /*request*/) override { return {}; }
-  void add_averaged_state(std::vector<Averaged>& /*averaged*/) override {}
+  void add_averaged_state(std::vector<Averaged>& averaged) override {
+    if (has_state)
+      averaged.push_back({.mine = state_, .mean = state_, .traffic = Traffic::kState});
+  }
+  std::vector<TensorView> averaged_state_tensors() override {
+    if (!has_state) return {};
+    return {{.name = "running mean", .dims = {2}, .size = 2},
+            {.name = "running variance", .dims = {2}, .offset = 2, .size = 2}};
+  }
   void finish_synchronization() override {
     synchronizations_ += 1;
     if (synchronizations_ == failing_synchronization) flip_lowest_bit(failing_place);
@@ -40,19 +48,32 @@ class FailingWorker final : public Worker {
             {.name = "biases", .dims = {2}, .offset = 4, .size = 2}};
   }
 
-  void flip_lowest_bit(std::size_t place) {
-    x_[place] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x_[place]) ^ 1U);
-  }
+  void flip_lowest_bit(std::size_t place) { flip(x_[place]); }
+  void flip_lowest_bit_of_state(std::size_t place) { flip(state_[place]); }
 
   bool next_read_fails = false;
+  bool has_state = false;
   int failing_synchronization = 0;
   std::size_t failing_place = 0;
 
  private:
+  static void flip(float& value) {
+    value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ 1U);
+  }
+
   std::array<float, 6> x_{1, 2, 3, 4, 5, 6};
   std::array<float, 6> g_{1, 1, 1, 1, 1, 1};
+  std::array<float, 4> state_{0, 0, 1, 1};
   int synchronizations_ = 0;
 };
+
+/// The second meeting of a round alone.
+RoundNumbers share(const RoundNumbers& mine, FailingWorker& worker, Communicator& comm) {
+  const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
+  LocalSgd method = make_method(100, 2, 0.1);
+  method.num_workers = comm.num_workers();
+  return Synchronizer(method, worker, *outer, comm).share(mine);
+}
 
 /// What each worker of `num_workers` says when `body` throws a SystemError, "" when it does not.
 std::vector<std::string> errors_of(int num_workers,
@@ -74,9 +95,9 @@ TEST_CASE("equal parameters are no failure, and numbers become those of all work
   const auto errors = errors_of(3, [](FailingWorker& worker, Communicator& comm) {
     const double m = comm.worker();
     const RoundNumbers all =
-        combine({.loss = 3 * m, .drift = m, .gradients = {.chunks = 1 + m}}, worker, comm);
+        share({.loss = 3 * m, .drift = m, .gradients = {.chunks = 1 + m}}, worker, comm);
     check(all.loss == 3 && all.drift == 1 && all.gradients.chunks == 6, "means and a sum");
-    check(!all.interruption.save && !all.interruption.stop, "nobody asks");
+    check(!all.request.save && !all.request.stop, "nobody asks");
   });
   CHECK(errors == std::vector<std::string>(3));
 }
@@ -87,7 +108,7 @@ TEST_CASE("one bit that differs is told by every worker, with the worker and the
       CAPTURE(place);
       const auto errors = errors_of(3, [&](FailingWorker& worker, Communicator& comm) {
         if (comm.worker() == failing) worker.flip_lowest_bit(place);
-        combine({}, worker, comm);
+        share({}, worker, comm);
       });
       const std::string expected =
           "after the synchronization the parameters of worker " + std::to_string(failing) +
@@ -100,7 +121,7 @@ TEST_CASE("one bit that differs is told by every worker, with the worker and the
 TEST_CASE("where worker 0 has failed all others differ from it") {
   const auto errors = errors_of(3, [](FailingWorker& worker, Communicator& comm) {
     if (comm.worker() == 0) worker.flip_lowest_bit(5);
-    combine({}, worker, comm);
+    share({}, worker, comm);
   });
   for (const std::string& error : errors)
     CHECK(error.find("of worker 1, 2 differ from those of worker 0, first in biases") !=
@@ -109,8 +130,12 @@ TEST_CASE("where worker 0 has failed all others differ from it") {
 
 TEST_CASE("a difference that is gone when it is looked for is told as well") {
   const auto errors = errors_of(2, [](FailingWorker& worker, Communicator& comm) {
+    const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
+    LocalSgd method = make_method(100, 2, 0.1);
+    method.num_workers = 2;
+    Synchronizer all_workers(method, worker, *outer, comm);
     worker.next_read_fails = comm.worker() == 1;
-    combine({}, worker, comm);
+    all_workers.share({});
   });
   for (const std::string& error : errors)
     CHECK(error.find("differ for a moment") != std::string::npos);
@@ -126,11 +151,19 @@ TEST_CASE("a worker that spoils a value after a synchronization ends the run in 
         worker.failing_place = 4;
       }
       const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
-      Progress progress{.local_batch_size = 1};
-      local_sgd(make_method(100, 2, 0.1), worker, *outer, comm, progress,
-                [&](const RoundRecord& round) {
-                  if (comm.worker() == 0) rounds.push_back(round.round);
-                });
+      LocalSgd method = make_method(100, 2, 0.1);
+      method.num_workers = 4;
+      LoopOfWorker loop(method, worker, *outer, comm, 1);
+      const auto keep_rounds = [&] {
+        if (comm.worker() == 0)
+          for (const RoundRecord& round : loop.observer.rounds) rounds.push_back(round.round);
+      };
+      try {
+        loop.run();
+      } catch (const SystemError&) {
+        keep_rounds();
+        throw;
+      }
     });
     for (const std::string& error : errors) {
       CHECK(error.find(failing == 0 ? "worker 1, 2, 3 differ" : "worker 3 differ") !=
@@ -143,23 +176,23 @@ TEST_CASE("a worker that spoils a value after a synchronization ends the run in 
 
 TEST_CASE("what one worker asks for reaches all, and a run does not stop unsaved") {
   struct Case {
-    Interruption asked, expected;
+    Request asked, expected;
   };
   const Case cases[] = {{{.save = true}, {.save = true}},
                         {{.stop = true}, {.save = true, .stop = true}},
                         {{.save = true, .stop = true}, {.save = true, .stop = true}}};
   for (const Case& row : cases)
     for (int asking = 0; asking < 3; ++asking) {
-      std::vector<Interruption> heard(3);
+      std::vector<Request> heard(3);
       const auto errors = errors_of(3, [&](FailingWorker& worker, Communicator& comm) {
-        const Interruption mine = comm.worker() == asking ? row.asked : Interruption();
+        const Request mine = comm.worker() == asking ? row.asked : Request();
         heard[static_cast<std::size_t>(comm.worker())] =
-            combine({.interruption = mine}, worker, comm).interruption;
+            share({.request = mine}, worker, comm).request;
       });
       CHECK(errors == std::vector<std::string>(3));
-      for (const Interruption& interruption : heard) {
-        CHECK(interruption.save == row.expected.save);
-        CHECK(interruption.stop == row.expected.stop);
+      for (const Request& request : heard) {
+        CHECK(request.save == row.expected.save);
+        CHECK(request.stop == row.expected.stop);
       }
     }
 }
@@ -169,20 +202,39 @@ TEST_CASE("a run ends behind the round in which one worker asks for it") {
   std::vector<bool> saved;
   const auto errors = errors_of(3, [&](FailingWorker& worker, Communicator& comm) {
     const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
-    Progress progress{.local_batch_size = 1};
-    const auto observe = [&](const RoundRecord& round) {
-      if (comm.worker() == 2) saved.push_back(round.is_to_be_saved);
+    LocalSgd method = make_method(600, 2, 0.1);
+    method.num_workers = 3;
+    LoopOfWorker loop(method, worker, *outer, comm, 1);
+    loop.observer.requests = [&] {
+      return Request{.save = comm.worker() == 0 && loop.at.round == 1,
+                     .stop = comm.worker() == 1 && loop.at.round == 3};
     };
-    const auto interruption = [&] {
-      return Interruption{.save = comm.worker() == 0 && progress.round == 1,
-                          .stop = comm.worker() == 1 && progress.round == 3};
-    };
-    outcomes[static_cast<std::size_t>(comm.worker())] =
-        local_sgd(make_method(600, 2, 0.1), worker, *outer, comm, progress, observe, interruption);
+    outcomes[static_cast<std::size_t>(comm.worker())] = loop.run();
+    if (comm.worker() == 2)
+      for (const RoundRecord& round : loop.observer.rounds) saved.push_back(round.request.save);
   });
   CHECK(errors == std::vector<std::string>(3));
   CHECK(outcomes == std::vector<Outcome>(3, Outcome::kStopped));
   CHECK(saved == std::vector<bool>{false, true, false, true});
+}
+
+TEST_CASE("one bit of averaged state that differs is told with the worker and the tensor") {
+  for (const std::size_t place : {0, 1, 2, 3})
+    for (const int failing : {1, 2}) {
+      CAPTURE(place);
+      const auto errors = errors_of(3, [&](FailingWorker& worker, Communicator& comm) {
+        worker.has_state = true;
+        share({}, worker, comm);  // equal states are no failure
+        if (comm.worker() == failing) worker.flip_lowest_bit_of_state(place);
+        share({}, worker, comm);
+      });
+      const std::string expected =
+          "after the synchronization the averaged states of worker " + std::to_string(failing) +
+          " differ from those of worker 0, first in " +
+          (place < 2 ? "running mean" : "running variance") +
+          ": memory, processor or network of one of them has failed";
+      CHECK(errors == std::vector<std::string>(3, expected));
+    }
 }
 
 }  // namespace
