@@ -23,20 +23,17 @@ namespace {
 
 namespace po = boost::program_options;
 
-void print_network(const Experiment& experiment) {
-  const Dataset dataset = experiment.load_dataset();
-  const std::unique_ptr<const Model> model =
-      experiment.make_model({.image = dataset.shape, .num_classes = dataset.num_classes});
-  check_kernels_are_used(experiment.kernels, *model);
-  const ExecutionOptions execution = execution_options(experiment, experiment.micro_batch);
+void print_network(const NetworkFacts& network) {
+  const Model& model = *network.model;
+  const ExecutionOptions& execution = network.execution;
   fmt::print(
       "{} parameters, {:.1f} million multiply-adds an image forward\n"
       "{}, convolution: {}, micro-batch {}, oneDNN {} ({})\n\n",
-      model->parameter_count(), 1e-6 * static_cast<double>(model->multiply_adds()),
+      model.parameter_count(), 1e-6 * static_cast<double>(model.multiply_adds()),
       precision_name(execution.precision), name_of(execution.convolution), execution.max_samples,
       onednn_version(), onednn_instruction_set());
   std::vector<TextRow> rows{{"layer", "convolution", "images per slice", "algorithm"}};
-  for (const LayerKernel& kernel : model->kernels(execution))
+  for (const LayerKernel& kernel : model.kernels(execution))
     rows.push_back({kernel.layer, to_string(kernel.shape),
                     fmt::format("{}", kernel.choice.images_per_slice),
                     std::string(algorithm_name(kernel.choice))});
@@ -63,10 +60,10 @@ int describe_experiment(std::span<const std::string> arguments) {
   const RequestedRun run = read_request(request);
   if (const std::string name = cell_name(run.coordinates); !name.empty())
     fmt::print("cell {} ({}): ", cell, name);
-  if (run.experiment.problem.make)
-    fmt::print("a problem, without a network\n");
+  if (run.experiment.task->has_network())
+    print_network(load_task(run.experiment)->facts().network.value());
   else
-    print_network(run.experiment);
+    fmt::print("a problem, without a network\n");
   return kSuccess;
 }
 

@@ -32,17 +32,6 @@ std::string time_left(const RunProgress& progress) {
   return left <= 0 ? "done" : duration(progress.seconds / done * left) + " left";
 }
 
-/// What is minimized: images for a network, constants for a problem whose theory is known.
-std::string task(const RunStart& start) {
-  if (!start.problem)
-    return fmt::format("{} training and {} test images", start.train_images, start.test_images);
-  std::string text = fmt::format("smoothness {:.4g}, strong convexity {:.4g}, minimum {:.6g}",
-                                 start.problem->smoothness, start.problem->strong_convexity,
-                                 start.problem->minimum);
-  if (start.train_images > 0) text += fmt::format(", {} images", start.train_images);
-  return text;
-}
-
 std::string found(const TestResult& test) {
   if (test.gap)
     return fmt::format("F {:.6g}  F - F* {:.3e}  |grad F|^2 {:.3e}", test.loss,
@@ -69,8 +58,8 @@ RunEvents ProgressPrinter::events() {
 
 void ProgressPrinter::print_start(const RunStart& start) {
   redrawn_ = -1;
-  fmt::print("{}: {} parameters, {}, {} samples\n", start.experiment, start.parameters, task(start),
-             start.max_samples);
+  fmt::print("{}: {} parameters, {}, {} samples\n", start.experiment, start.task.parameters,
+             start.task.summary, start.max_samples);
   fmt::print("{} workers of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
              start.workers, start.threads_per_worker, start.threads_per_worker == 1 ? "" : "s",
              start.ranks, start.ranks == 1 ? "" : "s", start.slots, start.folder.string());

@@ -24,7 +24,8 @@ TrainingStep::TrainingStep(const Model& model, const ExecutionOptions& execution
       parameters_(model.parameter_count()),
       gradient_(model.parameter_count()),
       running_moments_(model.running_moment_count()),
-      images_(static_cast<std::size_t>(execution.max_samples) * model.sample().image.size()),
+      images_(static_cast<std::size_t>(execution.max_samples) * model.sample().input_bytes() /
+              sizeof(float)),
       targets_(static_cast<std::size_t>(execution.max_samples)) {
   std::vector<float> canonical(parameters_.size());
   model.initialize_parameters(kSeed, canonical);

@@ -62,9 +62,9 @@ const BenchNetwork& find_bench_network(std::string_view name, std::string_view p
 }
 
 ImageModel make_model(const BenchNetwork& network) {
-  const SampleShape sample = network.imagenet
-                                 ? SampleShape{.image = {3, 224, 224}, .num_classes = 1000}
-                                 : SampleShape{.image = {3, 32, 32}, .num_classes = 10};
+  const SampleShape sample =
+      network.imagenet ? SampleShape{.input = ImageShape{3, 224, 224}, .num_classes = 1000}
+                       : SampleShape{.input = ImageShape{3, 32, 32}, .num_classes = 10};
   return resnet({.depth = network.depth, .imagenet_stem = network.imagenet}, sample);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -24,6 +25,13 @@ class BatchMemory {
   SamplePlace place(std::size_t sample) {
     return {.input = inputs_.span().subspan(sample * input_bytes_, input_bytes_),
             .targets = std::span(targets_).subspan(sample * num_targets_, num_targets_)};
+  }
+
+  /// Copies a sample to another place.
+  void copy(std::size_t from, std::size_t to) {
+    const SamplePlace source = place(from), target = place(to);
+    std::ranges::copy(source.input, target.input.begin());
+    std::ranges::copy(source.targets, target.targets.begin());
   }
 
   /// The first samples, as a network sees them.

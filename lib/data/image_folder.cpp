@@ -119,7 +119,7 @@ ImageFolder::ImageFolder(const ImageFolderSettings& settings, const Augmentation
 }
 
 SampleShape ImageFolder::sample_shape() const {
-  return {.image = format_.shape, .num_classes = format_.num_classes};
+  return {.input = format_.shape, .num_classes = format_.num_classes};
 }
 
 std::optional<SampleClasses> ImageFolder::classes() const {

@@ -40,7 +40,7 @@ std::span<const std::uint8_t> ResidentImages::image(const ImageSet& set, std::si
 }
 
 SampleShape ResidentImages::sample_shape() const {
-  return {.image = format_.shape, .num_classes = format_.num_classes};
+  return {.input = format_.shape, .num_classes = format_.num_classes};
 }
 
 std::optional<SampleClasses> ResidentImages::classes() const {

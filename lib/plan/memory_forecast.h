@@ -5,16 +5,9 @@
 #include <vector>
 
 #include "experiment/experiment.h"
-#include "nn/model.h"
 #include "plan/traffic.h"
 
 namespace localbatch {
-
-/// What a part of a rank takes.
-struct MemoryPart {
-  std::string name;
-  std::size_t bytes = 0;
-};
 
 /// Of the rank that hosts most workers. An estimate: the program, the libraries' own memory, files
 /// that are read and what a checkpoint needs on rank 0 are not in it.
@@ -31,9 +24,8 @@ struct WorkerArrays {
   std::size_t batch_norm = 0;  ///< running statistics
 };
 
-/// `network` may be null: a problem. `dataset_bytes` are those of all images.
 MemoryForecast forecast_memory(const Experiment& experiment, const WorkerArrays& arrays,
-                               const Model* network, std::size_t dataset_bytes, int hosted_workers,
-                               int slots, const TrafficForecast& traffic);
+                               const Task& task, int hosted_workers, int slots,
+                               const TrafficForecast& traffic);
 
 }  // namespace localbatch

@@ -13,13 +13,7 @@ ProblemFactory make_generated_logistic_regression(Options& options);  // the sam
 
 namespace {
 
-ProblemFactory make_network(Options&) { return {}; }
-
-constexpr std::array<PartRow<ProblemFactory>, 5> kTable{{
-    {.name = "network",
-     .summary =
-         "the training loss of a network on images: data set and model are parts of the file",
-     .make = make_network},
+constexpr std::array<PartRow<ProblemFactory>, 4> kTable{{
     {.name = "quadratic",
      .summary = "a quadratic with a geometric spectrum; noise by formula, no data",
      .make = make_quadratic,

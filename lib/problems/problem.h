@@ -75,14 +75,13 @@ struct ProblemFactory {
   /// Whether the workers' mean point is watched after every local step (method.md 3.2 speaks of
   /// it), for which parameters are averaged once more per step.
   bool trace = false;
-  /// Empty: what is minimized is the training loss of the network of the experiment file.
   std::function<std::unique_ptr<const Problem>(const LabelledImages&)> make;
 };
 
-/// network, quadratic, cosine, logistic_regression, generated_logistic_regression.
+/// quadratic, cosine, logistic_regression, generated_logistic_regression.
 std::span<const PartRow<ProblemFactory>> problem_table();
 
-/// Reads `trace`, which all problems but the network have.
+/// Reads `trace`, which all problems have.
 bool read_trace(Options& options);
 
 }  // namespace localbatch

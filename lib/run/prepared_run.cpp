@@ -11,7 +11,6 @@
 #include "run/checkpointer.h"
 #include "run/run_files.h"
 #include "run/run_request.h"
-#include "run/task.h"
 #include "run/worker_run.h"
 
 namespace localbatch {
@@ -24,8 +23,7 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
   const int hosted =
       hosted_workers(experiment.workers, processes.rank(), processes.num_ranks()).count;
   PreparedRun run{.experiment = std::move(owned),
-                  .task = experiment.problem.make ? make_problem_task(experiment, hosted)
-                                                  : make_network_task(experiment, hosted),
+                  .task = load_task(experiment),
                   .start = {.experiment = experiment.name,
                             .folder = std::move(asked.folder),
                             .workers = experiment.workers,
@@ -34,7 +32,8 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
                             .cores = available_cores(),
                             .max_samples = experiment.method.max_samples},
                   .settings = resolved_yaml(experiment.resolved)};
-  run.task->describe(run.start);
+  run.start.slots = run.task->allocate(hosted);
+  run.start.task = run.task->facts();
   if (processes.rank() == 0) run.start.data = run.task->data_checksum();
   return run;
 }
@@ -44,26 +43,26 @@ Launch launch_of(const RunRequest& request, const PreparedRun& run) {
   const RunEvents nobody_watches;
   const WorkerRunSetup setup{.experiment = *run.experiment,
                              .folder = start.folder,
-                             .epoch_samples = run.task->epoch_samples(),
+                             .epoch_samples = start.task.epoch_samples,
                              .facts = {.made_by = program_identity()},
                              .schedule = {},
                              .events = nobody_watches};
-  const std::size_t checkpoint = checkpoint_bytes(
-      setup, [&](Communicator& comm) { return run.task->make_dry_worker(comm); });
+  const std::size_t checkpoint =
+      checkpoint_bytes(setup, [&](Communicator& comm) { return run.task->make_dry_worker(comm); });
   return {.workers = start.workers,
-          .threads_per_worker = start.problem ? 1 : start.threads_per_worker,
-          .network = !start.problem,
+          .threads_per_worker = run.experiment->worker_threads(),
+          .network = run.experiment->task->has_network(),
           .command = run_command_line(request),
           .output = start.folder,
-          .output_bytes = 2 * checkpoint + start.parameters * sizeof(float)};
+          .output_bytes = 2 * checkpoint + start.task.parameters * sizeof(float)};
 }
 
 void write_beginning(const RunRequest& request, const PreparedRun& run) {
   const std::filesystem::path& folder = run.start.folder;
   // Written first: its presence marks the folder as a run.
   write_file_atomically(folder / "experiment.yaml", run.settings);
-  const KernelsFile& kernels = run.experiment->kernels;
-  if (!kernels.path.empty()) write_file_atomically(folder / "kernels.yaml", kernels.text);
+  for (const SettingsFile& file : run.experiment->task->files())
+    write_file_atomically(folder / file.name, file.text);
   write_manifest(folder, request, run.start);
 }
 

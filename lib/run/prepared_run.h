@@ -10,15 +10,14 @@
 namespace localbatch {
 
 class ProcessGroup;
-class TrainingTask;
 struct Experiment;
 struct Launch;
 struct RunRequest;
 
 /// Everything that a rank needs before its workers can start.
 struct PreparedRun {
-  std::shared_ptr<const Experiment> experiment;  ///< the task refers to it
-  std::shared_ptr<TrainingTask> task;
+  std::shared_ptr<const Experiment> experiment;
+  std::unique_ptr<Task> task;
   RunStart start;
   std::string settings;  ///< text of experiment.yaml
 };

@@ -8,7 +8,6 @@
 #include "run/claim.h"
 #include "run/prepared_run.h"
 #include "run/run_request.h"
-#include "run/task.h"
 #include "run/worker_run.h"
 
 namespace localbatch {
@@ -52,7 +51,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
   const WorkerRunSetup setup{
       .experiment = *run.experiment,
       .folder = run.start.folder,
-      .epoch_samples = run.task->epoch_samples(),
+      .epoch_samples = run.start.task.epoch_samples,
       .facts = facts,
       .schedule = request.checkpoints,
       .events = events,

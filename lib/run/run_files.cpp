@@ -44,9 +44,10 @@ Json problem_facts(const std::optional<KnownObjective>& problem) {
 }
 
 /// What each convolution of a network uses.
-Json kernels_json(const std::vector<LayerKernel>& kernels) {
+Json kernels_json(const std::optional<NetworkFacts>& network) {
   Json list = Json::array();
-  for (const LayerKernel& kernel : kernels)
+  if (!network) return list;
+  for (const LayerKernel& kernel : network->model->kernels(network->execution))
     list.push_back({{"layer", kernel.layer},
                     {"algorithm", algorithm_name(kernel.choice)},
                     {"images_per_slice", kernel.choice.images_per_slice}});
@@ -58,34 +59,36 @@ Json kernels_json(const std::vector<LayerKernel>& kernels) {
 void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
                     const RunStart& start) {
   const BuildInfo build = build_info();
+  const std::optional<NetworkFacts>& network = start.task.network;
   const std::string name = start.resumed_round == 0
                                ? "manifest.json"
                                : fmt::format("manifest-from-{}.json", start.resumed_round);
-  write_json(folder / name, {{"started", utc_now()},
-                             {"resumed_after_round", start.resumed_round},
-                             {"command_line", request.command_line},
-                             {"experiment_file", request.file.string()},
-                             {"version", build.version},
-                             {"commit", build.commit},
-                             {"compiler", build.compiler},
-                             {"build_type", build.build_type},
-                             {"march", build.march},
-                             {"onednn", onednn_version()},
-                             {"instruction_set", onednn_instruction_set()},
-                             {"mpi", mpi_library_version()},
-                             {"host", host_name()},
-                             {"cpu", cpu_model()},
-                             {"ranks", start.ranks},
-                             {"workers", start.workers},
-                             {"threads_per_worker", start.threads_per_worker},
-                             {"execution_slots_per_rank", start.slots},
-                             {"cores_of_rank_0", start.cores},
-                             {"precision", precision_name(start.precision)},
-                             {"convolution", start.problem ? Json() : name_of(start.convolution)},
-                             {"kernels", kernels_json(start.kernels)},
-                             {"parameters", start.parameters},
-                             {"problem", problem_facts(start.problem)},
-                             {"environment", environment()}});
+  write_json(folder / name,
+             {{"started", utc_now()},
+              {"resumed_after_round", start.resumed_round},
+              {"command_line", request.command_line},
+              {"experiment_file", request.file.string()},
+              {"version", build.version},
+              {"commit", build.commit},
+              {"compiler", build.compiler},
+              {"build_type", build.build_type},
+              {"march", build.march},
+              {"onednn", onednn_version()},
+              {"instruction_set", onednn_instruction_set()},
+              {"mpi", mpi_library_version()},
+              {"host", host_name()},
+              {"cpu", cpu_model()},
+              {"ranks", start.ranks},
+              {"workers", start.workers},
+              {"threads_per_worker", start.threads_per_worker},
+              {"execution_slots_per_rank", start.slots},
+              {"cores_of_rank_0", start.cores},
+              {"precision", precision_name(network ? network->execution.precision : Precision())},
+              {"convolution", network ? Json(name_of(network->execution.convolution)) : Json()},
+              {"kernels", kernels_json(network)},
+              {"parameters", start.task.parameters},
+              {"problem", problem_facts(start.task.objective)},
+              {"environment", environment()}});
 }
 
 void write_summary(const std::filesystem::path& folder, const Experiment& experiment,

@@ -88,8 +88,8 @@ Launch read_launch(const RunRequest& request) {
   if (!one.cell) one.cell = 1;  // of several cells the first stands for all
   const auto [coordinates, experiment, folder] = read_request(one);
   return {.workers = experiment.workers,
-          .threads_per_worker = experiment.problem.make ? 1 : experiment.threads_per_worker,
-          .network = !experiment.problem.make,
+          .threads_per_worker = experiment.worker_threads(),
+          .network = experiment.task->has_network(),
           .command = run_command_line(request),
           .output = folder};
 }
