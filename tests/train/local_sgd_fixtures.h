@@ -4,6 +4,7 @@
 
 #include "comm/workers.h"
 #include "core/options.h"
+#include "optim/outer_optimizer.h"
 #include "train/local_sgd.h"
 #include "train/meter.h"
 #include "train/quadratic_worker.h"
