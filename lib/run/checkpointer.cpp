@@ -33,7 +33,7 @@ void Checkpointer::visit_own(StateVisitor& visitor) {
 }
 
 void Checkpointer::restore(const std::optional<Checkpoint>& checkpoint) {
-  const Communicator::Bytes bytes = comm_.deal([&](int worker) {
+  const Communicator::Bytes bytes = comm_.scatter([&](int worker) {
     Communicator::Bytes of_worker;
     if (!checkpoint) return of_worker;
     const auto own = checkpoint->workers[static_cast<std::size_t>(worker)];
@@ -80,7 +80,7 @@ void Checkpointer::save() {
     writer.emplace(folder_, facts_, checkpoint_size(sizes));
     writer->section(common);
   }
-  comm_.collect(own, [&](int, std::span<const std::byte> bytes) { writer->section(bytes); });
+  comm_.gather(own, [&](int, std::span<const std::byte> bytes) { writer->section(bytes); });
   if (writer) writer->finish();
   saved_at_ = Stopwatch::Clock::now();
   saved_round_ = progress_.round;

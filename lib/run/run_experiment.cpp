@@ -60,7 +60,7 @@ Launch launch_of(const RunRequest& request, const RunStart& start) {
           .network = !start.problem,
           .command = run_command_line(request),
           .output = start.folder,
-          .output_bytes = start.parameters * sizeof(float)};
+          .output_bytes = OutputBytes{.final_parameters = start.parameters * sizeof(float)}};
 }
 
 /// What the bytes of a run depend on beside its settings and data.
@@ -81,25 +81,25 @@ Claim claim_folder(const RunRequest& request, const Experiment& experiment,
                    const CheckpointFacts& facts, const RunStart& start, const RunEvents& events) {
   const std::filesystem::path& folder = start.folder;
   const std::string resolved = resolved_yaml(experiment.resolved);
-  const FolderState state = request.force ? FolderState::kEmpty : state_of_folder(folder, resolved);
+  const RunStatus status = request.force ? RunStatus::kMissing : status_of_folder(folder, resolved);
   Claim claim;
-  claim.has_finished = state == FolderState::kFinished && request.resume;
+  claim.has_finished = has_ended(status) && request.resume;
   if (claim.has_finished) {
-    // The run, or one that went on with it, may have been killed before it did that itself.
+    // The earlier run may have been killed before it cleaned up.
     remove_checkpoints(folder);
     remove_unfinished_files(folder);
     return claim;
   }
-  if (state == FolderState::kFinished)
+  if (has_ended(status))
     fail_input("{}: holds results already; --force replaces them, --output writes elsewhere",
                folder.string());
-  if (state == FolderState::kEmpty && !request.resumed_folder.empty())
+  if (status == RunStatus::kMissing && !request.resumed_folder.empty())
     fail_input("{}: holds no unfinished run", folder.string());
   claim.lock = std::make_unique<FolderLock>(folder);
   forget_failure(folder);
-  if (!request.force && state_of_folder(folder, resolved) != state)
+  if (!request.force && status_of_folder(folder, resolved) != status)
     fail_input("{}: another process has just written there", folder.string());
-  if (state == FolderState::kUnfinished)
+  if (status == RunStatus::kUnfinished)
     claim.checkpoint = newest_checkpoint(folder, experiment.workers);
   if (!claim.checkpoint) {
     remove_checkpoints(folder);  // first: without the curves they are of no use
@@ -187,7 +187,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
     write_summary(folder, experiment, result);
     remove_checkpoints(folder);
   };
-  run_workers(experiment.workers, processes, train, request.patience, events.on_failure);
+  run_workers(experiment.workers, processes, train, request.stall_limit, events.on_failure);
   return result;
 }
 

@@ -18,7 +18,7 @@
 
 namespace localbatch {
 
-/// What is known of an objective that is not a network's; see ProblemFacts.
+/// The constants of an objective whose theory is known; see ProblemFacts.
 struct KnownObjective {
   double smoothness = 0, strong_convexity = 0;
   double minimum = 0;                                   ///< F*
@@ -26,7 +26,7 @@ struct KnownObjective {
   std::optional<double> initial_squared_distance = {};  ///< |x_0 - x*|^2
 };
 
-/// What is known when everything is built and before the first local step.
+/// The facts of a run when everything is built and before the first local step.
 struct RunStart {
   std::string experiment;
   std::filesystem::path folder;
@@ -44,7 +44,7 @@ struct RunStart {
   std::int64_t resumed_round = 0;  ///< 0: it begins
 };
 
-/// Where a run stands, for whoever watches it.
+/// The progress of a run, for an observer.
 struct RunProgress {
   std::int64_t samples = 0, max_samples = 0;
   int local_batch_size = 0;

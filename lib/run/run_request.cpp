@@ -58,7 +58,7 @@ RequestedRun read_request(const RunRequest& request) {
 
 namespace {
 
-/// As a shell reads it back.
+/// The word, quoted if a shell would not read it as it is.
 std::string quoted(const std::string& word) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
@@ -85,7 +85,7 @@ std::string run_command_line(const RunRequest& request) {
 Launch read_launch(const RunRequest& request) {
   if (request.file.empty()) return {.output = request.output};
   RunRequest one = request;
-  if (!one.cell) one.cell = 1;  // of several cells the first stands for all
+  if (!one.cell) one.cell = 1;  // the first of several cells stands for all
   const auto [coordinates, experiment, folder] = read_request(one);
   return {.workers = experiment.workers,
           .threads_per_worker = experiment.problem.make ? 1 : experiment.threads_per_worker,

@@ -80,7 +80,7 @@ GroupSums GradientMeter::own_sums(std::span<const float> x, std::span<const floa
     case Chunks::kDelta:
       return share_of_displacement(x, mean, x_begin);
   }
-  broken("chunks are one of their enumerators");
+  internal_error("chunks are one of their enumerators");
 }
 
 /// All workers together are one group, for which worker 0 speaks, and each is a chunk of b samples.
