@@ -88,7 +88,7 @@ void RankAverage::begin(Block& block, const RankVector& vector, Slice slice) {
   float* joined = at_least(part.joined, hosted_.size() * slice.size());
   for (const Subtree& tree : hosted_) {
     if (tree.count == 1) {
-      part.rows.push_back(arrays[static_cast<std::size_t>(tree.first - first_worker_)]);
+      part.rows.push_back(arrays[tree.first - first_worker_]);
       continue;
     }
     means.push_back(joined);

@@ -170,7 +170,7 @@ class LineReader {
   std::string text(const std::string& name) const {
     const auto found = std::ranges::find(head_, name);
     if (found == head_.end()) return {};
-    return line_.cells[static_cast<std::size_t>(found - head_.begin())];
+    return line_.cells[found - head_.begin()];
   }
 
   std::string choice(const std::string& name, const std::vector<std::string>& allowed) const {

@@ -53,7 +53,7 @@ RequestedRun read_request(const RunRequest& request) {
   const int number = request.cell.value_or(1);
   if (number < 1 || number > count)
     fail_input("--cell: found {}, {} has the cells 1 to {}", number, request.file.string(), count);
-  return read_cell(request, std::move(cells[static_cast<std::size_t>(number - 1)]));
+  return read_cell(request, std::move(cells[number - 1]));
 }
 
 namespace {
