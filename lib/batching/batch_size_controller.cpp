@@ -50,7 +50,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kGrowthLimit:
       return "growth_limit";
   }
-  broken("a reason is one of its enumerators");
+  internal_error("a reason is one of its enumerators");
 }
 
 bool wants_size(Reason reason) {

@@ -39,7 +39,7 @@ std::string_view name_of(KeyType type) {
     case KeyType::kParts:
       return "list of parts";
   }
-  broken("a type of keys has a name");
+  internal_error("a type of keys has a name");
 }
 
 namespace {

@@ -185,7 +185,7 @@ Part make_part(std::span<const PartRow<Part>> table, Options& options, std::stri
   const std::string name = options.choice(key, choice);
   for (const PartRow<Part>& row : table)
     if (row.name == name) return row.make(options);
-  broken("a choice is one of the names in its table");
+  internal_error("a choice is one of the names in its table");
 }
 
 }  // namespace localbatch

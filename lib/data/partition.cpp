@@ -194,7 +194,7 @@ Partition read_partition(Options& options) {
            "their keys (see dataset.partition) stand beside this one"});
   for (const PartRow<Partition>& row : kTable)
     if (row.name == name) return row.make(options);
-  broken("a choice is one of the names in its table");
+  internal_error("a choice is one of the names in its table");
 }
 
 }  // namespace localbatch

@@ -71,7 +71,7 @@ std::shared_ptr<TaskFactory> read_task(Options& file, bool cpu_has_bfloat16) {
     task->read_parts(file, cpu_has_bfloat16);
     return task;
   }
-  broken("a choice is one of the names in its table");
+  internal_error("a choice is one of the names in its table");
 }
 
 }  // namespace localbatch

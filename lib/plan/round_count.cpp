@@ -12,8 +12,8 @@ RoundCount count_rounds(const Experiment& experiment, std::int64_t epoch_samples
     method.sync_interval = {[H = *sync_interval](const SyncContext&) { return H; }};
   const SyncInterval& rule = method.sync_interval;
   Progress at{.local_batch_size = method.initial_local_batch_size};
-  EvaluationSchedule evaluations = evaluation_schedule(experiment.evaluate_every_samples,
-                                                       epoch_samples, method.max_samples);
+  EvaluationSchedule evaluations =
+      evaluation_schedule(experiment.evaluate_every_samples, epoch_samples, method.max_samples);
   RoundCount count{.sync_interval = method.wanted_sync_interval(at),
                    .local_batch_size = at.local_batch_size};
   count.assumes_local_batch_size = method.controller->needs().any();

@@ -39,7 +39,7 @@ ExpectedTraffic& ExpectedTraffic::operator+=(const ExpectedTraffic& other) {
 }
 
 ExpectedTraffic operator*(std::int64_t count, ExpectedTraffic traffic) {
-  for (Ledger::Entry& entry : traffic.ledger.entries) {
+  for (Ledger::Total& entry : traffic.ledger.entries) {
     entry.messages *= count;
     entry.bytes *= count;
     entry.bytes_between_hosts *= count;
@@ -114,7 +114,7 @@ std::size_t TrafficForecast::buffer_bytes(std::size_t length) const {
 void TrafficForecast::add(ExpectedTraffic& traffic, int from, int to, std::size_t bytes,
                           Traffic purpose) const {
   const auto size = static_cast<std::int64_t>(bytes);
-  Ledger::Entry& entry = traffic.ledger[purpose];
+  Ledger::Total& entry = traffic.ledger[purpose];
   entry.messages += 1;
   entry.bytes += size;
   const auto here = static_cast<std::size_t>(placement_.hosts[static_cast<std::size_t>(from)]);

@@ -53,7 +53,7 @@ class TrafficForecast {
 
   ExpectedTraffic meeting(const Meeting& meeting) const;
 
-  /// Worker 0 tells each of the others that there is no checkpoint (Communicator::deal).
+  /// Worker 0 tells each of the others that there is no checkpoint (Communicator::scatter).
   ExpectedTraffic start() const;
 
   /// Bytes that an average of `length` f32 numbers needs on the rank that needs most, beside the

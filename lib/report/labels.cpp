@@ -80,8 +80,8 @@ std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordina
   return label;
 }
 
-std::vector<std::string> told_apart(const std::vector<std::string>& labels,
-                                    const std::vector<Settings>& settings) {
+std::vector<std::string> disambiguated(const std::vector<std::string>& labels,
+                                       const std::vector<Settings>& settings) {
   std::map<std::string, std::vector<Settings>> by_label;
   for (std::size_t i = 0; i < labels.size(); ++i) by_label[labels[i]].push_back(settings[i]);
   std::map<std::string, std::vector<std::string>> keys;

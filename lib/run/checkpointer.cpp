@@ -24,7 +24,7 @@ Checkpointer::Checkpointer(const CheckpointSchedule& schedule, const std::filesy
 
 bool Checkpointer::restore(const std::optional<Checkpoint>& checkpoint) {
   if (checkpoint) saved_round_ = checkpoint->facts.round;
-  const Communicator::Bytes bytes = comm_.deal([&](int worker) {
+  const Communicator::Bytes bytes = comm_.scatter([&](int worker) {
     Communicator::Bytes of_worker;
     if (!checkpoint) return of_worker;
     const auto own = checkpoint->workers[static_cast<std::size_t>(worker)];
@@ -65,8 +65,7 @@ void Checkpointer::save(std::int64_t round) {
     state_.visit_common(common);
     writer->section(common.take());
   }
-  comm_.collect(own.take(),
-                [&](int, std::span<const std::byte> bytes) { writer->section(bytes); });
+  comm_.gather(own.take(), [&](int, std::span<const std::byte> bytes) { writer->section(bytes); });
   if (writer) writer->finish();
   saved_at_ = Stopwatch::Clock::now();
   saved_round_ = round;

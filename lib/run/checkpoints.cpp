@@ -26,7 +26,7 @@ static_assert(std::endian::native == std::endian::little, "files are little-endi
 constexpr std::string_view kFormat = "localbatch checkpoint 1\n";
 constexpr std::uint64_t kEnd = std::numeric_limits<std::uint64_t>::max();
 
-/// Of size and bytes: a section must not pass for one of another size.
+/// The checksum of size and bytes, so that a section cannot pass for one of another size.
 std::uint64_t section_checksum(std::uint64_t size, std::span<const std::byte> bytes) {
   return checksum(bytes) ^ checksum(std::as_bytes(std::span(&size, 1)));
 }
@@ -100,7 +100,7 @@ fs::path checkpoint_path(const fs::path& folder, std::int64_t round) {
   return folder / fmt::format("{}{:09}", kPrefix, round);
 }
 
-/// Oldest first; files that were never finished are none.
+/// The checkpoints of a folder, oldest first, without files that were never finished.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;

@@ -12,12 +12,12 @@ namespace localbatch {
 namespace {
 
 /// Throws an InputError where the request does not fit what the folder holds.
-void check_state(const RunRequest& request, const std::filesystem::path& folder,
-                 FolderState state) {
-  if (state == FolderState::kFinished)
+void check_status(const RunRequest& request, const std::filesystem::path& folder,
+                  RunStatus status) {
+  if (has_ended(status))
     fail_input("{}: holds results already; --force replaces them, --output writes elsewhere",
                folder.string());
-  if (state == FolderState::kEmpty && !request.resumed_folder.empty())
+  if (status == RunStatus::kMissing && !request.resumed_folder.empty())
     fail_input("{}: holds no unfinished run", folder.string());
 }
 
@@ -40,21 +40,21 @@ void check_facts(const Checkpoint& checkpoint, const CheckpointFacts& facts,
 Claim claim_folder(const RunRequest& request, const std::filesystem::path& folder,
                    const std::string& settings, int workers, const CheckpointFacts& facts,
                    const RunEvents& events) {
-  const FolderState state = request.force ? FolderState::kEmpty : state_of_folder(folder, settings);
+  const RunStatus status = request.force ? RunStatus::kMissing : status_of_folder(folder, settings);
   Claim claim;
-  claim.has_finished = state == FolderState::kFinished && request.resume;
+  claim.has_finished = has_ended(status) && request.resume;
   if (claim.has_finished) {
     // The earlier run may have been killed before it cleaned up.
     remove_checkpoints(folder);
     remove_unfinished_files(folder);
     return claim;
   }
-  check_state(request, folder, state);
+  check_status(request, folder, status);
   claim.lock = std::make_shared<FolderLock>(folder);
   forget_failure(folder);
-  if (!request.force && state_of_folder(folder, settings) != state)
+  if (!request.force && status_of_folder(folder, settings) != status)
     fail_input("{}: another process has just written there", folder.string());
-  if (state == FolderState::kUnfinished) claim.checkpoint = newest_checkpoint(folder, workers);
+  if (status == RunStatus::kUnfinished) claim.checkpoint = newest_checkpoint(folder, workers);
   if (claim.checkpoint) {
     remove_unfinished_files(folder);
     check_facts(*claim.checkpoint, facts, events);

@@ -54,7 +54,10 @@ Launch launch_of(const RunRequest& request, const PreparedRun& run) {
           .network = run.experiment->task->has_network(),
           .command = run_command_line(request),
           .output = start.folder,
-          .output_bytes = 2 * checkpoint + start.task.parameters * sizeof(float)};
+          .output_bytes =
+              OutputBytes{.checkpoint = checkpoint,
+                          .final_parameters = (start.task.parameters + start.task.running_moments) *
+                                              sizeof(float)}};
 }
 
 void write_beginning(const RunRequest& request, const PreparedRun& run) {

@@ -61,7 +61,7 @@ class RoundWriter {
   Ledger communication_before_;  ///< likewise
   Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
   Stopwatch evaluating_;
-  TimingRow before_;                  ///< totals at the end of the round before
+  TimingRow before_;  ///< totals at the end of the round before
   EvaluationSchedule evaluations_;
   std::int64_t samples_at_evaluation_ = 0;
   double training_seconds_at_evaluation_ = 0;

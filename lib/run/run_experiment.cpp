@@ -61,11 +61,11 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
   const auto train = [&](Communicator& plain_comm) {
     TimedCommunicator comm(plain_comm);
     const RunResult mine = train_worker(
-        setup, [&](Communicator& timed) { return run.task->make_worker(timed); },
-        claim.checkpoint, comm);
+        setup, [&](Communicator& timed) { return run.task->make_worker(timed); }, claim.checkpoint,
+        comm);
     if (comm.worker() == setup.first_hosted) result = mine;
   };
-  run_workers(workers, processes, train, request.patience, events.on_failure);
+  run_workers(workers, processes, train, request.stall_limit, events.on_failure);
   return result;
 }
 

@@ -17,7 +17,7 @@
 
 namespace localbatch {
 
-/// What is known when everything is built and before the first local step.
+/// The facts of a run when everything is built and before the first local step.
 struct RunStart {
   std::string experiment;
   std::filesystem::path folder;
@@ -30,7 +30,7 @@ struct RunStart {
   std::int64_t resumed_round = 0;  ///< 0: it begins
 };
 
-/// Where a run stands, for whoever watches it.
+/// The progress of a run, for an observer.
 struct RunProgress {
   std::int64_t samples = 0, max_samples = 0;
   int local_batch_size = 0;

@@ -6,11 +6,14 @@
 #include <bit>
 
 #include "core/build_info.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/machine.h"
 #include "nn/execution.h"
 #include "run/ledger_json.h"
+#include "run/run_experiment.h"
+#include "train/worker.h"
 
 namespace localbatch {
 
@@ -32,7 +35,7 @@ Json environment() {
   return variables;
 }
 
-/// What a problem's theory starts from; null for a network.
+/// The constants that a problem's theory starts from; null for a network.
 Json problem_facts(const std::optional<KnownObjective>& problem) {
   if (!problem) return {};
   const auto& distance = problem->initial_squared_distance;
@@ -43,7 +46,7 @@ Json problem_facts(const std::optional<KnownObjective>& problem) {
           {"initial_squared_distance", distance ? Json(*distance) : Json()}};
 }
 
-/// What each convolution of a network uses.
+/// The kernel of each convolution of a network.
 Json kernels_json(const std::optional<NetworkFacts>& network) {
   Json list = Json::array();
   if (!network) return list;
@@ -122,6 +125,43 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
     index += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"), tensor.offset,
                          tensor.size);
   write_file_atomically(folder / "final_parameters.csv", index);
+}
+
+RunStatus read_outcome(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "summary.json";
+  const Json summary = read_json(path);
+  const auto outcome = summary.find("outcome");
+  if (outcome == summary.end() || (*outcome != "finished" && *outcome != "diverged"))
+    fail_input("{}: outcome: found {}, expected finished or diverged", path.string(),
+               outcome == summary.end() ? "nothing" : outcome->dump());
+  return *outcome == "finished" ? RunStatus::kFinished : RunStatus::kDiverged;
+}
+
+Ledger read_communication(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "summary.json";
+  const Json summary = read_json(path);
+  Ledger ledger;
+  try {
+    const Json communication = summary.value("communication", Json::object());
+    for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
+      const auto found = communication.find(std::string(kTrafficNames[kind]));
+      if (found == communication.end()) continue;
+      ledger.entries[kind] = {.messages = found->at("messages"),
+                              .bytes = found->at("bytes"),
+                              .bytes_between_hosts = found->at("bytes_between_hosts")};
+    }
+  } catch (const Json::exception& error) {
+    fail_input("{}: communication: {}", path.string(), error.what());
+  }
+  return ledger;
+}
+
+std::vector<std::pair<std::string, std::string>> read_manifest(const std::filesystem::path& file) {
+  std::vector<std::pair<std::string, std::string>> facts;
+  const Json manifest = read_json(file);
+  for (const auto& [key, value] : manifest.items())
+    facts.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  return facts;
 }
 
 }  // namespace localbatch

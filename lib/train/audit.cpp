@@ -76,8 +76,7 @@ Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& m
               .cheap_wanted = wanted(cheap)};
   const std::optional<double> exact_wanted = wanted(audit.exact);
   Jackknife variance(audit.exact.variance), squared_norm(audit.exact.squared_norm);
-  Jackknife ratio(cheap.variance / audit.exact.variance),
-      wanted_sizes(exact_wanted.value_or(0));
+  Jackknife ratio(cheap.variance / audit.exact.variance), wanted_sizes(exact_wanted.value_or(0));
   for (std::size_t i = 0; i < mine.size(); ++i) {
     GroupSums others = all;
     others -= own;
@@ -102,7 +101,8 @@ GroupSums group_sums(const SampleGradients& samples) {
   GroupSums sums{.groups = 1, .chunks = n, .squared_norm = norm, .inverse_samples = 1 / n};
   for (const double square : samples.squared_norms) sums.deviation_squares += square;
   sums.deviation_squares -= n * norm;
-  if (sums.deviation_squares < 0) sums.deviation_squares = 0;  // equal gradients, rounded; NaN is to stay
+  if (sums.deviation_squares < 0)
+    sums.deviation_squares = 0;  // equal gradients, rounded; NaN is to stay
   for (const double product : samples.inner_products)
     sums.inner_product_squares += (product - norm) * (product - norm);
   sums.scaled_inner_product_squares = norm > 0 ? sums.inner_product_squares / norm : 0;

@@ -41,8 +41,7 @@ SampleGradients DryNetworkWorker::sample_gradients(const SampleRequest& request)
 
 TestResult DryNetworkWorker::evaluate(Communicator& comm) {
   return state_.evaluate(
-      comm, [&] { return no_moments(); },
-      [](std::span<float>) { return Evaluation{.count = 1}; });
+      comm, [&] { return no_moments(); }, [](std::span<float>) { return Evaluation{.count = 1}; });
 }
 
 FinalModel DryNetworkWorker::final_model(Communicator& comm) {

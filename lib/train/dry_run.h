@@ -31,9 +31,9 @@ class DryCommunicator final : public Communicator {
   int worker() const override { return 0; }
   int num_workers() const override { return num_workers_; }
   void exchange(const Exchange& what) override;
-  void collect(std::span<const std::byte>,
-               const std::function<void(int, std::span<const std::byte>)>&) override {}
-  Bytes deal(const std::function<Bytes(int)>&) override { return {}; }
+  void gather(std::span<const std::byte>,
+              const std::function<void(int, std::span<const std::byte>)>&) override {}
+  Bytes scatter(const std::function<Bytes(int)>&) override { return {}; }
   double waited_seconds() const override { return 0; }
   Ledger ledger() const override { return {}; }
 

@@ -86,7 +86,8 @@ GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_ba
     statistics.inner_product_variance = sums.inner_product_squares / divisor;
     // |g_j - (p_j/|g|^2) g|^2 = |g_j - g|^2 - (p_j - |g|^2)^2/|g|^2, without the cancellation of
     // large norms that the left side would suffer.
-    statistics.orthogonal_variance = (sums.deviation_squares - sums.scaled_inner_product_squares) / divisor;
+    statistics.orthogonal_variance =
+        (sums.deviation_squares - sums.scaled_inner_product_squares) / divisor;
   }
   const double squared_norm = sums.squared_norm / sums.groups;
   const double noise = sums.deviation_squares / freedom;

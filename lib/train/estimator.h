@@ -36,11 +36,11 @@ StatisticsOptions read_statistics_options(Options& options);
 /// samples together, and p_j = <g_j, g> over the whole vector.
 struct GroupSums {
   double groups = 0;
-  double chunks = 0;           ///< sum of J
-  double squared_norm = 0;     ///< sum of |g|^2
-  double inverse_samples = 0;  ///< sum of 1/n
-  double deviation_squares = 0;  ///< sum of n_j |g_j - g|^2
-  double inner_product_squares = 0;  ///< sum of n_j (p_j - |g|^2)^2
+  double chunks = 0;                        ///< sum of J
+  double squared_norm = 0;                  ///< sum of |g|^2
+  double inverse_samples = 0;               ///< sum of 1/n
+  double deviation_squares = 0;             ///< sum of n_j |g_j - g|^2
+  double inner_product_squares = 0;         ///< sum of n_j (p_j - |g|^2)^2
   double scaled_inner_product_squares = 0;  ///< sum of n_j (p_j - |g|^2)^2/|g|^2
 
   GroupSums& operator+=(const GroupSums& other);
@@ -49,8 +49,12 @@ struct GroupSums {
 
 /// All fields, for what is done to each of them.
 inline constexpr std::array<double GroupSums::*, 7> kGroupSumFields{
-    &GroupSums::groups,          &GroupSums::chunks,    &GroupSums::squared_norm,
-    &GroupSums::inverse_samples, &GroupSums::deviation_squares, &GroupSums::inner_product_squares,
+    &GroupSums::groups,
+    &GroupSums::chunks,
+    &GroupSums::squared_norm,
+    &GroupSums::inverse_samples,
+    &GroupSums::deviation_squares,
+    &GroupSums::inner_product_squares,
     &GroupSums::scaled_inner_product_squares};
 
 /// The sum over all workers' own groups. Collective, the same on all.

@@ -55,8 +55,8 @@ double Meter::local_step(Worker& worker, int h) {
 
 void Meter::look_before_step(Worker& worker) {
   if (options_.statistics.chunks == Chunks::kSamples)
-    samples_ = worker.sample_gradients({.samples = plan_.local_batch_size,
-                                        .inner_products = options_.needs.inner_products});
+    samples_ = worker.sample_gradients(
+        {.samples = plan_.local_batch_size, .inner_products = options_.needs.inner_products});
   if (!plan_.audited) return;
   const AuditOptions& audit = options_.audit;
   const int workers = comm_.num_workers();
@@ -74,7 +74,7 @@ void Meter::add_averaged(const Worker& worker, std::vector<Averaged>& averaged) 
 }
 
 GroupSums Meter::own_sums(std::span<const float> x, std::span<const float> mean,
-                                  std::span<const float> x_begin) {
+                          std::span<const float> x_begin) {
   if (!plan_.measured()) return {};
   switch (options_.statistics.chunks) {
     case Chunks::kWorkers:
@@ -86,7 +86,7 @@ GroupSums Meter::own_sums(std::span<const float> x, std::span<const float> mean,
     case Chunks::kDelta:
       return share_of_displacement(x, mean, x_begin);
   }
-  broken("chunks are one of their enumerators");
+  internal_error("chunks are one of their enumerators");
 }
 
 /// All workers together are one group, for which worker 0 speaks, and each is a chunk of b samples.
@@ -107,9 +107,8 @@ GroupSums Meter::share_of_worker() const {
 
 /// As share_of_worker() with displacements: divided by the response's gain they are mean gradients
 /// of gain^2/noise samples.
-GroupSums Meter::share_of_displacement(std::span<const float> x,
-                                               std::span<const float> mean,
-                                               std::span<const float> x_begin) {
+GroupSums Meter::share_of_displacement(std::span<const float> x, std::span<const float> mean,
+                                       std::span<const float> x_begin) {
   const RoundResponse response =
       round_response(*method_.inner_steps, carry_, learning_rates_, plan_.local_batch_size);
   const double gain_squared = response.gain * response.gain;
@@ -162,9 +161,8 @@ CoordinateRatios Meter::coordinate_ratios() const {
 }
 
 GradientStatistics Meter::measured_statistics(const GroupSums& sums) const {
-  GradientStatistics measured =
-      estimate(sums, comm_.num_workers(), plan_.local_batch_size, options_.statistics,
-               options_.needs.inner_products);
+  GradientStatistics measured = estimate(sums, comm_.num_workers(), plan_.local_batch_size,
+                                         options_.statistics, options_.needs.inner_products);
   if (options_.needs.coordinates && comm_.num_workers() > 1)
     measured.coordinate_ratios = coordinate_ratios();
   return measured;

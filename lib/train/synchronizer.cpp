@@ -172,7 +172,8 @@ void Synchronizer::fail_different() {
         different.push_back(m);
     if (!different.empty())
       fail_system(
-          "after the synchronization the {} of worker {} differ from those of worker 0, first in {}: "
+          "after the synchronization the {} of worker {} differ from those of worker 0, first in "
+          "{}: "
           "memory, processor or network of one of them has failed",
           parts[part].whole, fmt::join(different, ", "), parts[part].name);
   }

@@ -74,8 +74,8 @@ void NetworkState::visit_state(StateVisitor& visitor, std::int64_t& drawn) {
   visitor.visit("drawn", drawn);
 }
 
-std::vector<float> NetworkState::evaluated_moments(
-    Communicator& comm, const Measure& measure) const {
+std::vector<float> NetworkState::evaluated_moments(Communicator& comm,
+                                                   const Measure& measure) const {
   std::vector<float> mean(moments_.size());
   if (batch_norm_.policy != BatchNormAtSync::Policy::kRecompute) {
     comm.average(moments_.span(), mean, Traffic::kEvaluation);
@@ -83,9 +83,8 @@ std::vector<float> NetworkState::evaluated_moments(
   }
   std::vector<double> sums = measure();
   comm.sum(sums, Traffic::kEvaluation);
-  std::ranges::transform(sums, mean.begin(), [&](double sum) {
-    return static_cast<float>(sum / batch_norm_.batches);
-  });
+  std::ranges::transform(sums, mean.begin(),
+                         [&](double sum) { return static_cast<float>(sum / batch_norm_.batches); });
   return mean;
 }
 

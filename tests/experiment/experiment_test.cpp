@@ -184,23 +184,6 @@ TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwis
   CHECK(network_of(read).convolution == ConvolutionRule::kDirect);
 }
 
-TEST_CASE("what a run of an earlier version has left is read as today's") {
-  const ScratchFolder folder;
-  const std::filesystem::path path = folder.path() / "experiment.yaml";
-  const auto read_file = [&path](const std::string& line) {
-    std::ofstream(path) << kSmallest << line;
-    return read_experiment(Options(read_experiment_file(path)));
-  };
-  CHECK(network_of(read_file("winograd: true\n")).convolution == ConvolutionRule::kAuto);
-  const Experiment direct = read_file("winograd: false\n");
-  CHECK(network_of(direct).convolution == ConvolutionRule::kDirect);
-  CHECK(contains(resolved_yaml(direct.resolved), "\nconvolution: direct\n"));
-  for (const std::string line : {"winograd: 2x2\n", "winograd: true\nconvolution: direct\n"}) {
-    const std::string message = input_error([&] { read_file(line); });
-    CHECK_MESSAGE(one_line_with(message, {"4:1: winograd: unknown key"}), message);
-  }
-}
-
 TEST_CASE("Winograd is refused for models that have nothing for it, auto is not") {
   const std::string mlp = kSmallest + "model: {name: mlp}\n";
   const std::string message = text_error(mlp + "convolution: winograd\n");

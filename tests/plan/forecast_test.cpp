@@ -62,8 +62,8 @@ void check_forecast(const std::vector<std::string>& settings, const std::vector<
   const MeasuredRun measured = read_measured_run(folder);
   for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
     CAPTURE(kTrafficNames[kind]);
-    const Ledger::Entry& expected = cost.traffic.ledger.entries[kind];
-    const Ledger::Entry& real = measured.communication.entries[kind];
+    const Ledger::Total& expected = cost.traffic.ledger.entries[kind];
+    const Ledger::Total& real = measured.communication.entries[kind];
     CHECK(expected.messages == real.messages);
     CHECK(expected.bytes == real.bytes);
     CHECK(expected.bytes_between_hosts == real.bytes_between_hosts);

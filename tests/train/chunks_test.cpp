@@ -171,13 +171,16 @@ TEST_CASE("a listener to micro-batches finds what brute force over stored gradie
         expected.deviation_squares += n * distance * distance;
         product += mean[j] / n * double{sum[j]};
       }
-      expected.inner_product_squares += n * (product - expected.squared_norm) * (product - expected.squared_norm);
+      expected.inner_product_squares +=
+          n * (product - expected.squared_norm) * (product - expected.squared_norm);
     }
     CHECK(chunks.sums().chunks == count);
     CHECK(chunks.sums().squared_norm == doctest::Approx(expected.squared_norm).epsilon(1e-10));
-    CHECK(chunks.sums().deviation_squares == doctest::Approx(expected.deviation_squares).epsilon(1e-5));
+    CHECK(chunks.sums().deviation_squares ==
+          doctest::Approx(expected.deviation_squares).epsilon(1e-5));
     CHECK(norms.sums().deviation_squares == chunks.sums().deviation_squares);
-    CHECK(chunks.sums().inner_product_squares == doctest::Approx(expected.inner_product_squares).epsilon(1e-4));
+    CHECK(chunks.sums().inner_product_squares ==
+          doctest::Approx(expected.inner_product_squares).epsilon(1e-4));
   }
 }
 

@@ -17,7 +17,7 @@ Part default_part(std::span<const PartRow<Part>> table, std::string_view name) {
   Options options = Options::describing();
   for (const PartRow<Part>& row : table)
     if (row.name == name) return row.make(options);
-  broken("no part of this name");
+  internal_error("no part of this name");
 }
 
 inline LocalSgd make_method(std::int64_t max_samples, int sync_interval, double learning_rate) {

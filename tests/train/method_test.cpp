@@ -35,9 +35,8 @@ struct PlanValues {
 };
 
 PlanValues values_of(const RoundPlan& plan) {
-  PlanValues values{plan.round,         plan.samples,  plan.local_batch_size,
-                    plan.local_steps,   {},            plan.observed,
-                    plan.tested,        plan.audited};
+  PlanValues values{plan.round, plan.samples,  plan.local_batch_size, plan.local_steps,
+                    {},         plan.observed, plan.tested,           plan.audited};
   for (int h = 0; h < plan.local_steps; ++h) values.rates.push_back(plan.learning_rate(h));
   return values;
 }
@@ -63,11 +62,8 @@ TEST_CASE("the same progress gives the same plan, whatever was planned or traine
 
 TEST_CASE("a plan has the round's samples and the learning rate of each local step") {
   const LocalSgd method = tested_method();
-  const RoundPlan plan = method.plan({.round = 9,
-                                      .samples = 240,
-                                      .local_batch_size = 12,
-                                      .variance = 32,
-                                      .squared_norm = 0.5});
+  const RoundPlan plan = method.plan(
+      {.round = 9, .samples = 240, .local_batch_size = 12, .variance = 32, .squared_norm = 0.5});
   CHECK(plan.round == 10);
   CHECK(plan.local_steps == 5);
   CHECK(plan.samples == 240 + 4 * 12 * 5);

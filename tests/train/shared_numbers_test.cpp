@@ -1,5 +1,3 @@
-#include "train/synchronizer.h"
-
 #include <doctest/doctest.h>
 
 #include <array>
@@ -12,6 +10,7 @@
 
 #include "core/error.h"
 #include "train/local_sgd_fixtures.h"
+#include "train/synchronizer.h"
 
 namespace localbatch {
 namespace {
@@ -31,8 +30,7 @@ class FailingWorker final : public Worker {
   std::span<const float> gradient() const override { return g_; }
   SampleGradients sample_gradients(const SampleRequest& /*request*/) override { return {}; }
   void add_averaged_state(std::vector<Averaged>& averaged) override {
-    if (has_state)
-      averaged.push_back({.mine = state_, .mean = state_, .traffic = Traffic::kState});
+    if (has_state) averaged.push_back({.mine = state_, .mean = state_, .traffic = Traffic::kState});
   }
   std::vector<TensorView> averaged_state_tensors() override {
     if (!has_state) return {};
@@ -228,11 +226,11 @@ TEST_CASE("one bit of averaged state that differs is told with the worker and th
         if (comm.worker() == failing) worker.flip_lowest_bit_of_state(place);
         share({}, worker, comm);
       });
-      const std::string expected =
-          "after the synchronization the averaged states of worker " + std::to_string(failing) +
-          " differ from those of worker 0, first in " +
-          (place < 2 ? "running mean" : "running variance") +
-          ": memory, processor or network of one of them has failed";
+      const std::string expected = "after the synchronization the averaged states of worker " +
+                                   std::to_string(failing) +
+                                   " differ from those of worker 0, first in " +
+                                   (place < 2 ? "running mean" : "running variance") +
+                                   ": memory, processor or network of one of them has failed";
       CHECK(errors == std::vector<std::string>(3, expected));
     }
 }

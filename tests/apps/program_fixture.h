@@ -38,9 +38,9 @@ inline std::vector<std::string> lines_of(const std::string& text) {
 }
 
 /// A folder with a small experiment, and the shell that runs the program in it.
-class Desk {
+class ProgramFixture {
  public:
-  Desk() {
+  ProgramFixture() {
     std::ofstream(folder_.path() / "tiny.yaml")
         << "experiment: tiny\nworkers: 2\nmax_samples: 64\n"
            "dataset: {name: synthetic, train_samples: 40, test_samples: 20}\n"
@@ -65,9 +65,9 @@ class Desk {
 };
 
 /// A refusal: status 2, one line of ours that contains `parts`, no results.
-inline void check_refused(const Desk& desk, const std::string& arguments,
+inline void check_refused(const ProgramFixture& program, const std::string& arguments,
                           const std::vector<std::string>& parts) {
-  const Finished finished = desk.run(arguments);
+  const Finished finished = program.run(arguments);
   CAPTURE(arguments);
   CHECK(finished.status == 2);
   CHECK(finished.out.empty());
@@ -75,7 +75,7 @@ inline void check_refused(const Desk& desk, const std::string& arguments,
   CHECK(finished.errors.front().starts_with("localbatch: "));
   for (const std::string& part : parts)
     CHECK_MESSAGE(contains(finished.errors.front(), part), finished.errors.front());
-  CHECK_FALSE(fs::exists(desk.path("results")));
+  CHECK_FALSE(fs::exists(program.path("results")));
 }
 
 inline bool has_control_characters(const std::string& text) {

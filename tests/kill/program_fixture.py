@@ -154,12 +154,12 @@ def round_of(folder):
 
 
 def run_tests(tests, program, in_memory):
-    """Each on a desk of its own, a line for each; the exit status."""
+    """Each on a fixture of its own, a line for each; the exit status."""
     status = 0
     for test in tests:
         try:
-            with Desk(program, in_memory=in_memory) as desk:
-                skipped = test(desk)
+            with ProgramFixture(program, in_memory=in_memory) as fixture:
+                skipped = test(fixture)
             print(f"{'skipped, ' + skipped if skipped else 'ok'}: {test.__doc__}", flush=True)
         except Failure as failure:
             print(f"FAILED: {test.__doc__}\n{failure}", flush=True)
@@ -198,7 +198,7 @@ def require_same(folder, reference):
     require(not checkpoints(folder) and not left_over, f"{folder}: left over", os.listdir(folder))
 
 
-class Desk:
+class ProgramFixture:
     """A folder for one test, and runs of the program in it."""
 
     def __init__(self, program, keep=False, in_memory=False):
