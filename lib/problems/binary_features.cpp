@@ -12,9 +12,9 @@ namespace {
 /// Appends the means of all squares of the image's channels.
 void append_pooled(std::span<const std::uint8_t> image, const ImageShape& shape, int pool,
                    std::vector<double>& pooled) {
-  const auto row_size = static_cast<std::size_t>(shape.width);
+  const std::size_t row_size = shape.width;
   const std::size_t rows = shape.size() / row_size;
-  const auto side = static_cast<std::size_t>(pool);
+  const std::size_t side = pool;
   for (std::size_t top = 0; top < rows; top += side)
     for (std::size_t left = 0; left < row_size; left += side) {
       int sum = 0;

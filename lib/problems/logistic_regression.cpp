@@ -126,7 +126,7 @@ namespace {
 /// The samples of a batch are drawn with replacement, as theorems assume: number s of a worker is a
 /// function of (seed, worker, s) alone, whatever the batch sizes are.
 std::vector<std::uint32_t> draw_samples(const ProblemBatch& batch, std::size_t population) {
-  std::vector<std::uint32_t> samples(static_cast<std::size_t>(batch.size));
+  std::vector<std::uint32_t> samples(batch.size);
   auto number = static_cast<std::uint64_t>(batch.first);
   for (std::uint32_t& sample : samples) {
     RandomStream random(batch.seed, Purpose::kProblemSamples, number++,
