@@ -9,7 +9,7 @@
 #include "bench/machine_peak.h"
 #include "bench/rate.h"
 #include "bench/tables.h"
-#include "bench/tuning_log.h"
+#include "bench/tune_kernels.h"
 #include "bench_options.h"
 #include "comm/agreement.h"
 #include "commands.h"

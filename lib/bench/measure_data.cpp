@@ -38,7 +38,7 @@ ResidentImages many_images(const Augmentation& augmentation) {
 
 Rate measure_preparation(const Dataset& dataset, int micro_batch, double seconds) {
   BatchMemory memory(dataset.sample_shape(), micro_batch);
-  std::vector<Draw> draws(static_cast<std::size_t>(micro_batch));
+  std::vector<Draw> draws(micro_batch);
   Sampler sampler(static_cast<std::uint32_t>(dataset.train_size()), 0, 1, kSeed);
   const auto prepare_micro_batch = [&] {
     sampler.draw(draws);

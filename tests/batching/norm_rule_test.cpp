@@ -3,14 +3,11 @@
 #include <limits>
 
 #include "batching/brute_force.h"
+#include "batching/noise_tests.h"
 
 using namespace localbatch;
 
 namespace {
-
-std::shared_ptr<const BatchSizeController> norm_test(const char* eta) {
-  return controller({{"name", "norm_test"}, {"eta", eta}});
-}
 
 /// Four workers with 64 samples each.
 GradientStatistics statistics_of(double variance, double squared_norm) {
@@ -25,7 +22,7 @@ GradientStatistics statistics_of(double variance, double squared_norm) {
 
 TEST_CASE("the norm test compares the variance of the mean gradient with eta^2 of its norm") {
   // 1000/256 = 3.90625 > 0.25 10; 1000/(4 0.25 10) = 100 samples per worker would do.
-  const Wanted fails = norm_test("0.5")->wanted({64}, statistics_of(1000, 10));
+  const Wanted fails = make_norm_test({.eta = 0.5})->wanted({64}, statistics_of(1000, 10));
   CHECK(fails.reason == Reason::kGrow);
   REQUIRE(fails.test);
   CHECK(fails.test->statistic == 3.90625);
@@ -33,7 +30,7 @@ TEST_CASE("the norm test compares the variance of the mean gradient with eta^2 o
   CHECK(fails.local_batch_size == doctest::Approx(100));
   CHECK_FALSE(fails.orthogonality);
 
-  const Wanted passes = norm_test("1")->wanted({64}, statistics_of(1000, 10));
+  const Wanted passes = make_norm_test({.eta = 1})->wanted({64}, statistics_of(1000, 10));
   CHECK(passes.reason == Reason::kPass);
   CHECK(passes.test->threshold == 10);
   CHECK(passes.local_batch_size == doctest::Approx(25));
@@ -42,9 +39,9 @@ TEST_CASE("the norm test compares the variance of the mean gradient with eta^2 o
 TEST_CASE(
     "the wanted size depends on the variance of a sample, not on the batch it was measured with") {
   GradientStatistics statistics = statistics_of(1000, 10);
-  const Wanted small = norm_test("0.5")->wanted({64}, statistics);
+  const Wanted small = make_norm_test({.eta = 0.5})->wanted({64}, statistics);
   statistics.global_batch_size = 2560;
-  const Wanted large = norm_test("0.5")->wanted({640}, statistics);
+  const Wanted large = make_norm_test({.eta = 0.5})->wanted({640}, statistics);
   CHECK(large.test->statistic == doctest::Approx(small.test->statistic / 10));
   CHECK(large.local_batch_size == doctest::Approx(small.local_batch_size));
   CHECK(large.reason == Reason::kPass);
@@ -55,7 +52,7 @@ TEST_CASE("chunks of any size ask for the same batch when the signal is clear") 
   for (const int samples : {16, 64, 256}) {
     CAPTURE(samples);
     const auto statistics = brute_force(noisy_chunks(4, samples, 4000, 1.0, samples), samples, 4);
-    const Wanted wanted = norm_test("0.1")->wanted({samples}, statistics);
+    const Wanted wanted = make_norm_test({.eta = 0.1})->wanted({samples}, statistics);
     CHECK(wanted.local_batch_size == doctest::Approx(25).epsilon(0.06));
     CHECK(wanted.reason == (samples == 16 ? Reason::kGrow : Reason::kPass));
   }
@@ -63,18 +60,19 @@ TEST_CASE("chunks of any size ask for the same batch when the signal is clear") 
 
 TEST_CASE("as many workers more need as many times fewer samples each") {
   GradientStatistics statistics = statistics_of(1000, 10);
-  const double four = norm_test("0.5")->wanted({64}, statistics).local_batch_size;
+  const double four = make_norm_test({.eta = 0.5})->wanted({64}, statistics).local_batch_size;
   statistics.num_workers = 8;
   statistics.global_batch_size = 512;
-  CHECK(norm_test("0.5")->wanted({64}, statistics).local_batch_size == doctest::Approx(four / 2));
+  CHECK(make_norm_test({.eta = 0.5})->wanted({64}, statistics).local_batch_size ==
+        doctest::Approx(four / 2));
 }
 
 TEST_CASE("pure noise makes the batch grow by 1/eta^2") {
   // method.md 2.4: E|g|^2 = S/(M b), so statistic and squared norm agree on average.
   constexpr int kTrials = 40;
-  for (const char* eta : {"0.5", "0.8", "0.9"}) {
+  for (const double eta : {0.5, 0.8, 0.9}) {
     CAPTURE(eta);
-    const auto test = norm_test(eta);
+    const auto test = make_norm_test({.eta = eta});
     double growth = 0;
     for (int trial = 0; trial < kTrials; ++trial) {
       const Wanted wanted =
@@ -82,20 +80,19 @@ TEST_CASE("pure noise makes the batch grow by 1/eta^2") {
       CHECK(wanted.reason == Reason::kGrow);
       growth += wanted.local_batch_size / 32 / kTrials;
     }
-    const double e = std::stod(eta);
-    CHECK(growth == doctest::Approx(1 / (e * e)).epsilon(0.02));
+    CHECK(growth == doctest::Approx(1 / (eta * eta)).epsilon(0.02));
   }
 }
 
 TEST_CASE("equal gradients pass and need no samples") {
-  const Wanted wanted = norm_test("0.1")->wanted({64}, statistics_of(0, 3));
+  const Wanted wanted = make_norm_test({.eta = 0.1})->wanted({64}, statistics_of(0, 3));
   CHECK(wanted.reason == Reason::kPass);
   CHECK(wanted.local_batch_size == 0);
   CHECK(wanted.test->statistic == 0);
 }
 
 TEST_CASE("no gradient and no noise: the batch stays, and the reason says so") {
-  const Wanted wanted = norm_test("0.5")->wanted({64}, statistics_of(0, 0));
+  const Wanted wanted = make_norm_test({.eta = 0.5})->wanted({64}, statistics_of(0, 0));
   CHECK(wanted.reason == Reason::kZeroGradient);
   CHECK_FALSE(wanted.test);
 }
@@ -104,21 +101,23 @@ TEST_CASE("noise that hides the gradient makes the batch grow by 1/eta^2, and at
   for (const double squared_norm : {-2.0, 0.0}) {
     CAPTURE(squared_norm);
     const GradientStatistics statistics = statistics_of(1000, squared_norm);
-    const Wanted wanted = norm_test("0.5")->wanted({64}, statistics);
+    const Wanted wanted = make_norm_test({.eta = 0.5})->wanted({64}, statistics);
     CHECK(wanted.reason == Reason::kGrow);
     CHECK(wanted.local_batch_size == doctest::Approx(256));
     CHECK_FALSE(wanted.test->passes());
     CHECK(wanted.test->threshold == 0);
-    CHECK(norm_test("0.8")->wanted({64}, statistics).local_batch_size == 128);
-    CHECK(norm_test("100")->wanted({64}, statistics).local_batch_size == 128);
+    CHECK(make_norm_test({.eta = 0.8})->wanted({64}, statistics).local_batch_size == 128);
+    CHECK(make_norm_test({.eta = 100})->wanted({64}, statistics).local_batch_size == 128);
   }
 }
 
 TEST_CASE("infinities and NaNs keep the batch and say so") {
   using Limits = std::numeric_limits<double>;
   for (const double bad : {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN()}) {
-    CHECK(norm_test("0.5")->wanted({64}, statistics_of(bad, 1)).reason == Reason::kNonFinite);
-    CHECK(norm_test("0.5")->wanted({64}, statistics_of(1, bad)).reason == Reason::kNonFinite);
+    CHECK(make_norm_test({.eta = 0.5})->wanted({64}, statistics_of(bad, 1)).reason ==
+          Reason::kNonFinite);
+    CHECK(make_norm_test({.eta = 0.5})->wanted({64}, statistics_of(1, bad)).reason ==
+          Reason::kNonFinite);
   }
 }
 
@@ -126,16 +125,16 @@ TEST_CASE("one worker with one chunk has no variance; one worker with several ch
   GradientStatistics statistics = statistics_of(1000, 10);
   statistics.num_workers = 1;
   statistics.global_batch_size = 64;
-  const Wanted wanted = norm_test("0.5")->wanted({64}, statistics);
+  const Wanted wanted = make_norm_test({.eta = 0.5})->wanted({64}, statistics);
   CHECK(wanted.reason == Reason::kGrow);
   CHECK(wanted.local_batch_size == doctest::Approx(400));
   statistics.num_chunks = 1;
-  CHECK(norm_test("0.5")->wanted({64}, statistics).reason == Reason::kTooFewChunks);
+  CHECK(make_norm_test({.eta = 0.5})->wanted({64}, statistics).reason == Reason::kTooFewChunks);
 }
 
 TEST_CASE("rounding never contradicts the test: a pass wants no more than the batch, a fail more") {
   RandomStream stream(1, Purpose::kTest);
-  const auto test = norm_test("0.7");
+  const auto test = make_norm_test({.eta = 0.7});
   const double infinity = std::numeric_limits<double>::infinity();
   for (int i = 0; i < 20000; ++i) {
     const int b = 1 + static_cast<int>(stream.below(5000));

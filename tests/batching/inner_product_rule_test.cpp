@@ -3,15 +3,11 @@
 #include <limits>
 
 #include "batching/brute_force.h"
+#include "batching/noise_tests.h"
 
 using namespace localbatch;
 
 namespace {
-
-std::shared_ptr<const BatchSizeController> inner_product_test(const std::string& theta,
-                                                              const std::string& nu) {
-  return controller({{"name", "inner_product_test"}, {"theta", theta}, {"nu", nu}});
-}
 
 /// Four workers with 64 samples each, |g|^2 = 10.
 GradientStatistics statistics_of(double inner_product_variance, double orthogonal_variance) {
@@ -28,7 +24,8 @@ GradientStatistics statistics_of(double inner_product_variance, double orthogona
 
 TEST_CASE("the inner product test compares the variance along the gradient with theta^2 |g|^4") {
   // 12800/256 = 50 > 0.25 100; 12800/(4 0.25 100) = 128 samples per worker would do.
-  const Wanted wanted = inner_product_test("0.5", "0")->wanted({64}, statistics_of(12800, 1e9));
+  const Wanted wanted =
+      make_inner_product_test({.theta = 0.5})->wanted({64}, statistics_of(12800, 1e9));
   CHECK(wanted.reason == Reason::kGrow);
   REQUIRE(wanted.test);
   CHECK(wanted.test->statistic == 50);
@@ -39,7 +36,8 @@ TEST_CASE("the inner product test compares the variance along the gradient with 
 
 TEST_CASE("the orthogonality test compares the variance across the gradient with nu^2 |g|^2") {
   // 12800/256 = 50 > 4 10 = 40; 12800/(4 4 10) = 80.
-  const Wanted wanted = inner_product_test("0.5", "2")->wanted({64}, statistics_of(100, 12800));
+  const Wanted wanted =
+      make_inner_product_test({.theta = 0.5, .nu = 2})->wanted({64}, statistics_of(100, 12800));
   CHECK(wanted.reason == Reason::kGrow);
   CHECK(wanted.test->passes());
   REQUIRE(wanted.orthogonality);
@@ -49,7 +47,7 @@ TEST_CASE("the orthogonality test compares the variance across the gradient with
 }
 
 TEST_CASE("the augmented test wants the larger of its two batches and passes only when both do") {
-  const auto test = inner_product_test("0.5", "2");
+  const auto test = make_inner_product_test({.theta = 0.5, .nu = 2});
   CHECK(test->wanted({64}, statistics_of(12800, 12800)).local_batch_size == doctest::Approx(128));
   CHECK(test->wanted({64}, statistics_of(12800, 100)).reason == Reason::kGrow);
   CHECK(test->wanted({64}, statistics_of(100, 12800)).reason == Reason::kGrow);
@@ -60,9 +58,11 @@ TEST_CASE("the augmented test wants the larger of its two batches and passes onl
 
 TEST_CASE("theta moves its own threshold alone, nu its own alone") {
   const GradientStatistics statistics = statistics_of(12800, 12800);
-  const Wanted base = inner_product_test("0.5", "2")->wanted({64}, statistics);
-  const Wanted other_theta = inner_product_test("0.25", "2")->wanted({64}, statistics);
-  const Wanted other_nu = inner_product_test("0.5", "1")->wanted({64}, statistics);
+  const Wanted base = make_inner_product_test({.theta = 0.5, .nu = 2})->wanted({64}, statistics);
+  const Wanted other_theta =
+      make_inner_product_test({.theta = 0.25, .nu = 2})->wanted({64}, statistics);
+  const Wanted other_nu =
+      make_inner_product_test({.theta = 0.5, .nu = 1})->wanted({64}, statistics);
   CHECK(other_theta.test->threshold == base.test->threshold / 4);
   CHECK(other_theta.orthogonality->threshold == base.orthogonality->threshold);
   CHECK(other_nu.test->threshold == base.test->threshold);
@@ -73,7 +73,7 @@ TEST_CASE("theta moves its own threshold alone, nu its own alone") {
 
 TEST_CASE("the wanted size depends on the variances of a sample, not on the batch they came from") {
   GradientStatistics statistics = statistics_of(12800, 12800);
-  const auto test = inner_product_test("0.5", "2");
+  const auto test = make_inner_product_test({.theta = 0.5, .nu = 2});
   const Wanted small = test->wanted({64}, statistics);
   statistics.global_batch_size = 2560;
   const Wanted large = test->wanted({640}, statistics);
@@ -92,8 +92,8 @@ TEST_CASE("noise along and across the gradient adds up to all of it") {
 
 TEST_CASE("passing with theta and nu implies the norm test with eta^2 = theta^2 + nu^2") {
   // 0.6^2 + 0.8^2 = 1.
-  const auto augmented = inner_product_test("0.6", "0.8");
-  const auto norm = controller({{"name", "norm_test"}, {"eta", "1"}});
+  const auto augmented = make_inner_product_test({.theta = 0.6, .nu = 0.8});
+  const auto norm = make_norm_test({.eta = 1});
   RandomStream stream(5, Purpose::kTest);
   int passed = 0, failed = 0;
   for (int i = 0; i < 20000; ++i) {
@@ -113,10 +113,12 @@ TEST_CASE("pure noise: the orthogonality test grows by 1/nu^2, the inner product
   double along = 0, across = 0;
   for (int trial = 0; trial < kTrials; ++trial) {
     const auto statistics = brute_force(noisy_chunks(4, 16, 4000, 0, trial), 16, 4);
-    along +=
-        inner_product_test("0.5", "0")->wanted({16}, statistics).local_batch_size / 16 / kTrials;
-    across +=
-        inner_product_test("0.5", "0.5")->wanted({16}, statistics).local_batch_size / 16 / kTrials;
+    along += make_inner_product_test({.theta = 0.5})->wanted({16}, statistics).local_batch_size /
+             16 / kTrials;
+    across += make_inner_product_test({.theta = 0.5, .nu = 0.5})
+                  ->wanted({16}, statistics)
+                  .local_batch_size /
+              16 / kTrials;
   }
   CHECK(across == doctest::Approx(4).epsilon(0.02));
   CHECK(along < 0.003);
@@ -125,21 +127,21 @@ TEST_CASE("pure noise: the orthogonality test grows by 1/nu^2, the inner product
 TEST_CASE("noise that hides the gradient makes the batch grow, at least to the double") {
   GradientStatistics statistics = statistics_of(12800, 12800);
   statistics.squared_norm = -1;  // |g|^4 would be positive and hide it
-  const auto grown = [&](const char* theta, const char* nu) {
-    const Wanted wanted = inner_product_test(theta, nu)->wanted({64}, statistics);
+  const auto grown = [&](const InnerProductTestSettings& settings) {
+    const Wanted wanted = make_inner_product_test(settings)->wanted({64}, statistics);
     CHECK(wanted.reason == Reason::kGrow);
     CHECK(wanted.test->threshold == 0);
     CHECK_FALSE(wanted.test->passes());
     return wanted.local_batch_size;
   };
-  CHECK(grown("0.5", "0") == doctest::Approx(256));
-  CHECK(grown("0.9", "0") == 128);
-  CHECK(grown("0.9", "5.84") == 128);
-  CHECK(grown("0.9", "0.25") == doctest::Approx(1024));
+  CHECK(grown({.theta = 0.5}) == doctest::Approx(256));
+  CHECK(grown({.theta = 0.9}) == 128);
+  CHECK(grown({.theta = 0.9, .nu = 5.84}) == 128);
+  CHECK(grown({.theta = 0.9, .nu = 0.25}) == doctest::Approx(1024));
 }
 
 TEST_CASE("statistics that no test can use keep the batch, with the reason") {
-  const auto test = inner_product_test("0.9", "5.84");
+  const auto test = make_inner_product_test({.theta = 0.9, .nu = 5.84});
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
   CHECK(test->wanted({64}, statistics_of(nan, 1)).reason == Reason::kNonFinite);
