@@ -9,16 +9,16 @@
 
 namespace localbatch {
 
-ImageModel probe_network(const ConvolutionCount& convolution, bool with_layer) {
+ImageModel probe_network(const ModelConvolution& convolution, bool with_layer) {
   const ConvolutionShape& shape = convolution.shape;
-  const int image_channels = convolution.reads_images ? shape.src.channels : 3;
+  const int image_channels = convolution.reads_input ? shape.src.channels : 3;
   ImageModel model({image_channels, shape.src.height, shape.src.width});
   ValueId x = 0;
   const auto add = [&](const std::string& name, const Convolution& layer) {
     x = model.add(name, layer);
     x = model.add(name + "_norm", Normalization{.src = x, .relu = true});
   };
-  if (!convolution.reads_images) add("stem", {.src = x, .channels = shape.src.channels});
+  if (!convolution.reads_input) add("stem", {.src = x, .channels = shape.src.channels});
   if (with_layer)
     add("layer", {.src = x,
                   .channels = shape.channels,
@@ -52,26 +52,14 @@ PhaseSeconds seconds_of_a_step(const Model& model, const ExecutionOptions& execu
 
 }  // namespace
 
-std::vector<ConvolutionCount> distinct_convolutions(const ImageModel& model) {
-  std::vector<ConvolutionCount> counts;
-  for (const ModelConvolution& convolution : convolutions_of(model)) {
-    auto found = std::ranges::find(counts, convolution.shape, &ConvolutionCount::shape);
-    if (found == counts.end())
-      found = counts.insert(found,
-                            {.shape = convolution.shape, .reads_images = convolution.reads_input});
-    ++found->layers;
-  }
-  return counts;
-}
-
 ConvolutionSpeed measure_convolution(const BenchNetwork& network,
-                                     const ConvolutionCount& convolution,
+                                     const ModelConvolution& convolution,
                                      const ExecutionOptions& execution, double seconds) {
   const ImageModel with = probe_network(convolution, true);
   PhaseSeconds of_layer = seconds_of_a_step(with, execution, seconds);
   std::int64_t layer_multiply_adds = with.multiply_adds();
   // Without its first layer a network has nothing to do but the loss, which is nothing beside it.
-  if (!convolution.reads_images) {
+  if (!convolution.reads_input) {
     const ImageModel without = probe_network(convolution, false);
     const PhaseSeconds of_rest = seconds_of_a_step(without, execution, seconds);
     std::ranges::transform(of_layer, of_rest, of_layer.begin(), std::minus());
@@ -88,7 +76,7 @@ ConvolutionSpeed measure_convolution(const BenchNetwork& network,
           .execution = execution,
           .convolution = convolution,
           .forward = speed_of(Phase::kForward),
-          .backward_data = convolution.reads_images ? std::nullopt : speed_of(Phase::kBackwardData),
+          .backward_data = convolution.reads_input ? std::nullopt : speed_of(Phase::kBackwardData),
           .backward_weights = speed_of(Phase::kBackwardWeights),
           .foreign_load = {}};
 }
@@ -103,9 +91,9 @@ double seconds_of(TrainingStep& step) {
 
 }  // namespace
 
-std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
+std::vector<KernelChoice> candidate_kernels(const ModelConvolution& convolution,
                                             const ExecutionOptions& execution) {
-  const bool either = !convolution.reads_images && winograd_fits(convolution.shape);
+  const bool either = !convolution.reads_input && winograd_fits(convolution.shape);
   const bool winograd_first = either && wants_winograd(execution.convolution);
   std::vector<KernelChoice> candidates;
   const auto add = [&](bool winograd) {
@@ -127,7 +115,7 @@ std::size_t fastest_worth_it(const std::vector<KernelCandidate>& candidates) {
   return static_cast<std::size_t>(fastest - candidates.begin());
 }
 
-TunedConvolution tune_convolution(const ConvolutionCount& convolution,
+TunedConvolution tune_convolution(const ModelConvolution& convolution,
                                   const ExecutionOptions& execution, double seconds) {
   constexpr std::size_t kFewestSteps = 3;
   TunedConvolution tuned{.shape = convolution.shape, .candidates = {}};

@@ -9,34 +9,24 @@
 
 namespace localbatch {
 
-/// How often a network has convolutions of one shape.
-struct ConvolutionCount {
-  ConvolutionShape shape;
-  bool reads_images = false;  ///< the first layer: nobody wants the gradient by its input
-  int layers = 0;
-};
-
-/// The distinct shapes in the order of the forward pass.
-std::vector<ConvolutionCount> distinct_convolutions(const ImageModel& model);
-
 /// A small network around a layer that is measured: images, or a 1x1 convolution that makes the
 /// layer's input out of images; the layer, if it is wanted; and what it takes to have a loss.
-ImageModel probe_network(const ConvolutionCount& convolution, bool with_layer);
+ImageModel probe_network(const ModelConvolution& convolution, bool with_layer);
 
 /// FLOP per second of the three passes, counted as direct convolutions. Nothing where a pass does
 /// not exist or the network does not measure its phases.
 struct ConvolutionSpeed {
   BenchNetwork network;
   ExecutionOptions execution;
-  ConvolutionCount convolution;
+  ModelConvolution convolution;
   std::optional<double> forward, backward_data, backward_weights;
   std::optional<double> foreign_load;
 };
 
 /// Times a small network with this layer and one without, for `seconds` each, and takes the
-/// difference, so that the layer has the surroundings that it has in training.
+/// difference, so that the layer has the neighbours that it has in training.
 ConvolutionSpeed measure_convolution(const BenchNetwork& network,
-                                     const ConvolutionCount& convolution,
+                                     const ModelConvolution& convolution,
                                      const ExecutionOptions& execution, double seconds);
 
 /// A way to compute a convolution, and how long a step of a small network with it takes.
@@ -57,7 +47,7 @@ struct TunedConvolution {
 
 /// Winograd and direct where both exist and `execution` allows both, each with as many images per
 /// slice as the rule says, half and twice as many.
-std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
+std::vector<KernelChoice> candidate_kernels(const ModelConvolution& convolution,
                                             const ExecutionOptions& execution);
 
 /// The index of the fastest, if it takes at most 97 % of the first one's time; otherwise 0: noise
@@ -65,7 +55,7 @@ std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
 std::size_t fastest_worth_it(const std::vector<KernelCandidate>& candidates);
 
 /// Runs the candidates in turn, a step each, for about `seconds` per candidate.
-TunedConvolution tune_convolution(const ConvolutionCount& convolution,
+TunedConvolution tune_convolution(const ModelConvolution& convolution,
                                   const ExecutionOptions& execution, double seconds);
 
 }  // namespace localbatch

@@ -8,6 +8,7 @@
 
 #include "bench/networks.h"
 #include "bench/rate.h"
+#include "core/aligned_buffer.h"
 #include "core/stopwatch.h"
 #include "nn/execution.h"
 #include "nn/network.h"

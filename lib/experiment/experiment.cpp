@@ -42,14 +42,13 @@ void read_execution(Options& options, bool cpu_has_bfloat16, Experiment& experim
                                    .choices = {"f32", "bf16"},
                                    .meaning = "of convolutions and activations; parameters, "
                                               "gradients, statistics and loss are always f32"});
-  const std::string convolution = options.choice(
+  experiment.convolution = options.choice<ConvolutionRule>(
       "convolution",
-      {.fallback = "auto",
-       .choices = {kConvolutionRuleNames.begin(), kConvolutionRuleNames.end()},
+      {.fallback = ConvolutionRule::kAuto,
+       .choices = {kConvolutionRules.begin(), kConvolutionRules.end()},
        .meaning = "3x3 convolutions with stride 1 directly by oneDNN or by our own Winograd "
                   "kernels, with another speed and rounding; auto: winograd in a program that was "
                   "built for fused multiply-adds, else direct"});
-  experiment.convolution = convolution_rule(convolution);
   if (experiment.convolution == ConvolutionRule::kWinograd &&
       std::ranges::none_of(layers_of(experiment), uses_winograd))
     options.fail("convolution",

@@ -63,14 +63,18 @@ ConvolutionShape convolution_shape(const Convolution& convolution, const ImageSh
           .padding = convolution.padding};
 }
 
-std::vector<ModelConvolution> convolutions_of(const ImageModel& model) {
-  std::vector<ModelConvolution> found;
-  for (const LayerDescription& layer : model.layers())
-    if (const auto* const convolution = std::get_if<Convolution>(&layer.kind))
-      found.push_back({.layer = layer.name,
-                       .shape = convolution_shape(*convolution, model.shape(convolution->src)),
-                       .reads_input = convolution->src == 0});
-  return found;
+std::vector<ModelConvolution> distinct_convolutions(const ImageModel& model) {
+  std::vector<ModelConvolution> distinct;
+  for (const LayerDescription& layer : model.layers()) {
+    const auto* const convolution = std::get_if<Convolution>(&layer.kind);
+    if (convolution == nullptr) continue;
+    const ConvolutionShape shape = convolution_shape(*convolution, model.shape(convolution->src));
+    auto found = std::ranges::find(distinct, shape, &ModelConvolution::shape);
+    if (found == distinct.end())
+      found = distinct.insert(found, {.shape = shape, .reads_input = convolution->src == 0});
+    ++found->layers;
+  }
+  return distinct;
 }
 
 ValueId ImageModel::add(std::string name, const LayerKind& kind) {
@@ -163,11 +167,13 @@ std::int64_t ImageModel::multiply_adds() const {
 
 std::vector<LayerKernel> ImageModel::kernels(const ExecutionOptions& options) const {
   std::vector<LayerKernel> kernels;
-  for (const ModelConvolution& convolution : convolutions_of(*this))
-    kernels.push_back(
-        {.layer = convolution.layer,
-         .shape = convolution.shape,
-         .choice = choose_kernel(convolution.shape, convolution.reads_input, options)});
+  for (const LayerDescription& layer : layers_)
+    if (const auto* const convolution = std::get_if<Convolution>(&layer.kind)) {
+      const ConvolutionShape shape = convolution_shape(*convolution, this->shape(convolution->src));
+      kernels.push_back({.layer = layer.name,
+                         .shape = shape,
+                         .choice = choose_kernel(shape, convolution->src == 0, options)});
+    }
   return kernels;
 }
 
@@ -219,15 +225,15 @@ ImageModel mlp(const MlpSettings& settings, const SampleShape& sample) {
 ModelFactory make_mlp(Options& options) {
   MlpSettings settings;
   settings.hidden_layers =
-      static_cast<int>(options.integer("hidden_layers", {.fallback = settings.hidden_layers,
-                                                         .min = 1,
-                                                         .max = 100,
-                                                         .meaning = "number of hidden layers"}));
+      options.integer<int>("hidden_layers", {.fallback = settings.hidden_layers,
+                                             .min = 1,
+                                             .max = 100,
+                                             .meaning = "number of hidden layers"});
   settings.hidden_features =
-      static_cast<int>(options.integer("hidden_features", {.fallback = settings.hidden_features,
-                                                           .min = 1,
-                                                           .max = 65536,
-                                                           .meaning = "width of each of them"}));
+      options.integer<int>("hidden_features", {.fallback = settings.hidden_features,
+                                               .min = 1,
+                                               .max = 65536,
+                                               .meaning = "width of each of them"});
   return [settings](const SampleShape& sample) {
     return std::make_unique<const ImageModel>(mlp(settings, sample));
   };

@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/shape.h"
@@ -53,13 +54,12 @@ enum class ConvolutionRule {
   kDirect,    ///< oneDNN
   kWinograd,  ///< our own
 };
-constexpr std::array<std::string_view, 3> kConvolutionRuleNames{"auto", "direct", "winograd"};
+constexpr std::array<std::pair<std::string_view, ConvolutionRule>, 3> kConvolutionRules{
+    {{"auto", ConvolutionRule::kAuto},
+     {"direct", ConvolutionRule::kDirect},
+     {"winograd", ConvolutionRule::kWinograd}}};
 
-constexpr std::string_view name_of(ConvolutionRule rule) {
-  return kConvolutionRuleNames[static_cast<std::size_t>(rule)];
-}
-/// The rule of one of these names; it must be one.
-ConvolutionRule convolution_rule(std::string_view name);
+std::string_view name_of(ConvolutionRule rule);
 
 /// As files and tables call it.
 constexpr std::string_view algorithm_name(const KernelChoice& choice) {
