@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "nn/execution.h"
 #include "nn/layers.h"
+#include "nn/linear_operator.h"
 #include "nn/vector.h"
 
 namespace localbatch {

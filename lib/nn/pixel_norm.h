@@ -23,7 +23,7 @@ class PixelNorm {
  public:
   explicit PixelNorm(const ConvolutionShape& shape);
 
-  /// What one image costs, transposing and adding up included.
+  /// The cost of one image, including transposing and adding up.
   double multiply_adds() const;
 
   /// Pixels that a Gram matrix has on a side; some of them are padding.
@@ -42,8 +42,8 @@ class PixelNorm {
   struct Phase {
     int row = 0, column = 0;       ///< first kernel offset; others follow in steps of the stride
     int first_y = 0, first_x = 0;  ///< first input pixel
-    int rows = 0, columns = 0;     ///< of input pixels that a kernel meets, in steps of the stride
-    int first_position = 0;        ///< of the first input pixel
+    int rows = 0, columns = 0;     ///< input pixels that a kernel meets, in steps of the stride
+    int first_position = 0;        ///< position of the first input pixel
     int positions = 0;             ///< from the first pixel to the last
   };
 
