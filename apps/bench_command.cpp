@@ -126,7 +126,7 @@ void Bench::conv() {
   print("\nconvolutions, GFLOP/s\n" + titles(convolution_columns()));
   for (const BenchNetwork& network : options_.networks) {
     for (const Precision precision : options_.precisions) {
-      for (const ConvolutionCount& convolution : distinct_convolutions(make_model(network))) {
+      for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
         const CpuSnapshot before = look_at_cpus();
         ConvolutionSpeed speed = measure_convolution(
             network, convolution, execution(network, precision), options_.other_seconds());
@@ -176,7 +176,7 @@ void Bench::tune() {
         titles(kernel_columns()));
   for (const BenchNetwork& network : options_.networks) {
     log.networks += (log.networks.empty() ? "" : ", ") + std::string(network.name);
-    for (const ConvolutionCount& convolution : distinct_convolutions(make_model(network))) {
+    for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
       // Networks share convolutions.
       if (std::ranges::find(tuned, convolution.shape, &TunedConvolution::shape) != tuned.end())
         continue;

@@ -53,12 +53,25 @@ const std::vector<std::string>& kinds() {
   return kKinds;
 }
 
+[[noreturn]] void fail_choice(std::string_view option, const std::string& found,
+                              const std::vector<std::string>& allowed) {
+  fail_input("bench: {}: found '{}', allowed is {}{}", option, found, fmt::join(allowed, " | "),
+             did_you_mean(found, allowed));
+}
+
 std::string choice(std::string_view option, const std::string& found,
                    const std::vector<std::string>& allowed) {
-  if (std::ranges::find(allowed, found) == allowed.end())
-    fail_input("bench: {}: found '{}', allowed is {}{}", option, found, fmt::join(allowed, " | "),
-               did_you_mean(found, allowed));
+  if (std::ranges::find(allowed, found) == allowed.end()) fail_choice(option, found, allowed);
   return found;
+}
+
+ConvolutionRule read_convolution_rule(const std::string& word) {
+  std::vector<std::string> names;
+  for (const auto& [name, rule] : kConvolutionRules) {
+    if (name == word) return rule;
+    names.emplace_back(name);
+  }
+  fail_choice("--convolution", word, names);
 }
 
 template <class Number>
@@ -123,9 +136,7 @@ BenchOptions check_words(const Words& words) {
   const std::string precision = supports_bfloat16() && !words.tune ? "both" : "f32";
   options.precisions = read_precisions(words.precision.value_or(precision));
   options.threads = words.threads ? ranged("threads", *words.threads, 1, 1024) : available_cores();
-  const auto rules = std::span(kConvolutionRuleNames);
-  const std::string rule = choice("--convolution", words.convolution, {rules.begin(), rules.end()});
-  options.convolution = convolution_rule(rule);
+  options.convolution = read_convolution_rule(words.convolution);
   if (words.seconds) options.seconds = ranged("seconds", *words.seconds, 0.01, 3600.0);
   if (words.workers) options.workers = ranged("workers", *words.workers, 1, 65536);
   options.strict = words.strict;
@@ -141,7 +152,8 @@ BenchOptions check_words(const Words& words) {
   if (const KernelOverride* const other =
           kernel_against(options.kernels.choices, options.convolution))
     fail_input("bench: --kernels: found {} in {}, allowed with --convolution {} is {}",
-               algorithm_name(other->choice), other->where, rule, rule);
+               algorithm_name(other->choice), other->where, name_of(options.convolution),
+               name_of(options.convolution));
   return options;
 }
 

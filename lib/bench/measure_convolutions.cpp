@@ -8,16 +8,16 @@
 
 namespace localbatch {
 
-ImageModel probe_network(const ConvolutionCount& convolution, bool with_layer) {
+ImageModel probe_network(const ModelConvolution& convolution, bool with_layer) {
   const ConvolutionShape& shape = convolution.shape;
-  const int image_channels = convolution.reads_images ? shape.src.channels : 3;
+  const int image_channels = convolution.reads_input ? shape.src.channels : 3;
   ImageModel model({image_channels, shape.src.height, shape.src.width});
   ValueId x = 0;
   const auto add = [&](const std::string& name, const Convolution& layer) {
     x = model.add(name, layer);
     x = model.add(name + "_norm", Normalization{.src = x, .relu = true});
   };
-  if (!convolution.reads_images) add("stem", {.src = x, .channels = shape.src.channels});
+  if (!convolution.reads_input) add("stem", {.src = x, .channels = shape.src.channels});
   if (with_layer)
     add("layer", {.src = x,
                   .channels = shape.channels,
@@ -51,26 +51,14 @@ PhaseSeconds seconds_of_a_step(const Model& model, const ExecutionOptions& execu
 
 }  // namespace
 
-std::vector<ConvolutionCount> distinct_convolutions(const ImageModel& model) {
-  std::vector<ConvolutionCount> counts;
-  for (const ModelConvolution& convolution : convolutions_of(model)) {
-    auto found = std::ranges::find(counts, convolution.shape, &ConvolutionCount::shape);
-    if (found == counts.end())
-      found = counts.insert(found,
-                            {.shape = convolution.shape, .reads_images = convolution.reads_input});
-    ++found->layers;
-  }
-  return counts;
-}
-
 ConvolutionSpeed measure_convolution(const BenchNetwork& network,
-                                     const ConvolutionCount& convolution,
+                                     const ModelConvolution& convolution,
                                      const ExecutionOptions& execution, double seconds) {
   const ImageModel with = probe_network(convolution, true);
   PhaseSeconds of_layer = seconds_of_a_step(with, execution, seconds);
   std::int64_t layer_multiply_adds = with.multiply_adds();
   // Without its first layer a network has nothing to do but the loss, which is nothing beside it.
-  if (!convolution.reads_images) {
+  if (!convolution.reads_input) {
     const ImageModel without = probe_network(convolution, false);
     const PhaseSeconds of_rest = seconds_of_a_step(without, execution, seconds);
     std::ranges::transform(of_layer, of_rest, of_layer.begin(), std::minus());
@@ -87,7 +75,7 @@ ConvolutionSpeed measure_convolution(const BenchNetwork& network,
           .execution = execution,
           .convolution = convolution,
           .forward = speed_of(Phase::kForward),
-          .backward_data = convolution.reads_images ? std::nullopt : speed_of(Phase::kBackwardData),
+          .backward_data = convolution.reads_input ? std::nullopt : speed_of(Phase::kBackwardData),
           .backward_weights = speed_of(Phase::kBackwardWeights),
           .foreign_load = {}};
 }

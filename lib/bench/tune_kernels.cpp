@@ -23,9 +23,9 @@ double seconds_of(TrainingStep& step) {
 
 }  // namespace
 
-std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
+std::vector<KernelChoice> candidate_kernels(const ModelConvolution& convolution,
                                             const ExecutionOptions& execution) {
-  const bool either = !convolution.reads_images && winograd_fits(convolution.shape);
+  const bool either = !convolution.reads_input && winograd_fits(convolution.shape);
   const bool winograd_first = either && wants_winograd(execution.convolution);
   std::vector<KernelChoice> candidates;
   const auto add = [&](bool winograd) {
@@ -47,7 +47,7 @@ std::size_t fastest_worth_it(const std::vector<KernelCandidate>& candidates) {
   return fastest - candidates.begin();
 }
 
-TunedConvolution tune_convolution(const ConvolutionCount& convolution,
+TunedConvolution tune_convolution(const ModelConvolution& convolution,
                                   const ExecutionOptions& execution, double seconds) {
   constexpr std::size_t kFewestSteps = 3;
   TunedConvolution tuned{.shape = convolution.shape, .candidates = {}};

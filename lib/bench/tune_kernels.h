@@ -28,7 +28,7 @@ struct TunedConvolution {
 
 /// Winograd and direct where both exist and `execution` allows both, each with as many images per
 /// slice as the rule says, half and twice as many.
-std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
+std::vector<KernelChoice> candidate_kernels(const ModelConvolution& convolution,
                                             const ExecutionOptions& execution);
 
 /// The index of the fastest, if it takes at most 97 % of the first one's time; otherwise 0, as
@@ -36,7 +36,7 @@ std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
 std::size_t fastest_worth_it(const std::vector<KernelCandidate>& candidates);
 
 /// Runs the candidates in turn, a step each, for about `seconds` per candidate.
-TunedConvolution tune_convolution(const ConvolutionCount& convolution,
+TunedConvolution tune_convolution(const ModelConvolution& convolution,
                                   const ExecutionOptions& execution, double seconds);
 
 /// The tuned convolutions, and the circumstances that let a person judge the choices.

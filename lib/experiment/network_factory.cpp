@@ -14,13 +14,13 @@ void read_execution(Options& file, bool cpu_has_bfloat16, NetworkSettings& setti
                     .choices = {{"f32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}},
                     .meaning = "of convolutions and activations; parameters, "
                                "gradients, statistics and loss are always f32"});
-  settings.convolution = convolution_rule(file.choice(
+  settings.convolution = file.choice<ConvolutionRule>(
       "convolution",
-      {.fallback = "auto",
-       .choices = {kConvolutionRuleNames.begin(), kConvolutionRuleNames.end()},
+      {.fallback = ConvolutionRule::kAuto,
+       .choices = {kConvolutionRules.begin(), kConvolutionRules.end()},
        .meaning = "3x3 convolutions with stride 1 directly by oneDNN or by our own Winograd "
                   "kernels, with another speed and rounding; auto: winograd in a program that was "
-                  "built for fused multiply-adds, else direct"}));
+                  "built for fused multiply-adds, else direct"});
   if (settings.convolution == ConvolutionRule::kWinograd && !settings.model.has_3x3_convolutions)
     file.fail("convolution",
               "found 'winograd', which is for models with 3x3 convolutions with stride 1; "

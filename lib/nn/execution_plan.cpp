@@ -41,8 +41,8 @@ class DiffArrays {
     }
     const int array = *chosen;
     unused_.erase(chosen);
-    std::size_t& its_size = sizes_[static_cast<std::size_t>(array)];
-    its_size = std::max(its_size, size);
+    std::size_t& array_size = sizes_[static_cast<std::size_t>(array)];
+    array_size = std::max(array_size, size);
     return array;
   }
   void release(int array) { unused_.push_back(array); }
@@ -64,7 +64,7 @@ struct Read {
   std::size_t time = 0;
 };
 
-/// In the order of the backward pass.
+/// The reads in the order of the backward pass.
 std::vector<Read> find_reads(const ImageModel& model) {
   const auto readers = find_readers(model);
   const auto time_of = [&](const auto& self, std::size_t layer, ValueId value) -> std::size_t {

@@ -1,7 +1,5 @@
 #include "nn/image_model.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -63,14 +61,18 @@ ConvolutionShape convolution_shape(const Convolution& convolution, const ImageSh
           .padding = convolution.padding};
 }
 
-std::vector<ModelConvolution> convolutions_of(const ImageModel& model) {
-  std::vector<ModelConvolution> found;
-  for (const LayerDescription& layer : model.layers())
-    if (const auto* const convolution = std::get_if<Convolution>(&layer.kind))
-      found.push_back({.layer = layer.name,
-                       .shape = convolution_shape(*convolution, model.shape(convolution->src)),
-                       .reads_input = convolution->src == 0});
-  return found;
+std::vector<ModelConvolution> distinct_convolutions(const ImageModel& model) {
+  std::vector<ModelConvolution> distinct;
+  for (const LayerDescription& layer : model.layers()) {
+    const auto* const convolution = std::get_if<Convolution>(&layer.kind);
+    if (convolution == nullptr) continue;
+    const ConvolutionShape shape = convolution_shape(*convolution, model.shape(convolution->src));
+    auto found = std::ranges::find(distinct, shape, &ModelConvolution::shape);
+    if (found == distinct.end())
+      found = distinct.insert(found, {.shape = shape, .reads_input = convolution->src == 0});
+    ++found->layers;
+  }
+  return distinct;
 }
 
 ValueId ImageModel::add(std::string name, const LayerKind& kind) {
@@ -163,11 +165,13 @@ std::int64_t ImageModel::multiply_adds() const {
 
 std::vector<LayerKernel> ImageModel::kernels(const ExecutionOptions& options) const {
   std::vector<LayerKernel> kernels;
-  for (const ModelConvolution& convolution : convolutions_of(*this))
-    kernels.push_back(
-        {.layer = convolution.layer,
-         .shape = convolution.shape,
-         .choice = choose_kernel(convolution.shape, convolution.reads_input, options)});
+  for (const LayerDescription& layer : layers_)
+    if (const auto* const convolution = std::get_if<Convolution>(&layer.kind)) {
+      const ConvolutionShape shape = convolution_shape(*convolution, this->shape(convolution->src));
+      kernels.push_back({.layer = layer.name,
+                         .shape = shape,
+                         .choice = choose_kernel(shape, convolution->src == 0, options)});
+    }
   return kernels;
 }
 
@@ -210,46 +214,6 @@ ImageModel::ImageModel(const SampleShape& sample) {
   if (image == nullptr)
     fail_input("model: found one that is for images, which the samples of this data set are not");
   input_ = *image;
-}
-
-ImageModel mlp(const MlpSettings& settings, const SampleShape& sample) {
-  ImageModel model(sample);
-  ValueId x = 0;
-  for (int i = 1; i <= settings.hidden_layers; ++i) {
-    x = model.add(fmt::format("fc{}", i), Dense{.src = x, .features = settings.hidden_features});
-    x = model.add(fmt::format("relu{}", i), Relu{.src = x});
-  }
-  model.add("fc", Dense{.src = x, .features = sample.num_classes});
-  return model;
-}
-
-ModelFactory make_mlp(Options& options) {
-  MlpSettings settings;
-  settings.hidden_layers =
-      static_cast<int>(options.integer("hidden_layers", {.fallback = settings.hidden_layers,
-                                                         .min = 1,
-                                                         .max = 100,
-                                                         .meaning = "number of hidden layers"}));
-  settings.hidden_features =
-      static_cast<int>(options.integer("hidden_features", {.fallback = settings.hidden_features,
-                                                           .min = 1,
-                                                           .max = 65536,
-                                                           .meaning = "width of each of them"}));
-  return {.make = [settings](const SampleShape& sample) {
-    return std::make_unique<const ImageModel>(mlp(settings, sample));
-  }};
-}
-
-ImageModel softmax_regression(const SampleShape& sample) {
-  ImageModel model(sample);
-  model.add("fc", Dense{.src = 0, .features = sample.num_classes});
-  return model;
-}
-
-ModelFactory make_softmax_regression(Options&) {
-  return {.make = [](const SampleShape& sample) {
-    return std::make_unique<const ImageModel>(softmax_regression(sample));
-  }};
 }
 
 }  // namespace localbatch

@@ -102,15 +102,15 @@ class ImageModel final : public Model {
 
 ConvolutionShape convolution_shape(const Convolution& convolution, const ImageShape& src);
 
-/// A convolution where it stands.
+/// A convolution of a model, in one or several layers of one shape.
 struct ModelConvolution {
-  std::string layer;
   ConvolutionShape shape;
-  bool reads_input = false;  ///< of the network: nobody wants the gradient by it
+  bool reads_input = false;  ///< its source is the network's input: nobody wants the gradient by it
+  int layers = 0;            ///< that have this shape
 };
 
-/// All of a model, in the order of the forward pass.
-std::vector<ModelConvolution> convolutions_of(const ImageModel& model);
+/// The distinct shapes in the order of the forward pass.
+std::vector<ModelConvolution> distinct_convolutions(const ImageModel& model);
 
 /// The values that a layer reads.
 std::vector<ValueId> sources(const LayerKind& kind);

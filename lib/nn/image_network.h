@@ -5,10 +5,9 @@
 #include <vector>
 
 #include "core/stopwatch.h"
-#include "nn/execution_plan.h"
 #include "nn/image_model.h"
+#include "nn/layer.h"
 #include "nn/network.h"
-#include "nn/values.h"
 
 namespace localbatch {
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "nn/execution.h"
 #include "nn/layers.h"
+#include "nn/linear_operator.h"
 #include "nn/vector.h"
 
 namespace localbatch {
@@ -16,10 +17,11 @@ std::string to_string(const ConvolutionShape& shape) {
                      shape.src.width, shape.channels, shape.kernel, shape.kernel, shape.stride);
 }
 
-ConvolutionRule convolution_rule(std::string_view name) {
-  const auto found = std::ranges::find(kConvolutionRuleNames, name);
-  check(found != kConvolutionRuleNames.end(), "a rule for convolutions has one of their names");
-  return static_cast<ConvolutionRule>(found - kConvolutionRuleNames.begin());
+std::string_view name_of(ConvolutionRule rule) {
+  using Row = std::pair<std::string_view, ConvolutionRule>;
+  const auto* const found = std::ranges::find(kConvolutionRules, rule, &Row::second);
+  check(found != kConvolutionRules.end(), "a rule for convolutions has a name");
+  return found->first;
 }
 
 const KernelOverride* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape) {

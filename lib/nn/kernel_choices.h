@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/shape.h"
@@ -11,10 +12,10 @@ namespace localbatch {
 
 struct ExecutionOptions;
 
-/// A convolution as far as its speed depends on it.
+/// The part of a convolution that its speed depends on.
 struct ConvolutionShape {
   ImageShape src;
-  int channels = 0;  ///< of the output
+  int channels = 0;  ///< channels of the output
   int kernel = 1;
   int stride = 1;
   int padding = 0;
@@ -33,12 +34,13 @@ std::string to_string(const ConvolutionShape& shape);
 /// results, so they follow a rule or a file, never a clock.
 struct KernelChoice {
   bool winograd = false;     ///< our own Winograd convolution; otherwise a direct one by oneDNN
-  int images_per_slice = 1;  ///< that a thread computes at a time: 1 .. the micro-batch
+  int images_per_slice = 1;  ///< images that a thread computes at a time: 1 .. the micro-batch
 
   friend bool operator==(const KernelChoice&, const KernelChoice&) = default;
 };
 
-/// Whether our convolutions beat direct ones: where the compiler could use fused multiply-adds.
+/// Whether our convolutions beat direct ones, which they do where the compiler could use fused
+/// multiply-adds.
 /// oneDNN takes the best instructions of the machine that it runs on, but which convolution is used
 /// must not depend on that.
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
@@ -47,21 +49,20 @@ constexpr bool kWinogradIsFaster = true;
 constexpr bool kWinogradIsFaster = false;
 #endif
 
-/// Who computes convolutions that both can (winograd_fits).
+/// Which implementation computes the convolutions that both can compute (winograd_fits).
 enum class ConvolutionRule {
   kAuto,      ///< our own if kWinogradIsFaster, else oneDNN
   kDirect,    ///< oneDNN
   kWinograd,  ///< our own
 };
-constexpr std::array<std::string_view, 3> kConvolutionRuleNames{"auto", "direct", "winograd"};
+constexpr std::array<std::pair<std::string_view, ConvolutionRule>, 3> kConvolutionRules{
+    {{"auto", ConvolutionRule::kAuto},
+     {"direct", ConvolutionRule::kDirect},
+     {"winograd", ConvolutionRule::kWinograd}}};
 
-constexpr std::string_view name_of(ConvolutionRule rule) {
-  return kConvolutionRuleNames[static_cast<std::size_t>(rule)];
-}
-/// The rule of one of these names; it must be one.
-ConvolutionRule convolution_rule(std::string_view name);
+std::string_view name_of(ConvolutionRule rule);
 
-/// As files and tables call it.
+/// The name in files and tables.
 constexpr std::string_view algorithm_name(const KernelChoice& choice) {
   return choice.winograd ? "winograd" : "direct";
 }
@@ -76,20 +77,21 @@ struct KernelOverride {
 /// At most one for each shape. Convolutions that are not among them follow the rule.
 using KernelChoices = std::vector<KernelOverride>;
 
+/// The override for this shape, null when there is none.
 const KernelOverride* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape);
 
-/// Whether our Winograd convolution can do it at all: 3x3, stride 1, and as many channels as fill
-/// blocks. It cannot read the network's input.
+/// Whether our Winograd convolution supports the shape: 3x3, stride 1, whole blocks of channels.
+/// Besides, it cannot read the network's input.
 bool winograd_fits(const ConvolutionShape& shape);
 
-/// Where both are possible.
+/// Whether the rule prefers Winograd where both are possible.
 bool wants_winograd(ConvolutionRule rule);
 
 /// The first override that a rule forbids: with kDirect ours, with kWinograd a direct one
 /// where ours is possible. Null when there is none.
 const KernelOverride* kernel_against(const KernelChoices& choices, ConvolutionRule rule);
 
-/// What the rule says when the algorithm is a given one: a function of the shape and the largest
+/// The rule's choice for a given algorithm: a function of the shape and the largest
 /// micro-batch alone.
 KernelChoice kernel_by_rule(const ConvolutionShape& shape, bool winograd, int max_images);
 

@@ -20,8 +20,8 @@ constexpr std::string_view kList = "convolutions";
 KernelOverride read_kernel(const Node& node) {
   Options options(node);
   const auto integer = [&options](std::string_view key, int min, std::string_view meaning) {
-    return static_cast<int>(
-        options.integer(key, {.fallback = {}, .min = min, .max = 65536, .meaning = meaning}));
+    return options.integer<int>(key,
+                                {.fallback = {}, .min = min, .max = 65536, .meaning = meaning});
   };
   KernelOverride kernel;
   ConvolutionShape& shape = kernel.shape;
@@ -32,9 +32,9 @@ KernelOverride read_kernel(const Node& node) {
   shape.kernel = integer("kernel", 1, "rows and columns of the window");
   shape.stride = integer("stride", 1, "of the window");
   shape.padding = integer("padding", 0, "rows and columns of zeros around the input");
-  const std::string algorithm = options.choice(
-      "algorithm", {.choices = {"winograd", "direct"}, .meaning = "our own, or oneDNN's"});
-  kernel.choice.winograd = algorithm == "winograd";
+  kernel.choice.winograd = options.choice<bool>(
+      "algorithm",
+      {.choices = {{"winograd", true}, {"direct", false}}, .meaning = "our own, or oneDNN's"});
   kernel.choice.images_per_slice = integer("images_per_slice", 1, "that a thread has at a time");
   options.finish();
   if (kernel.choice.winograd && !winograd_fits(shape))

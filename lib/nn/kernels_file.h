@@ -16,10 +16,10 @@ struct KernelsFile {
   std::string text;
   KernelChoices choices;
 
-  std::string hash() const;  ///< of the text, 16 hexadecimal digits
+  std::string hash() const;  ///< hash of the text, 16 hexadecimal digits
 };
 
-/// Throws an InputError with file, line and column for anything that is no possible choice.
+/// Throws an InputError with file, line and column for an impossible choice.
 KernelsFile read_kernels_file(const std::filesystem::path& path);
 KernelChoices parse_kernels(const std::string& text, const std::string& source);
 

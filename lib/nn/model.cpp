@@ -1,6 +1,10 @@
 #include "nn/model.h"
 
+#include <fmt/core.h>
+
 #include <array>
+
+#include "nn/image_model.h"
 
 namespace localbatch {
 
@@ -20,6 +24,46 @@ std::span<const PartRow<ModelFactory>> model_table() {
        .make = make_softmax_regression},
   }};
   return kTable;
+}
+
+ImageModel mlp(const MlpSettings& settings, const SampleShape& sample) {
+  ImageModel model(sample);
+  ValueId x = 0;
+  for (int i = 1; i <= settings.hidden_layers; ++i) {
+    x = model.add(fmt::format("fc{}", i), Dense{.src = x, .features = settings.hidden_features});
+    x = model.add(fmt::format("relu{}", i), Relu{.src = x});
+  }
+  model.add("fc", Dense{.src = x, .features = sample.num_classes});
+  return model;
+}
+
+ModelFactory make_mlp(Options& options) {
+  MlpSettings settings;
+  settings.hidden_layers =
+      options.integer<int>("hidden_layers", {.fallback = settings.hidden_layers,
+                                             .min = 1,
+                                             .max = 100,
+                                             .meaning = "number of hidden layers"});
+  settings.hidden_features =
+      options.integer<int>("hidden_features", {.fallback = settings.hidden_features,
+                                               .min = 1,
+                                               .max = 65536,
+                                               .meaning = "width of each of them"});
+  return {.make = [settings](const SampleShape& sample) {
+    return std::make_unique<const ImageModel>(mlp(settings, sample));
+  }};
+}
+
+ImageModel softmax_regression(const SampleShape& sample) {
+  ImageModel model(sample);
+  model.add("fc", Dense{.src = 0, .features = sample.num_classes});
+  return model;
+}
+
+ModelFactory make_softmax_regression(Options&) {
+  return {.make = [](const SampleShape& sample) {
+    return std::make_unique<const ImageModel>(softmax_regression(sample));
+  }};
 }
 
 }  // namespace localbatch

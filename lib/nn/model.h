@@ -35,8 +35,8 @@ class Model {
 
   virtual SampleShape sample() const = 0;
 
-  /// What the flat arrays of a worker hold, in order: the trained parameters, and the running
-  /// moments (means and variances) of batch norm, for which nobody computes a gradient.
+  /// Names of what the flat arrays of a worker hold, in order: the trained parameters, and the
+  /// running moments (means and variances) of batch norm, for which nobody computes a gradient.
   virtual std::vector<TensorView> parameter_tensors() const = 0;
   virtual std::vector<TensorView> running_moment_tensors() const = 0;
   std::size_t parameter_count() const { return total_size(parameter_tensors()); }

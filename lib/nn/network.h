@@ -11,8 +11,8 @@
 
 namespace localbatch {
 
-/// What becomes of the numbers that an array of gradients holds: the first micro-batch of a step
-/// replaces them, the others are added.
+/// How a gradient is stored: the first micro-batch of a step
+/// replaces the array's content, the others are added.
 enum class GradientUse { kReplace, kAdd };
 
 /// Batch norm couples the images of a micro-batch, so the gradient of one image alone needs a
@@ -24,7 +24,7 @@ enum class SampleNormalization {
                 ///< that evaluate() sees
 };
 
-/// What every sample of a micro-batch adds to the gradient, taken alone: g_i is the gradient by the
+/// Sums over the gradients of single samples: g_i is the gradient by the
 /// parameters of the samples' summand, were the parameters of sample i its own.
 struct SampleSums {
   std::span<double> squared_norms = {};   ///< |g_i|^2, by sample; empty: not wanted

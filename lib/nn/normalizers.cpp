@@ -211,7 +211,7 @@ class GroupNormalizer final : public Normalizer {
   }
 
  private:
-  /// Of the group that begins at channel `first`, here and below.
+  /// The sum over the group that begins at channel `first`; so for the functions below.
   void find_moments(int image, std::size_t first) {
     double sum = 0, sum_of_squares = 0;
     for (std::size_t c = first; c < first + group_channels_; ++c) {

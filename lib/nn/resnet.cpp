@@ -12,22 +12,23 @@ namespace {
 
 /// One of the published depths.
 struct Depth {
+  std::string_view name;
   int depth;
   bool bottleneck;
   std::array<int, 4> blocks;  ///< per stage; the CIFAR family has three stages
   bool cifar_family;          ///< widths 16, 32, 64 instead of 64, 128, 256, 512
 };
 constexpr std::array<Depth, 10> kDepths{{
-    {20, false, {3, 3, 3, 0}, true},
-    {32, false, {5, 5, 5, 0}, true},
-    {44, false, {7, 7, 7, 0}, true},
-    {56, false, {9, 9, 9, 0}, true},
-    {110, false, {18, 18, 18, 0}, true},
-    {18, false, {2, 2, 2, 2}, false},
-    {34, false, {3, 4, 6, 3}, false},
-    {50, true, {3, 4, 6, 3}, false},
-    {101, true, {3, 4, 23, 3}, false},
-    {152, true, {3, 8, 36, 3}, false},
+    {"20", 20, false, {3, 3, 3, 0}, true},
+    {"32", 32, false, {5, 5, 5, 0}, true},
+    {"44", 44, false, {7, 7, 7, 0}, true},
+    {"56", 56, false, {9, 9, 9, 0}, true},
+    {"110", 110, false, {18, 18, 18, 0}, true},
+    {"18", 18, false, {2, 2, 2, 2}, false},
+    {"34", 34, false, {3, 4, 6, 3}, false},
+    {"50", 50, true, {3, 4, 6, 3}, false},
+    {"101", 101, true, {3, 4, 23, 3}, false},
+    {"152", 152, true, {3, 8, 36, 3}, false},
 }};
 
 const Depth& find_depth(int depth) {
@@ -112,21 +113,21 @@ ImageModel resnet(const ResnetSettings& settings, const SampleShape& sample) {
 namespace {
 
 void read_norm(Options& options, ResnetSettings& settings) {
-  const std::string norm = options.choice(
+  const bool group_norm = options.choice<bool>(
       "norm",
-      {.fallback = "batch_norm",
-       .choices = {"batch_norm", "group_norm"},
+      {.fallback = false,
+       .choices = {{"batch_norm", false}, {"group_norm", true}},
        .meaning = "normalization: batch norm takes its statistics over a micro-batch; group "
                   "norm over groups of channels of each image, in evaluations too"});
   constexpr int kGroups = 8;
-  const int groups = static_cast<int>(
-      options.integer("norm_groups", {.fallback = kGroups,
-                                      .min = 1,
-                                      .max = 64,
-                                      .meaning = "groups of channels that group norm makes"}));
-  if (norm == "batch_norm" && groups != kGroups)
+  const int groups =
+      options.integer<int>("norm_groups", {.fallback = kGroups,
+                                           .min = 1,
+                                           .max = 64,
+                                           .meaning = "groups of channels that group norm makes"});
+  if (!group_norm && groups != kGroups)
     options.fail("norm_groups", fmt::format("found {}, which needs 'norm: group_norm'", groups));
-  if (norm == "batch_norm") return;
+  if (!group_norm) return;
   settings.norm_groups = groups;
   if (const int width = first_width(find_depth(settings.depth)); width % groups != 0)
     options.fail(
@@ -138,35 +139,33 @@ void read_norm(Options& options, ResnetSettings& settings) {
 }  // namespace
 
 ModelFactory make_resnet(Options& options) {
-  std::vector<std::string> depths;
-  depths.reserve(kDepths.size());
-  for (const Depth& row : kDepths) depths.push_back(fmt::format("{}", row.depth));
   ResnetSettings settings;
-  settings.depth = std::stoi(options.choice(
-      "depth", {.fallback = "20",
-                .choices = depths,
-                .meaning = "number of weighted layers; 20, 32, 44, 56 and 110 are the CIFAR family "
-                           "(widths 16, 32, 64), the others the ImageNet family (64 to 512)"}));
-  settings.imagenet_stem =
-      options.choice("stem", {.fallback = "cifar",
-                              .choices = {"cifar", "imagenet"},
-                              .meaning = "first layer: 3x3, stride 1, no pool; or 7x7, stride 2, "
-                                         "max-pool"}) == "imagenet";
+  ValueChoiceKey<int> depth{
+      .fallback = settings.depth,
+      .choices = {},
+      .meaning =
+          "number of weighted layers; 20, 32, 44, 56 and 110 are the CIFAR family "
+          "(widths 16, 32, 64), the others the ImageNet family (64 to 512)"};
+  for (const Depth& row : kDepths) depth.choices.emplace_back(row.name, row.depth);
+  settings.depth = options.choice("depth", depth);
+  settings.imagenet_stem = options.choice<bool>(
+      "stem", {.fallback = settings.imagenet_stem,
+               .choices = {{"cifar", false}, {"imagenet", true}},
+               .meaning = "first layer: 3x3, stride 1, no pool; or 7x7, stride 2, max-pool"});
   read_norm(options, settings);
-  settings.pad_shortcut =
-      options.choice("shortcut",
-                     {.fallback = "projection",
-                      .choices = {"projection", "pad"},
-                      .meaning = "where shapes change: 1x1 convolution with normalization, "
-                                 "or zero channels (option A of He et al. 2016)"}) == "pad";
+  settings.pad_shortcut = options.choice<bool>(
+      "shortcut", {.fallback = settings.pad_shortcut,
+                   .choices = {{"projection", false}, {"pad", true}},
+                   .meaning = "where shapes change: 1x1 convolution with normalization, or zero "
+                              "channels (option A of He et al. 2016)"});
   settings.zero_last_scale = options.flag(
-      "zero_last_scale",
-      {.fallback = false, .meaning = "start every block as the identity: its last scale is zero"});
+      "zero_last_scale", {.fallback = settings.zero_last_scale,
+                          .meaning = "start every block as the identity: its last scale is zero"});
   if (settings.pad_shortcut && find_depth(settings.depth).bottleneck)
     options.fail("shortcut",
-                 "'pad' exists for blocks without bottleneck (depth 18, 34 and the "
-                 "CIFAR family), found depth " +
-                     std::to_string(settings.depth));
+                 fmt::format("'pad' exists for blocks without bottleneck (depth 18, 34 and the "
+                             "CIFAR family), found depth {}",
+                             settings.depth));
   return {.make =
               [settings](const SampleShape& sample) {
                 return std::make_unique<const ImageModel>(resnet(settings, sample));

@@ -21,10 +21,10 @@ constexpr double kSeconds = 0.02;
 
 const BenchNetwork& network(std::string_view name) { return find_bench_network(name, "here"); }
 
-int layers_of(const std::vector<ConvolutionCount>& convolutions) {
+int layers_of(const std::vector<ModelConvolution>& convolutions) {
   return std::accumulate(
       convolutions.begin(), convolutions.end(), 0,
-      [](int sum, const ConvolutionCount& convolution) { return sum + convolution.layers; });
+      [](int sum, const ModelConvolution& convolution) { return sum + convolution.layers; });
 }
 
 }  // namespace
@@ -41,8 +41,8 @@ TEST_CASE("distinct convolutions of ResNet-20: 21 layers of eight shapes") {
   const auto convolutions = distinct_convolutions(make_model(network("resnet20")));
   REQUIRE(convolutions.size() == 8);
   CHECK(layers_of(convolutions) == 21);
-  const ConvolutionCount& first = convolutions.front();
-  CHECK(first.reads_images);
+  const ModelConvolution& first = convolutions.front();
+  CHECK(first.reads_input);
   CHECK(first.layers == 1);
   const ConvolutionShape first_stage{
       .src = {16, 32, 32}, .channels = 16, .kernel = 3, .stride = 1, .padding = 1};

@@ -8,12 +8,12 @@ using namespace localbatch;
 
 namespace {
 
-const ConvolutionCount kInner{
+const ModelConvolution kInner{
     .shape = {.src = {16, 8, 8}, .channels = 32, .kernel = 3, .stride = 1, .padding = 1}};
-const ConvolutionCount kPointwise{.shape = {.src = {16, 8, 8}, .channels = 32}};
-const ConvolutionCount kFirst{
+const ModelConvolution kPointwise{.shape = {.src = {16, 8, 8}, .channels = 32}};
+const ModelConvolution kFirst{
     .shape = {.src = {3, 8, 8}, .channels = 16, .kernel = 3, .stride = 1, .padding = 1},
-    .reads_images = true};
+    .reads_input = true};
 
 int count_winograd(const std::vector<KernelChoice>& candidates) {
   return static_cast<int>(std::ranges::count(candidates, true, &KernelChoice::winograd));
@@ -70,7 +70,7 @@ TEST_CASE("the rule is left for the fastest, and only if that is 3 % faster") {
 }
 
 TEST_CASE("tuning times every candidate in the surroundings of its convolution") {
-  for (const ConvolutionCount& convolution : {kInner, kPointwise, kFirst}) {
+  for (const ModelConvolution& convolution : {kInner, kPointwise, kFirst}) {
     const ExecutionOptions execution{.max_samples = 8};
     const TunedConvolution tuned = tune_convolution(convolution, execution, 0.005);
     CHECK(tuned.shape == convolution.shape);

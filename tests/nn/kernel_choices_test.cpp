@@ -179,18 +179,21 @@ TEST_CASE("the list of kernels names every convolution with the choice that netw
   const std::vector<LayerKernel> ours = with(ConvolutionRule::kWinograd, {});
   const std::vector<LayerKernel> direct_ones = with(ConvolutionRule::kDirect, {});
   const std::vector<LayerKernel> recorded = with(ConvolutionRule::kWinograd, direct(model, 4));
-  const std::vector<ModelConvolution> convolutions = convolutions_of(model);
-  REQUIRE(ours.size() == convolutions.size());
-  for (std::size_t i = 0; i < ours.size(); ++i) {
-    CAPTURE(convolutions[i].layer);
-    CHECK(ours[i].layer == convolutions[i].layer);
-    CHECK(ours[i].shape == convolutions[i].shape);
-    CHECK(ours[i].choice.winograd ==
-          (winograd_fits(convolutions[i].shape) && !convolutions[i].reads_input));
+  std::size_t i = 0;
+  for (const LayerDescription& layer : model.layers()) {
+    const auto* const convolution = std::get_if<Convolution>(&layer.kind);
+    if (convolution == nullptr) continue;
+    CAPTURE(layer.name);
+    REQUIRE(i < ours.size());
+    CHECK(ours[i].layer == layer.name);
+    CHECK(ours[i].shape == convolution_shape(*convolution, model.shape(convolution->src)));
+    const bool reads_input = convolution->src == 0;
+    CHECK(ours[i].choice.winograd == (winograd_fits(ours[i].shape) && !reads_input));
     CHECK(ours[i].choice == kernel_by_rule(ours[i].shape, ours[i].choice.winograd, kMost));
     CHECK_FALSE(direct_ones[i].choice.winograd);
+    ++i;
   }
-  CHECK(convolutions.front().reads_input);
+  CHECK(i == ours.size());
   CHECK(std::ranges::any_of(ours, [](const LayerKernel& one) { return one.choice.winograd; }));
   CHECK(std::ranges::any_of(recorded, [](const LayerKernel& one) {
     return one.choice == KernelChoice{.winograd = false, .images_per_slice = 4};
@@ -198,9 +201,9 @@ TEST_CASE("the list of kernels names every convolution with the choice that netw
 }
 
 TEST_CASE("rules are known by their names") {
-  for (const ConvolutionRule rule :
-       {ConvolutionRule::kAuto, ConvolutionRule::kDirect, ConvolutionRule::kWinograd})
-    CHECK(convolution_rule(name_of(rule)) == rule);
+  CHECK(name_of(ConvolutionRule::kAuto) == "auto");
+  CHECK(name_of(ConvolutionRule::kDirect) == "direct");
+  CHECK(name_of(ConvolutionRule::kWinograd) == "winograd");
   CHECK(wants_winograd(ConvolutionRule::kWinograd));
   CHECK_FALSE(wants_winograd(ConvolutionRule::kDirect));
   CHECK(wants_winograd(ConvolutionRule::kAuto) == kWinogradIsFaster);

@@ -148,7 +148,7 @@ TEST_CASE("names are those of torchvision") {
   std::set<std::string> names;
   for (const TensorView& tensor : imagenet_resnet("50").parameter_tensors())
     names.insert(tensor.name);
-  for (const TensorView& tensor : statistics_tensors(imagenet_resnet("50")))
+  for (const TensorView& tensor : imagenet_resnet("50").running_moment_tensors())
     names.insert(tensor.name);
   for (const char* const expected :
        {"conv1.weight", "bn1.bias", "bn1.running_var", "layer1.0.downsample.0.weight",

@@ -64,7 +64,7 @@ TEST_CASE("the gradient is weight / n (softmax - one hot)") {
   const std::vector<float> diff = logits.gradient(0.75);
   for (std::size_t i = 0; i < 5; ++i)
     for (std::size_t c = 0; c < 10; ++c) {
-      const double target = c == logits.targets[i] ? 1 : 0;
+      const double target = static_cast<int>(c) == logits.targets[i] ? 1 : 0;
       const double expected = 0.75 / 5 * (static_cast<double>(logits.probability(i, c)) - target);
       CHECK(std::abs(double{diff[i * 10 + c]} - expected) <= 1e-7 * std::abs(expected));
     }

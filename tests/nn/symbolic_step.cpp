@@ -13,7 +13,7 @@ std::size_t at(ValueId value) { return static_cast<std::size_t>(value); }
 
 /// A training step on symbols: an array for diffs holds, for each value that it belongs to, the
 /// layers that have contributed. Whoever writes takes the array away from all other values, so a
-/// value that is needed after that is found missing. Follows layer.h and values.h, not the planner.
+/// value that is needed after that is found missing. It follows layer.h, not the planner.
 class SymbolicStep {
  public:
   SymbolicStep(const ImageModel& model, const ExecutionPlan& plan)
