@@ -9,8 +9,9 @@
 #include "bench/machine_peak.h"
 #include "bench/rate.h"
 #include "bench/tables.h"
-#include "bench/tuning_log.h"
+#include "bench/tune_kernels.h"
 #include "bench_options.h"
+#include "comm/agreement.h"
 #include "commands.h"
 #include "core/build_info.h"
 #include "core/error.h"
@@ -85,7 +86,7 @@ std::optional<double> Bench::check_load(const CpuSnapshot& before, std::string_v
 }
 
 ExecutionOptions Bench::execution(const BenchNetwork& network, Precision precision) const {
-  return {.max_images = options_.batch.value_or(network.batch),
+  return {.max_samples = options_.batch.value_or(network.batch),
           .threads = options_.threads,
           .precision = precision,
           .convolution = options_.convolution,
@@ -125,7 +126,7 @@ void Bench::conv() {
   print("\nconvolutions, GFLOP/s\n" + titles(convolution_columns()));
   for (const BenchNetwork& network : options_.networks) {
     for (const Precision precision : options_.precisions) {
-      for (const ConvolutionCount& convolution : distinct_convolutions(make_model(network))) {
+      for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
         const CpuSnapshot before = look_at_cpus();
         ConvolutionSpeed speed = measure_convolution(
             network, convolution, execution(network, precision), options_.other_seconds());
@@ -175,7 +176,7 @@ void Bench::tune() {
         titles(kernel_columns()));
   for (const BenchNetwork& network : options_.networks) {
     log.networks += (log.networks.empty() ? "" : ", ") + std::string(network.name);
-    for (const ConvolutionCount& convolution : distinct_convolutions(make_model(network))) {
+    for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
       // Networks share convolutions.
       if (std::ranges::find(tuned, convolution.shape, &TunedConvolution::shape) != tuned.end())
         continue;
@@ -221,13 +222,10 @@ int bench_command(std::span<const std::string> arguments) {
   const std::optional<BenchOptions> options = parse_bench_options(arguments);
   if (!options) return kSuccess;
   const std::unique_ptr<ProcessGroup> processes = mpi_processes();
-  try {
+  agree(*processes, [&] {
     check_job(*options, *processes);
-  } catch (const InputError&) {
-    // All ranks know; a launcher kills the others at the first status that is not 0.
-    if (processes->rank() != 0) return kSuccess;
-    throw;
-  }
+    return true;
+  });
   Bench bench(*options, *processes);
   bench.run();
   if (processes->rank() == 0 && !options->json.empty())

@@ -31,8 +31,8 @@ enum class Reason {
 };
 std::string_view to_string(Reason reason);
 
-/// Whether a wish for this reason has a batch size of its own: kPass, kGrow, kSchedule.
-bool wishes_size(Reason reason);
+/// Whether a controller that gives this reason wants a batch size: kPass, kGrow, kSchedule.
+bool wants_size(Reason reason);
 
 /// One inequality of a test: it passes when statistic <= threshold.
 struct Inequality {
@@ -43,7 +43,7 @@ struct Inequality {
 };
 
 /// What a controller makes of one round's statistics.
-struct Wish {
+struct Wanted {
   /// The smallest one that passes, or the schedule's, not rounded; no meaning unless kPass, kGrow
   /// or kSchedule.
   double local_batch_size = 0;
@@ -69,18 +69,15 @@ class BatchSizeController {
  public:
   virtual ~BatchSizeController() = default;
 
-  /// What `wish` looks at; without any, no gradient is communicated, and it is given empty
+  /// What `wanted` looks at; without any, no gradient is communicated, and it is given empty
   /// statistics.
   virtual StatisticsNeeds needs() const = 0;
 
-  virtual Wish wish(const BatchContext& round, const GradientStatistics& statistics) const = 0;
+  virtual Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const = 0;
 };
 
-using BatchSizeControllerMade = std::shared_ptr<const BatchSizeController>;
-
-/// fixed, stagewise, linear, geometric, norm_test, inner_product_test, coordinate_norm_test,
-/// gradient_noise_scale, cabs.
-std::span<const PartRow<BatchSizeControllerMade>> batch_size_controller_table();
+/// All controllers that an experiment file can name.
+std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_controller_table();
 
 /// What every test refuses to judge: kTooFewChunks, kNonFinite, kZeroGradient, in this order, or
 /// nothing when the statistics can be used.

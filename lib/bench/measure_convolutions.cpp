@@ -1,24 +1,23 @@
 #include "bench/measure_convolutions.h"
 
 #include <algorithm>
-#include <chrono>
-#include <memory>
+#include <functional>
 
 #include "bench/measure_training.h"
 #include "bench/rate.h"
 
 namespace localbatch {
 
-Model surroundings(const ConvolutionCount& convolution, bool with_layer) {
+ImageModel probe_network(const ModelConvolution& convolution, bool with_layer) {
   const ConvolutionShape& shape = convolution.shape;
-  const int image_channels = convolution.reads_images ? shape.src.channels : 3;
-  Model model({image_channels, shape.src.height, shape.src.width});
+  const int image_channels = convolution.reads_input ? shape.src.channels : 3;
+  ImageModel model({image_channels, shape.src.height, shape.src.width});
   ValueId x = 0;
   const auto add = [&](const std::string& name, const Convolution& layer) {
     x = model.add(name, layer);
     x = model.add(name + "_norm", Normalization{.src = x, .relu = true});
   };
-  if (!convolution.reads_images) add("stem", {.src = x, .channels = shape.src.channels});
+  if (!convolution.reads_input) add("stem", {.src = x, .channels = shape.src.channels});
   if (with_layer)
     add("layer", {.src = x,
                   .channels = shape.channels,
@@ -52,33 +51,21 @@ PhaseSeconds seconds_of_a_step(const Model& model, const ExecutionOptions& execu
 
 }  // namespace
 
-std::vector<ConvolutionCount> distinct_convolutions(const Model& model) {
-  std::vector<ConvolutionCount> counts;
-  for (const ModelConvolution& convolution : convolutions_of(model)) {
-    auto found = std::ranges::find(counts, convolution.shape, &ConvolutionCount::shape);
-    if (found == counts.end())
-      found = counts.insert(found,
-                            {.shape = convolution.shape, .reads_images = convolution.reads_input});
-    ++found->layers;
-  }
-  return counts;
-}
-
 ConvolutionSpeed measure_convolution(const BenchNetwork& network,
-                                     const ConvolutionCount& convolution,
+                                     const ModelConvolution& convolution,
                                      const ExecutionOptions& execution, double seconds) {
-  const Model with = surroundings(convolution, true);
+  const ImageModel with = probe_network(convolution, true);
   PhaseSeconds of_layer = seconds_of_a_step(with, execution, seconds);
-  std::int64_t layer_multiply_adds = multiply_adds(with);
+  std::int64_t layer_multiply_adds = with.multiply_adds();
   // Without its first layer a network has nothing to do but the loss, which is nothing beside it.
-  if (!convolution.reads_images) {
-    const Model without = surroundings(convolution, false);
+  if (!convolution.reads_input) {
+    const ImageModel without = probe_network(convolution, false);
     const PhaseSeconds of_rest = seconds_of_a_step(without, execution, seconds);
     std::ranges::transform(of_layer, of_rest, of_layer.begin(), std::minus());
-    layer_multiply_adds -= multiply_adds(without);
+    layer_multiply_adds -= without.multiply_adds();
   }
 
-  const double flop = 2.0 * static_cast<double>(layer_multiply_adds) * execution.max_images;
+  const double flop = 2.0 * static_cast<double>(layer_multiply_adds) * execution.max_samples;
   const auto speed_of = [&](Phase phase) -> std::optional<double> {
     const double phase_seconds = of_layer[static_cast<std::size_t>(phase)];
     if (phase_seconds <= 0) return {};
@@ -88,71 +75,9 @@ ConvolutionSpeed measure_convolution(const BenchNetwork& network,
           .execution = execution,
           .convolution = convolution,
           .forward = speed_of(Phase::kForward),
-          .backward_data = convolution.reads_images ? std::nullopt : speed_of(Phase::kBackwardData),
+          .backward_data = convolution.reads_input ? std::nullopt : speed_of(Phase::kBackwardData),
           .backward_weights = speed_of(Phase::kBackwardWeights),
           .foreign_load = {}};
-}
-
-namespace {
-
-double seconds_of(TrainingStep& step) {
-  const auto started = std::chrono::steady_clock::now();
-  step.run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-}
-
-}  // namespace
-
-std::vector<KernelChoice> candidate_kernels(const ConvolutionCount& convolution,
-                                            const ExecutionOptions& execution) {
-  const bool either = !convolution.reads_images && winograd_fits(convolution.shape);
-  const bool winograd_first = either && wants_winograd(execution.convolution);
-  std::vector<KernelChoice> candidates;
-  const auto add = [&](bool winograd) {
-    const KernelChoice rule = kernel_by_rule(convolution.shape, winograd, execution.max_images);
-    const int images = rule.images_per_slice;
-    for (const int count : {images, images / 2, 2 * images}) {
-      const KernelChoice choice{winograd, std::clamp(count, 1, execution.max_images)};
-      if (std::ranges::find(candidates, choice) == candidates.end()) candidates.push_back(choice);
-    }
-  };
-  add(winograd_first);
-  if (either && execution.convolution == ConvolutionRule::kAuto) add(!winograd_first);
-  return candidates;
-}
-
-std::size_t fastest_worth_it(const std::vector<KernelCandidate>& candidates) {
-  const auto fastest = std::ranges::min_element(candidates, {}, &KernelCandidate::median_seconds);
-  if (fastest->median_seconds > 0.97 * candidates.front().median_seconds) return 0;
-  return static_cast<std::size_t>(fastest - candidates.begin());
-}
-
-TunedConvolution tune_convolution(const ConvolutionCount& convolution,
-                                  const ExecutionOptions& execution, double seconds) {
-  constexpr std::size_t kFewestSteps = 3;
-  TunedConvolution tuned{.shape = convolution.shape, .candidates = {}};
-  const Model model = surroundings(convolution, true);
-  std::vector<std::unique_ptr<TrainingStep>> steps;
-  for (const KernelChoice& choice : candidate_kernels(convolution, execution)) {
-    ExecutionOptions options = execution;
-    options.kernels = {{.shape = convolution.shape, .choice = choice, .where = "a candidate"}};
-    tuned.candidates.push_back({.choice = choice});
-    steps.push_back(std::make_unique<TrainingStep>(model, options));
-    steps.back()->run();
-  }
-
-  std::vector<std::vector<double>> times(steps.size());
-  const double budget = seconds * static_cast<double>(steps.size());
-  for (double spent = 0; spent < budget || times.back().size() < kFewestSteps;) {
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      times[i].push_back(seconds_of(*steps[i]));
-      spent += times[i].back();
-    }
-  }
-  for (std::size_t i = 0; i < steps.size(); ++i)
-    tuned.candidates[i].median_seconds = median(std::move(times[i]));
-  tuned.chosen = fastest_worth_it(tuned.candidates);
-  return tuned;
 }
 
 }  // namespace localbatch

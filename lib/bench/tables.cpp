@@ -35,7 +35,7 @@ constexpr TableColumn<Row> kNetwork{"network", 9,
                                     [](const Row& row) { return std::string(row.network.name); }};
 template <class Row>
 constexpr TableColumn<Row> kBatch{
-    "batch", 7, [](const Row& row) { return fmt::format("{}", row.execution.max_images); }};
+    "batch", 7, [](const Row& row) { return fmt::format("{}", row.execution.max_samples); }};
 template <class Row>
 constexpr TableColumn<Row> kPrecision{"precision", 11, [](const Row& row) {
                                         return std::string(precision_name(row.execution.precision));

@@ -14,11 +14,38 @@
 
 namespace localbatch {
 
+std::string value_of(std::span<const KeyValue> settings, std::string_view key) {
+  const auto found = std::ranges::find(settings, key, &KeyValue::first);
+  return found == settings.end() ? std::string() : found->second;
+}
+
 struct Options::Record {
   std::vector<Declaration> declared;
-  /// Index in `declared`, the nested mapping; several for a list of them.
+  /// Nested mappings, each with the index of its key in `declared`; a list of parts has several.
   std::deque<std::pair<std::size_t, Options>> parts;
 };
+
+std::string_view name_of(KeyType type) {
+  switch (type) {
+    case KeyType::kNumber:
+      return "number";
+    case KeyType::kInteger:
+      return "integer";
+    case KeyType::kIntegers:
+      return "list of integers";
+    case KeyType::kFlag:
+      return "flag";
+    case KeyType::kText:
+      return "text";
+    case KeyType::kChoice:
+      return "choice";
+    case KeyType::kPart:
+      return "part";
+    case KeyType::kParts:
+      return "list of parts";
+  }
+  internal_error("a type of keys has a name");
+}
 
 namespace {
 
@@ -91,8 +118,22 @@ const Node* Options::find_scalar(std::string_view key, std::string_view expected
   return &entry->value;
 }
 
+/// Adds a key to the record, as required when it has no `fallback`.
+void Options::declare(std::string_view key, KeyType type, std::string_view meaning,
+                      const std::optional<std::string>& fallback, std::string allowed,
+                      std::string value) {
+  record_->declared.push_back({.key = std::string(key),
+                               .type = type,
+                               .fallback = fallback.value_or(""),
+                               .required = !fallback,
+                               .allowed = std::move(allowed),
+                               .meaning = std::string(meaning),
+                               .value = std::move(value),
+                               .parts = {}});
+}
+
 template <class Value, class Key>
-Value Options::ranged(std::string_view key, const Key& declared, std::string_view type,
+Value Options::ranged(std::string_view key, const Key& declared, KeyType type,
                       std::string_view expected) {
   const std::string allowed = range_text(declared.min, declared.max);
   Value value = declared.fallback.value_or(is_finite(declared.min) ? declared.min : 0);
@@ -105,23 +146,18 @@ Value Options::ranged(std::string_view key, const Key& declared, std::string_vie
     fail(key,
          fmt::format("missing, expected {}{}{}", expected, allowed.empty() ? "" : ", ", allowed));
   }
-  record_->declared.push_back({std::string(key),
-                               std::string(type),
-                               declared.fallback ? fmt::format("{}", *declared.fallback) : "",
-                               !declared.fallback,
-                               allowed,
-                               std::string(declared.meaning),
-                               fmt::format("{}", value),
-                               {}});
+  std::optional<std::string> fallback;
+  if (declared.fallback) fallback = fmt::format("{}", *declared.fallback);
+  declare(key, type, declared.meaning, fallback, allowed, fmt::format("{}", value));
   return value;
 }
 
 double Options::number(std::string_view key, const NumberKey& declared) {
-  return ranged<double>(key, declared, "number", "a number");
+  return ranged<double>(key, declared, KeyType::kNumber, "a number");
 }
 
-std::int64_t Options::integer(std::string_view key, const IntegerKey& declared) {
-  return ranged<std::int64_t>(key, declared, "integer", "an integer");
+std::int64_t Options::read_integer(std::string_view key, const IntegerKey& declared) {
+  return ranged<std::int64_t>(key, declared, KeyType::kInteger, "an integer");
 }
 
 std::vector<std::int64_t> Options::integers(std::string_view key, const IntegersKey& declared) {
@@ -142,32 +178,22 @@ std::vector<std::int64_t> Options::integers(std::string_view key, const Integers
   } else if (!declared.fallback && !describing_) {
     fail(key, fmt::format("missing, expected a list of integers, each {}", allowed));
   }
-  record_->declared.push_back({std::string(key),
-                               "list of integers",
-                               declared.fallback ? yaml_list(*declared.fallback) : "",
-                               !declared.fallback,
-                               allowed,
-                               std::string(declared.meaning),
-                               yaml_list(values),
-                               {}});
+  std::optional<std::string> fallback;
+  if (declared.fallback) fallback = yaml_list(*declared.fallback);
+  declare(key, KeyType::kIntegers, declared.meaning, fallback, allowed, yaml_list(values));
   return values;
 }
 
 bool Options::flag(std::string_view key, const FlagKey& declared) {
+  const auto text = [](bool value) { return std::string(value ? "true" : "false"); };
   bool value = declared.fallback;
   if (const Node* const found = find_scalar(key, "true or false")) {
     if (found->scalar != "true" && found->scalar != "false")
       fail_at(found->where, key, fmt::format("found '{}', expected true or false", found->scalar));
     value = found->scalar == "true";
   }
-  record_->declared.push_back({std::string(key),
-                               "flag",
-                               declared.fallback ? "true" : "false",
-                               false,
-                               "true | false",
-                               std::string(declared.meaning),
-                               value ? "true" : "false",
-                               {}});
+  declare(key, KeyType::kFlag, declared.meaning, text(declared.fallback), "true | false",
+          text(value));
   return value;
 }
 
@@ -178,18 +204,11 @@ std::string Options::text(std::string_view key, const TextKey& declared) {
   } else if (!declared.fallback && !describing_) {
     fail(key, "missing, expected text");
   }
-  record_->declared.push_back({std::string(key),
-                               "text",
-                               declared.fallback.value_or(""),
-                               !declared.fallback,
-                               "",
-                               std::string(declared.meaning),
-                               yaml_text(value),
-                               {}});
+  declare(key, KeyType::kText, declared.meaning, declared.fallback, "", yaml_text(value));
   return value;
 }
 
-std::string Options::choice(std::string_view key, const ChoiceKey& declared) {
+std::size_t Options::choose(std::string_view key, const ChoiceKey& declared) {
   const std::string allowed = fmt::format("{}", fmt::join(declared.choices, " | "));
   std::string value = declared.fallback.value_or(declared.choices.front());
   if (const Node* const found = find_scalar(key, fmt::format("one of {}", allowed))) {
@@ -201,18 +220,17 @@ std::string Options::choice(std::string_view key, const ChoiceKey& declared) {
   } else if (!declared.fallback && !describing_) {
     fail(key, fmt::format("missing, expected one of {}", allowed));
   }
-  record_->declared.push_back({std::string(key),
-                               "choice",
-                               declared.fallback.value_or(""),
-                               !declared.fallback,
-                               allowed,
-                               std::string(declared.meaning),
-                               yaml_text(value),
-                               {}});
-  return value;
+  declare(key, KeyType::kChoice, declared.meaning, declared.fallback, allowed, yaml_text(value));
+  const auto chosen = std::ranges::find(declared.choices, value);
+  check(chosen != declared.choices.end(), "a default is one of the choices");
+  return chosen - declared.choices.begin();
 }
 
-/// The part of that name of the key that is declared next.
+std::string Options::choice(std::string_view key, const ChoiceKey& declared) {
+  return declared.choices[choose(key, declared)];
+}
+
+/// Opens the nested mapping `name`, whose declaration follows.
 Options Options::nested(const Node& mapping, Location where, std::string_view name) {
   Options part(mapping, std::move(where), path_of(name) + ".", std::make_shared<Record>(),
                describing_);
@@ -227,8 +245,7 @@ Options Options::part(std::string_view key, std::string_view meaning) {
                           describe_found(entry->value)));
   Options part = entry == nullptr ? nested(empty_mapping(), where_, key)
                                   : nested(entry->value, entry->value.where, key);
-  record_->declared.push_back(
-      {std::string(key), "part", "", false, "", std::string(meaning), "", {}});
+  declare(key, KeyType::kPart, meaning, "", "", "");
   return part;
 }
 
@@ -247,14 +264,7 @@ std::vector<Options> Options::parts(std::string_view key, std::string_view meani
       parts.push_back(nested(item, item.where, name));
     }
   }
-  record_->declared.push_back({std::string(key),
-                               "list of parts",
-                               "[]",
-                               false,
-                               "",
-                               std::string(meaning),
-                               parts.empty() ? "[]" : "",
-                               {}});
+  declare(key, KeyType::kParts, meaning, "[]", "", parts.empty() ? "[]" : "");
   return parts;
 }
 
@@ -277,12 +287,17 @@ std::vector<Declaration> Options::declarations() const {
   std::vector<Declaration> declared = record_->declared;
   for (const auto& [index, part] : record_->parts) {
     Declaration& whole = declared[index];
-    if (whole.type == "part") {
+    if (whole.type == KeyType::kPart)
       whole.parts = part.declarations();
-    } else {
-      const std::string name = fmt::format("[{}]", whole.parts.size());
-      whole.parts.push_back({name, "part", "", false, "", whole.meaning, "", part.declarations()});
-    }
+    else
+      whole.parts.push_back({.key = fmt::format("[{}]", whole.parts.size()),
+                             .type = KeyType::kPart,
+                             .fallback = "",
+                             .required = false,
+                             .allowed = "",
+                             .meaning = whole.meaning,
+                             .value = "",
+                             .parts = part.declarations()});
   }
   return declared;
 }

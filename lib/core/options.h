@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -14,18 +15,22 @@
 
 namespace localbatch {
 
-/// One key as its reader declared it, with the value that was used. A declaration is made by
-/// reading: what `describe` prints and what a run's `experiment.yaml` shows come from nowhere else.
+enum class KeyType { kNumber, kInteger, kIntegers, kFlag, kText, kChoice, kPart, kParts };
+
+/// "number", "list of integers", ..., as `describe` prints it.
+std::string_view name_of(KeyType type);
+
+/// One key as its reader declared it, with the value that was used. Reading a key is declaring it:
+/// what `describe` prints and what a run's `experiment.yaml` shows come from nowhere else.
 struct Declaration {
   std::string key;
-  /// "number", "integer", "list of integers", "flag", "text", "choice", "part", "list of parts"
-  std::string type;
+  KeyType type = KeyType::kText;
   std::string fallback;  ///< empty when the key is required
   bool required = false;
   std::string allowed;  ///< "0.1 .. 1", "average | keep | reset", empty when anything goes
   std::string meaning;
   std::string value;  ///< as YAML; not used for parts, nor for a list of parts unless it is empty
-  /// The keys of a nested mapping; of a list of parts its items, "[0]", "[1]", ..., each a part.
+  /// The keys of a part; the items of a list of parts, "[0]", "[1]", ..., each of them a part.
   std::vector<Declaration> parts;
 };
 
@@ -60,9 +65,18 @@ struct TextKey {
   std::string_view meaning;
 };
 
+/// A choice among names, whose value is the name.
 struct ChoiceKey {
   std::optional<std::string> fallback = std::nullopt;
   std::vector<std::string> choices;
+  std::string_view meaning;
+};
+
+/// A choice among values, each of which has a name in the file.
+template <class Value>
+struct ValueChoiceKey {
+  std::optional<Value> fallback = std::nullopt;
+  std::vector<std::pair<std::string_view, Value>> choices;
   std::string_view meaning;
 };
 
@@ -79,20 +93,37 @@ class Options {
   static Options describing();
 
   double number(std::string_view key, const NumberKey& declared);
-  std::int64_t integer(std::string_view key, const IntegerKey& declared);
+  /// An integer of a type that holds the whole declared range.
+  template <class Integer = std::int64_t>
+  Integer integer(std::string_view key, const IntegerKey& declared) {
+    check(std::in_range<Integer>(declared.min) && std::in_range<Integer>(declared.max),
+          "an integer's type holds its range");
+    return static_cast<Integer>(read_integer(key, declared));
+  }
   std::vector<std::int64_t> integers(std::string_view key, const IntegersKey& declared);
   bool flag(std::string_view key, const FlagKey& declared);
   std::string text(std::string_view key, const TextKey& declared);
   std::string choice(std::string_view key, const ChoiceKey& declared);
+  template <class Value>
+  Value choice(std::string_view key, const ValueChoiceKey<Value>& declared) {
+    ChoiceKey names{.choices = {}, .meaning = declared.meaning};
+    for (const auto& [name, value] : declared.choices) {
+      names.choices.emplace_back(name);
+      if (declared.fallback == value) names.fallback = std::string(name);
+    }
+    check(declared.fallback.has_value() == names.fallback.has_value(),
+          "a default is one of the choices");
+    return declared.choices[choose(key, names)].second;
+  }
 
   /// The nested mapping under `key`, empty when it is absent.
   Options part(std::string_view key, std::string_view meaning);
 
-  /// The mappings in the list under `key`, in their order, none when it is absent. Their keys are
-  /// called "key[0].name", "key[1].name" and so on in messages.
+  /// The mappings in the list under `key`, in their order; none when the list is absent. Messages
+  /// call their keys "key[0].name", "key[1].name" and so on.
   std::vector<Options> parts(std::string_view key, std::string_view meaning);
 
-  /// Refuses keys that nobody has read, here and in every part, with the nearest key that exists.
+  /// Refuses keys that nobody has read, here and in every part, and names the nearest known key.
   void finish() const;
 
   /// Throws an InputError that points at `key`, for rules that span several keys.
@@ -107,9 +138,12 @@ class Options {
   Options(const Node& mapping, Location where, std::string path, std::shared_ptr<Record> record,
           bool describing);
 
+  std::int64_t read_integer(std::string_view key, const IntegerKey& declared);
+  std::size_t choose(std::string_view key, const ChoiceKey& declared);
   template <class Value, class Key>
-  Value ranged(std::string_view key, const Key& declared, std::string_view type,
-               std::string_view expected);
+  Value ranged(std::string_view key, const Key& declared, KeyType type, std::string_view expected);
+  void declare(std::string_view key, KeyType type, std::string_view meaning,
+               const std::optional<std::string>& fallback, std::string allowed, std::string value);
   const Node* find_scalar(std::string_view key, std::string_view expected) const;
   Options nested(const Node& mapping, Location where, std::string_view name);
   std::string path_of(std::string_view key) const;
@@ -117,14 +151,20 @@ class Options {
                             std::string_view what) const;
 
   const Node* mapping_;
-  Location where_;    ///< of the mapping, or of the one around it when it is absent
+  Location where_;    ///< place of the mapping, or of the one around it when the file has none
   std::string path_;  ///< "batch_size_controller." or empty
   std::shared_ptr<Record> record_;
   bool describing_;
 };
 
-/// One implementation of an exchangeable part: its name in experiment files and the function that
-/// reads its keys and makes it. `describe` shows the rest.
+/// A key of a run's experiment file, "batch_size.initial", and its value as text.
+using KeyValue = std::pair<std::string, std::string>;
+
+/// Empty when the key is not there.
+std::string value_of(std::span<const KeyValue> settings, std::string_view key);
+
+/// One implementation of an exchangeable part: its name in experiment files, the function that
+/// reads its keys and makes it, and what `describe` says about it.
 template <class Part>
 struct PartRow {
   std::string_view name;
@@ -133,6 +173,9 @@ struct PartRow {
   /// What it computes, in the names of the experiment file; empty where there is nothing to say.
   std::string_view formula = {};
   std::string_view source = {};  ///< who published it, and what is different here
+  /// What tables of results call it in a run with these settings. Without this function they call
+  /// it by its name.
+  std::string (*label)(std::span<const KeyValue> settings) = nullptr;
 };
 
 template <class Part>
@@ -142,16 +185,16 @@ std::vector<std::string> part_names(std::span<const PartRow<Part>> table) {
   return names;
 }
 
-/// Reads `name:` and makes the part of that name. An empty `fallback` makes the name required.
+/// Makes the part that `key` names. An empty `fallback` makes the key required.
 template <class Part>
 Part make_part(std::span<const PartRow<Part>> table, Options& options, std::string_view fallback,
-               std::string_view meaning) {
-  ChoiceKey key{.choices = part_names(table), .meaning = meaning};
-  if (!fallback.empty()) key.fallback = std::string(fallback);
-  const std::string name = options.choice("name", key);
+               std::string_view meaning, std::string_view key = "name") {
+  ChoiceKey choice{.choices = part_names(table), .meaning = meaning};
+  if (!fallback.empty()) choice.fallback = std::string(fallback);
+  const std::string name = options.choice(key, choice);
   for (const PartRow<Part>& row : table)
     if (row.name == name) return row.make(options);
-  broken("a choice is one of the names in its table");
+  internal_error("a choice is one of the names in its table");
 }
 
 }  // namespace localbatch

@@ -14,14 +14,14 @@ double squared_distance(std::span<const float> x, std::span<const float> y);
 
 bool all_finite(std::span<const float> x);
 
-/// What is done to places first .. last - 1 of flat arrays.
-using PieceWork = std::function<void(std::size_t first, std::size_t last)>;
+/// The body of a loop over places first .. last - 1 of flat arrays.
+using RangeWork = std::function<void(std::size_t first, std::size_t last)>;
 
-/// Cuts 0 .. count - 1 into pieces and calls `work` for each, perhaps on several threads at once;
+/// Cuts 0 .. count - 1 into ranges and calls `work` for each, perhaps on several threads at once;
 /// returns when all are done.
-using PieceRunner = std::function<void(std::size_t count, const PieceWork& work)>;
+using ParallelFor = std::function<void(std::size_t count, const RangeWork& work)>;
 
-/// Everything at once on this thread.
-inline void run_one_piece(std::size_t count, const PieceWork& work) { work(0, count); }
+/// The whole range at once on the calling thread.
+inline void for_on_this_thread(std::size_t count, const RangeWork& work) { work(0, count); }
 
 }  // namespace localbatch

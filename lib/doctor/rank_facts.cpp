@@ -12,7 +12,7 @@
 #include "core/build_info.h"
 #include "core/json.h"
 #include "core/machine.h"
-#include "nn/library_info.h"
+#include "nn/execution.h"
 
 namespace localbatch {
 

@@ -6,7 +6,7 @@
 
 namespace localbatch {
 
-// What is done to every value of an activation. T is float or Bfloat16, arithmetic is f32.
+// Operations on every value of an activation. T is float or Bfloat16, arithmetic is f32.
 
 void convert(const float* from, std::size_t count, Bfloat16* to);
 
@@ -42,12 +42,12 @@ template <class T>
 void diff_moments(const T* x, const T* dy, std::size_t pixels, const float* mean, double* sum,
                   double* sum_centered);
 
-/// The same after ReLU's mask has been applied to dy: where y is not positive, dy becomes 0.
+/// diff_moments() after ReLU's mask has been applied to dy: where y is not positive, dy becomes 0.
 template <class T>
 void mask_and_diff_moments(const T* x, const T* y, std::size_t pixels, const float* mean, T* dy,
                            double* sum, double* sum_centered);
 
-/// The same, with y computed again as x * factor + offset.
+/// mask_and_diff_moments() with y computed again as x * factor + offset.
 template <class T>
 void remask_and_diff_moments(const T* x, std::size_t pixels, const float* mean, const float* factor,
                              const float* offset, T* dy, double* sum, double* sum_centered);

@@ -13,12 +13,12 @@ namespace {
 constexpr std::size_t producer(ValueId value) { return static_cast<std::size_t>(value) - 1; }
 constexpr std::size_t at(ValueId value) { return static_cast<std::size_t>(value); }
 
-const Normalization* as_normalization(const Model& model, std::size_t layer) {
+const Normalization* as_normalization(const ImageModel& model, std::size_t layer) {
   return std::get_if<Normalization>(&model.layers()[layer].kind);
 }
 
 /// The layers that read each value, in their order.
-std::vector<std::vector<std::size_t>> find_readers(const Model& model) {
+std::vector<std::vector<std::size_t>> find_readers(const ImageModel& model) {
   std::vector<std::vector<std::size_t>> readers(model.layers().size() + 1);
   for (std::size_t layer = 0; layer < model.layers().size(); ++layer)
     for (const ValueId source : sources(model.layers()[layer].kind))
@@ -41,8 +41,8 @@ class DiffArrays {
     }
     const int array = *chosen;
     unused_.erase(chosen);
-    std::size_t& its_size = sizes_[static_cast<std::size_t>(array)];
-    its_size = std::max(its_size, size);
+    std::size_t& array_size = sizes_[static_cast<std::size_t>(array)];
+    array_size = std::max(array_size, size);
     return array;
   }
   void release(int array) { unused_.push_back(array); }
@@ -64,8 +64,8 @@ struct Read {
   std::size_t time = 0;
 };
 
-/// In the order of the backward pass.
-std::vector<Read> find_reads(const Model& model) {
+/// The reads in the order of the backward pass.
+std::vector<Read> find_reads(const ImageModel& model) {
   const auto readers = find_readers(model);
   const auto time_of = [&](const auto& self, std::size_t layer, ValueId value) -> std::size_t {
     const Normalization* const normalization = as_normalization(model, layer);
@@ -91,7 +91,7 @@ std::vector<Read> find_reads(const Model& model) {
 /// Decides the diffs, going through the backward pass.
 class DiffPlanner {
  public:
-  DiffPlanner(const Model& model, ExecutionPlan& plan)
+  DiffPlanner(const ImageModel& model, ExecutionPlan& plan)
       : model_(model), plan_(plan), readers_(find_readers(model)), reads_(find_reads(model)) {}
 
   void run() {
@@ -166,7 +166,7 @@ class DiffPlanner {
     released_after_[last_user(value)].push_back(array);
   }
 
-  const Model& model_;
+  const ImageModel& model_;
   ExecutionPlan& plan_;
   std::vector<std::vector<std::size_t>> readers_;
   std::vector<Read> reads_;
@@ -177,7 +177,7 @@ class DiffPlanner {
 
 }  // namespace
 
-ExecutionPlan plan_execution(const Model& model) {
+ExecutionPlan plan_execution(const ImageModel& model) {
   const std::size_t layers = model.layers().size();
   const auto readers = find_readers(model);
   check(as_normalization(model, layers - 1) == nullptr,

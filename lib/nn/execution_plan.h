@@ -3,11 +3,11 @@
 #include <cstddef>
 #include <vector>
 
-#include "nn/model.h"
+#include "nn/image_model.h"
 
 namespace localbatch {
 
-/// What happens to a value of the network in a pass.
+/// When a value of the network is computed, and whether it is kept.
 enum class Storage {
   kCaller,  ///< the input, which belongs to the caller
   kWhenItsLayerRuns,
@@ -24,11 +24,12 @@ enum class DiffUse {
   kShared,  ///< the first one, and equal to the layer's own diff: both are one array
 };
 
-/// What a layer does with one of its sources.
+/// How a layer treats one of its sources.
 struct SourcePlan {
   ValueId value = 0;
   DiffUse diff = DiffUse::kNone;
-  bool first_reader = false;  ///< in the forward pass, and hence the last to contribute to the diff
+  bool first_reader =
+      false;  ///< this layer reads the value first, hence contributes to its diff last
 };
 
 struct ValuePlan {
@@ -36,12 +37,12 @@ struct ValuePlan {
   int diff_array = -1;  ///< several values take turns with one array; -1: no diff is stored
 };
 
-/// Who stores what, decided from the model alone.
+/// Which values and diffs are stored, and where; a function of the model alone.
 ///
 /// A normalization's output is cheap to compute from its input, so it is not computed in a pass of
 /// its own: the layer that reads it asks for a slice of images, uses it while it is in the cache,
 /// and asks again in the backward pass. Outputs with several readers, or with a residual, are kept.
-/// In the same way the diff of a normalization's input is computed when the layer below asks for a
+/// Likewise the diff of a normalization's input is computed when the layer below asks for a
 /// slice.
 struct ExecutionPlan {
   std::vector<ValuePlan> values;                 ///< by ValueId
@@ -49,6 +50,6 @@ struct ExecutionPlan {
   std::vector<std::size_t> diff_array_sizes;     ///< values per image
 };
 
-ExecutionPlan plan_execution(const Model& model);
+ExecutionPlan plan_execution(const ImageModel& model);
 
 }  // namespace localbatch

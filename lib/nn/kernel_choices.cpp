@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "nn/execution.h"
 #include "nn/layers.h"
+#include "nn/linear_operator.h"
 #include "nn/vector.h"
 
 namespace localbatch {
@@ -15,14 +17,15 @@ std::string to_string(const ConvolutionShape& shape) {
                      shape.src.width, shape.channels, shape.kernel, shape.kernel, shape.stride);
 }
 
-ConvolutionRule convolution_rule(std::string_view name) {
-  const auto found = std::ranges::find(kConvolutionRuleNames, name);
-  check(found != kConvolutionRuleNames.end(), "a rule for convolutions has one of their names");
-  return static_cast<ConvolutionRule>(found - kConvolutionRuleNames.begin());
+std::string_view name_of(ConvolutionRule rule) {
+  using Row = std::pair<std::string_view, ConvolutionRule>;
+  const auto* const found = std::ranges::find(kConvolutionRules, rule, &Row::second);
+  check(found != kConvolutionRules.end(), "a rule for convolutions has a name");
+  return found->first;
 }
 
-const RecordedKernel* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape) {
-  const auto found = std::ranges::find(choices, shape, &RecordedKernel::shape);
+const KernelOverride* find_kernel(const KernelChoices& choices, const ConvolutionShape& shape) {
+  const auto found = std::ranges::find(choices, shape, &KernelOverride::shape);
   return found == choices.end() ? nullptr : &*found;
 }
 
@@ -36,9 +39,9 @@ bool wants_winograd(ConvolutionRule rule) {
          (rule == ConvolutionRule::kAuto && kWinogradIsFaster);
 }
 
-const RecordedKernel* kernel_against(const KernelChoices& choices, ConvolutionRule rule) {
+const KernelOverride* kernel_against(const KernelChoices& choices, ConvolutionRule rule) {
   if (rule == ConvolutionRule::kAuto) return nullptr;
-  const auto found = std::ranges::find_if(choices, [rule](const RecordedKernel& kernel) {
+  const auto found = std::ranges::find_if(choices, [rule](const KernelOverride& kernel) {
     return winograd_fits(kernel.shape) && kernel.choice.winograd != wants_winograd(rule);
   });
   return found == choices.end() ? nullptr : &*found;
@@ -48,6 +51,23 @@ KernelChoice kernel_by_rule(const ConvolutionShape& shape, bool winograd, int ma
   if (winograd) return {true, winograd_images_per_slice(shape.src, max_images)};
   const LinearShape linear{.src = shape.src, .dst = shape.dst(), .kernel = shape.kernel};
   return {false, images_per_slice(linear, max_images)};
+}
+
+KernelChoice choose_kernel(const ConvolutionShape& shape, bool reads_input,
+                           const ExecutionOptions& options) {
+  const bool can_winograd = !reads_input && winograd_fits(shape);
+  const KernelOverride* const found = find_kernel(options.kernels, shape);
+  if (found == nullptr)
+    return kernel_by_rule(shape, can_winograd && wants_winograd(options.convolution),
+                          options.max_samples);
+  const KernelChoice choice = found->choice;
+  if (choice.winograd && !can_winograd)
+    fail_input("{}: algorithm: found winograd, allowed for this convolution is direct",
+               found->where);
+  if (choice.images_per_slice < 1 || choice.images_per_slice > options.max_samples)
+    fail_input("{}: images_per_slice: found {}, allowed is 1 .. {}, the micro-batch", found->where,
+               choice.images_per_slice, options.max_samples);
+  return choice;
 }
 
 }  // namespace localbatch

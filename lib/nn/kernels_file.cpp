@@ -17,13 +17,13 @@ namespace {
 
 constexpr std::string_view kList = "convolutions";
 
-RecordedKernel read_kernel(const Node& node) {
+KernelOverride read_kernel(const Node& node) {
   Options options(node);
   const auto integer = [&options](std::string_view key, int min, std::string_view meaning) {
-    return static_cast<int>(
-        options.integer(key, {.fallback = {}, .min = min, .max = 65536, .meaning = meaning}));
+    return options.integer<int>(key,
+                                {.fallback = {}, .min = min, .max = 65536, .meaning = meaning});
   };
-  RecordedKernel kernel;
+  KernelOverride kernel;
   ConvolutionShape& shape = kernel.shape;
   shape.src.channels = integer("channels", 1, "of the input");
   shape.channels = integer("filters", 1, "channels of the output");
@@ -32,9 +32,9 @@ RecordedKernel read_kernel(const Node& node) {
   shape.kernel = integer("kernel", 1, "rows and columns of the window");
   shape.stride = integer("stride", 1, "of the window");
   shape.padding = integer("padding", 0, "rows and columns of zeros around the input");
-  const std::string algorithm = options.choice(
-      "algorithm", {.choices = {"winograd", "direct"}, .meaning = "our own, or oneDNN's"});
-  kernel.choice.winograd = algorithm == "winograd";
+  kernel.choice.winograd = options.choice<bool>(
+      "algorithm",
+      {.choices = {{"winograd", true}, {"direct", false}}, .meaning = "our own, or oneDNN's"});
   kernel.choice.images_per_slice = integer("images_per_slice", 1, "that a thread has at a time");
   options.finish();
   if (kernel.choice.winograd && !winograd_fits(shape))
@@ -47,7 +47,7 @@ RecordedKernel read_kernel(const Node& node) {
 
 }  // namespace
 
-std::string KernelsFile::hash() const { return fmt::format("{:016x}", content_hash(text)); }
+std::string KernelsFile::hash() const { return fmt::format("{:016x}", checksum(text)); }
 
 KernelChoices parse_kernels(const std::string& text, const std::string& source) {
   const Node file = parse_yaml(text, source);
@@ -60,8 +60,8 @@ KernelChoices parse_kernels(const std::string& text, const std::string& source) 
     fail_input("{}: expected one key '{}' with a list", to_string(file.where), kList);
   KernelChoices choices;
   for (const Node& node : list->value.items) {
-    const RecordedKernel kernel = read_kernel(node);
-    if (const RecordedKernel* const earlier = find_kernel(choices, kernel.shape))
+    const KernelOverride kernel = read_kernel(node);
+    if (const KernelOverride* const earlier = find_kernel(choices, kernel.shape))
       fail_input("{}: found the convolution of {} again, expected one choice for each",
                  kernel.where, earlier->where);
     choices.push_back(kernel);
@@ -77,10 +77,9 @@ KernelsFile read_kernels_file(const std::filesystem::path& path) {
 
 void check_kernels_are_used(const KernelsFile& file, const Model& model) {
   if (file.path.empty()) return;
-  const bool used =
-      std::ranges::any_of(convolutions_of(model), [&file](const ModelConvolution& convolution) {
-        return find_kernel(file.choices, convolution.shape) != nullptr;
-      });
+  const bool used = std::ranges::any_of(model.kernels({}), [&file](const LayerKernel& kernel) {
+    return find_kernel(file.choices, kernel.shape) != nullptr;
+  });
   if (!used)
     fail_input("{}: found none of the model's convolutions, expected a file that was made for it",
                file.path.string());

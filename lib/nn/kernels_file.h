@@ -4,9 +4,10 @@
 #include <string>
 
 #include "nn/execution.h"
-#include "nn/model.h"
 
 namespace localbatch {
+
+class Model;
 
 /// A file of choices of kernels, as `localbatch bench --tune` writes it and `kernels:` in an
 /// experiment names it: a list of convolutions under the key `convolutions`.
@@ -15,10 +16,10 @@ struct KernelsFile {
   std::string text;
   KernelChoices choices;
 
-  std::string hash() const;  ///< of the text, 16 hexadecimal digits
+  std::string hash() const;  ///< hash of the text, 16 hexadecimal digits
 };
 
-/// Throws an InputError with file, line and column for anything that is no possible choice.
+/// Throws an InputError with file, line and column for an impossible choice.
 KernelsFile read_kernels_file(const std::filesystem::path& path);
 KernelChoices parse_kernels(const std::string& text, const std::string& source);
 

@@ -3,13 +3,13 @@
 #include <memory>
 #include <optional>
 
-#include "nn/linear_operator.h"
-#include "nn/linear_passes.h"
-#include "nn/model.h"
+#include "nn/image_model.h"
+#include "nn/layer.h"
 #include "nn/normalizers.h"
-#include "nn/values.h"
 
 namespace localbatch {
+
+class LinearOperator;
 
 // One function per kind of layer. T is the type of activations: float or Bfloat16; feature vectors
 // are float always. Tensor views say where a tensor lies in the worker's flat arrays.

@@ -10,7 +10,7 @@
 
 namespace localbatch {
 
-/// What both kinds of linear layers are to oneDNN: three primitives per number of images.
+/// A linear layer as oneDNN sees it: three primitives per number of images.
 struct LinearShape {
   ImageShape src = {};
   ImageShape dst = {};
@@ -20,10 +20,16 @@ struct LinearShape {
   int padding = 0;
   bool src_is_plain = false;  ///< [C][H][W] instead of channel blocks: the network's input
   bool src_needs_diff = true;
-  Precision precision = Precision::kFloat32;  ///< of activations and their diffs
+  Precision precision = Precision::kFloat32;  ///< type of activations and their diffs
 
   std::size_t weight_count() const;
 };
+
+/// The rule for how many images one call of a oneDNN primitive handles: as many as stay in the
+/// second-level cache with their input and output, and more where the weights are so large that
+/// reading and writing them would cost more than the images do. A function of the shape alone (and
+/// of the largest micro-batch), because results depend on it.
+int images_per_slice(const LinearShape& shape, int max_images);
 
 /// y = W x for slices of images, and its two transposes. Weights live in f32 in the layout in which
 /// the weight-gradient primitive delivers its result, so that gradient, momentum and parameters
@@ -37,7 +43,7 @@ class LinearOperator {
   int images_per_slice() const { return images_per_slice_; }
   int threads() const { return threads_; }
 
-  /// Between the flat arrays' order and [out][in][row][column].
+  /// Convert weights between the flat arrays' order and [out][in][row][column].
   void to_canonical(std::span<const float> weights, std::span<float> canonical) const;
   void from_canonical(std::span<const float> canonical, std::span<float> weights) const;
 
@@ -75,7 +81,7 @@ class LinearOperator {
   struct Layouts {
     dnnl::memory::desc master, forward, backward_data;
   };
-  /// The weights as one pass wants them.
+  /// The weights in the layout of one pass.
   struct WeightCopy {
     std::optional<Reorder> reorder;  ///< none: the master's layout will do
     AlignedBuffer<std::byte> storage;
@@ -93,7 +99,7 @@ class LinearOperator {
   dnnl::memory::desc canonical_;
   std::optional<Layouts> layouts_;  ///< chosen by the first set of primitives, kept by all others
   WeightCopy forward_weights_, backward_weights_;
-  std::map<int, Primitives> primitives_;          ///< by number of images
+  std::map<int, Primitives> primitives_;          ///< keyed by number of images
   std::map<int, ThreadedPrimitive> cut_weights_;  ///< likewise
 };
 

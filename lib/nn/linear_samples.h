@@ -9,8 +9,8 @@
 
 namespace localbatch {
 
-/// The statistics of single images in a linear layer by oneDNN. T is the type of the activations.
-/// Dense layers see one pixel: |dW|^2 = |x|^2 |dy|^2.
+/// Norms and inner products of single images' gradients in a linear layer by oneDNN. T is the type
+/// of the activations. Dense layers see one pixel: |dW|^2 = |x|^2 |dy|^2.
 template <class T>
 class LinearSamples {
  public:
@@ -48,8 +48,8 @@ class LinearSamples {
   std::shared_ptr<LinearOperator> operator_;
   TensorView weight_;
   std::optional<PixelNorm> pixel_norm_;
-  /// Has the direction for its weights. Always f32, because inner products may be small
-  /// differences.
+  /// A forward convolution whose weights are the direction. Always f32, because inner products may
+  /// be small differences.
   std::unique_ptr<LinearOperator> direction_;
 };
 

@@ -2,102 +2,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "core/batch.h"
 #include "core/options.h"
-#include "core/shape.h"
-#include "nn/kernel_choices.h"
+#include "nn/execution.h"
 
 namespace localbatch {
 
-/// Index of a value in a model: 0 is the input image, i + 1 is the output of layer i.
-using ValueId = int;
-
-struct Convolution {  ///< no bias
-  ValueId src = 0;
-  int channels = 0;
-  int kernel = 1;
-  int stride = 1;
-  int padding = 0;
-};
-/// scale * (src - mean)/sqrt(variance + epsilon) + shift, then add, then ReLU.
-struct Normalization {
-  ValueId src = 0;
-  ValueId add = -1;  ///< residual that is added, -1: none
-  bool relu = false;
-  bool zero_scale = false;  ///< scale starts at 0 instead of 1
-  int groups = 0;  ///< group norm over as many groups of channels of each image; 0: batch norm
-
-  bool is_batch_norm() const { return groups == 0; }
-};
-struct Dense {  ///< with bias; sees its source as one vector of features
-  ValueId src = 0;
-  int features = 0;
-};
-struct Relu {
-  ValueId src = 0;
-};
-struct MaxPool {
-  ValueId src = 0;
-  int kernel = 3;
-  int stride = 2;
-  int padding = 1;
-};
-struct AveragePool {  ///< over all pixels
-  ValueId src = 0;
-};
-/// Parameter-free shortcut of He et al. 2016 (option A): every stride-th pixel, new channels are
-/// zero.
-struct PadShortcut {
-  ValueId src = 0;
-  int channels = 0;
-  int stride = 1;
-};
-using LayerKind =
-    std::variant<Convolution, Normalization, Dense, Relu, MaxPool, AveragePool, PadShortcut>;
-
-struct LayerDescription {
-  std::string name;  ///< as torchvision names it, "layer1.0.conv1"
-  LayerKind kind;
-  ImageShape dst;  ///< shape of the output
-};
-
-/// A network as a list of layers in the order of the forward pass; the last one gives the logits.
-/// Pure description: it owns no parameters.
-class Model {
- public:
-  explicit Model(ImageShape input) : input_(input) {}
-
-  /// Appends a layer and returns its output. Shapes are inferred; a source must exist already.
-  ValueId add(std::string name, const LayerKind& kind);
-
-  const ImageShape& shape(ValueId value) const;
-  std::span<const LayerDescription> layers() const { return layers_; }
-  ImageShape input() const { return input_; }
-  int num_classes() const;
-
- private:
-  ImageShape input_;
-  std::vector<LayerDescription> layers_;
-};
-
-ConvolutionShape convolution_shape(const Convolution& convolution, const ImageShape& src);
-
-/// A convolution where it stands.
-struct ModelConvolution {
-  std::string layer;
-  ConvolutionShape shape;
-  bool reads_input = false;  ///< of the network: nobody wants the gradient by it
-};
-
-/// All of a model, in the order of the forward pass.
-std::vector<ModelConvolution> convolutions_of(const Model& model);
-
-/// The values that a layer reads.
-std::vector<ValueId> sources(const LayerKind& kind);
+class Network;
 
 /// A tensor inside one of a worker's flat arrays.
 struct TensorView {
@@ -108,37 +24,68 @@ struct TensorView {
   std::size_t size = 0;
 };
 
-/// What the flat arrays hold, in order: the trained parameters, and the running means and variances
-/// of batch norm (which are no parameters: nobody computes a gradient for them).
-std::vector<TensorView> parameter_tensors(const Model& model);
-std::vector<TensorView> statistics_tensors(const Model& model);
-
 /// Sum of the sizes.
 std::size_t total_size(std::span<const TensorView> tensors);
 
-/// Multiplications, each with its addition, of one image's forward pass through convolutions
-/// (counted as direct ones, padding included) and dense layers. The backward pass does about twice
-/// as many.
-std::int64_t multiply_adds(const Model& model);
+/// A description of what is trained, which owns no parameters. All that training, forecasts and
+/// records need of a kind of network is here; make_network() gives the engine that computes it.
+class Model {
+ public:
+  virtual ~Model() = default;
 
-/// A model of an experiment file waits for the data set to know its channels and classes.
-using ModelMaker = std::function<Model(const ImageShape& input, int num_classes)>;
+  virtual SampleShape sample() const = 0;
+
+  /// Names of what the flat arrays of a worker hold, in order: the trained parameters, and the
+  /// running moments (means and variances) of batch norm, for which nobody computes a gradient.
+  virtual std::vector<TensorView> parameter_tensors() const = 0;
+  virtual std::vector<TensorView> running_moment_tensors() const = 0;
+  std::size_t parameter_count() const { return total_size(parameter_tensors()); }
+  std::size_t running_moment_count() const { return total_size(running_moment_tensors()); }
+
+  /// Starting values in canonical order, a function of (model, seed).
+  virtual void initialize_parameters(std::uint64_t seed, std::span<float> canonical) const = 0;
+  /// Means 0, variances 1.
+  virtual void initialize_running_moments(std::span<float> moments) const = 0;
+
+  /// Multiplications, each with its addition, of one sample's forward pass. The backward pass does
+  /// about twice as many.
+  virtual std::int64_t multiply_adds() const = 0;
+
+  /// How each convolution is computed, in the order of the forward pass; empty for a model without
+  /// convolutions. Throws an InputError when a kernel override is impossible.
+  virtual std::vector<LayerKernel> kernels(const ExecutionOptions& options) const = 0;
+
+  /// Throws an InputError when a kernel override is impossible.
+  virtual std::unique_ptr<Network> make_network(const ExecutionOptions& options) const = 0;
+
+  /// Bytes that such a network allocates: activations, their gradients, copies of weights, scratch.
+  /// The worker's flat arrays are not among them.
+  virtual std::size_t predicted_bytes(const ExecutionOptions& options) const = 0;
+
+ protected:
+  Model() = default;
+  Model(const Model&) = default;
+  Model& operator=(const Model&) = default;
+};
+
+/// A model as an experiment file describes it.
+struct ModelFactory {
+  /// Makes the model once the data set has told what its samples look like. Throws an InputError
+  /// when it has no use for such samples.
+  std::function<std::unique_ptr<const Model>(const SampleShape& sample)> make;
+
+  // What is true of the layers, whatever the samples: settings for convolutions are checked before
+  // any data are read.
+  bool has_convolutions = false;
+  bool has_3x3_convolutions = false;  ///< with stride 1, so that Winograd's algorithm can do them
+};
 
 /// resnet, mlp, softmax_regression.
-std::span<const PartRow<ModelMaker>> model_table();
+std::span<const PartRow<ModelFactory>> model_table();
 
-// The makers behind model_table(), one file each.
-ModelMaker make_resnet(Options& options);
-ModelMaker make_mlp(Options& options);
-ModelMaker make_softmax_regression(Options& options);
-
-/// Starting values in canonical order, a function of (model, seed): convolutions and hidden dense
-/// layers normal with variance 2/fan_in (He et al. 2015, equation 10), the classifier normal with
-/// variance 1/fan_in (no ReLU follows it), biases 0, scales of normalizations 1 (or 0 where the
-/// model says so).
-void initialize_parameters(const Model& model, std::uint64_t seed, std::span<float> canonical);
-
-/// Running means 0, running variances 1.
-void initialize_statistics(const Model& model, std::span<float> statistics);
+// The factories behind model_table().
+ModelFactory make_resnet(Options& options);
+ModelFactory make_mlp(Options& options);
+ModelFactory make_softmax_regression(Options& options);
 
 }  // namespace localbatch

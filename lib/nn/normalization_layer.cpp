@@ -9,7 +9,7 @@ namespace localbatch {
 
 namespace {
 
-/// Its forward and backward only turn sums into coefficients (normalizer.h). The work on pixels
+/// The passes of this layer only turn sums into coefficients (normalizers.h). The work on pixels
 /// happens when its neighbours have a slice in the cache: `observe` when the source is written,
 /// `compute` when the output is read, `observe_diff` when the output's diff is complete and
 /// `compute_diff` when the source's diff is read.

@@ -91,14 +91,14 @@ class BatchNormalizer final : public Normalizer {
       : Normalizer(shape, Coefficients::kOfAllImages, max_images, tensors) {}
 
   bool observes(const ForwardPass& pass) const override {
-    return pass.batch_norm == NormStatistics::kMicroBatch;
+    return pass.batch_norm == BatchNormMoments::kMicroBatch;
   }
 
   void forward(Team&, const ForwardPass& pass) override {
-    if (pass.batch_norm == NormStatistics::kMicroBatch)
-      use_micro_batch_statistics(pass);
+    if (pass.batch_norm == BatchNormMoments::kMicroBatch)
+      use_micro_batch_moments(pass);
     else
-      use_running_statistics(pass);
+      use_running_moments(pass);
     set_factors(0, pass);
   }
 
@@ -108,7 +108,7 @@ class BatchNormalizer final : public Normalizer {
     // With x^ = (x - mean) inverse_deviation and N values per channel,
     // dx = scale inverse_deviation (dy - mean(dy) - x^ mean(dy x^)). The two means are there
     // because mean and deviation depend on x; where these are constants, they fall away.
-    const bool constant = pass.batch_norm == NormStatistics::kRunning;
+    const bool constant = pass.batch_norm == BatchNormMoments::kRunning;
     const double count = static_cast<double>(pixels_) * pass.images;
     const double *const sum_dy = sums(0), *const sum_dy_centered = second_sums(0);
     const NormCoefficients all = coefficients(0);
@@ -134,7 +134,7 @@ class BatchNormalizer final : public Normalizer {
     }
   }
 
-  void use_micro_batch_statistics(const ForwardPass& pass) {
+  void use_micro_batch_moments(const ForwardPass& pass) {
     add_up_images(pass.images);
     const double count = static_cast<double>(pixels_) * pass.images;
     const NormCoefficients all = coefficients(0);
@@ -145,7 +145,7 @@ class BatchNormalizer final : public Normalizer {
       all.inverse_deviation[c] = inverse_deviation(variance);
       const double unbiased = count > 1 ? variance * count / (count - 1) : variance;
       const auto move = [&](const TensorView& running, double now) {
-        float& value = pass.statistics[running.offset + c];
+        float& value = pass.running_moments[running.offset + c];
         const double momentum = pass.running_momentum;
         value = static_cast<float>((1 - momentum) * value + momentum * now);
       };
@@ -155,11 +155,11 @@ class BatchNormalizer final : public Normalizer {
     }
   }
 
-  void use_running_statistics(const ForwardPass& pass) {
+  void use_running_moments(const ForwardPass& pass) {
     const NormCoefficients all = coefficients(0);
     for (std::size_t c = 0; c < channels_; ++c) {
-      all.mean[c] = pass.statistics[tensors_.running_mean.offset + c];
-      const double variance = pass.statistics[tensors_.running_variance.offset + c];
+      all.mean[c] = pass.running_moments[tensors_.running_mean.offset + c];
+      const double variance = pass.running_moments[tensors_.running_variance.offset + c];
       all.inverse_deviation[c] = inverse_deviation(variance);
     }
   }
@@ -211,7 +211,7 @@ class GroupNormalizer final : public Normalizer {
   }
 
  private:
-  /// Of the group that begins at channel `first`, here and below.
+  /// The sum over the group that begins at channel `first`; so for the functions below.
   void find_moments(int image, std::size_t first) {
     double sum = 0, sum_of_squares = 0;
     for (std::size_t c = first; c < first + group_channels_; ++c) {

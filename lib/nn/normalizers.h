@@ -4,25 +4,25 @@
 #include <memory>
 #include <vector>
 
+#include "nn/image_model.h"
 #include "nn/layer.h"
-#include "nn/model.h"
 
 namespace localbatch {
 
 struct NormalizationTensors {
   TensorView scale, shift;
-  TensorView running_mean = {}, running_variance = {};  ///< of batch norm alone
+  TensorView running_mean = {}, running_variance = {};  ///< only for batch norm
 };
 
-/// What the pixels of one image are normalized with: arrays by channel.
+/// The coefficients that normalize the pixels of one image: arrays by channel.
 struct NormCoefficients {
   float *mean, *inverse_deviation;
   float *factor, *offset;                         ///< y = factor x + offset
-  float *diff_factor, *diff_slope, *diff_offset;  ///< of combine_diff
+  float *diff_factor, *diff_slope, *diff_offset;  ///< for combine_diff
 };
 
 /// The part of a normalization that sees no pixels: from sums over the pixels of each image to
-/// coefficients, and to the gradients of scale and shift. Somebody else fills the sums and uses the
+/// coefficients, and to the gradients of scale and shift. The layer fills the sums and uses the
 /// coefficients.
 class Normalizer {
  public:
@@ -32,8 +32,8 @@ class Normalizer {
     return sums_.size() * sizeof(double) + coefficients_.size() * sizeof(float);
   }
 
-  /// By channel: before `forward` the sums of x and of x^2, before `backward` those of dy and of
-  /// dy (x - mean). Both functions leave something else there.
+  /// Sums by channel: before `forward` of x and of x^2, before `backward` of dy and of
+  /// dy (x - mean). Both functions overwrite them.
   double* sums(int image) { return sums_.data() + static_cast<std::size_t>(image) * 2 * channels_; }
   double* second_sums(int image) { return sums(image) + channels_; }
 
@@ -42,11 +42,11 @@ class Normalizer {
   /// Whether this pass needs the sums of x.
   virtual bool observes(const ForwardPass& pass) const = 0;
 
-  /// To mean, inverse deviation, factor and offset.
+  /// Turns the sums into mean, inverse deviation, factor and offset.
   virtual void forward(Team& team, const ForwardPass& pass) = 0;
 
-  /// To the coefficients of the diff, to the gradient if there is one, and to the sums of each
-  /// image if they are wanted.
+  /// Turns the sums into the coefficients of the diff, the gradient if there is one, and the sums
+  /// of each image if they are wanted.
   virtual void backward(Team& team, const BackwardPass& pass) = 0;
 
  protected:
@@ -60,7 +60,7 @@ class Normalizer {
   /// Factor and offset of an image from its mean and inverse deviation.
   void set_factors(int image, const ForwardPass& pass);
 
-  /// |g_i|^2 and <g_i, direction> of this layer's parameters.
+  /// Adds |g_i|^2 and <g_i, direction> of this layer's parameters.
   void add_sample_sums(const BackwardPass& pass);
 
   void add_to_gradient(const BackwardPass& pass, std::size_t channel, double diff_scale,
@@ -75,7 +75,7 @@ class Normalizer {
   std::vector<float> coefficients_;  ///< [image, or one for all][coefficient][channel]
 };
 
-/// Ioffe and Szegedy 2015 with PyTorch's conventions: epsilon 1e-5, running statistics with
+/// Ioffe and Szegedy 2015 with PyTorch's conventions: epsilon 1e-5, running moments with
 /// momentum 0.1 and the unbiased variance. In training, mean and variance are those of the whole
 /// micro-batch.
 std::unique_ptr<Normalizer> make_batch_normalizer(const ImageShape& shape, int max_images,

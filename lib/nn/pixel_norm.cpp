@@ -24,10 +24,10 @@ constexpr Index round_up(Index count, Index unit) { return (count + unit - 1) / 
 
 /// Pixels on a grid, of which some are wanted.
 struct Grid {
-  Index width = 0, size = 0;     ///< of the image, in pixels
+  Index width = 0, size = 0;     ///< the image, in pixels
   Index first = 0;               ///< pixel
   Index row_step = 0, step = 1;  ///< from a wanted pixel to the next, down and right, in pixels
-  Index rows = 0, columns = 0;   ///< of wanted pixels
+  Index rows = 0, columns = 0;   ///< wanted pixels
 };
 
 /// Wanted pixels to [position / kPanel][channel][position % kPanel]; positions between two rows of
@@ -93,12 +93,12 @@ PixelNorm::PixelNorm(const ConvolutionShape& shape)
     : shape_(shape), dst_(shape.dst()), pitch_(dst_.width + (shape.kernel - 1) / shape.stride) {
   for (int row = 0; row < std::min(shape.stride, shape.kernel); ++row)
     for (int column = 0; column < std::min(shape.stride, shape.kernel); ++column) {
-      const Phase phase = make_phase(row, column);
-      if (phase.rows > 0 && phase.columns > 0) phases_.push_back(phase);
+      const Polyphase phase = make_polyphase(row, column);
+      if (phase.rows > 0 && phase.columns > 0) polyphases_.push_back(phase);
     }
 }
 
-PixelNorm::Phase PixelNorm::make_phase(int row, int column) const {
+PixelNorm::Polyphase PixelNorm::make_polyphase(int row, int column) const {
   const int stride = shape_.stride;
   const auto first_pixel = [&](int offset) {
     return std::max(offset - shape_.padding,
@@ -110,7 +110,7 @@ PixelNorm::Phase PixelNorm::make_phase(int row, int column) const {
                      (shape_.kernel - 1 - offset) / stride * stride;
     return std::max(0, (std::min(size - 1, last) - first + stride) / stride);
   };
-  Phase phase{
+  Polyphase phase{
       .row = row, .column = column, .first_y = first_pixel(row), .first_x = first_pixel(column)};
   phase.rows = pixels(row, phase.first_y, shape_.src.height, dst_.height);
   phase.columns = pixels(column, phase.first_x, shape_.src.width, dst_.width);
@@ -129,13 +129,13 @@ double PixelNorm::multiply_adds() const {
   const double outputs = output_positions();
   double sum =
       matrix(outputs, shape_.channels) + outputs * outputs / 2 * shape_.kernel * shape_.kernel;
-  for (const Phase& phase : phases_) sum += matrix(phase.positions, shape_.src.channels);
+  for (const Polyphase& phase : polyphases_) sum += matrix(phase.positions, shape_.src.channels);
   return sum;
 }
 
 int PixelNorm::positions() const {
   int positions = output_positions();
-  for (const Phase& phase : phases_) positions = std::max(positions, phase.positions);
+  for (const Polyphase& phase : polyphases_) positions = std::max(positions, phase.positions);
   return positions;
 }
 
@@ -146,20 +146,20 @@ std::size_t PixelNorm::panels_size() const {
 
 /// A row of products begins with position 0, of which only padding may be there, and goes as far as
 /// a register of output positions under the last kernel offset.
-std::size_t PixelNorm::src_stride(const Phase& phase) const {
+std::size_t PixelNorm::src_stride(const Polyphase& phase) const {
   const Index last_offset = Index{(shape_.kernel - 1) / shape_.stride} * (pitch_ + 1);
   return static_cast<std::size_t>(std::max(phase.first_position + round_up(phase.positions, kPanel),
                                            round_up(output_positions(), kBlock) + last_offset));
 }
 
-std::size_t PixelNorm::src_products_size(const Phase& phase) const {
+std::size_t PixelNorm::src_products_size(const Polyphase& phase) const {
   return static_cast<std::size_t>(round_up(phase.positions, kRows)) * src_stride(phase);
 }
 
 std::size_t PixelNorm::scratch() const {
   const auto outputs = static_cast<std::size_t>(round_up(output_positions(), kPanel));
   std::size_t src_products = 0;
-  for (const Phase& phase : phases_)
+  for (const Polyphase& phase : polyphases_)
     src_products = std::max(src_products, src_products_size(phase));
   return scratch_bytes<float>(panels_size()) + scratch_bytes<float>(outputs * outputs) +
          scratch_bytes<float>(src_products);
@@ -180,7 +180,7 @@ double PixelNorm::squared_norm(const T* src, const T* diff_dst, Thread& thread) 
   keep_pairs(outputs, diff_products, stride);
 
   double sum = 0;
-  for (const Phase& phase : phases_) {
+  for (const Polyphase& phase : polyphases_) {
     const Thread::Frame phase_frame(thread);
     const ImageShape& image = shape_.src;
     const Grid grid{.size = Index{image.height} * image.width,
@@ -200,7 +200,7 @@ double PixelNorm::squared_norm(const T* src, const T* diff_dst, Thread& thread) 
 }
 
 /// The sum over kernel offsets of this phase and over pairs of output pixels.
-double PixelNorm::add_up(const Phase& phase, const float* diff_products,
+double PixelNorm::add_up(const Polyphase& phase, const float* diff_products,
                          const float* src_products) const {
   const Index diff_stride = round_up(output_positions(), kPanel);
   const auto stride = static_cast<Index>(src_stride(phase));

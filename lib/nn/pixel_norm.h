@@ -23,7 +23,7 @@ class PixelNorm {
  public:
   explicit PixelNorm(const ConvolutionShape& shape);
 
-  /// What one image costs, transposing and adding up included.
+  /// The cost of one image, including transposing and adding up.
   double multiply_adds() const;
 
   /// Pixels that a Gram matrix has on a side; some of them are padding.
@@ -39,25 +39,26 @@ class PixelNorm {
   /// Output pixel (y, x) has position y * pitch_ + x. Input pixels that agree in row and column
   /// modulo the stride meet each other only, and under a kernel offset (row, column) their position
   /// is that of the output pixel plus (row / s) * pitch_ + column / s.
-  struct Phase {
+  struct Polyphase {
     int row = 0, column = 0;       ///< first kernel offset; others follow in steps of the stride
     int first_y = 0, first_x = 0;  ///< first input pixel
-    int rows = 0, columns = 0;     ///< of input pixels that a kernel meets, in steps of the stride
-    int first_position = 0;        ///< of the first input pixel
+    int rows = 0, columns = 0;     ///< input pixels that a kernel meets, in steps of the stride
+    int first_position = 0;        ///< position of the first input pixel
     int positions = 0;             ///< from the first pixel to the last
   };
 
-  Phase make_phase(int row, int column) const;
+  Polyphase make_polyphase(int row, int column) const;
   int output_positions() const { return (dst_.height - 1) * pitch_ + dst_.width; }
   std::size_t panels_size() const;
-  std::size_t src_stride(const Phase& phase) const;
-  std::size_t src_products_size(const Phase& phase) const;
-  double add_up(const Phase& phase, const float* diff_products, const float* src_products) const;
+  std::size_t src_stride(const Polyphase& phase) const;
+  std::size_t src_products_size(const Polyphase& phase) const;
+  double add_up(const Polyphase& phase, const float* diff_products,
+                const float* src_products) const;
 
   ConvolutionShape shape_;
   ImageShape dst_;
   int pitch_;
-  std::vector<Phase> phases_;
+  std::vector<Polyphase> polyphases_;
 };
 
 }  // namespace localbatch

@@ -9,11 +9,11 @@
 
 namespace localbatch {
 
-// What layers with weights do for the statistics of single images (SampleSums). There are two ways.
-// The gradient of each image can be made, looked at and added to that of the others. Or, where
-// weights are many and pixels few, norms come from products of pixels (pixel_norm.h), inner
-// products from a convolution with the direction, <dW, D> = <dy, conv(x; D)>, and the gradient of
-// all images from the ordinary pass.
+// How layers with weights compute norms and inner products of single images' gradients
+// (SampleSums). There are two ways. The gradient of each image can be made, measured and added to
+// the others. Or, where weights are many and pixels few, norms come from products of pixels
+// (pixel_norm.h), inner products from a convolution with the direction, <dW, D> = <dy, conv(x; D)>,
+// and the gradient of all images from the ordinary pass.
 
 /// The rule: the norm by pixels where it is cheaper than the gradient of an image, which takes
 /// `gradient_multiply_adds` and has to be written and read. A function of the shape alone, because
@@ -21,12 +21,12 @@ namespace localbatch {
 std::optional<PixelNorm> make_pixel_norm(const ConvolutionShape& shape,
                                          double gradient_multiply_adds);
 
-/// Adds to the sums of an image what some parameters contribute: `gradient` by them, of that image
-/// alone. They begin at `offset` in the flat arrays.
+/// Adds the contribution of some parameters to the sums of an image. `gradient` is that image's
+/// gradient by these parameters, which begin at `offset` in the flat arrays.
 void add_to_sums(const SampleSums& sums, int image, std::size_t offset,
                  std::span<const float> gradient);
 
-/// The same when the terms are known already. Nothing happens where they are not wanted.
+/// Add a term that is known already. Nothing happens where it is not wanted.
 void add_to_squared_norm(const SampleSums& sums, int image, double term);
 void add_to_inner_product(const SampleSums& sums, int image, double term);
 

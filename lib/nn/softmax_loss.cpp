@@ -15,36 +15,40 @@ double log_sum_exp(std::span<const float> logits) {
   return largest + std::log(sum);
 }
 
-std::span<const float> of_image(std::span<const float> logits, std::size_t image, int num_classes) {
+std::span<const float> of_sample(std::span<const float> logits, std::size_t sample,
+                                 int num_classes) {
   const auto classes = static_cast<std::size_t>(num_classes);
-  return logits.subspan(image * classes, classes);
+  return logits.subspan(sample * classes, classes);
 }
 
 }  // namespace
 
-Evaluation softmax_loss(std::span<const float> logits, std::span<const Label> labels,
+Evaluation softmax_loss(std::span<const float> logits, std::span<const std::int32_t> targets,
                         int num_classes) {
   Evaluation evaluation;
-  for (std::size_t image = 0; image < labels.size(); ++image) {
-    const std::span<const float> mine = of_image(logits, image, num_classes);
-    evaluation.loss_sum += log_sum_exp(mine) - double{mine[labels[image]]};
+  for (std::size_t sample = 0; sample < targets.size(); ++sample) {
+    const std::span<const float> mine = of_sample(logits, sample, num_classes);
+    const auto target = static_cast<std::size_t>(targets[sample]);
+    evaluation.loss_sum += log_sum_exp(mine) - double{mine[target]};
     const auto predicted = std::ranges::max_element(mine) - mine.begin();
-    evaluation.correct += predicted == labels[image] ? 1 : 0;
-    evaluation.images += 1;
+    evaluation.correct += predicted == targets[sample] ? 1 : 0;
+    evaluation.count += 1;
   }
   return evaluation;
 }
 
-void softmax_loss_gradient(std::span<const float> logits, std::span<const Label> labels,
+void softmax_loss_gradient(std::span<const float> logits, std::span<const std::int32_t> targets,
                            int num_classes, double weight, std::span<float> diff_logits) {
-  const double per_image = weight / static_cast<double>(labels.size());
-  for (std::size_t image = 0; image < labels.size(); ++image) {
-    const std::span<const float> mine = of_image(logits, image, num_classes);
+  const double per_sample = weight / static_cast<double>(targets.size());
+  for (std::size_t sample = 0; sample < targets.size(); ++sample) {
+    const std::span<const float> mine = of_sample(logits, sample, num_classes);
+    const auto target = static_cast<std::size_t>(targets[sample]);
     const double normalizer = log_sum_exp(mine);
     for (std::size_t c = 0; c < mine.size(); ++c) {
       const double probability = std::exp(double{mine[c]} - normalizer);
-      const double target = c == labels[image] ? 1 : 0;
-      diff_logits[image * mine.size() + c] = static_cast<float>(per_image * (probability - target));
+      const double wanted = c == target ? 1 : 0;
+      diff_logits[sample * mine.size() + c] =
+          static_cast<float>(per_sample * (probability - wanted));
     }
   }
 }

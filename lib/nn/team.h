@@ -11,7 +11,7 @@
 
 namespace localbatch {
 
-/// What one thread of a team has to itself: scratch memory and a clock.
+/// One thread of a team, with scratch memory and a clock of its own.
 class Thread {
  public:
   using Clock = std::chrono::steady_clock;

@@ -65,7 +65,7 @@ inline void store(Bfloat16* to, Vector value) {
 #endif
 }
 
-/// The same for one value.
+/// One value as f32.
 inline float to_float(float value) { return value; }
 inline float to_float(Bfloat16 value) {
   const std::uint32_t bits = std::uint32_t{value.bits} << 16;

@@ -93,7 +93,8 @@ constexpr std::size_t transformed_weights_plane(int reduced_channels, int width)
 void transform_weights(const float* weights, int channels, int filters, Direction direction,
                        int first_output, float* transformed);
 
-/// What a product leaves per tile block and output block: [36 points][tiles][output channel].
+/// The result of a product for a tile block and an output block, [36 points][tiles][output
+/// channel], has these sizes.
 constexpr int kTileBlock = 64;
 constexpr std::size_t kProductPlane = std::size_t{kTileBlock} * kOutputBlock + kPlanePadding;
 constexpr std::size_t kProductSize = kPoints * kProductPlane;

@@ -33,8 +33,8 @@ class WinogradLayer final : public Layer {
         sizeof(float) * (WinogradOperator::points_size(operator_.channels(), tiles_) +
                          WinogradOperator::points_size(operator_.filters(), tiles_));
     const int fitting = static_cast<int>(kSharedBytes / image_bytes);
-    together_ = by_channels() ? max_images : std::max(1, fitting / per_slice_) * per_slice_;
-    together_ = std::min(together_, max_images);
+    stretch_images_ = by_channels() ? max_images : std::max(1, fitting / per_slice_) * per_slice_;
+    stretch_images_ = std::min(stretch_images_, max_images);
   }
 
   MemoryNeeds needs() const override {
@@ -58,8 +58,8 @@ class WinogradLayer final : public Layer {
     } else {
       needs.thread_bytes += std::max(
           operator_.scratch() + scratch_bytes<float>(winograd::kGradientBlockSize), samples);
-      needs.shared_floats = points(channels, together_) + points(filters, together_) +
-                            (by_channels() ? points(filters, together_) : sums_size());
+      needs.shared_floats = points(channels, stretch_images_) + points(filters, stretch_images_) +
+                            (by_channels() ? points(filters, stretch_images_) : sums_size());
     }
     needs.own_bytes = operator_.loaded_bytes();
     return needs;
@@ -80,8 +80,8 @@ class WinogradLayer final : public Layer {
     if (operator_.cut() == WinogradCut::kByImages) {
       backward_by_images(team, pass);
     } else {
-      for (int done = 0; done < pass.images; done += together_)
-        backward_by_channels(team, pass, {done, std::min(together_, pass.images - done)});
+      for (int done = 0; done < pass.images; done += stretch_images_)
+        backward_by_channels(team, pass, {done, std::min(stretch_images_, pass.images - done)});
     }
   }
 
@@ -170,7 +170,7 @@ class WinogradLayer final : public Layer {
                  pass.gradient.subspan(weight_.offset, weight_.size));
   }
 
-  /// Whether the gradient of each image is made.
+  /// Whether the pass makes the gradient of each image.
   bool one_by_one(const BackwardPass& pass) const {
     return pass.samples != nullptr && samples_.makes_gradients();
   }
@@ -197,13 +197,12 @@ class WinogradLayer final : public Layer {
       operator_.accumulate(block, input, diff, add, sums + sums_at(block));
   }
 
-  /// For a stretch of images whose points are computed together. If there are several stretches,
-  /// the sums are kept from one to the next.
+  /// Handles a stretch of images whose points are computed together. If there are several
+  /// stretches, the sums are kept from one to the next.
   void backward_by_channels(Team& team, const BackwardPass& pass, Images stretch) const {
     const bool data_by_channels = by_channels() && src_.diff_use() != DiffUse::kNone;
     // The sums come first: their place must not depend on the number of images in a stretch.
-    float* const kept_sums = team.shared().data();
-    float* memory = kept_sums + (by_channels() ? 0 : sums_size());
+    float* memory = team.shared().data() + (by_channels() ? 0 : sums_size());
     const auto next_points = [&](int channels) {
       const Points points = WinogradOperator::points_in(memory, channels, stretch.count * tiles_);
       memory += WinogradOperator::points_size(channels, points.tiles);
@@ -233,8 +232,18 @@ class WinogradLayer final : public Layer {
         backward_data(images, diff_dst, thread);
     });
 
+    multiply_by_channels(team, pass, stretch, input, diff, diff_input);
+    if (pass.samples != nullptr)
+      samples_.add_inner_products(team, *pass.samples, stretch, per_slice_, dst_, input);
+  }
+
+  /// The products of a stretch: blocks of the diff of the source, if they are wanted, and blocks of
+  /// the gradient, dealt to the threads together.
+  void multiply_by_channels(Team& team, const BackwardPass& pass, Images stretch,
+                            const Points& input, const Points& diff,
+                            const Points& diff_input) const {
     const int data_blocks =
-        data_by_channels ? operator_.output_blocks(Direction::kBackwardData) : 0;
+        diff_input.data != nullptr ? operator_.output_blocks(Direction::kBackwardData) : 0;
     const auto data_block = [&](int block, Thread& thread) {
       const Thread::Timed timed(thread, Phase::kBackwardData);
       const Region written = operator_.convolve_block(Direction::kBackwardData, block, diff_input,
@@ -244,7 +253,7 @@ class WinogradLayer final : public Layer {
     const auto gradient_block = [&](int block, Thread& thread) {
       const Thread::Frame frame(thread);
       float* const sums = by_channels() ? thread.take<float>(winograd::kGradientBlockSize)
-                                        : kept_sums + sums_at(block);
+                                        : team.shared().data() + sums_at(block);
       operator_.accumulate(block, input, diff, stretch.first > 0 && !by_channels(), sums);
       if (stretch.first + stretch.count == pass.images)
         operator_.write_gradient(block, sums, pass.use, pass.gradient.data() + weight_.offset);
@@ -257,8 +266,6 @@ class WinogradLayer final : public Layer {
                     else
                       gradient_block(work - data_blocks, thread);
                   });
-    if (pass.samples != nullptr)
-      samples_.add_inner_products(team, *pass.samples, stretch, per_slice_, dst_, input);
   }
 
   Source<T> src_;
@@ -268,8 +275,8 @@ class WinogradLayer final : public Layer {
   WinogradSamples samples_;
   int tiles_;  ///< per image
   int max_images_;
-  int per_slice_;     ///< images that are transformed at a time
-  int together_ = 1;  ///< images whose points exist at a time when the cut is by channels
+  int per_slice_;           ///< images that are transformed at a time
+  int stretch_images_ = 1;  ///< images whose points exist at a time where the cut is by channels
 };
 
 }  // namespace

@@ -5,21 +5,26 @@
 namespace localbatch::winograd {
 
 // The one-dimensional transforms of F(4, 3): y = A^T [ (G w) . (B^T x) ] is the correlation
-// y_i = sum_r w_r x_(i+r) of 6 inputs with 3 weights (Lavin and Gray 2016). With the points
-// 0, +-a, +-b, infinity, s = a^2 + b^2 and p = a^2 b^2:
+// y_i = sum_r w_r x_(i+r) of 6 inputs with 3 weights (Lavin and Gray 2016). The points are
+// 0, +-a, +-b and infinity; s = a^2 + b^2, p = a^2 b^2.
 //
-//         |  p    0     -s    0   1  0 |         | 1/p                  |
-//         |  0   -a b^2 -b^2  a   1  0 |         |  u    u a    u a^2   |
-//   B^T = |  0    a b^2 -b^2 -a   1  0 |     G = |  u   -u a    u a^2   |  u = 1 / (2 a^2
-//   (a^2-b^2))
-//         |  0   -b a^2 -a^2  b   1  0 |         |  v    v b    v b^2   |  v = 1 / (2 b^2
-//         (b^2-a^2)) |  0    b a^2 -a^2 -b   1  0 |         |  v   -v b    v b^2   | |  0    p 0 -s
-//         0  1 |         |  0    0      1       |
+// clang-format off
 //
-//         |  1    1      1    1      1     0 |
-//   A^T = |  0    a     -a    b     -b     0 |   B and A are exact in f32, so that only the product
-//         |  0    a^2    a^2  b^2    b^2   0 |   with G rounds a constant.
-//         |  0    a^3   -a^3  b^3   -b^3   1 |
+//         |  p    0     -s     0   1   0  |       | 1/p    0     0     |
+//         |  0   -a b^2 -b^2   a   1   0  |       |  u    u a   u a^2  |
+//   B^T = |  0    a b^2 -b^2  -a   1   0  |   G = |  u   -u a   u a^2  |   u = 1/(2 a^2 (a^2-b^2))
+//         |  0   -b a^2 -a^2   b   1   0  |       |  v    v b   v b^2  |   v = 1/(2 b^2 (b^2-a^2))
+//         |  0    b a^2 -a^2  -b   1   0  |       |  v   -v b   v b^2  |
+//         |  0    p      0    -s   0   1  |       |  0    0     1      |
+//
+//         |  1    1      1     1     1     0  |
+//   A^T = |  0    a     -a     b    -b     0  |
+//         |  0    a^2    a^2   b^2   b^2   0  |
+//         |  0    a^3   -a^3   b^3  -b^3   1  |
+//
+// clang-format on
+//
+// B and A are exact in f32, so only the product with G rounds a constant.
 //
 // The rows of a pair of points share their even and odd parts, and nothing else is shared: the
 // pieces below let a two-dimensional transform go through its rows pair by pair, with a third of

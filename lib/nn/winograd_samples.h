@@ -2,15 +2,16 @@
 
 #include <optional>
 
+#include "nn/layer.h"
 #include "nn/model.h"
 #include "nn/sample_sums.h"
-#include "nn/values.h"
 #include "nn/winograd_operator.h"
 
 namespace localbatch {
 
-/// The statistics of single images in a Winograd layer, with the points that its backward pass has
-/// computed. The points of a slice begin at `first_tile`, those of a stretch with the first one.
+/// Norms and inner products of single images' gradients in a Winograd layer, from the points that
+/// its backward pass has computed. The points of a slice begin at `first_tile`, those of a stretch
+/// with the first one.
 class WinogradSamples {
  public:
   using Points = winograd::Points;
@@ -25,19 +26,19 @@ class WinogradSamples {
   /// Bytes of thread memory that the functions below take for a slice of so many images.
   std::size_t scratch(int images) const;
 
-  /// Norms; inner products too if this makes gradients, which are added to `gradient` unless that
-  /// is null. `src` and `diff_dst` are those of the slice, `input` and `diff` their points.
+  /// Adds norms; inner products too if this makes gradients, which are added to `gradient` unless
+  /// that is null. `src` and `diff_dst` are those of the slice, `input` and `diff` their points.
   template <class T>
   void add_slice(const SampleSums& sums, Images images, const T* src, const T* diff_dst,
                  const Points& input, const Points& diff, int first_tile, float* gradient,
                  Thread& thread) const;
 
-  /// Inner products where no gradients are made: for a slice whose points are the first, ...
+  /// Adds inner products where no gradients are made, for a slice whose points are the first ones.
   template <class T>
   void add_inner_products(const SampleSums& sums, Images images, const T* diff_dst,
                           const Points& input, Thread& thread) const;
 
-  /// ... and for a stretch of images, cut by output channels.
+  /// Adds inner products for a stretch of images; the work is cut by output channels.
   template <class T>
   void add_inner_products(Team& team, const SampleSums& sums, Images stretch, int per_slice,
                           const Destination<T>& dst, const Points& input) const;
@@ -60,7 +61,7 @@ class WinogradSamples {
   void add_products(const float* direction, int block, const Points& input, int first_tile,
                     const T* diff, std::size_t diff_step, std::span<double> products,
                     Thread& thread) const;
-  /// The same for a stretch of images.
+  /// Does so for a stretch of images.
   template <class T>
   void add_products_of_block(const SampleSums& sums, int block, Images stretch, int per_slice,
                              const Destination<T>& dst, const Points& input,

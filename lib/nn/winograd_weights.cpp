@@ -86,7 +86,7 @@ void write_kernel(const float* points, bool add, float* kernels) {
   }
 }
 
-/// Where the kernels of a block of C and a block of K begin.
+/// The place of the kernels of a block of C and a block of K.
 Index kernels_at(Index channels, Index channel, Index filter) {
   return (filter / kBlock * (channels / kBlock) + channel / kBlock) * kKernelSize * kBlockSize;
 }

@@ -4,20 +4,16 @@
 
 namespace localbatch {
 
-InnerOptimizerChoice make_sgd(Options& options);    // sgd.cpp
-InnerOptimizerChoice make_adamw(Options& options);  // adamw.cpp
-
-StatePolicy read_state_policy(Options& options, std::string_view key, std::string_view fallback,
-                              std::string_view meaning) {
-  const std::string name = options.choice(key, {.fallback = std::string(fallback),
-                                                .choices = {"keep", "average", "reset"},
-                                                .meaning = meaning});
-  if (name == "keep") return StatePolicy::kKeep;
-  return name == "average" ? StatePolicy::kAverage : StatePolicy::kReset;
+StatePolicy read_at_sync(Options& options, std::string_view meaning) {
+  return options.choice<StatePolicy>("at_sync", {.fallback = StatePolicy::kKeep,
+                                                 .choices = {{"keep", StatePolicy::kKeep},
+                                                             {"average", StatePolicy::kAverage},
+                                                             {"reset", StatePolicy::kReset}},
+                                                 .meaning = meaning});
 }
 
-std::span<const PartRow<InnerOptimizerChoice>> inner_optimizer_table() {
-  static constexpr std::array<PartRow<InnerOptimizerChoice>, 2> kTable{{
+std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table() {
+  static constexpr std::array<PartRow<InnerOptimizerFactory>, 2> kTable{{
       {.name = "sgd",
        .summary = "stochastic gradient descent, with heavy-ball or Nesterov momentum",
        .make = make_sgd,

@@ -84,13 +84,13 @@ constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
     {"orthogonal_variance", "", "of one sample's gradient orthogonal to the mean gradient",
      [](Row r) { return of_inner_products(r, &GradientStatistics::orthogonal_variance); }},
     {"test_statistic", "", "left side of the norm or inner-product test",
-     [](Row r) { return side(r.record.wish.test, &Inequality::statistic); }},
+     [](Row r) { return side(r.record.wanted.test, &Inequality::statistic); }},
     {"test_threshold", "", "right side; the test passes when the left one is not larger",
-     [](Row r) { return side(r.record.wish.test, &Inequality::threshold); }},
+     [](Row r) { return side(r.record.wanted.test, &Inequality::threshold); }},
     {"orthogonality_statistic", "", "left side of the second inequality of the augmented test",
-     [](Row r) { return side(r.record.wish.orthogonality, &Inequality::statistic); }},
+     [](Row r) { return side(r.record.wanted.orthogonality, &Inequality::statistic); }},
     {"orthogonality_threshold", "", "its right side",
-     [](Row r) { return side(r.record.wish.orthogonality, &Inequality::threshold); }},
+     [](Row r) { return side(r.record.wanted.orthogonality, &Inequality::threshold); }},
     {"passing_eta", "", "the norm test passes on these statistics for every eta from here on",
      [](Row r) { return passing(r, &PassingParameters::eta); }},
     {"passing_theta", "", "the same for the inner-product test and theta",
@@ -100,8 +100,8 @@ constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
     {"wanted_local_batch_size", "samples",
      "smallest one that passes the test, or the schedule's, not rounded",
      [](Row r) {
-       const Wish& wish = r.record.wish;
-       return wishes_size(wish.reason) ? cell(wish.local_batch_size) : std::string();
+       const Wanted& wanted = r.record.wanted;
+       return wants_size(wanted.reason) ? cell(wanted.local_batch_size) : std::string();
      }},
     {"next_local_batch_size", "samples", "b of the next round",
      [](Row r) { return cell(r.record.decision.next); }},
@@ -220,16 +220,16 @@ constexpr std::array<CsvColumn<ControllerRow>, 12> kControllerColumns{{
     {"settings", "", "name and keys of the controller",
      [](Control r) { return std::string(r.settings); }},
     {"test_statistic", "", "left side of its test",
-     [](Control r) { return side(r.wish.test, &Inequality::statistic); }},
+     [](Control r) { return side(r.wanted.test, &Inequality::statistic); }},
     {"test_threshold", "", "right side; the test passes when the left one is not larger",
-     [](Control r) { return side(r.wish.test, &Inequality::threshold); }},
+     [](Control r) { return side(r.wanted.test, &Inequality::threshold); }},
     {"orthogonality_statistic", "", "left side of the second inequality of the augmented test",
-     [](Control r) { return side(r.wish.orthogonality, &Inequality::statistic); }},
+     [](Control r) { return side(r.wanted.orthogonality, &Inequality::statistic); }},
     {"orthogonality_threshold", "", "its right side",
-     [](Control r) { return side(r.wish.orthogonality, &Inequality::threshold); }},
+     [](Control r) { return side(r.wanted.orthogonality, &Inequality::threshold); }},
     {"wanted_local_batch_size", "samples", "what it asks for, not rounded",
      [](Control r) {
-       return wishes_size(r.wish.reason) ? cell(r.wish.local_batch_size) : std::string();
+       return wants_size(r.wanted.reason) ? cell(r.wanted.local_batch_size) : std::string();
      }},
     {"next_local_batch_size", "samples",
      "b of the next round if it acted, within the limits of the controller that does",
@@ -296,16 +296,16 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
     {"exact_orthogonal_variance", "", "the same from single samples and their own mean",
      [](Audited r) { return inner(r.audit.exact, &GradientStatistics::orthogonal_variance); }},
     {"wanted_local_batch_size", "samples", "what the controller asks for on the cheap statistics",
-     [](Audited r) { return cell(r.audit.cheap_wish); }},
+     [](Audited r) { return cell(r.audit.cheap_wanted); }},
     {"exact_wanted_local_batch_size", "samples", "what it would ask for on the exact ones",
      [](Audited r) {
-       return r.audit.exact_wish ? cell(r.audit.exact_wish->value) : std::string();
+       return r.audit.exact_wanted ? cell(r.audit.exact_wanted->value) : std::string();
      }},
     {"exact_wanted_error", "samples",
      "its standard error by the jackknife, empty without inner products",
      [](Audited r) {
-       const bool judged = r.audit.exact_wish && r.audit.exact.has_inner_products;
-       return judged ? cell(r.audit.exact_wish->error) : std::string();
+       const bool judged = r.audit.exact_wanted && r.audit.exact.has_inner_products;
+       return judged ? cell(r.audit.exact_wanted->error) : std::string();
      }},
     {"passing_eta", "", "the norm test passes on the exact statistics for every eta from here on",
      [](Audited r) { return cell(passing_parameters(r.audit.exact).eta); }},

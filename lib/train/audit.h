@@ -48,11 +48,11 @@ struct AuditOptions {
 AuditOptions read_audit_options(Options& options);
 
 /// The local batch size that a controller asks for on these statistics, empty if none.
-using WishOf = std::function<std::optional<double>(const GradientStatistics&)>;
+using WantedOf = std::function<std::optional<double>(const GradientStatistics&)>;
 
 /// An estimate with the standard error that the jackknife gives it: with R leave-one-out estimates,
 /// error^2 = (R - 1)/R sum_i (estimate_i - their mean)^2 (Efron and Stein 1981).
-struct Judged {
+struct Estimate {
   double value = 0;
   double error = 0;
 };
@@ -62,16 +62,16 @@ struct Judged {
 struct Audit {
   int samples = 0;
   GradientStatistics cheap = {}, exact = {};
-  Judged variance = {}, squared_norm = {};  ///< exact
-  Judged ratio = {};  ///< cheap variance / exact variance; the error is the exact one's
-  std::optional<double> cheap_wish = {};
-  std::optional<Judged> exact_wish = {};
+  Estimate variance = {}, squared_norm = {};  ///< exact
+  Estimate ratio = {};  ///< cheap variance / exact variance; the error is the exact one's
+  std::optional<double> cheap_wanted = {};
+  std::optional<Estimate> exact_wanted = {};
 };
 
 /// Compares `cheap` with the samples of all workers, each worker being a group. Collective, the
 /// same on all workers.
 Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& mine,
-                       const StatisticsOptions& options, int local_batch_size, const WishOf& wish,
-                       Communicator& comm);
+                       const StatisticsOptions& options, int local_batch_size,
+                       const WantedOf& wanted, Communicator& comm);
 
 }  // namespace localbatch

@@ -1,41 +1,38 @@
 #include "train/estimator.h"
 
-#include <algorithm>
-
 namespace localbatch {
 
 StatisticsOptions read_statistics_options(Options& options) {
   StatisticsOptions read;
-  const std::vector<std::string> chunks{"workers", "micro_batches", "samples", "delta"};
-  const std::string chosen = options.choice(
+  read.chunks = options.choice<Chunks>(
       "chunks",
-      {.fallback = "workers",
-       .choices = chunks,
+      {.fallback = Chunks::kWorkers,
+       .choices = {{"workers", Chunks::kWorkers},
+                   {"micro_batches", Chunks::kMicroBatches},
+                   {"samples", Chunks::kSamples},
+                   {"delta", Chunks::kDelta}},
        .meaning = "what the gradient variance is taken over: the workers' local batches (averages "
                   "gradients at the synchronization), stretches of micro-batches in each local "
                   "batch, single samples (exact, costs another step), or the workers' "
                   "displacements in a round (costs nothing; for sgd)"});
-  read.chunks = static_cast<Chunks>(std::ranges::find(chunks, chosen) - chunks.begin());
   read.at_first_step =
-      options.choice("at", {.fallback = "last",
-                            .choices = {"last", "first"},
-                            .meaning = "local step whose gradients are tested; at the first one "
-                                       "all workers stand at the same point"}) == "first";
+      options.choice<bool>("at", {.fallback = false,
+                                  .choices = {{"last", false}, {"first", true}},
+                                  .meaning = "local step whose gradients are tested; at the first "
+                                             "one all workers stand at the same point"});
   if (read.at_first_step && read.chunks == Chunks::kDelta)
     options.fail("at",
                  "found 'first', allowed with chunks: delta is last: displacements are those "
                  "of a whole round");
-  read.divide_by_chunks =
-      options.choice("variance_divisor",
-                     {.fallback = "chunks_minus_one",
-                      .choices = {"chunks_minus_one", "chunks"},
-                      .meaning = "J - 1 makes the variance unbiased, J does not"}) == "chunks";
-  read.unbiased_squared_norm =
-      options.choice("squared_norm",
-                     {.fallback = "biased",
-                      .choices = {"biased", "unbiased"},
-                      .meaning = "|g|^2 of the mean gradient as published, or less its expected "
-                                 "noise, variance/(M b)"}) == "unbiased";
+  read.divide_by_chunks = options.choice<bool>(
+      "variance_divisor", {.fallback = false,
+                           .choices = {{"chunks_minus_one", false}, {"chunks", true}},
+                           .meaning = "J - 1 makes the variance unbiased, J does not"});
+  read.unbiased_squared_norm = options.choice<bool>(
+      "squared_norm", {.fallback = false,
+                       .choices = {{"biased", false}, {"unbiased", true}},
+                       .meaning = "|g|^2 of the mean gradient as published, or less its "
+                                  "expected noise, variance/(M b)"});
   read.moving_average = options.number(
       "moving_average",
       {.fallback = 0,
@@ -43,16 +40,14 @@ StatisticsOptions read_statistics_options(Options& options) {
        .max = 0.9999,
        .meaning = "variances and squared norms are averaged over rounds, each by itself, a round "
                   "counting this much of the one after it; 0: no average"});
-  read.sample_normalization =
-      options.choice(
-          "samples_under_batch_norm",
-          {.fallback = "batch_terms",
-           .choices = {"batch_terms", "frozen"},
-           .meaning = "what the gradient of a single sample is in a network with batch norm: its "
-                      "summand of the micro-batch's gradient, or its gradient with the running "
-                      "statistics as constants; both are the same under group norm"}) == "frozen"
-          ? SampleNormalization::kFrozen
-          : SampleNormalization::kBatchTerms;
+  read.sample_normalization = options.choice<SampleNormalization>(
+      "samples_under_batch_norm",
+      {.fallback = SampleNormalization::kBatchTerms,
+       .choices = {{"batch_terms", SampleNormalization::kBatchTerms},
+                   {"frozen", SampleNormalization::kFrozen}},
+       .meaning = "what the gradient of a single sample is in a network with batch norm: its "
+                  "summand of the micro-batch's gradient, or its gradient with the running "
+                  "statistics as constants; both are the same under group norm"});
   return read;
 }
 
@@ -86,15 +81,16 @@ GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_ba
   statistics.num_chunks = static_cast<int>(sums.chunks);
   const double freedom = sums.chunks - sums.groups;
   const double divisor = options.divide_by_chunks ? sums.chunks : freedom;
-  statistics.variance = sums.variation / divisor;
+  statistics.variance = sums.deviation_squares / divisor;
   if (inner_products) {
-    statistics.inner_product_variance = sums.along / divisor;
+    statistics.inner_product_variance = sums.inner_product_squares / divisor;
     // |g_j - (p_j/|g|^2) g|^2 = |g_j - g|^2 - (p_j - |g|^2)^2/|g|^2, without the cancellation of
     // large norms that the left side would suffer.
-    statistics.orthogonal_variance = (sums.variation - sums.relative_along) / divisor;
+    statistics.orthogonal_variance =
+        (sums.deviation_squares - sums.scaled_inner_product_squares) / divisor;
   }
   const double squared_norm = sums.squared_norm / sums.groups;
-  const double noise = sums.variation / freedom;
+  const double noise = sums.deviation_squares / freedom;
   const double of_groups = sums.inverse_samples / sums.groups;
   const double of_all = 1 / static_cast<double>(statistics.global_batch_size);
   statistics.unbiased_squared_norm = squared_norm - noise * of_groups;

@@ -15,9 +15,9 @@ namespace localbatch {
 /// What the workers of a process share.
 struct ProblemSetup {
   const Problem& problem;
-  bool trace = false;  ///< see ProblemChoice
+  bool trace = false;  ///< see ProblemFactory
   std::uint64_t seed = 1;
-  InnerOptimizerChoice inner_optimizer;
+  InnerOptimizerFactory inner_optimizer;
 };
 
 /// A worker on an objective whose theory is known. Its evaluations tell where it stands.

@@ -2,26 +2,38 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
+#include "data/batch_memory.h"
+#include "data/dataset.h"
 #include "nn/network.h"
 
 namespace localbatch {
 
-/// What is large and belongs to nobody: a network's primitives and activations with the arrays of
-/// its input.
-struct ExecutionSlot {
+/// What is large and belongs to nobody: a network, and the memory of the batch that it sees.
+class ExecutionSlot {
+ public:
   ExecutionSlot(const Model& model, const ExecutionOptions& options)
-      : network(model, options),
-        images(static_cast<std::size_t>(options.max_images) * model.input().size()),
-        labels(static_cast<std::size_t>(options.max_images)) {}
+      : network_(model.make_network(options)), memory_(model.sample(), options.max_samples) {}
 
-  Network network;
-  AlignedBuffer<float> images;
-  std::vector<Label> labels;
+  Network& network() { return *network_; }
+
+  /// Fills the memory with these training samples, on all threads of the network. Of several
+  /// failures the one of the first sample is thrown.
+  Batch fill_training(const Dataset& dataset, std::span<const Draw> draws, std::uint64_t seed);
+
+  /// Fills the memory with test samples first .. first + count - 1, without those that are damaged
+  /// and to be left out.
+  Batch fill_test(const Dataset& dataset, std::size_t first, std::size_t count);
+
+ private:
+  std::unique_ptr<Network> network_;
+  BatchMemory memory_;
 };
 
 /// How many of a rank's workers compute at the same time: as many as its cores have threads for.

@@ -15,8 +15,8 @@ namespace {
 
 using Keys = std::vector<std::pair<std::string, Node>>;
 
-Wish grow(double to) { return {.local_batch_size = to, .reason = Reason::kGrow}; }
-Wish pass(double at) { return {.local_batch_size = at, .reason = Reason::kPass}; }
+Wanted grow(double to) { return {.local_batch_size = to, .reason = Reason::kGrow}; }
+Wanted pass(double at) { return {.local_batch_size = at, .reason = Reason::kPass}; }
 
 BatchSizeLimits read(const Keys& batch_size, const Keys& controller) {
   const Node first = map(batch_size), second = map(controller);
@@ -37,7 +37,7 @@ constexpr Reason kKeeping[] = {Reason::kFixed, Reason::kNotDue, Reason::kTooFewC
 
 }  // namespace
 
-TEST_CASE("without limits a wish is rounded up once and keeps its reason") {
+TEST_CASE("without limits a wanted size is rounded up once and keeps its reason") {
   check_decision(apply_limits({}, 64, grow(99.2)), 100, Reason::kGrow);
   check_decision(apply_limits({}, 64, grow(100)), 100, Reason::kGrow);
   check_decision(apply_limits({}, 64, pass(64)), 64, Reason::kPass);
@@ -51,7 +51,7 @@ TEST_CASE("a batch that passes stays when sizes are monotone, and shrinks when t
   check_decision(apply_limits({.monotone = false}, 64, pass(63.5)), 64, Reason::kPass);
 }
 
-TEST_CASE("wishes without a test keep the batch size, even one that the limits would not choose") {
+TEST_CASE("without a test the batch size stays, even one that the limits would not choose") {
   const BatchSizeLimits limits{.min = 10, .max = 100, .multiple_of = 8};
   for (const Reason reason : kKeeping)
     for (const int b : {3, 33, 333})
@@ -96,7 +96,7 @@ TEST_CASE("a test is due every n rounds, but not at the maximum of a size that c
   CHECK(shrinking.due(1, 128));
 }
 
-TEST_CASE("any wish under any limits ends inside them, for the reason that is named") {
+TEST_CASE("any wanted size under any limits ends inside them, for the reason that is named") {
   RandomStream stream(8, Purpose::kTest);
   const auto draw = [&](int from, int to) {
     return from + static_cast<int>(stream.below(static_cast<std::uint32_t>(to - from + 1)));
@@ -107,12 +107,12 @@ TEST_CASE("any wish under any limits ends inside them, for the reason that is na
     limits.min = draw(1, 50);
     limits.max = draw(limits.min, 600);
     limits.multiple_of = draw(0, 2) == 0 ? draw(1, std::min(limits.max, 70)) : 1;
-    limits.growth_limit = draw(0, 1) == 0 ? 0 : 1 + 2.0 * (stream.uniform() + 0.01);
+    if (draw(0, 1) != 0) limits.growth_limit = 1 + 2.0 * (stream.uniform() + 0.01);
     limits.monotone = draw(0, 1) == 0;
     const int b = draw(limits.min, limits.max);
     const double wanted = b * std::exp(2.0 * stream.normal());
-    const Wish wish = wanted <= b ? pass(wanted) : grow(wanted);
-    const BatchSizeDecision decision = apply_limits(limits, b, wish);
+    const Wanted test = wanted <= b ? pass(wanted) : grow(wanted);
+    const BatchSizeDecision decision = apply_limits(limits, b, test);
     const int next = decision.next;
     CAPTURE(to_string(decision.reason));
     CAPTURE(b);
@@ -123,13 +123,13 @@ TEST_CASE("any wish under any limits ends inside them, for the reason that is na
     REQUIRE(next <= limits.max);
     REQUIRE((next % limits.multiple_of == 0 || next == limits.max));
     if (limits.monotone) REQUIRE(next >= b);
-    const double allowed = std::max(b + 1.0, std::floor(b * limits.growth_limit));
-    if (limits.growth_limit > 0) REQUIRE(next < allowed + limits.multiple_of);
-    if (limits.growth_limit == 0 && next < limits.max) REQUIRE(next >= wanted);
+    const double allowed = std::max(b + 1.0, std::floor(b * limits.growth_limit.value_or(0)));
+    if (limits.growth_limit) REQUIRE(next < allowed + limits.multiple_of);
+    if (!limits.growth_limit && next < limits.max) REQUIRE(next >= wanted);
     const bool truthful = [&] {
       switch (decision.reason) {
         case Reason::kPass:
-          return next == b && wish.reason == Reason::kPass;
+          return next == b && test.reason == Reason::kPass;
         case Reason::kGrow:
           return next == std::ceil(wanted) && next > b;
         case Reason::kShrink:
@@ -171,7 +171,7 @@ TEST_CASE("limits are read from the two mappings that hold them, each key to its
   CHECK(defaults.min == 1);
   CHECK(defaults.max == 65536);
   CHECK(defaults.multiple_of == 1);
-  CHECK(defaults.growth_limit == 0);
+  CHECK_FALSE(defaults.growth_limit);
   CHECK(defaults.monotone);
   CHECK(defaults.every_rounds == 1);
 }

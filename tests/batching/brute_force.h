@@ -62,14 +62,15 @@ inline std::vector<Vector> noisy_chunks(int count, int samples, std::size_t dime
   return chunks;
 }
 
-inline BatchSizeControllerMade controller(
+inline std::shared_ptr<const BatchSizeController> controller(
     const std::vector<std::pair<std::string, std::string>>& keys) {
   std::vector<std::pair<std::string, Node>> entries;
   entries.reserve(keys.size());
   for (const auto& [key, value] : keys) entries.emplace_back(key, scalar(value));
   const Node file = map(entries);
   Options options(file);
-  BatchSizeControllerMade made = make_part(batch_size_controller_table(), options, "", "");
+  std::shared_ptr<const BatchSizeController> made =
+      make_part(batch_size_controller_table(), options, "", "");
   options.finish();
   return made;
 }

@@ -12,7 +12,7 @@ namespace {
 TrainingSpeed training_speed() {
   TrainingSpeed speed;
   speed.network = bench_networks().front();
-  speed.execution = {.max_images = 128, .threads = 2, .precision = Precision::kBfloat16};
+  speed.execution = {.max_samples = 128, .threads = 2, .precision = Precision::kBfloat16};
   speed.images_per_second = {.median = 1234.5, .best = 1300, .windows = 7, .calls = 21};
   speed.step_milliseconds = 103.7;
   speed.phases = PhaseMilliseconds{1, 2, 3, 4, 5, 6};

@@ -21,10 +21,10 @@ constexpr double kSeconds = 0.02;
 
 const BenchNetwork& network(std::string_view name) { return find_bench_network(name, "here"); }
 
-int layers_of(const std::vector<ConvolutionCount>& convolutions) {
+int layers_of(const std::vector<ModelConvolution>& convolutions) {
   return std::accumulate(
       convolutions.begin(), convolutions.end(), 0,
-      [](int sum, const ConvolutionCount& convolution) { return sum + convolution.layers; });
+      [](int sum, const ModelConvolution& convolution) { return sum + convolution.layers; });
 }
 
 }  // namespace
@@ -41,8 +41,8 @@ TEST_CASE("distinct convolutions of ResNet-20: 21 layers of eight shapes") {
   const auto convolutions = distinct_convolutions(make_model(network("resnet20")));
   REQUIRE(convolutions.size() == 8);
   CHECK(layers_of(convolutions) == 21);
-  const ConvolutionCount& first = convolutions.front();
-  CHECK(first.reads_images);
+  const ModelConvolution& first = convolutions.front();
+  CHECK(first.reads_input);
   CHECK(first.layers == 1);
   const ConvolutionShape first_stage{
       .src = {16, 32, 32}, .channels = 16, .kernel = 3, .stride = 1, .padding = 1};
@@ -60,17 +60,17 @@ TEST_CASE("the machine's peak is that of all its threads") {
 }
 
 TEST_CASE("a training step times its update and counts what a worker holds") {
-  const Model model = make_model(network("resnet20"));
-  TrainingStep step(model, {.max_images = 2});
+  const ImageModel model = make_model(network("resnet20"));
+  TrainingStep step(model, {.max_samples = 2});
   step.run();
   CHECK(step.optimizer_seconds() > 0);
-  const std::size_t parameters = total_size(parameter_tensors(model));
-  const std::size_t statistics = total_size(statistics_tensors(model));
-  CHECK(step.worker_bytes() == 4 * (3 * parameters + statistics + 2 * model.input().size()));
+  const std::size_t parameters = model.parameter_count();
+  const std::size_t running_moments = model.running_moment_count();
+  CHECK(step.worker_bytes() == 4 * (3 * parameters + running_moments + 2 * model.input().size()));
 }
 
 TEST_CASE("training: rate, step time, share of the peak and memory fit together") {
-  const ExecutionOptions execution{.max_images = 4};
+  const ExecutionOptions execution{.max_samples = 4};
   const TrainingSpeed speed = measure_training(network("resnet20"), execution, kSeconds, 1e12);
   CHECK(speed.images_per_second.median > 0);
   CHECK(speed.step_milliseconds * speed.images_per_second.median == doctest::Approx(4000));
@@ -86,9 +86,9 @@ TEST_CASE("training: rate, step time, share of the peak and memory fit together"
 TEST_CASE("the first convolution of a network has no pass for its input") {
   const auto convolutions = distinct_convolutions(make_model(network("resnet20")));
   const ConvolutionSpeed first =
-      measure_convolution(network("resnet20"), convolutions[0], {.max_images = 2}, kSeconds);
+      measure_convolution(network("resnet20"), convolutions[0], {.max_samples = 2}, kSeconds);
   CHECK_FALSE(first.backward_data);
-  CHECK(measure_convolution(network("resnet20"), convolutions[2], {.max_images = 2}, kSeconds)
+  CHECK(measure_convolution(network("resnet20"), convolutions[2], {.max_samples = 2}, kSeconds)
             .convolution.shape.channels == 32);
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("averages of three workers are measured at least three times") {
 }
 
 TEST_CASE("ResNet-101 is measured on large images, and only when it is asked for") {
-  const Model model = make_model(network("resnet101"));
+  const ImageModel model = make_model(network("resnet101"));
   CHECK(model.input() == ImageShape{3, 224, 224});
   CHECK(model.num_classes() == 1000);
   CHECK(layers_of(distinct_convolutions(model)) == 104);

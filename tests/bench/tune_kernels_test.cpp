@@ -2,18 +2,18 @@
 
 #include <algorithm>
 
-#include "bench/measure_convolutions.h"
+#include "bench/tune_kernels.h"
 
 using namespace localbatch;
 
 namespace {
 
-const ConvolutionCount kInner{
+const ModelConvolution kInner{
     .shape = {.src = {16, 8, 8}, .channels = 32, .kernel = 3, .stride = 1, .padding = 1}};
-const ConvolutionCount kPointwise{.shape = {.src = {16, 8, 8}, .channels = 32}};
-const ConvolutionCount kFirst{
+const ModelConvolution kPointwise{.shape = {.src = {16, 8, 8}, .channels = 32}};
+const ModelConvolution kFirst{
     .shape = {.src = {3, 8, 8}, .channels = 16, .kernel = 3, .stride = 1, .padding = 1},
-    .reads_images = true};
+    .reads_input = true};
 
 int count_winograd(const std::vector<KernelChoice>& candidates) {
   return static_cast<int>(std::ranges::count(candidates, true, &KernelChoice::winograd));
@@ -22,7 +22,7 @@ int count_winograd(const std::vector<KernelChoice>& candidates) {
 }  // namespace
 
 TEST_CASE("candidates: both algorithms where they exist, the rule's choice first") {
-  const ExecutionOptions execution{.max_images = 128};
+  const ExecutionOptions execution{.max_samples = 128};
   const std::vector<KernelChoice> inner = candidate_kernels(kInner, execution);
   REQUIRE(inner.size() == 6);
   CHECK(inner.front() == kernel_by_rule(kInner.shape, true, 128));
@@ -37,7 +37,7 @@ TEST_CASE("candidates: both algorithms where they exist, the rule's choice first
   CHECK(candidate_kernels(kFirst, execution).front() == kernel_by_rule(kFirst.shape, false, 128));
 
   const auto of_inner = [](ConvolutionRule rule) {
-    return candidate_kernels(kInner, {.max_images = 128, .convolution = rule});
+    return candidate_kernels(kInner, {.max_samples = 128, .convolution = rule});
   };
   CHECK(of_inner(ConvolutionRule::kDirect).size() == 3);
   CHECK(count_winograd(of_inner(ConvolutionRule::kDirect)) == 0);
@@ -47,7 +47,7 @@ TEST_CASE("candidates: both algorithms where they exist, the rule's choice first
 
 TEST_CASE("candidates stay within the micro-batch and are different") {
   for (const int images : {1, 2, 3, 7}) {
-    const std::vector<KernelChoice> candidates = candidate_kernels(kInner, {.max_images = images});
+    const std::vector<KernelChoice> candidates = candidate_kernels(kInner, {.max_samples = images});
     for (const KernelChoice& candidate : candidates) {
       CHECK(candidate.images_per_slice >= 1);
       CHECK(candidate.images_per_slice <= images);
@@ -70,8 +70,8 @@ TEST_CASE("the rule is left for the fastest, and only if that is 3 % faster") {
 }
 
 TEST_CASE("tuning times every candidate in the surroundings of its convolution") {
-  for (const ConvolutionCount& convolution : {kInner, kPointwise, kFirst}) {
-    const ExecutionOptions execution{.max_images = 8};
+  for (const ModelConvolution& convolution : {kInner, kPointwise, kFirst}) {
+    const ExecutionOptions execution{.max_samples = 8};
     const TunedConvolution tuned = tune_convolution(convolution, execution, 0.005);
     CHECK(tuned.shape == convolution.shape);
     const std::vector<KernelChoice> tried = candidate_kernels(convolution, execution);

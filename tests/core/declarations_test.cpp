@@ -31,23 +31,23 @@ TEST_CASE("declarations stand in reading order with type, default, range, meanin
 
   const std::vector<Declaration> declared = options.declarations();
   REQUIRE(keys_of(declared) == std::vector<std::string>{"root", "model", "eta", "flip", "steps"});
-  CHECK(declared[0].type == "text");
+  CHECK(declared[0].type == KeyType::kText);
   CHECK(declared[0].required);
   CHECK(declared[0].meaning == "where data lie");
   CHECK(declared[0].value == "'a b'");
-  CHECK(declared[1].type == "part");
+  CHECK(declared[1].type == KeyType::kPart);
   REQUIRE(keys_of(declared[1].parts) == std::vector<std::string>{"depth"});
   CHECK(declared[1].parts[0].value == "20");
   CHECK(declared[1].parts[0].fallback == "8");
   CHECK(declared[1].parts[0].allowed == "1 .. 99");
-  CHECK(declared[2].type == "number");
+  CHECK(declared[2].type == KeyType::kNumber);
   CHECK(declared[2].fallback == "0.8");
   CHECK(declared[2].allowed == "at least 0.1");
   CHECK(declared[2].value == "0.25");
   CHECK_FALSE(declared[2].required);
   CHECK(declared[3].value == "true");
   CHECK(declared[3].allowed == "true | false");
-  CHECK(declared[4].type == "list of integers");
+  CHECK(declared[4].type == KeyType::kIntegers);
   CHECK(declared[4].fallback == "[1, 2]");
   CHECK(declared[4].value == "[3, 5]");
 }
@@ -129,13 +129,13 @@ TEST_CASE("a list of parts is declared with one part for each item") {
 
   const std::vector<Declaration> declared = options.declarations();
   REQUIRE(keys_of(declared) == std::vector<std::string>{"rules", "others"});
-  CHECK(declared[0].type == "list of parts");
+  CHECK(declared[0].type == KeyType::kParts);
   CHECK(declared[0].meaning == "tested beside it");
   CHECK(declared[0].fallback == "[]");
   CHECK_FALSE(declared[0].required);
   REQUIRE(keys_of(declared[0].parts) == std::vector<std::string>{"[0]", "[1]"});
   const Declaration &first = declared[0].parts[0], &second = declared[0].parts[1];
-  CHECK(first.type == "part");
+  CHECK(first.type == KeyType::kPart);
   REQUIRE(keys_of(first.parts) == std::vector<std::string>{"eta"});
   CHECK(first.parts[0].value == "0.5");
   REQUIRE(keys_of(second.parts) == std::vector<std::string>{"note", "eta"});

@@ -33,6 +33,42 @@ TEST_CASE("values are read with their type, and defaults stand in for absent key
   CHECK_NOTHROW(options.finish());
 }
 
+TEST_CASE("a choice among values returns the value of the name that was found") {
+  enum class Colour { kRed, kGreen, kBlue };
+  const Node file = map({{"first", scalar("blue")}, {"third", scalar("pink", 3, 8)}});
+  Options options(file);
+  const auto read = [&options](std::string_view key, std::optional<Colour> fallback) {
+    return options.choice<Colour>(
+        key,
+        {.fallback = fallback,
+         .choices = {{"blue", Colour::kBlue}, {"red", Colour::kRed}, {"green", Colour::kGreen}},
+         .meaning = "of the walls"});
+  };
+  CHECK(read("first", Colour::kRed) == Colour::kBlue);
+  CHECK(read("second", Colour::kGreen) == Colour::kGreen);
+  CHECK_THROWS_WITH_AS(read("third", Colour::kRed),
+                       "test.yaml:3:8: third: found 'pink', allowed is blue | red | green",
+                       InputError);
+  CHECK_THROWS_WITH_AS(read("fourth", std::nullopt),
+                       "test.yaml:1:1: fourth: missing, expected one of blue | red | green",
+                       InputError);
+  const std::vector<Declaration> declared = options.declarations();
+  REQUIRE(declared.size() == 2);
+  CHECK(declared[0].type == KeyType::kChoice);
+  CHECK(declared[0].value == "blue");
+  CHECK(declared[0].fallback == "red");
+  CHECK(declared[0].allowed == "blue | red | green");
+  CHECK(declared[1].value == "green");
+}
+
+TEST_CASE("an integer has the type that its reader asks for") {
+  const Node file = map({{"H", scalar("16")}});
+  Options options(file);
+  const auto value = options.integer<int>("H", {.min = 1, .max = 1 << 30, .meaning = ""});
+  static_assert(std::is_same_v<decltype(value), const int>);
+  CHECK(value == 16);
+}
+
 TEST_CASE("a missing required key is refused at its mapping, with what is expected") {
   const Node file = map({{"model", map({}, 4, 9)}}, 1, 1);
   Options options(file);

@@ -138,7 +138,7 @@ TEST_CASE("every part and every key has a meaning, and none is listed twice") {
     for (const Declaration& key : description.keys) {
       CAPTURE(key.key);
       CHECK_FALSE(key.meaning.empty());
-      CHECK_FALSE(key.type.empty());
+      CHECK_FALSE(name_of(key.type).empty());
       CHECK(keys.insert(key.key).second);
     }
   }
@@ -151,7 +151,7 @@ TEST_CASE("all implementations of all tables are described") {
   const auto same = [&](const std::string& part, const std::vector<std::string>& table) {
     CHECK(described[part] == std::set<std::string>(table.begin(), table.end()));
   };
-  same("problem", part_names(problem_table()));
+  same("problem", task_names());
   same("dataset", part_names(dataset_table()));
   same("dataset.partition", part_names(partition_table()));
   same("model", part_names(model_table()));
@@ -207,7 +207,7 @@ TEST_CASE("a formula names every key of its method that is no choice of words") 
     CAPTURE(description.part);
     CAPTURE(description.name);
     for (const Declaration& key : description.keys) {
-      if (key.type == "choice") continue;
+      if (key.type == KeyType::kChoice) continue;
       CAPTURE(key.key);
       CHECK(contains(description.formula, key.key));
     }

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t kChannels = 16, kColors = 3, kPixels = 15, kClasses = 5, kImages = 11;
 
-Model small_model() {
-  Model model({kColors, 3, 5});
+ImageModel small_model() {
+  ImageModel model({kColors, 3, 5});
   ValueId x = model.add("conv", Convolution{.src = 0, .channels = kChannels});
   x = model.add("bn", Normalization{.src = x, .relu = true});
   model.add("fc", Dense{.src = model.add("pool", AveragePool{.src = x}), .features = kClasses});
@@ -66,7 +66,7 @@ class Reference {
       }
       double exponentials = 0;
       for (const double logit : logits) exponentials += std::exp(logit);
-      sum += std::log(exponentials) - logits[batch_.labels[i]];
+      sum += std::log(exponentials) - logits[batch_.targets[i]];
     }
     return sum / kImages;
   }
@@ -89,7 +89,7 @@ class Reference {
 
 struct Fixture {
   Fixture()
-      : network(small_model(), {.max_images = kImages}),
+      : network(small_model(), {.max_samples = kImages}),
         batch(network.model().input(), kClasses, kImages, 1),
         worker(network, 1),
         reference(batch) {
@@ -103,7 +103,7 @@ struct Fixture {
     parameters.assign(canonical.begin(), canonical.end());
   }
 
-  Network network;
+  ImageNetwork network;
   TestBatch batch;
   TestWorker worker;
   Reference reference;
@@ -143,8 +143,8 @@ TEST_CASE("running statistics move a tenth of the way to the batch's mean and un
   f.worker.compute_gradient(f.network, f.batch);
   const Moments moments = f.reference.moments(f.parameters);
   for (std::size_t c = 0; c < kChannels; ++c) {
-    CHECK(std::abs(double{f.worker.statistics[c]} - 0.1 * moments.mean[c]) < 1e-7);
-    CHECK(double{f.worker.statistics[kChannels + c]} ==
+    CHECK(std::abs(double{f.worker.running_moments[c]} - 0.1 * moments.mean[c]) < 1e-7);
+    CHECK(double{f.worker.running_moments[kChannels + c]} ==
           doctest::Approx(0.9 + 0.1 * unbiased(moments.variance[c])).epsilon(1e-6));
   }
 }
@@ -155,13 +155,13 @@ TEST_CASE("evaluation normalizes with running statistics, which the same batch m
   Moments moments = f.reference.moments(f.parameters);
   for (std::size_t c = 0; c < kChannels; ++c) {
     moments.variance[c] = unbiased(moments.variance[c]);
-    CHECK(std::abs(double{f.worker.statistics[c]} - moments.mean[c]) < 2e-6);
-    CHECK(double{f.worker.statistics[kChannels + c]} ==
+    CHECK(std::abs(double{f.worker.running_moments[c]} - moments.mean[c]) < 2e-6);
+    CHECK(double{f.worker.running_moments[kChannels + c]} ==
           doctest::Approx(moments.variance[c]).epsilon(2e-6));
   }
-  const std::vector<float> before = f.worker.statistics;
-  const Evaluation found = f.network.evaluate(f.batch.pixels, f.batch.labels);
+  const std::vector<float> before = f.worker.running_moments;
+  const Evaluation found = f.network.evaluate(f.batch.all());
   CHECK(found.loss_sum / kImages ==
         doctest::Approx(f.reference.loss(f.parameters, moments)).epsilon(1e-5));
-  CHECK(f.worker.statistics == before);
+  CHECK(f.worker.running_moments == before);
 }

@@ -13,8 +13,8 @@ using namespace localbatch;
 
 namespace {
 
-Model resnet(const std::string& depth, const std::string& shortcut = "projection",
-             const std::string& stem = "cifar") {
+ImageModel resnet(const std::string& depth, const std::string& shortcut = "projection",
+                  const std::string& stem = "cifar") {
   return make_test_model("resnet", {{"depth", depth}, {"shortcut", shortcut}, {"stem", stem}},
                          {3, 32, 32}, 10);
 }
@@ -23,28 +23,28 @@ constexpr Convolution conv(ValueId src) {
   return {.src = src, .channels = 16, .kernel = 3, .padding = 1};
 }
 
-void add_head(Model& model, ValueId x) {
+void add_head(ImageModel& model, ValueId x) {
   model.add("fc", Dense{.src = model.add("pool", AveragePool{.src = x}), .features = 10});
 }
 
 /// Small models with the knots that ResNets do not have.
-std::vector<Model> knots() {
-  std::vector<Model> models;
-  const auto begin = [&]() -> Model& { return models.emplace_back(ImageShape{3, 8, 8}); };
+std::vector<ImageModel> knots() {
+  std::vector<ImageModel> models;
+  const auto begin = [&]() -> ImageModel& { return models.emplace_back(ImageShape{3, 8, 8}); };
   {  // The identity of a block comes from a convolution, and its batch norm is read twice.
-    Model& m = begin();
+    ImageModel& m = begin();
     const ValueId x = m.add("a", conv(0)), y = m.add("bn", Normalization{.src = x, .relu = true});
     add_head(m, m.add("sum", Normalization{.src = m.add("b", conv(y)), .add = x, .relu = true}));
   }
   {  // Two residuals from one value, one of them past the other.
-    Model& m = begin();
+    ImageModel& m = begin();
     const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
     const ValueId y =
         m.add("bn1", Normalization{.src = m.add("b", conv(x)), .add = x, .relu = true});
     add_head(m, m.add("bn2", Normalization{.src = m.add("c", conv(y)), .add = x, .relu = true}));
   }
   {  // Blocks without a ReLU at their end: the diff of the identity is that of the sum.
-    Model& m = begin();
+    ImageModel& m = begin();
     ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0))});
     for (int block = 0; block < 3; ++block) {
       const ValueId y = m.add("mid", Normalization{.src = m.add("b", conv(x)), .relu = true});
@@ -53,26 +53,26 @@ std::vector<Model> knots() {
     add_head(m, x);
   }
   {  // A ReLU layer of its own, read twice, and a batch norm behind it.
-    Model& m = begin();
+    ImageModel& m = begin();
     const ValueId x = m.add("relu", Relu{.src = m.add("a", conv(0))});
     const ValueId y = m.add("bn", Normalization{.src = x, .relu = true});
     const ValueId z = m.add("b", conv(y));
     add_head(m, m.add("sum", Normalization{.src = m.add("c", conv(x)), .add = z}));
   }
   {  // Padded shortcuts and a max-pool of a value that is read again.
-    Model& m = begin();
+    ImageModel& m = begin();
     const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
     const ValueId pooled = m.add("pool", MaxPool{.src = x});
     const ValueId shortcut = m.add("pad", PadShortcut{.src = x, .channels = 16, .stride = 2});
     add_head(m, m.add("sum", Normalization{.src = m.add("b", conv(pooled)), .add = shortcut}));
   }
   {  // A residual that nobody else reads: its ReLU's mask must not fall on the sum's diff.
-    Model& m = begin();
+    ImageModel& m = begin();
     const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
     add_head(m, m.add("sum", Normalization{.src = m.add("b", conv(0)), .add = x}));
   }
   {  // The sum comes before another reader of its residual, but is computed after it.
-    Model& m = begin();
+    ImageModel& m = begin();
     const ValueId x = m.add("bn", Normalization{.src = m.add("a", conv(0)), .relu = true});
     const ValueId sum = m.add("sum", Normalization{.src = m.add("b", conv(0)), .add = x});
     const ValueId y = m.add("c", conv(x)), z = m.add("d", conv(sum));
@@ -81,8 +81,8 @@ std::vector<Model> knots() {
   return models;
 }
 
-std::vector<Model> all_models() {
-  std::vector<Model> models = knots();
+std::vector<ImageModel> all_models() {
+  std::vector<ImageModel> models = knots();
   for (const char* const depth : {"18", "20", "34", "50", "110"}) models.push_back(resnet(depth));
   models.push_back(resnet("20", "pad"));
   models.push_back(resnet("50", "projection", "imagenet"));
@@ -90,7 +90,7 @@ std::vector<Model> all_models() {
   return models;
 }
 
-std::size_t stored_values(const Model& model, const ExecutionPlan& plan) {
+std::size_t stored_values(const ImageModel& model, const ExecutionPlan& plan) {
   std::size_t sum = 0;
   for (std::size_t value = 1; value < plan.values.size(); ++value)
     if (plan.values[value].storage != Storage::kNever)
@@ -102,14 +102,14 @@ std::size_t stored_values(const Model& model, const ExecutionPlan& plan) {
 
 TEST_CASE(
     "no value and no diff is overwritten before its last reader, and none is read too early") {
-  for (const Model& model : all_models()) {
+  for (const ImageModel& model : all_models()) {
     CAPTURE(model.layers().size());
     CHECK(find_mistakes(model, plan_execution(model)) == std::vector<std::string>{});
   }
 }
 
 TEST_CASE("mistakes that are planted in a plan are found") {
-  const Model model = resnet("20");
+  const ImageModel model = resnet("20");
   const ExecutionPlan plan = plan_execution(model);
   const auto finds = [&](const auto& spoil) {
     ExecutionPlan spoiled = plan;
@@ -144,7 +144,7 @@ TEST_CASE("mistakes that are planted in a plan are found") {
 }
 
 TEST_CASE("an array for diffs is as large as its largest value") {
-  for (const Model& model : all_models()) {
+  for (const ImageModel& model : all_models()) {
     const ExecutionPlan plan = plan_execution(model);
     std::vector<std::size_t> largest(plan.diff_array_sizes.size());
     for (std::size_t value = 0; value < plan.values.size(); ++value) {
@@ -158,7 +158,7 @@ TEST_CASE("an array for diffs is as large as its largest value") {
 }
 
 TEST_CASE("batch norm's output is stored if it has a residual or several readers") {
-  const Model model = resnet("20");
+  const ImageModel model = resnet("20");
   const ExecutionPlan plan = plan_execution(model);
   CHECK(plan.values[0].storage == Storage::kCaller);
   for (std::size_t layer = 0; layer < model.layers().size(); ++layer) {
@@ -178,7 +178,7 @@ TEST_CASE("values and diffs per image of ResNets are these sums") {
   const auto check_sizes = [](const std::string& depth, std::size_t stored,
                               const std::vector<std::size_t>& diffs) {
     CAPTURE(depth);
-    const Model model = resnet(depth);
+    const ImageModel model = resnet(depth);
     const ExecutionPlan plan = plan_execution(model);
     CHECK(stored_values(model, plan) == stored);
     std::vector<std::size_t> sorted = plan.diff_array_sizes;

@@ -18,7 +18,7 @@ namespace {
 /// The training loss as a function of the canonical parameters.
 class TrainingLoss {
  public:
-  TrainingLoss(Network& network, int images, std::uint64_t seed)
+  TrainingLoss(ImageNetwork& network, int images, std::uint64_t seed)
       : network_(network),
         batch_(network.model().input(), network.model().num_classes(),
                static_cast<std::size_t>(images), seed),
@@ -57,7 +57,7 @@ class TrainingLoss {
     }
   }
 
-  Network& network_;
+  ImageNetwork& network_;
   TestBatch batch_;
   TestWorker worker_;
   std::vector<float> canonical_;
@@ -84,13 +84,13 @@ double slope(TrainingLoss& loss, const TensorView& tensor, std::span<const float
 
 }  // namespace
 
-double loss_error(Network& network, int images, std::uint64_t seed) {
+double loss_error(ImageNetwork& network, int images, std::uint64_t seed) {
   return TrainingLoss(network, images, seed).relative_error();
 }
 
 namespace {
 
-std::vector<GradientErrors> errors_of_seed(Network& network, int images, std::uint64_t seed,
+std::vector<GradientErrors> errors_of_seed(ImageNetwork& network, int images, std::uint64_t seed,
                                            double loss_change) {
   TrainingLoss loss(network, images, seed);
   const std::vector<float> gradient = loss.gradient();
@@ -121,7 +121,7 @@ std::vector<GradientErrors> errors_of_seed(Network& network, int images, std::ui
 
 }  // namespace
 
-std::vector<GradientErrors> gradient_errors(Network& network, int images,
+std::vector<GradientErrors> gradient_errors(ImageNetwork& network, int images,
                                             const FiniteDifferences& how) {
   std::vector<std::vector<GradientErrors>> runs;
   for (int seed = 1; seed <= how.seeds; ++seed)

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/network.h"
+#include "nn/image_network.h"
 
 namespace localbatch {
 
@@ -21,7 +21,7 @@ struct GradientErrors {
 
 /// The training loss of the network less that of reference_loss(), relative to the latter. Weights,
 /// images and labels are a function of the seed, here and below.
-double loss_error(Network& network, int images, std::uint64_t seed);
+double loss_error(ImageNetwork& network, int images, std::uint64_t seed);
 
 /// A step over the kink of a ReLU or past the winner of a max-pool disturbs some finite
 /// differences, but not most of them.
@@ -31,7 +31,7 @@ struct FiniteDifferences {
 };
 
 /// One entry a parameter tensor.
-std::vector<GradientErrors> gradient_errors(Network& network, int images,
+std::vector<GradientErrors> gradient_errors(ImageNetwork& network, int images,
                                             const FiniteDifferences& how);
 
 }  // namespace localbatch

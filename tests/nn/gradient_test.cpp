@@ -6,7 +6,7 @@
 #include <string>
 
 #include "nn/gradient_check.h"
-#include "nn/network.h"
+#include "nn/image_network.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;
@@ -25,9 +25,9 @@ constexpr double kTolerance = 1e-2;
 
 constexpr FiniteDifferences kSmooth{.seeds = 1, .loss_change = 1e-2};
 
-void check_gradients(const Model& model, std::initializer_list<int> numbers_of_images,
+void check_gradients(const ImageModel& model, std::initializer_list<int> numbers_of_images,
                      const FiniteDifferences& how = {}) {
-  Network network(model, {.max_images = std::max(numbers_of_images), .threads = 1});
+  ImageNetwork network(model, {.max_samples = std::max(numbers_of_images), .threads = 1});
   for (const int images : numbers_of_images) {
     CAPTURE(images);
     CHECK(std::abs(loss_error(network, images, 1)) < 1e-5);
@@ -59,13 +59,13 @@ class Builder {
   ValueId start(int channels) {
     return add(Normalization{.src = convolution(0, channels), .relu = true});
   }
-  Model finish(ValueId last) {
+  ImageModel finish(ValueId last) {
     add(Dense{.src = last, .features = kClasses});
     return model_;
   }
 
  private:
-  Model model_;
+  ImageModel model_;
 };
 
 }  // namespace
@@ -120,7 +120,7 @@ TEST_CASE("gradients of batch norm with and without ReLU") {
     x = builder.add(Normalization{.src = x, .relu = relu});
     x = builder.convolution(x, 32);
     x = builder.add(Normalization{.src = x, .relu = relu});
-    const Model model = builder.finish(x);
+    const ImageModel model = builder.finish(x);
     check_gradients(model, {3, 11});
   }
 }
@@ -152,7 +152,7 @@ TEST_CASE("gradients of residuals, identity and projection, with and without ReL
       if (projection)
         shortcut = builder.add(Normalization{.src = builder.convolution(x, channels, 1, stride)});
       y = builder.add(Normalization{.src = y, .add = shortcut, .relu = relu});
-      const Model model = builder.finish(y);
+      const ImageModel model = builder.finish(y);
       check_gradients(model, {3, 11});
     }
 }
@@ -164,7 +164,7 @@ TEST_CASE("gradients of max-pool") {
     Builder builder;
     MaxPool kind = pool;
     kind.src = builder.start(16);
-    const Model model = builder.finish(builder.convolution(builder.add(kind), 32));
+    const ImageModel model = builder.finish(builder.convolution(builder.add(kind), 32));
     check_gradients(model, {3, 11});
   }
 }
@@ -176,7 +176,7 @@ TEST_CASE("gradients of zero-padded shortcuts") {
     const ValueId x = builder.start(32);
     const ValueId shortcut = builder.add(PadShortcut{.src = x, .channels = 64, .stride = stride});
     const ValueId y = builder.convolution(shortcut, 16);
-    const Model model = builder.finish(y);
+    const ImageModel model = builder.finish(y);
     check_gradients(model, {3, 11});
   }
 }

@@ -17,19 +17,19 @@ namespace {
 constexpr ImageShape kSmall{3, 16, 16};
 constexpr std::size_t kImages = 13;
 
-Model resnet20() {
+ImageModel resnet20() {
   return make_test_model("resnet", {{"depth", "20"}, {"norm", "group_norm"}}, kSmall, 10);
 }
 
 struct Fixture {
-  Network network{resnet20(), {.max_images = kImages}};
+  ImageNetwork network{resnet20(), {.max_samples = kImages}};
   TestBatch batch{kSmall, 10, kImages, 1};
   TestWorker worker{network, 1};
 
-  Fixture() { network.load(worker.parameters, worker.statistics); }
+  Fixture() { network.load(worker.parameters, worker.running_moments); }
 
   Evaluation evaluate(std::size_t first, std::size_t count) {
-    return network.evaluate(batch.images(first, count), batch.some_labels(first, count));
+    return network.evaluate(batch.part(first, count));
   }
 };
 
@@ -66,14 +66,13 @@ TEST_CASE("with group norm micro-batches weighted by their share add up to one b
   for (const std::size_t size : {1U, 5U}) {
     CAPTURE(size);
     TestWorker parts(f.network, 1);
-    f.network.load(parts.parameters, parts.statistics);
+    f.network.load(parts.parameters, parts.running_moments);
     double loss = 0;
     for (std::size_t first = 0; first < kImages; first += size) {
       const std::size_t count = std::min(size, kImages - first);
       const double weight = static_cast<double>(count) / kImages;
-      loss += weight * f.network.train_micro_batch(
-                           f.batch.images(first, count), f.batch.some_labels(first, count), weight,
-                           parts.gradient, first == 0 ? GradientUse::kReplace : GradientUse::kAdd);
+      loss += weight * f.network.train(f.batch.part(first, count), weight, parts.gradient,
+                                       first == 0 ? GradientUse::kReplace : GradientUse::kAdd);
     }
     CHECK(loss == doctest::Approx(whole_loss).epsilon(1e-7));
     CHECK(std::sqrt(squared_distance(parts.gradient, f.worker.gradient) /

@@ -5,16 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "nn/model.h"
+#include "nn/image_model.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;
 
 namespace {
 
-std::vector<float> initialized(const Model& model, std::uint64_t seed) {
-  std::vector<float> values(total_size(parameter_tensors(model)), 99);
-  initialize_parameters(model, seed, values);
+std::vector<float> initialized(const ImageModel& model, std::uint64_t seed) {
+  std::vector<float> values(model.parameter_count(), 99);
+  model.initialize_parameters(seed, values);
   return values;
 }
 
@@ -41,14 +41,14 @@ bool all_equal(std::span<const float> values, float expected) {
   return std::ranges::all_of(values, [expected](float value) { return value == expected; });
 }
 
-Model resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
+ImageModel resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
 
 }  // namespace
 
 TEST_CASE("weights have variance 2 / fan_in and the classifier's 1 / fan_in") {
-  const Model model = resnet20();
+  const ImageModel model = resnet20();
   const std::vector<float> values = initialized(model, 1);
-  for (const TensorView& tensor : parameter_tensors(model)) {
+  for (const TensorView& tensor : model.parameter_tensors()) {
     CAPTURE(tensor.name);
     if (tensor.dims.size() == 1) continue;
     const double fan_in = static_cast<double>(tensor.size) / tensor.dims[0];
@@ -58,9 +58,9 @@ TEST_CASE("weights have variance 2 / fan_in and the classifier's 1 / fan_in") {
 }
 
 TEST_CASE("hidden dense layers start like convolutions") {
-  const Model mlp = make_test_model("mlp", {{"hidden_layers", "2"}}, {1, 28, 28}, 10);
+  const ImageModel mlp = make_test_model("mlp", {{"hidden_layers", "2"}}, {1, 28, 28}, 10);
   const std::vector<float> values = initialized(mlp, 1);
-  for (const TensorView& tensor : parameter_tensors(mlp)) {
+  for (const TensorView& tensor : mlp.parameter_tensors()) {
     CAPTURE(tensor.name);
     if (tensor.name.ends_with(".bias")) {
       CHECK(all_equal(tensor_of(values, tensor), 0));
@@ -72,16 +72,16 @@ TEST_CASE("hidden dense layers start like convolutions") {
 }
 
 TEST_CASE("batch norm starts as the plain normalization") {
-  const Model model = resnet20();
+  const ImageModel model = resnet20();
   const std::vector<float> values = initialized(model, 1);
-  for (const TensorView& tensor : parameter_tensors(model)) {
+  for (const TensorView& tensor : model.parameter_tensors()) {
     CAPTURE(tensor.name);
     if (tensor.dims.size() == 1)
       CHECK(all_equal(tensor_of(values, tensor), tensor.name.ends_with(".weight") ? 1.0F : 0.0F));
   }
-  std::vector<float> statistics(total_size(statistics_tensors(model)), 99);
-  initialize_statistics(model, statistics);
-  for (const TensorView& tensor : statistics_tensors(model)) {
+  std::vector<float> statistics(model.running_moment_count(), 99);
+  model.initialize_running_moments(statistics);
+  for (const TensorView& tensor : model.running_moment_tensors()) {
     CAPTURE(tensor.name);
     CHECK(all_equal(tensor_of(statistics, tensor),
                     tensor.name.ends_with(".running_var") ? 1.0F : 0.0F));
@@ -92,12 +92,12 @@ TEST_CASE("zero_last_scale zeroes the last scale of every block and no other") {
   for (const auto& [depth, norm] : {std::pair<std::string, std::string>{"20", "batch_norm"},
                                     {"50", "batch_norm"},
                                     {"20", "group_norm"}}) {
-    const Model model = make_test_model(
+    const ImageModel model = make_test_model(
         "resnet", {{"depth", depth}, {"norm", norm}, {"zero_last_scale", "true"}}, {3, 32, 32}, 10);
     const std::string last = depth == "20" ? ".bn2.weight" : ".bn3.weight";
     const std::vector<float> values = initialized(model, 1);
     int zeroed = 0;
-    for (const TensorView& tensor : parameter_tensors(model)) {
+    for (const TensorView& tensor : model.parameter_tensors()) {
       CAPTURE(tensor.name);
       if (tensor.dims.size() > 1 || tensor.name.ends_with(".bias")) continue;
       const bool is_last = tensor.name.ends_with(last);
@@ -109,11 +109,11 @@ TEST_CASE("zero_last_scale zeroes the last scale of every block and no other") {
 }
 
 TEST_CASE("starting values are a function of the seed") {
-  const Model model = make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10);
+  const ImageModel model = make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10);
   CHECK(initialized(model, 7) == initialized(model, 7));
   const std::vector<float> one = initialized(model, 1), two = initialized(model, 2);
   // Tensors of equal shape do not share numbers either.
-  const std::vector<TensorView> tensors = parameter_tensors(model);
+  const std::vector<TensorView> tensors = model.parameter_tensors();
   std::vector<std::span<const float>> streams;
   for (const TensorView& tensor : tensors)
     if (tensor.dims.size() > 1)

@@ -8,7 +8,7 @@
 
 #include "core/vector_math.h"
 #include "data/fixtures.h"
-#include "nn/layer_kernels.h"
+#include "nn/kernel_choices.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;
@@ -20,8 +20,8 @@ constexpr int kMost = 13;
 
 /// Every kind of convolution that has a way of its own to be cut: of the input, 1x1, with stride,
 /// and Winograd's by images, with the gradient by channels and by channels.
-Model all_kinds() {
-  Model model(kImage);
+ImageModel all_kinds() {
+  ImageModel model(kImage);
   ValueId x = 0;
   const auto add = [&](int channels, int kernel, int stride) {
     x = model.add("conv", Convolution{.src = x,
@@ -44,7 +44,7 @@ Model all_kinds() {
 
 /// A choice for each convolution that is not the input's, made from the rule's.
 template <class Choose>
-KernelChoices choices_for(const Model& model, const Choose& choose) {
+KernelChoices choices_for(const ImageModel& model, const Choose& choose) {
   KernelChoices choices;
   for (const LayerDescription& layer : model.layers()) {
     const auto* const convolution = std::get_if<Convolution>(&layer.kind);
@@ -55,15 +55,15 @@ KernelChoices choices_for(const Model& model, const Choose& choose) {
   return choices;
 }
 
-KernelChoices by_rule(const Model& model) {
+KernelChoices by_rule(const ImageModel& model) {
   return choices_for(model, [](const KernelChoice& rule) { return rule; });
 }
-KernelChoices with_images(const Model& model, int images) {
+KernelChoices with_images(const ImageModel& model, int images) {
   return choices_for(model, [images](const KernelChoice& rule) {
     return KernelChoice{rule.winograd, images};
   });
 }
-KernelChoices direct(const Model& model, int images) {
+KernelChoices direct(const ImageModel& model, int images) {
   return choices_for(model, [images](const KernelChoice&) { return KernelChoice{false, images}; });
 }
 
@@ -73,18 +73,18 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
-Result train(Network& network, std::size_t images) {
+Result train(ImageNetwork& network, std::size_t images) {
   const std::vector<float> parameters = repetitive_parameters(network.model());
   TestWorker worker(network, parameters);
   const double loss = worker.compute_gradient(network, TestBatch(kImage, 10, images, images));
-  return {loss, worker.canonical_gradient(network), worker.statistics};
+  return {loss, worker.canonical_gradient(network), worker.running_moments};
 }
 
 Result train_with(const KernelChoices& kernels, int threads = 1,
                   Precision precision = Precision::kFloat32) {
-  Network network(
+  ImageNetwork network(
       all_kinds(),
-      {.max_images = kMost, .threads = threads, .precision = precision, .kernels = kernels});
+      {.max_samples = kMost, .threads = threads, .precision = precision, .kernels = kernels});
   return train(network, kMost);
 }
 
@@ -97,16 +97,16 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 }  // namespace
 
 TEST_CASE("choices that repeat the rule change nothing, nor do those of other convolutions") {
-  const Model model = all_kinds();
+  const ImageModel model = all_kinds();
   const Result expected = train_with({});
   CHECK(train_with(by_rule(model)) == expected);
   KernelChoices others = direct(model, 3);
-  for (RecordedKernel& kernel : others) ++kernel.shape.src.height;
+  for (KernelOverride& kernel : others) ++kernel.shape.src.height;
   CHECK(train_with(others) == expected);
 }
 
 TEST_CASE("other choices change bits, but not the gradient") {
-  const Model model = all_kinds();
+  const ImageModel model = all_kinds();
   const Result expected = train_with({});
   for (const KernelChoices& kernels :
        {with_images(model, 3), direct(model, 3), with_images(model, kMost), direct(model, 1)}) {
@@ -129,18 +129,18 @@ TEST_CASE("the images of a slice count, for both algorithms") {
 
 TEST_CASE("a network computes each convolution as its choice says") {
   // Only one convolution is direct in both: all others are computed in another way here.
-  const Model model = all_kinds();
+  const ImageModel model = all_kinds();
   const Result all_direct = train_with(direct(model, 4));
-  Network network(
+  ImageNetwork network(
       model,
-      {.max_images = kMost, .convolution = ConvolutionRule::kDirect, .kernels = direct(model, 4)});
+      {.max_samples = kMost, .convolution = ConvolutionRule::kDirect, .kernels = direct(model, 4)});
   CHECK(train(network, kMost) == all_direct);
   CHECK(train_with(direct(model, 5)).gradient != all_direct.gradient);
 }
 
 #ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
 TEST_CASE("odd choices give the same bits with one, two and three threads") {
-  const Model model = all_kinds();
+  const ImageModel model = all_kinds();
   std::vector<Precision> precisions{Precision::kFloat32};
   if (supports_bfloat16()) precisions.push_back(Precision::kBfloat16);
   for (const Precision precision : precisions) {
@@ -157,13 +157,13 @@ TEST_CASE("odd choices give the same bits with one, two and three threads") {
 #endif
 
 TEST_CASE("odd choices work for smaller micro-batches, whatever came before") {
-  const Model model = all_kinds();
+  const ImageModel model = all_kinds();
   for (const KernelChoices& kernels : {with_images(model, 3), direct(model, 5)}) {
-    const ExecutionOptions options{.max_images = kMost, .kernels = kernels};
-    Network used(model, options);
+    const ExecutionOptions options{.max_samples = kMost, .kernels = kernels};
+    ImageNetwork used(model, options);
     for (const std::size_t images : {13U, 2U, 7U, 1U, 12U}) {
       CAPTURE(images);
-      Network fresh(model, options), by_rule(model, {.max_images = kMost});
+      ImageNetwork fresh(model, options), by_rule(model, {.max_samples = kMost});
       const Result result = train(used, images);
       CHECK(result == train(fresh, images));
       CHECK(distance(result.gradient, train(by_rule, images).gradient) < 1e-3);
@@ -172,25 +172,28 @@ TEST_CASE("odd choices work for smaller micro-batches, whatever came before") {
 }
 
 TEST_CASE("the list of kernels names every convolution with the choice that networks ask for") {
-  const Model model = all_kinds();
+  const ImageModel model = all_kinds();
   const auto with = [&](ConvolutionRule rule, const KernelChoices& recorded) {
-    return layer_kernels(model, {.max_images = kMost, .convolution = rule, .kernels = recorded});
+    return model.kernels({.max_samples = kMost, .convolution = rule, .kernels = recorded});
   };
   const std::vector<LayerKernel> ours = with(ConvolutionRule::kWinograd, {});
   const std::vector<LayerKernel> direct_ones = with(ConvolutionRule::kDirect, {});
   const std::vector<LayerKernel> recorded = with(ConvolutionRule::kWinograd, direct(model, 4));
-  const std::vector<ModelConvolution> convolutions = convolutions_of(model);
-  REQUIRE(ours.size() == convolutions.size());
-  for (std::size_t i = 0; i < ours.size(); ++i) {
-    CAPTURE(convolutions[i].layer);
-    CHECK(ours[i].layer == convolutions[i].layer);
-    CHECK(ours[i].shape == convolutions[i].shape);
-    CHECK(ours[i].choice.winograd ==
-          (winograd_fits(convolutions[i].shape) && !convolutions[i].reads_input));
+  std::size_t i = 0;
+  for (const LayerDescription& layer : model.layers()) {
+    const auto* const convolution = std::get_if<Convolution>(&layer.kind);
+    if (convolution == nullptr) continue;
+    CAPTURE(layer.name);
+    REQUIRE(i < ours.size());
+    CHECK(ours[i].layer == layer.name);
+    CHECK(ours[i].shape == convolution_shape(*convolution, model.shape(convolution->src)));
+    const bool reads_input = convolution->src == 0;
+    CHECK(ours[i].choice.winograd == (winograd_fits(ours[i].shape) && !reads_input));
     CHECK(ours[i].choice == kernel_by_rule(ours[i].shape, ours[i].choice.winograd, kMost));
     CHECK_FALSE(direct_ones[i].choice.winograd);
+    ++i;
   }
-  CHECK(convolutions.front().reads_input);
+  CHECK(i == ours.size());
   CHECK(std::ranges::any_of(ours, [](const LayerKernel& one) { return one.choice.winograd; }));
   CHECK(std::ranges::any_of(recorded, [](const LayerKernel& one) {
     return one.choice == KernelChoice{.winograd = false, .images_per_slice = 4};
@@ -198,19 +201,19 @@ TEST_CASE("the list of kernels names every convolution with the choice that netw
 }
 
 TEST_CASE("rules are known by their names") {
-  for (const ConvolutionRule rule :
-       {ConvolutionRule::kAuto, ConvolutionRule::kDirect, ConvolutionRule::kWinograd})
-    CHECK(convolution_rule(name_of(rule)) == rule);
+  CHECK(name_of(ConvolutionRule::kAuto) == "auto");
+  CHECK(name_of(ConvolutionRule::kDirect) == "direct");
+  CHECK(name_of(ConvolutionRule::kWinograd) == "winograd");
   CHECK(wants_winograd(ConvolutionRule::kWinograd));
   CHECK_FALSE(wants_winograd(ConvolutionRule::kDirect));
   CHECK(wants_winograd(ConvolutionRule::kAuto) == kWinogradIsFaster);
 }
 
 TEST_CASE("impossible choices are refused with their place when the network is made") {
-  const Model model = all_kinds();
+  const ImageModel model = all_kinds();
   const auto refusal = [&](const ConvolutionShape& shape, const KernelChoice& choice) {
     return input_error([&] {
-      Network(model, {.max_images = kMost, .kernels = {{shape, choice, "k.yaml:3:5"}}});
+      ImageNetwork(model, {.max_samples = kMost, .kernels = {{shape, choice, "k.yaml:3:5"}}});
     });
   };
   const ConvolutionShape second{.src = {16, 8, 8}, .channels = 16, .kernel = 3, .padding = 1};

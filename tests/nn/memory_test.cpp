@@ -12,7 +12,7 @@ using namespace localbatch;
 
 namespace {
 
-Model resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
+ImageModel resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
 
 }  // namespace
 
@@ -39,7 +39,7 @@ double resident_bytes() {
 TEST_CASE("a network takes as much memory as predicted") {
   // Large arrays go back to the system when they are freed, in whatever order that happens.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-  const Model model = resnet20();
+  const ImageModel model = resnet20();
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
     if (precision == Precision::kBfloat16 && !supports_bfloat16()) {
       MESSAGE("bf16 is skipped: this CPU does not compute with it");
@@ -48,19 +48,19 @@ TEST_CASE("a network takes as much memory as predicted") {
     CAPTURE(static_cast<int>(precision));
     // Sizes that do not fill the 2 MiB that are allocated at a time.
     const int images = precision == Precision::kFloat32 ? 72 : 150;
-    const ExecutionOptions options{.max_images = images, .precision = precision};
+    const ExecutionOptions options{.max_samples = images, .precision = precision};
     const TestBatch batch(model.input(), 10, static_cast<std::size_t>(images), 1);
-    const double predicted = static_cast<double>(Network::predicted_bytes(model, options));
+    const double predicted = static_cast<double>(model.predicted_bytes(options));
     CHECK(predicted > 1e8);
 
-    auto network = std::make_unique<Network>(model, options);
+    auto network = std::make_unique<ImageNetwork>(model, options);
     TestWorker worker(*network, 1);
     // oneDNN compiles its kernels once and keeps them, and so does the allocator what was freed.
     worker.compute_gradient(*network, batch);
     network.reset();
     malloc_trim(0);
     const double before = resident_bytes();
-    network = std::make_unique<Network>(model, options);
+    network = std::make_unique<ImageNetwork>(model, options);
     for (int step = 0; step < 2; ++step) worker.compute_gradient(*network, batch);
     const double taken = resident_bytes() - before;
     CAPTURE(predicted);
@@ -73,8 +73,8 @@ TEST_CASE("a network takes as much memory as predicted") {
 
 TEST_CASE("predicted memory grows by an image's share, and by a thread's") {
   const auto predict = [model = resnet20()](int images, int threads, Precision precision) {
-    return Network::predicted_bytes(
-        model, {.max_images = images, .threads = threads, .precision = precision});
+    return model.predicted_bytes(
+        {.max_samples = images, .threads = threads, .precision = precision});
   };
   const std::size_t one = predict(64, 1, Precision::kFloat32);
   const std::size_t two = predict(64, 2, Precision::kFloat32);

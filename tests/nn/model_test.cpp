@@ -1,11 +1,10 @@
-#include "nn/model.h"
-
 #include <doctest/doctest.h>
 
 #include <set>
 #include <string>
 
 #include "core/error.h"
+#include "nn/image_model.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;
@@ -14,18 +13,18 @@ namespace {
 
 constexpr ImageShape kCifar{3, 32, 32}, kImagenet{3, 224, 224};
 
-std::size_t parameters(const Model& model) { return total_size(parameter_tensors(model)); }
+std::size_t parameters(const ImageModel& model) { return model.parameter_count(); }
 
-Model cifar_resnet(const std::string& depth, const std::string& shortcut = "projection") {
+ImageModel cifar_resnet(const std::string& depth, const std::string& shortcut = "projection") {
   return make_test_model("resnet", {{"depth", depth}, {"shortcut", shortcut}}, kCifar, 10);
 }
 
-Model imagenet_resnet(const std::string& depth) {
+ImageModel imagenet_resnet(const std::string& depth) {
   return make_test_model("resnet", {{"depth", depth}, {"stem", "imagenet"}}, kImagenet, 1000);
 }
 
 /// What the classifier sees before the mean over pixels.
-ImageShape final_feature_map(const Model& model) {
+ImageShape final_feature_map(const ImageModel& model) {
   const auto layers = static_cast<ValueId>(model.layers().size());
   return model.shape(layers - 2);
 }
@@ -52,7 +51,7 @@ TEST_CASE("residual networks have the published numbers of parameters") {
 
 TEST_CASE("multilayer perceptrons have (inputs + 1) outputs parameters a layer") {
   const ImageShape mnist{1, 28, 28};
-  const Model mlp =
+  const ImageModel mlp =
       make_test_model("mlp", {{"hidden_layers", "2"}, {"hidden_features", "100"}}, mnist, 10);
   CHECK(parameters(mlp) == 785 * 100 + 101 * 100 + 101 * 10);
   CHECK(parameters(make_test_model("softmax_regression", {}, mnist, 10)) == 785 * 10);
@@ -60,30 +59,30 @@ TEST_CASE("multilayer perceptrons have (inputs + 1) outputs parameters a layer")
 
 TEST_CASE("residual networks multiply as often as published") {
   // He et al. 2016, table 1, for 224x224 images; the small ones are sums over their layers.
-  CHECK(multiply_adds(imagenet_resnet("18")) == doctest::Approx(1.8e9).epsilon(0.02));
-  CHECK(multiply_adds(imagenet_resnet("50")) == doctest::Approx(4.1e9).epsilon(0.02));
+  CHECK(imagenet_resnet("18").multiply_adds() == doctest::Approx(1.8e9).epsilon(0.02));
+  CHECK(imagenet_resnet("50").multiply_adds() == doctest::Approx(4.1e9).epsilon(0.02));
   const std::int64_t stage = 6 * 9 * 16 * 16 * 1024, narrower = stage / 12;
-  CHECK(multiply_adds(cifar_resnet("20", "pad")) ==
+  CHECK(cifar_resnet("20", "pad").multiply_adds() ==
         9 * 3 * 16 * 1024 + stage + 2 * (stage - narrower) + 64 * 10);
-  CHECK(multiply_adds(cifar_resnet("20")) ==
-        multiply_adds(cifar_resnet("20", "pad")) + 2 * 16 * 32 * 256);
-  CHECK(multiply_adds(cifar_resnet("18")) ==
+  CHECK(cifar_resnet("20").multiply_adds() ==
+        cifar_resnet("20", "pad").multiply_adds() + 2 * 16 * 32 * 256);
+  CHECK(cifar_resnet("18").multiply_adds() ==
         9 * 3 * 64 * 1024 + 4 * 9 * 64 * 64 * 1024 +
             3 * (9 * 64 * 128 * 256 + 3 * 9 * 128 * 128 * 256 + 64 * 128 * 256) + 512 * 10);
-  CHECK(multiply_adds(cifar_resnet("50")) == doctest::Approx(1298e6).epsilon(0.001));
+  CHECK(cifar_resnet("50").multiply_adds() == doctest::Approx(1298e6).epsilon(0.001));
 }
 
 TEST_CASE("a dense layer multiplies once per weight") {
-  const Model mlp =
+  const ImageModel mlp =
       make_test_model("mlp", {{"hidden_layers", "1"}, {"hidden_features", "100"}}, {1, 28, 28}, 10);
-  CHECK(multiply_adds(mlp) == 784 * 100 + 100 * 10);
+  CHECK(mlp.multiply_adds() == 784 * 100 + 100 * 10);
 }
 
 TEST_CASE("tensors have unique names and fill their array without gaps") {
-  for (const Model& model : {cifar_resnet("50"), cifar_resnet("20", "pad"), imagenet_resnet("18"),
-                             make_test_model("mlp", {}, kCifar, 10)}) {
+  for (const ImageModel& model : {cifar_resnet("50"), cifar_resnet("20", "pad"),
+                                  imagenet_resnet("18"), make_test_model("mlp", {}, kCifar, 10)}) {
     std::set<std::string> names;
-    for (const auto& tensors : {parameter_tensors(model), statistics_tensors(model)}) {
+    for (const auto& tensors : {model.parameter_tensors(), model.running_moment_tensors()}) {
       std::size_t offset = 0;
       for (const TensorView& tensor : tensors) {
         CAPTURE(tensor.name);
@@ -101,22 +100,22 @@ TEST_CASE("tensors have unique names and fill their array without gaps") {
 
 TEST_CASE("every batch norm has a running mean and variance a channel") {
   // Batch norm has as many scales and shifts as running means and variances.
-  const Model model = cifar_resnet("20", "pad");
+  const ImageModel model = cifar_resnet("20", "pad");
   std::size_t scales_and_shifts = 0;
-  for (const TensorView& tensor : parameter_tensors(model))
+  for (const TensorView& tensor : model.parameter_tensors())
     if (tensor.name.find("bn") != std::string::npos) scales_and_shifts += tensor.size;
   CHECK(scales_and_shifts == 2 * (7 * 16 + 6 * 32 + 6 * 64));
-  CHECK(total_size(statistics_tensors(model)) == scales_and_shifts);
+  CHECK(model.running_moment_count() == scales_and_shifts);
 }
 
 TEST_CASE("group norm has the parameters of batch norm and no running statistics") {
   for (const std::string depth : {"20", "50"}) {
-    const Model batch_norm = cifar_resnet(depth);
-    const Model group_norm =
+    const ImageModel batch_norm = cifar_resnet(depth);
+    const ImageModel group_norm =
         make_test_model("resnet", {{"depth", depth}, {"norm", "group_norm"}}, kCifar, 10);
     CHECK(parameters(group_norm) == parameters(batch_norm));
-    CHECK(statistics_tensors(group_norm).empty());
-    const auto theirs = parameter_tensors(batch_norm), ours = parameter_tensors(group_norm);
+    CHECK(group_norm.running_moment_tensors().empty());
+    const auto theirs = batch_norm.parameter_tensors(), ours = group_norm.parameter_tensors();
     REQUIRE(ours.size() == theirs.size());
     for (std::size_t i = 0; i < ours.size(); ++i) CHECK(ours[i].name == theirs[i].name);
   }
@@ -127,7 +126,7 @@ TEST_CASE("every normalization of a group-norm network has the groups that were 
     std::vector<std::pair<std::string, std::string>> all{{"norm", "group_norm"}};
     all.insert(all.end(), keys.begin(), keys.end());
     std::set<int> found;
-    const Model model = make_test_model("resnet", all, kImagenet, 10);
+    const ImageModel model = make_test_model("resnet", all, kImagenet, 10);
     for (const LayerDescription& layer : model.layers())
       if (const auto* const normalization = std::get_if<Normalization>(&layer.kind))
         found.insert(normalization->groups);
@@ -147,9 +146,9 @@ TEST_CASE("every normalization of a group-norm network has the groups that were 
 
 TEST_CASE("names are those of torchvision") {
   std::set<std::string> names;
-  for (const TensorView& tensor : parameter_tensors(imagenet_resnet("50")))
+  for (const TensorView& tensor : imagenet_resnet("50").parameter_tensors())
     names.insert(tensor.name);
-  for (const TensorView& tensor : statistics_tensors(imagenet_resnet("50")))
+  for (const TensorView& tensor : imagenet_resnet("50").running_moment_tensors())
     names.insert(tensor.name);
   for (const char* const expected :
        {"conv1.weight", "bn1.bias", "bn1.running_var", "layer1.0.downsample.0.weight",
@@ -165,15 +164,15 @@ TEST_CASE("images shrink to the published feature maps") {
   CHECK(final_feature_map(imagenet_resnet("50")) == ImageShape{2048, 7, 7});
   CHECK(final_feature_map(cifar_resnet("18")) == ImageShape{512, 4, 4});
   CHECK(final_feature_map(cifar_resnet("20")) == ImageShape{64, 8, 8});
-  const Model odd = make_test_model("resnet", {{"depth", "20"}}, {3, 9, 7}, 5);
+  const ImageModel odd = make_test_model("resnet", {{"depth", "20"}}, {3, 9, 7}, 5);
   CHECK(final_feature_map(odd) == ImageShape{64, 3, 2});
   CHECK(odd.num_classes() == 5);
 }
 
 TEST_CASE("shortcuts change shape only where blocks do") {
-  const auto downsampled = [](const Model& model) {
+  const auto downsampled = [](const ImageModel& model) {
     int count = 0;
-    for (const TensorView& tensor : parameter_tensors(model))
+    for (const TensorView& tensor : model.parameter_tensors())
       count += tensor.name.find("downsample.0") != std::string::npos ? 1 : 0;
     return count;
   };
@@ -190,7 +189,7 @@ TEST_CASE("zero-padded shortcuts are refused for bottlenecks") {
 }
 
 TEST_CASE("images that vanish inside the network are refused with the layer's name") {
-  Model model({3, 4, 4});
+  ImageModel model({3, 4, 4});
   const ValueId conv = model.add("wide", Convolution{.src = 0, .channels = 16, .kernel = 3});
   CHECK(model.shape(conv) == ImageShape{16, 2, 2});
   CHECK_THROWS_WITH_AS(model.add("wider", Convolution{.src = conv, .channels = 16, .kernel = 3}),

@@ -1,5 +1,3 @@
-#include "nn/network.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 #include <vector>
 
 #include "core/vector_math.h"
+#include "nn/image_network.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;
@@ -16,10 +15,10 @@ namespace {
 
 constexpr ImageShape kSmall{3, 16, 16};
 
-Model resnet20(const std::string& shortcut = "projection") {
+ImageModel resnet20(const std::string& shortcut = "projection") {
   return make_test_model("resnet", {{"depth", "20"}, {"shortcut", shortcut}}, kSmall, 10);
 }
-Model mlp() { return make_test_model("mlp", {{"hidden_features", "50"}}, kSmall, 10); }
+ImageModel mlp() { return make_test_model("mlp", {{"hidden_features", "50"}}, kSmall, 10); }
 
 double relative_distance(const std::vector<float>& x, const std::vector<float>& y) {
   return std::sqrt(squared_distance(x, y) / squared_norm(y));
@@ -28,10 +27,10 @@ double relative_distance(const std::vector<float>& x, const std::vector<float>& 
 }  // namespace
 
 TEST_CASE("parameters survive the way to canonical order and back") {
-  for (const Model& model :
+  for (const ImageModel& model :
        {resnet20(), mlp(),
         make_test_model("resnet", {{"depth", "18"}, {"stem", "imagenet"}}, {1, 32, 32}, 1000)}) {
-    const Network network(model, {.max_images = 8, .threads = 1});
+    const ImageNetwork network(model, {.max_samples = 8, .threads = 1});
     std::vector<float> canonical(network.parameter_count()), parameters(canonical.size(), -1),
         back(canonical.size(), -1);
     for (std::size_t i = 0; i < canonical.size(); ++i)
@@ -44,12 +43,12 @@ TEST_CASE("parameters survive the way to canonical order and back") {
 
 #ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
 TEST_CASE("gradient, loss and statistics have the same bits with any number of threads") {
-  for (const Model& model : {resnet20(), resnet20("pad"), mlp()})
+  for (const ImageModel& model : {resnet20(), resnet20("pad"), mlp()})
     for (const std::size_t images : {1U, 13U}) {
       CAPTURE(images);
       const TestBatch batch(kSmall, 10, images, 1);
       const auto run = [&](int threads) {
-        Network network(model, {.max_images = 13, .threads = threads});
+        ImageNetwork network(model, {.max_samples = 13, .threads = threads});
         TestWorker worker(network, 1);
         const double loss = worker.compute_gradient(network, batch);
         return std::pair(loss, worker);
@@ -60,7 +59,7 @@ TEST_CASE("gradient, loss and statistics have the same bits with any number of t
         const auto [loss, worker] = run(threads);
         CHECK(loss == expected_loss);
         CHECK(worker.gradient == expected.gradient);
-        CHECK(worker.statistics == expected.statistics);
+        CHECK(worker.running_moments == expected.running_moments);
       }
     }
 }
@@ -68,7 +67,7 @@ TEST_CASE("gradient, loss and statistics have the same bits with any number of t
 
 TEST_CASE("a network remembers nothing between micro-batches") {
   const TestBatch first(kSmall, 10, 13, 1), second(kSmall, 10, 16, 2);
-  Network network(resnet20(), {.max_images = 16, .threads = 1});
+  ImageNetwork network(resnet20(), {.max_samples = 16, .threads = 1});
   TestWorker worker(network, 1), again(network, 1);
   const double loss = worker.compute_gradient(network, first);
   TestWorker other(network, 2);
@@ -80,20 +79,19 @@ TEST_CASE("a network remembers nothing between micro-batches") {
 TEST_CASE("micro-batches weighted by their share add up to one batch") {
   constexpr std::size_t kImages = 64;
   const TestBatch batch(kSmall, 10, kImages, 1);
-  Network network(mlp(), {.max_images = kImages, .threads = 1});
+  ImageNetwork network(mlp(), {.max_samples = kImages, .threads = 1});
   TestWorker whole(network, 1);
   const double whole_loss = whole.compute_gradient(network, batch);
   for (const std::size_t size : {16U, 32U, 48U, 64U}) {
     CAPTURE(size);
     TestWorker parts(network, 1);
-    network.load(parts.parameters, parts.statistics);
+    network.load(parts.parameters, parts.running_moments);
     double loss = 0;
     for (std::size_t first = 0; first < kImages; first += size) {
       const std::size_t count = std::min(size, kImages - first);
       const double weight = static_cast<double>(count) / kImages;
-      loss += weight * network.train_micro_batch(
-                           batch.images(first, count), batch.some_labels(first, count), weight,
-                           parts.gradient, first == 0 ? GradientUse::kReplace : GradientUse::kAdd);
+      loss += weight * network.train(batch.part(first, count), weight, parts.gradient,
+                                     first == 0 ? GradientUse::kReplace : GradientUse::kAdd);
     }
     CHECK(loss == doctest::Approx(whole_loss).epsilon(1e-7));
     CHECK(relative_distance(parts.gradient, whole.gradient) < 1e-6);
@@ -102,29 +100,27 @@ TEST_CASE("micro-batches weighted by their share add up to one batch") {
 
 TEST_CASE("a micro-batch adds to the gradient") {
   const TestBatch batch(kSmall, 10, 16, 1);
-  Network network(resnet20(), {.max_images = 16, .threads = 1});
+  ImageNetwork network(resnet20(), {.max_samples = 16, .threads = 1});
   TestWorker once(network, 1), thrice(network, 1);
   once.compute_gradient(network, batch);
-  network.load(thrice.parameters, thrice.statistics);
-  network.train_micro_batch(batch.pixels, batch.labels, 0.5, thrice.gradient,
-                            GradientUse::kReplace);
+  network.load(thrice.parameters, thrice.running_moments);
+  network.train(batch.all(), 0.5, thrice.gradient, GradientUse::kReplace);
   for (const double weight : {2.0, 0.5})
-    network.train_micro_batch(batch.pixels, batch.labels, weight, thrice.gradient,
-                              GradientUse::kAdd);
+    network.train(batch.all(), weight, thrice.gradient, GradientUse::kAdd);
   for (float& value : once.gradient) value *= 3;
   CHECK(relative_distance(thrice.gradient, once.gradient) < 1e-6);
 }
 
 TEST_CASE("workers that take turns on one network get what each would get alone") {
   constexpr int kSteps = 3;
-  const auto step = [](Network& network, TestWorker& worker, const TestBatch& batch) {
+  const auto step = [](ImageNetwork& network, TestWorker& worker, const TestBatch& batch) {
     worker.compute_gradient(network, batch);
     for (std::size_t i = 0; i < worker.parameters.size(); ++i)
       worker.parameters[i] -= 0.05F * worker.gradient[i];
   };
   const TestBatch batch_a(kSmall, 10, 16, 1), batch_b(kSmall, 10, 11, 2);
-  Network shared(resnet20(), {.max_images = 16}), own_a(resnet20(), {.max_images = 16}),
-      own_b(resnet20(), {.max_images = 16});
+  ImageNetwork shared(resnet20(), {.max_samples = 16}), own_a(resnet20(), {.max_samples = 16}),
+      own_b(resnet20(), {.max_samples = 16});
   TestWorker a(shared, 1), b(shared, 2), alone_a(own_a, 1), alone_b(own_b, 2);
   for (int i = 0; i < kSteps; ++i) {
     step(shared, a, batch_a);
@@ -133,46 +129,45 @@ TEST_CASE("workers that take turns on one network get what each would get alone"
   for (int i = 0; i < kSteps; ++i) step(own_a, alone_a, batch_a);
   for (int i = 0; i < kSteps; ++i) step(own_b, alone_b, batch_b);
   CHECK(a.parameters == alone_a.parameters);
-  CHECK(a.statistics == alone_a.statistics);
+  CHECK(a.running_moments == alone_a.running_moments);
   CHECK(b.parameters == alone_b.parameters);
-  CHECK(b.statistics == alone_b.statistics);
+  CHECK(b.running_moments == alone_b.running_moments);
 }
 
 TEST_CASE("evaluation does not depend on the size of its batches") {
   constexpr std::size_t kImages = 37;
-  for (const Model& model : {resnet20(), mlp()}) {
+  for (const ImageModel& model : {resnet20(), mlp()}) {
     const TestBatch batch(kSmall, 10, kImages, 1);
-    Network network(model, {.max_images = kImages, .threads = 1});
+    ImageNetwork network(model, {.max_samples = kImages, .threads = 1});
     TestWorker worker(network, 1);
     for (int i = 0; i < 5; ++i) worker.compute_gradient(network, batch);
     const auto evaluate_by = [&](std::size_t size) {
       Evaluation sum;
       for (std::size_t first = 0; first < kImages; first += size) {
         const std::size_t count = std::min(size, kImages - first);
-        const Evaluation part =
-            network.evaluate(batch.images(first, count), batch.some_labels(first, count));
+        const Evaluation part = network.evaluate(batch.part(first, count));
         sum.loss_sum += part.loss_sum;
         sum.correct += part.correct;
-        sum.images += part.images;
+        sum.count += part.count;
       }
       return sum;
     };
     const Evaluation whole = evaluate_by(kImages);
-    CHECK(whole.images == kImages);
+    CHECK(whole.count == kImages);
     for (const std::size_t size : {1U, 3U, 8U, 16U, 20U}) {
       CAPTURE(size);
       const Evaluation parts = evaluate_by(size);
       // Convolutions and dense layers may round differently by the number of images in a call.
       CHECK(std::abs(parts.loss_sum - whole.loss_sum) <= 1e-6 * whole.loss_sum);
       CHECK(parts.correct == whole.correct);
-      CHECK(parts.images == whole.images);
+      CHECK(parts.count == whole.count);
     }
   }
 }
 
 TEST_CASE("a residual network memorizes 64 random images") {
   const TestBatch batch(kSmall, 10, 64, 1);
-  Network network(resnet20(), {.max_images = 64, .threads = 1});
+  ImageNetwork network(resnet20(), {.max_samples = 64, .threads = 1});
   TestWorker worker(network, 1);
   std::vector<float> velocity(worker.parameters.size());
   double loss = 10;
@@ -186,7 +181,7 @@ TEST_CASE("a residual network memorizes 64 random images") {
   CHECK(loss < 0.05);
   // The running statistics follow the last parameters, and then evaluation agrees.
   for (int pass = 0; pass < 40; ++pass) worker.compute_gradient(network, batch);
-  const Evaluation evaluation = network.evaluate(batch.pixels, batch.labels);
+  const Evaluation evaluation = network.evaluate(batch.all());
   CHECK(evaluation.correct == 64);
   CHECK(evaluation.loss_sum / 64 < 0.05);
 }

@@ -33,10 +33,10 @@ std::vector<Setting> settings() {
       const auto kind = [&](int groups) {
         return Normalization{.src = 2, .add = add, .relu = relu, .groups = groups};
       };
-      all.push_back({kind(0), NormStatistics::kRunning});
+      all.push_back({kind(0), BatchNormMoments::kRunning});
       // Groups of 32, 16, 8, 4, 2 channels and of one.
       for (const int groups : {0, 1, 2, 4, 8, 16, 32}) all.push_back({kind(groups)});
-      all.push_back({kind(8), NormStatistics::kRunning});
+      all.push_back({kind(8), BatchNormMoments::kRunning});
     }
   return all;
 }
@@ -44,7 +44,7 @@ std::vector<Setting> settings() {
 std::string name_of(const Setting& setting) {
   return "groups " + std::to_string(setting.kind.groups) + (setting.kind.relu ? ", ReLU" : "") +
          (setting.has_residual() ? ", residual" : "") +
-         (setting.batch_norm == NormStatistics::kRunning ? ", running statistics" : "");
+         (setting.batch_norm == BatchNormMoments::kRunning ? ", running statistics" : "");
 }
 
 std::vector<double> output(const Setting& setting, const Inputs& in) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "nn/image_model.h"
 #include "nn/layer.h"
-#include "nn/model.h"
 
 /// Normalizations of one small micro-batch by their formula, in double and in plain loops. Values
 /// are in the order of the network's memory, [image][C/block][pixel][block].
@@ -17,10 +17,12 @@ constexpr ImageShape kShape{kChannels, 2, 3};
 
 struct Setting {
   Normalization kind;
-  NormStatistics batch_norm = NormStatistics::kMicroBatch;
+  BatchNormMoments batch_norm = BatchNormMoments::kMicroBatch;
 
   bool has_residual() const { return kind.add >= 0; }
-  bool is_running() const { return kind.is_batch_norm() && batch_norm == NormStatistics::kRunning; }
+  bool is_running() const {
+    return kind.is_batch_norm() && batch_norm == BatchNormMoments::kRunning;
+  }
 };
 
 /// Batch norm in both modes, group norm with groups of all sizes; residual and ReLU or not.

@@ -39,7 +39,7 @@ struct LayerUnderTest {
         residual(normal_values<T>(kValues, 2)),
         dy(normal_values<T>(kValues, 3)),
         parameters(normal_values<float>(2 * kChannels, 4, 0.7F)),
-        statistics(normal_values<float>(2 * kChannels, 5, 0.5F, 0.1F)),
+        running_moments(normal_values<float>(2 * kChannels, 5, 0.5F, 0.1F)),
         y(kValues),
         dx(kValues),
         diff_residual(kValues) {
@@ -76,7 +76,7 @@ struct LayerUnderTest {
     const ForwardPass forward{.images = kImages,
                               .batch_norm = setting.batch_norm,
                               .parameters = parameters,
-                              .statistics = statistics};
+                              .running_moments = running_moments};
     for (int c = 0; c < kShape.channels; c += kChannelBlock)
       Destination<T>(src).written({kAll, c, kChannelBlock}, forward, thread);
     layer->forward(team, forward);
@@ -102,15 +102,15 @@ struct LayerUnderTest {
       in.shift.push_back(double{parameters[kChannels + i % kChannels]});
     }
     for (std::size_t c = 0; c < kChannels; ++c) {
-      in.mean.push_back(double{statistics[c]});
-      in.variance.push_back(double{statistics[kChannels + c]});
+      in.mean.push_back(double{running_moments[c]});
+      in.variance.push_back(double{running_moments[kChannels + c]});
     }
     return in;
   }
 
   Setting setting;
   std::vector<T> x, residual, dy;
-  std::vector<float> parameters, statistics;
+  std::vector<float> parameters, running_moments;
   std::vector<T> y, dx, diff_residual;
   Value src, added, dst;
   std::unique_ptr<Layer> layer;

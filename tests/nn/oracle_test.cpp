@@ -48,7 +48,7 @@ void fill_uniform(std::span<float> values, RandomStream stream, double center, d
     value = static_cast<float>(center + half_width * (2 * double{stream.uniform()} - 1));
 }
 
-std::vector<float> parameters_of(const Case& what, const Network& network) {
+std::vector<float> parameters_of(const Case& what, const ImageNetwork& network) {
   std::vector<float> canonical(network.parameter_count());
   std::size_t index = 0;
   for (const TensorView& tensor : network.parameter_tensors()) {
@@ -76,11 +76,11 @@ struct Gradient {
   std::vector<float> values;  ///< canonical
 };
 
-Gradient our_gradient(const Case& what, Network& network) {
+Gradient our_gradient(const Case& what, ImageNetwork& network) {
   TestBatch batch(network.model().input(), 10, what.images, 1);
   fill_uniform(batch.pixels, RandomStream(what.seed, Purpose::kTest, kImageStream), 0, 1.7);
   RandomStream labels(what.seed, Purpose::kTest, kLabelStream);
-  for (Label& label : batch.labels) label = static_cast<Label>(labels.below(10));
+  for (std::int32_t& label : batch.targets) label = static_cast<std::int32_t>(labels.below(10));
   TestWorker worker(network, 1);
   network.from_canonical(parameters_of(what, network), worker.parameters);
   const double loss = worker.compute_gradient(network, batch);
@@ -158,7 +158,7 @@ struct Errors {
   std::vector<double> ours, pytorch, autocast;
 };
 
-Errors errors_of(const Reference& reference, const Network& network, const Gradient& ours) {
+Errors errors_of(const Reference& reference, const ImageNetwork& network, const Gradient& ours) {
   const std::span<const TensorView> tensors = network.parameter_tensors();
   REQUIRE(reference.tensors.size() == tensors.size());
   double whole_norm = 0;
@@ -199,7 +199,7 @@ void report(const Case& what, const Reference& reference, const std::string& how
 /// and half of that in the median.
 /// PyTorch's is taken as its median over tensors where it was luckier than that: luck differs
 /// between instruction sets.
-void compare_f32(const Case& what, const Network& network, const Gradient& ours,
+void compare_f32(const Case& what, const ImageNetwork& network, const Gradient& ours,
                  const fs::path& folder, const std::string& how, double factor) {
   const Reference reference = read_reference(folder, what.name);
   CHECK(reference.margin > 10);
@@ -217,7 +217,7 @@ void compare_f32(const Case& what, const Network& network, const Gradient& ours,
 
 /// bf16 is no worse than PyTorch's autocast, in the median over tensors: with 8 bits many values
 /// are on the wrong side of a ReLU's kink, on PyTorch's side as on ours.
-void compare_bfloat16(const Case& what, const Network& network, const Gradient& ours,
+void compare_bfloat16(const Case& what, const ImageNetwork& network, const Gradient& ours,
                       const fs::path& folder, const std::string& how) {
   const Reference reference = read_reference(folder, what.name);
   CHECK(ours.loss == doctest::Approx(reference.loss).epsilon(2e-2));
@@ -227,12 +227,12 @@ void compare_bfloat16(const Case& what, const Network& network, const Gradient& 
 }
 
 void gradient_by(const Case& what, Precision precision, ConvolutionRule rule,
-                 const std::function<void(const Network&, const Gradient&)>& compare) {
-  const Model model = make_test_model("resnet", {{"depth", what.depth}}, {3, 32, 32}, 10);
-  Network network(model, {.max_images = static_cast<int>(what.images),
-                          .threads = 1,
-                          .precision = precision,
-                          .convolution = rule});
+                 const std::function<void(const ImageNetwork&, const Gradient&)>& compare) {
+  const ImageModel model = make_test_model("resnet", {{"depth", what.depth}}, {3, 32, 32}, 10);
+  ImageNetwork network(model, {.max_samples = static_cast<int>(what.images),
+                               .threads = 1,
+                               .precision = precision,
+                               .convolution = rule});
   compare(network, our_gradient(what, network));
 }
 

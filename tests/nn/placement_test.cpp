@@ -30,12 +30,12 @@ struct Case {
   std::string norm = "batch_norm";
 
   ImageShape input() const { return depth == "50" ? kTiny : kSmall; }
-  Model model() const {
+  ImageModel model() const {
     return make_test_model("resnet", {{"depth", depth}, {"shortcut", shortcut}, {"norm", norm}},
                            input(), 10);
   }
   ExecutionOptions options(int threads) const {
-    return {.max_images = static_cast<int>(images),
+    return {.max_samples = static_cast<int>(images),
             .threads = threads,
             .precision = precision,
             .convolution = convolution};
@@ -61,8 +61,8 @@ struct Case {
   return all;
 }
 
-Model wide() {
-  Model model(kTiny);
+ImageModel wide() {
+  ImageModel model(kTiny);
   ValueId x = 0;
   for (const int channels : {16, 128, 128, 256, 256}) {
     x = model.add("conv", Convolution{.src = x, .channels = channels, .kernel = 3, .padding = 1});
@@ -78,21 +78,20 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
-Result train(Network& network, const TestBatch& batch, std::span<const float> parameters) {
+Result train(ImageNetwork& network, const TestBatch& batch, std::span<const float> parameters) {
   TestWorker worker(network, parameters);
   const double loss = worker.compute_gradient(network, batch);
-  return {loss, worker.gradient, worker.statistics};
+  return {loss, worker.gradient, worker.running_moments};
 }
 
 /// Adds to a gradient of zeros what `train` writes over one of NaN.
-[[maybe_unused]] Result train_from_zero(Network& network, const TestBatch& batch,
+[[maybe_unused]] Result train_from_zero(ImageNetwork& network, const TestBatch& batch,
                                         std::span<const float> parameters) {
   TestWorker worker(network, parameters);
   std::ranges::fill(worker.gradient, 0.0F);
-  network.load(worker.parameters, worker.statistics);
-  const double loss =
-      network.train_micro_batch(batch.pixels, batch.labels, 1, worker.gradient, GradientUse::kAdd);
-  return {loss, worker.gradient, worker.statistics};
+  network.load(worker.parameters, worker.running_moments);
+  const double loss = network.train(batch.all(), 1, worker.gradient, GradientUse::kAdd);
+  return {loss, worker.gradient, worker.running_moments};
 }
 
 std::string name_of(const Case& c) {
@@ -108,7 +107,7 @@ TEST_CASE("every way of execution gives the same bits with one and with several 
     CAPTURE(name_of(c));
     const TestBatch batch(c.input(), 10, c.images, 1);
     const std::vector<float> parameters = repetitive_parameters(c.model());
-    Network alone(c.model(), c.options(1));
+    ImageNetwork alone(c.model(), c.options(1));
     const Result expected = train(alone, batch, parameters);
     CHECK(squared_norm(expected.gradient) > 0);
     CHECK(all_finite(expected.gradient));
@@ -116,7 +115,7 @@ TEST_CASE("every way of execution gives the same bits with one and with several 
     for (const int threads : {3, 4}) {
       if (threads == 3 && c.depth != "20") continue;
       CAPTURE(threads);
-      Network network(c.model(), c.options(threads));
+      ImageNetwork network(c.model(), c.options(threads));
       CHECK(train(network, batch, parameters) == expected);
     }
   }
@@ -135,20 +134,20 @@ TEST_CASE("the numbers of images of earlier micro-batches leave no trace") {
     const std::vector<float> parameters = repetitive_parameters(c.model());
     std::map<std::size_t, Result> fresh;
     for (const std::size_t images : {1U, 5U, 13U, 16U}) {
-      Network network(c.model(), c.options(1));
+      ImageNetwork network(c.model(), c.options(1));
       fresh[images] = train(network, TestBatch(kSmall, 10, images, images), parameters);
     }
-    Network network(c.model(), c.options(1));
+    ImageNetwork network(c.model(), c.options(1));
     for (const std::size_t images : {13U, 5U, 16U, 1U, 13U}) {
       CAPTURE(images);
       CHECK(train(network, TestBatch(kSmall, 10, images, images), parameters) == fresh[images]);
     }
   }
   // Wide layers hold the points of all images together, also those of an earlier, larger batch.
-  const Model model = wide();
+  const ImageModel model = wide();
   const std::vector<float> parameters = repetitive_parameters(model);
   const TestBatch large(kTiny, 10, 9, 1), small(kTiny, 10, 3, 2);
-  Network network(model, {.max_images = 9}), other(model, {.max_images = 9});
+  ImageNetwork network(model, {.max_samples = 9}), other(model, {.max_samples = 9});
   const Result expected = train(other, small, parameters);
   train(network, large, parameters);
   CHECK(train(network, small, parameters) == expected);

@@ -33,11 +33,11 @@ struct Result {
 
 /// The gradient of the second way against that of the first, in canonical order: different ways may
 /// keep weights in different layouts.
-Result compare(const Model& model, std::size_t images, ExecutionOptions first,
+Result compare(const ImageModel& model, std::size_t images, ExecutionOptions first,
                ExecutionOptions second, const std::vector<float>& parameters) {
   const TestBatch batch(model.input(), model.num_classes(), images, 1);
-  first.max_images = second.max_images = static_cast<int>(images);
-  Network expected_network(model, first), network(model, second);
+  first.max_samples = second.max_samples = static_cast<int>(images);
+  ImageNetwork expected_network(model, first), network(model, second);
   TestWorker expected_worker(expected_network, parameters), worker(network, parameters);
   const double expected_loss = expected_worker.compute_gradient(expected_network, batch);
   Result result;
@@ -58,7 +58,7 @@ Result compare(const Model& model, std::size_t images, ExecutionOptions first,
   return result;
 }
 
-Result compare(const Model& model, std::size_t images, const ExecutionOptions& first,
+Result compare(const ImageModel& model, std::size_t images, const ExecutionOptions& first,
                const ExecutionOptions& second) {
   return compare(model, images, first, second, repetitive_parameters(model));
 }
@@ -68,9 +68,9 @@ const ExecutionOptions kWinograd{.convolution = ConvolutionRule::kWinograd};
 
 /// The same with shifts of normalizations so large that rounding changes no ReLU's mind: of every
 /// four channels three are always open and one is always closed.
-std::vector<float> with_frozen_masks(const Model& model, std::vector<float> parameters) {
+std::vector<float> with_frozen_masks(const ImageModel& model, std::vector<float> parameters) {
   constexpr float kOpen = 5, kClosed = -150;
-  for (const TensorView& tensor : parameter_tensors(model))
+  for (const TensorView& tensor : model.parameter_tensors())
     if (std::holds_alternative<Normalization>(model.layers()[tensor.layer].kind) &&
         tensor.name.ends_with(".bias"))
       for (std::size_t i = 0; i < tensor.size; ++i)
@@ -78,13 +78,13 @@ std::vector<float> with_frozen_masks(const Model& model, std::vector<float> para
   return parameters;
 }
 
-Model resnet(const std::string& depth) {
+ImageModel resnet(const std::string& depth) {
   return make_test_model("resnet", {{"depth", depth}}, kSmall, 10);
 }
 
 /// Convolutions of these widths, without a kink for rounding to fall over.
-Model smooth(const ImageShape& input, const std::vector<int>& widths) {
-  Model model(input);
+ImageModel smooth(const ImageShape& input, const std::vector<int>& widths) {
+  ImageModel model(input);
   ValueId x = 0;
   for (const int channels : widths) {
     x = model.add("conv", Convolution{.src = x, .channels = channels, .kernel = 3, .padding = 1});
@@ -95,13 +95,13 @@ Model smooth(const ImageShape& input, const std::vector<int>& widths) {
 }
 
 /// Every width that is cut differently.
-Model all_widths() { return smooth({3, 8, 8}, {16, 64, 128, 128, 256, 32}); }
+ImageModel all_widths() { return smooth({3, 8, 8}, {16, 64, 128, 128, 256, 32}); }
 
 }  // namespace
 
 TEST_CASE("Winograd's algorithm is the same convolution") {
   // The points of so many large images are computed in two parts.
-  const Model large = smooth(kSmall, {16, 128, 128});
+  const ImageModel large = smooth(kSmall, {16, 128, 128});
   for (const Result& straight :
        {compare(all_widths(), 5, kDirect, kWinograd), compare(large, 20, kDirect, kWinograd)}) {
     CHECK(straight.distance > 0);
@@ -120,7 +120,7 @@ TEST_CASE(
     "without ReLUs that change their mind, direct and Winograd gradients differ by rounding") {
   for (const std::string depth : {"18", "50"}) {
     CAPTURE(depth);
-    const Model model = resnet(depth);
+    const ImageModel model = resnet(depth);
     const std::vector<float> parameters = repetitive_parameters(model);
     const Result usual = compare(model, 4, kDirect, kWinograd, parameters);
     const Result frozen =

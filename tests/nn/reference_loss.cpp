@@ -41,9 +41,9 @@ struct Values {
 
 class Interpreter {
  public:
-  Interpreter(const Model& model, std::span<const float> canonical, const TestBatch& batch)
+  Interpreter(const ImageModel& model, std::span<const float> canonical, const TestBatch& batch)
       : next_(canonical.begin()) {
-    Values& input = values_.emplace_back(model.input(), static_cast<int>(batch.labels.size()));
+    Values& input = values_.emplace_back(model.input(), static_cast<int>(batch.targets.size()));
     std::ranges::copy(batch.pixels, input.data.begin());
     for (const LayerDescription& layer : model.layers()) {
       Values dst(layer.dst, input_images());
@@ -168,7 +168,7 @@ class Interpreter {
 
 }  // namespace
 
-double reference_loss(const Model& model, std::span<const float> canonical,
+double reference_loss(const ImageModel& model, std::span<const float> canonical,
                       const TestBatch& batch) {
   const Interpreter interpreter(model, canonical, batch);
   const Values& logits = interpreter.logits();
@@ -176,7 +176,7 @@ double reference_loss(const Model& model, std::span<const float> canonical,
   for (int n = 0; n < logits.images; ++n) {
     double exponentials = 0;
     for (int c = 0; c < logits.shape.channels; ++c) exponentials += std::exp(logits.at(n, c, 0, 0));
-    sum += std::log(exponentials) - logits.at(n, batch.labels[static_cast<std::size_t>(n)], 0, 0);
+    sum += std::log(exponentials) - logits.at(n, batch.targets[static_cast<std::size_t>(n)], 0, 0);
   }
   return sum / logits.images;
 }

@@ -16,8 +16,8 @@ using namespace localbatch;
 namespace {
 
 /// Convolutions with ReLU one after the other, and a dense layer: no image knows of another.
-Model convolutions(const ImageShape& input, const std::vector<Convolution>& kinds) {
-  Model model(input);
+ImageModel convolutions(const ImageShape& input, const std::vector<Convolution>& kinds) {
+  ImageModel model(input);
   ValueId x = 0;
   int number = 0;
   for (Convolution kind : kinds) {
@@ -40,13 +40,13 @@ Convolution conv1(int channels, int stride = 1) {
 
 struct Case {
   const char* what;
-  Model model;
+  ImageModel model;
   std::size_t images = 7;
 };
 
 /// Every kind of layer with weights, in both ways to get the norm.
 std::vector<Case> cases() {
-  Model pooled({3, 30, 30});
+  ImageModel pooled({3, 30, 30});
   ValueId x = pooled.add(
       "conv1", Convolution{.src = 0, .channels = 32, .kernel = 7, .stride = 2, .padding = 3});
   x = pooled.add("pool1", MaxPool{.src = x});
@@ -95,12 +95,11 @@ struct Statistics {
 };
 
 /// The same from the gradient of every image alone.
-Statistics brute_force(Network& network, TestWorker& worker, const TestBatch& batch,
+Statistics brute_force(ImageNetwork& network, TestWorker& worker, const TestBatch& batch,
                        std::span<const float> direction) {
-  Statistics expected(batch.labels.size());
-  for (std::size_t i = 0; i < batch.labels.size(); ++i) {
-    network.train_micro_batch(batch.images(i, 1), batch.some_labels(i, 1), 1, worker.gradient,
-                              GradientUse::kReplace);
+  Statistics expected(batch.targets.size());
+  for (std::size_t i = 0; i < batch.targets.size(); ++i) {
+    network.train(batch.part(i, 1), 1, worker.gradient, GradientUse::kReplace);
     expected.squared_norms[i] = squared_norm(worker.gradient);
     expected.inner_products[i] = inner_product(worker.gradient, direction);
   }
@@ -131,16 +130,16 @@ struct Errors {
 void check_statistics(const Case& test, const ExecutionOptions& options, Errors& errors) {
   const std::size_t count = test.images;
   const TestBatch batch(test.model.input(), 10, count, 1);
-  Network network(test.model, options);
+  ImageNetwork network(test.model, options);
   TestWorker worker(network, 1);
-  network.load(worker.parameters, worker.statistics);
+  network.load(worker.parameters, worker.running_moments);
   // Weights that are no power of two would round diffs in bf16 differently.
   std::vector<float> all(worker.gradient.size()), sum(all.size(), NAN);
-  const double loss = network.train_micro_batch(
-      batch.pixels, batch.labels, static_cast<double>(count), all, GradientUse::kReplace);
+  const double loss =
+      network.train(batch.all(), static_cast<double>(count), all, GradientUse::kReplace);
 
   Statistics found(count);
-  CHECK(network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kBatchTerms, sum,
+  CHECK(network.sample_gradients(batch.all(), SampleNormalization::kBatchTerms, sum,
                                  GradientUse::kReplace, found.sums(all)) == loss);
   errors.see(found, brute_force(network, worker, batch, all), all);
   errors.sum = std::max(errors.sum, relative_distance(sum, all));
@@ -150,8 +149,8 @@ void check_statistics(const Case& test, const ExecutionOptions& options, Errors&
 
   Statistics other(count);
   const std::vector<float> direction = random_direction(all.size());
-  network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kFrozen, {},
-                           GradientUse::kReplace, other.sums(direction));
+  network.sample_gradients(batch.all(), SampleNormalization::kFrozen, {}, GradientUse::kReplace,
+                           other.sums(direction));
   errors.see(other, brute_force(network, worker, batch, direction), direction);
   CHECK(other.squared_norms == found.squared_norms);
 
@@ -159,10 +158,10 @@ void check_statistics(const Case& test, const ExecutionOptions& options, Errors&
   Statistics alone(count);
   std::vector<float> twice = sum;
   network.sample_gradients(
-      batch.pixels, batch.labels, SampleNormalization::kBatchTerms, twice, GradientUse::kAdd,
+      batch.all(), SampleNormalization::kBatchTerms, twice, GradientUse::kAdd,
       {.squared_norms = alone.squared_norms, .inner_products = {}, .direction = {}});
   network.sample_gradients(
-      batch.pixels, batch.labels, SampleNormalization::kBatchTerms, {}, GradientUse::kReplace,
+      batch.all(), SampleNormalization::kBatchTerms, {}, GradientUse::kReplace,
       {.squared_norms = {}, .inner_products = alone.inner_products, .direction = all});
   CHECK(alone.squared_norms == found.squared_norms);
   CHECK(alone.inner_products == found.inner_products);
@@ -185,7 +184,7 @@ TEST_CASE("statistics of single images are those of their gradients") {
         CAPTURE(name_of(rule));
         CAPTURE(precision_name(precision));
         check_statistics(test,
-                         {.max_images = static_cast<int>(test.images),
+                         {.max_samples = static_cast<int>(test.images),
                           .precision = precision,
                           .convolution = rule},
                          errors);
@@ -205,14 +204,14 @@ TEST_CASE("statistics of single images have the same bits with any number of thr
     CAPTURE(test.what);
     const TestBatch batch(test.model.input(), 10, test.images, 1);
     const auto run = [&](int threads) {
-      Network network(test.model,
-                      {.max_images = static_cast<int>(test.images), .threads = threads});
+      ImageNetwork network(test.model,
+                           {.max_samples = static_cast<int>(test.images), .threads = threads});
       TestWorker worker(network, 1);
-      network.load(worker.parameters, worker.statistics);
+      network.load(worker.parameters, worker.running_moments);
       Statistics found(test.images);
       const std::vector<float> direction = random_direction(worker.parameters.size());
-      network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kBatchTerms,
-                               worker.gradient, GradientUse::kReplace, found.sums(direction));
+      network.sample_gradients(batch.all(), SampleNormalization::kBatchTerms, worker.gradient,
+                               GradientUse::kReplace, found.sums(direction));
       return std::pair(found, worker.gradient);
     };
     const auto [expected, expected_gradient] = run(1);
@@ -228,22 +227,22 @@ TEST_CASE("statistics of single images have the same bits with any number of thr
 #endif
 
 TEST_CASE("statistics of single images leave running statistics and training steps alone") {
-  const Model model = make_test_model("resnet", {{"depth", "20"}}, {3, 16, 16}, 10);
+  const ImageModel model = make_test_model("resnet", {{"depth", "20"}}, {3, 16, 16}, 10);
   const TestBatch batch(model.input(), 10, 16, 1);
-  Network network(model, {.max_images = 16});
+  ImageNetwork network(model, {.max_samples = 16});
   TestWorker worker(network, 1), again(network, 1);
   const double loss = worker.compute_gradient(network, batch);
 
-  network.load(again.parameters, again.statistics);
-  const std::vector<float> before = again.statistics;
+  network.load(again.parameters, again.running_moments);
+  const std::vector<float> before = again.running_moments;
   Statistics found(16);
   std::vector<float> sum(again.gradient.size());
-  CHECK(network.sample_gradients(batch.pixels, batch.labels, SampleNormalization::kBatchTerms, sum,
+  CHECK(network.sample_gradients(batch.all(), SampleNormalization::kBatchTerms, sum,
                                  GradientUse::kReplace, found.sums(again.parameters)) == loss);
-  CHECK(again.statistics == before);
+  CHECK(again.running_moments == before);
   for (float& value : sum) value /= 16;
   CHECK(relative_distance(sum, worker.gradient) < 1e-5);
   CHECK(again.compute_gradient(network, batch) == loss);
   CHECK(again.gradient == worker.gradient);
-  CHECK(again.statistics == worker.statistics);
+  CHECK(again.running_moments == worker.running_moments);
 }

@@ -13,10 +13,10 @@ std::size_t at(ValueId value) { return static_cast<std::size_t>(value); }
 
 /// A training step on symbols: an array for diffs holds, for each value that it belongs to, the
 /// layers that have contributed. Whoever writes takes the array away from all other values, so a
-/// value that is needed after that is found missing. Follows layer.h and values.h, not the planner.
+/// value that is needed after that is found missing. It follows layer.h, not the planner.
 class SymbolicStep {
  public:
-  SymbolicStep(const Model& model, const ExecutionPlan& plan)
+  SymbolicStep(const ImageModel& model, const ExecutionPlan& plan)
       : model_(model),
         plan_(plan),
         readers_(model.layers().size() + 1),
@@ -151,7 +151,7 @@ class SymbolicStep {
     use(output);
   }
 
-  const Model& model_;
+  const ImageModel& model_;
   const ExecutionPlan& plan_;
   std::vector<Readers> readers_;  ///< layers, by value
   std::vector<bool> computed_;
@@ -162,7 +162,7 @@ class SymbolicStep {
 
 }  // namespace
 
-std::vector<std::string> find_mistakes(const Model& model, const ExecutionPlan& plan) {
+std::vector<std::string> find_mistakes(const ImageModel& model, const ExecutionPlan& plan) {
   SymbolicStep step(model, plan);
   step.run();
   return step.mistakes();

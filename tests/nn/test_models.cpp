@@ -9,32 +9,34 @@
 
 namespace localbatch {
 
-Model make_test_model(const std::string& name,
-                      const std::vector<std::pair<std::string, std::string>>& keys,
-                      const ImageShape& input, int num_classes) {
+ImageModel make_test_model(const std::string& name,
+                           const std::vector<std::pair<std::string, std::string>>& keys,
+                           const ImageShape& input, int num_classes) {
   std::vector<std::pair<std::string, Node>> entries{{"name", scalar(name)}};
   for (const auto& [key, value] : keys) entries.emplace_back(key, scalar(value));
   const Node node = map(entries);
   Options options(node);
-  const ModelMaker maker = make_part(model_table(), options, "", "the model under test");
+  const ModelFactory factory = make_part(model_table(), options, "", "the model under test");
   options.finish();
-  return maker(input, num_classes);
+  const std::unique_ptr<const Model> model =
+      factory.make({.input = input, .num_classes = num_classes});
+  return dynamic_cast<const ImageModel&>(*model);
 }
 
 TestBatch::TestBatch(const ImageShape& shape, int num_classes, std::size_t count,
                      std::uint64_t seed)
-    : image_size(shape.size()), pixels(count * image_size), labels(count) {
+    : image_size(shape.size()), pixels(count * image_size), targets(count) {
   RandomStream random(seed, Purpose::kTest);
   for (float& pixel : pixels) pixel = random.normal();
-  for (Label& label : labels)
-    label = static_cast<Label>(random.below(static_cast<std::uint32_t>(num_classes)));
+  for (std::int32_t& target : targets)
+    target = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(num_classes)));
 }
 
-std::vector<float> repetitive_parameters(const Model& model) {
+std::vector<float> repetitive_parameters(const ImageModel& model) {
   std::vector<float> normal(4093);  // a prime, lest filters repeat
   RandomStream random(1, Purpose::kTest);
   for (float& value : normal) value = random.normal();
-  const std::vector<TensorView> tensors = parameter_tensors(model);
+  const std::vector<TensorView> tensors = model.parameter_tensors();
   std::vector<float> parameters(total_size(tensors));
   for (const TensorView& tensor : tensors) {
     const std::size_t inputs = tensor.size / static_cast<std::size_t>(tensor.dims.front());
@@ -48,30 +50,30 @@ std::vector<float> repetitive_parameters(const Model& model) {
   return parameters;
 }
 
-TestWorker::TestWorker(const Network& network, std::span<const float> canonical)
+TestWorker::TestWorker(const ImageNetwork& network, std::span<const float> canonical)
     : parameters(network.parameter_count()),
-      statistics(network.statistics_count()),
+      running_moments(network.running_moment_count()),
       gradient(network.parameter_count(), std::numeric_limits<float>::quiet_NaN()) {
-  initialize_statistics(network.model(), statistics);
+  network.model().initialize_running_moments(running_moments);
   network.from_canonical(canonical, parameters);
 }
 
-TestWorker::TestWorker(const Network& network, std::uint64_t seed)
+TestWorker::TestWorker(const ImageNetwork& network, std::uint64_t seed)
     : parameters(network.parameter_count()),
-      statistics(network.statistics_count()),
+      running_moments(network.running_moment_count()),
       gradient(network.parameter_count(), std::numeric_limits<float>::quiet_NaN()) {
   std::vector<float> canonical(parameters.size());
-  initialize_parameters(network.model(), seed, canonical);
-  initialize_statistics(network.model(), statistics);
+  network.model().initialize_parameters(seed, canonical);
+  network.model().initialize_running_moments(running_moments);
   network.from_canonical(canonical, parameters);
 }
 
-double TestWorker::compute_gradient(Network& network, const TestBatch& batch) {
-  network.load(parameters, statistics);
-  return network.train_micro_batch(batch.pixels, batch.labels, 1, gradient, GradientUse::kReplace);
+double TestWorker::compute_gradient(ImageNetwork& network, const TestBatch& batch) {
+  network.load(parameters, running_moments);
+  return network.train(batch.all(), 1, gradient, GradientUse::kReplace);
 }
 
-std::vector<float> TestWorker::canonical_gradient(const Network& network) const {
+std::vector<float> TestWorker::canonical_gradient(const ImageNetwork& network) const {
   std::vector<float> canonical(gradient.size());
   network.to_canonical(gradient, canonical);
   return canonical;

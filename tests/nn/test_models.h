@@ -6,48 +6,49 @@
 #include <utility>
 #include <vector>
 
-#include "nn/model.h"
-#include "nn/network.h"
+#include "nn/image_model.h"
+#include "nn/image_network.h"
 
 namespace localbatch {
 
 /// A model of model_table() as an experiment file would ask for it.
-Model make_test_model(const std::string& name,
-                      const std::vector<std::pair<std::string, std::string>>& keys,
-                      const ImageShape& input, int num_classes);
+ImageModel make_test_model(const std::string& name,
+                           const std::vector<std::pair<std::string, std::string>>& keys,
+                           const ImageShape& input, int num_classes);
 
-/// Normal pixels and uniform labels, a function of the seed.
+/// Normal pixels and uniform targets, a function of the seed.
 struct TestBatch {
   TestBatch(const ImageShape& shape, int num_classes, std::size_t count, std::uint64_t seed);
 
-  std::span<const float> images(std::size_t first, std::size_t count) const {
-    return std::span(pixels).subspan(first * image_size, count * image_size);
+  Batch part(std::size_t first, std::size_t count) const {
+    return {
+        .samples = static_cast<int>(count),
+        .inputs = std::as_bytes(std::span(pixels).subspan(first * image_size, count * image_size)),
+        .targets = std::span(targets).subspan(first, count)};
   }
-  std::span<const Label> some_labels(std::size_t first, std::size_t count) const {
-    return std::span(labels).subspan(first, count);
-  }
+  Batch all() const { return part(0, targets.size()); }
 
   std::size_t image_size;
   std::vector<float> pixels;
-  std::vector<Label> labels;
+  std::vector<std::int32_t> targets;
 };
 
 /// Parameters for large models in canonical order: scaled as for training, but made of a few normal
 /// numbers over and over, because drawing millions would take longer than what is tested.
-std::vector<float> repetitive_parameters(const Model& model);
+std::vector<float> repetitive_parameters(const ImageModel& model);
 
 /// The arrays of one worker, initialized; parameters in the network's own order, the gradient NaN.
 struct TestWorker {
-  TestWorker(const Network& network, std::uint64_t seed);
+  TestWorker(const ImageNetwork& network, std::uint64_t seed);
   /// With these parameters, given in canonical order.
-  TestWorker(const Network& network, std::span<const float> canonical);
+  TestWorker(const ImageNetwork& network, std::span<const float> canonical);
 
   /// Sets the gradient to that of the mean loss of the batch, and returns the loss.
-  double compute_gradient(Network& network, const TestBatch& batch);
+  double compute_gradient(ImageNetwork& network, const TestBatch& batch);
   /// The gradient in canonical order.
-  std::vector<float> canonical_gradient(const Network& network) const;
+  std::vector<float> canonical_gradient(const ImageNetwork& network) const;
 
-  std::vector<float> parameters, statistics, gradient;
+  std::vector<float> parameters, running_moments, gradient;
 };
 
 }  // namespace localbatch

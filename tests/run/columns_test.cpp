@@ -69,10 +69,10 @@ RoundRow tested_round() {
                      .loss = 2.302585092994046,
                      .drift = std::numeric_limits<double>::denorm_min(),
                      .statistics = statistics,
-                     .wish = {.local_batch_size = 9.25,
-                              .reason = Reason::kGrow,
-                              .test = Inequality{0.7, 0.6},
-                              .orthogonality = Inequality{0, 0.4}},
+                     .wanted = {.local_batch_size = 9.25,
+                                .reason = Reason::kGrow,
+                                .test = Inequality{0.7, 0.6},
+                                .orthogonality = Inequality{0, 0.4}},
                      .decision = {.next = 10, .reason = Reason::kRounding}},
           .epoch = 17.28,
           .workers = 4,
@@ -156,7 +156,7 @@ TEST_CASE("a cell holds its number, to the last bit") {
 TEST_CASE("what was not measured is an empty cell and never 0") {
   RoundRow row = tested_round();
   row.record.statistics.reset();
-  row.record.wish = {.reason = Reason::kNotDue};
+  row.record.wanted = {.reason = Reason::kNotDue};
   row.record.decision = {.next = 8, .reason = Reason::kNotDue};
   const std::set<std::string> empty = {"chunks",
                                        "variance",
@@ -183,7 +183,7 @@ TEST_CASE("what was not measured is an empty cell and never 0") {
 TEST_CASE("one chunk has no variance: the count is there, the statistics are empty") {
   RoundRow row = tested_round();
   row.record.statistics = GradientStatistics{.num_chunks = 1, .global_batch_size = 8};
-  row.record.wish = {.reason = Reason::kTooFewChunks};
+  row.record.wanted = {.reason = Reason::kTooFewChunks};
   const auto cell = cells(round_columns(), row);
   CHECK(cell.at("chunks") == "1");
   for (const char* const name : {"variance", "squared_norm", "inner_product_variance",

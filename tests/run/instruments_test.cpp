@@ -76,7 +76,7 @@ TEST_CASE("micro-batches and samples are measured without a trace in the run, to
   }
 }
 
-TEST_CASE("a shadow wishes for what it would wish for if it acted on the same statistics") {
+TEST_CASE("a shadow wants what it would want if it acted on the same statistics") {
   const ScratchFolder scratch;
   const RunResult run =
       run_alone(request(scratch, tiny_experiment(), "out",

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "bench/tuning_log.h"
+#include "bench/tune_kernels.h"
 #include "experiment/fixtures.h"
 #include "run/run_fixtures.h"
 
@@ -89,7 +89,7 @@ TEST_CASE("what tuning writes is read as the same choices") {
   const ConvolutionShape strided{.src = {16, 32, 32}, .channels = 32, .stride = 2};
   const TuningLog log{
       .networks = "resnet20, resnet18",
-      .execution = {.max_images = 96, .threads = 3},
+      .execution = {.max_samples = 96, .threads = 3},
       .foreign_load = 0.04,
       .tuned = {
           {.shape = inner, .candidates = {{{true, 4}, 0.004}, {{false, 7}, 0.0035}}, .chosen = 1},

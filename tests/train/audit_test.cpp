@@ -51,21 +51,21 @@ TEST_CASE("leaving a sample out in closed form is the same as leaving it out") {
     const GroupSums direct = group_sums(samples.scalars(i));
     CHECK(closed.chunks == direct.chunks);
     CHECK(closed.squared_norm == doctest::Approx(direct.squared_norm).epsilon(1e-10));
-    CHECK(closed.variation == doctest::Approx(direct.variation).epsilon(1e-10));
+    CHECK(closed.deviation_squares == doctest::Approx(direct.deviation_squares).epsilon(1e-10));
     CHECK(closed.inverse_samples == doctest::Approx(direct.inverse_samples));
   }
 }
 
 TEST_CASE("an audit of several workers has the jackknife's error, also of what a test would want") {
   const std::vector<Samples> workers{Samples(9, 2), Samples(8, 3), Samples(8, 4)};
-  const auto wish = [](const GradientStatistics& s) -> std::optional<double> {
+  const auto wanted = [](const GradientStatistics& s) -> std::optional<double> {
     return s.variance / s.unbiased_squared_norm;
   };
   Audit audit;
   run_workers(3, *single_process(), [&](Communicator& comm) {
     const auto m = static_cast<std::size_t>(comm.worker());
     const Audit mine = audit_statistics({.num_chunks = 3, .variance = 77}, workers[m].scalars(), {},
-                                        16, wish, comm);
+                                        16, wanted, comm);
     if (comm.worker() == 2) audit = mine;
   });
   const auto statistics = [&](std::size_t worker, int left_out) {
@@ -93,10 +93,10 @@ TEST_CASE("an audit of several workers has the jackknife's error, also of what a
   CHECK(audit.squared_norm.error ==
         doctest::Approx(error([](const auto& s) { return s.squared_norm; })).epsilon(1e-6));
   CHECK(audit.ratio.value == doctest::Approx(77 / all.variance));
-  REQUIRE(audit.exact_wish.has_value());
-  CHECK(audit.exact_wish->value == doctest::Approx(*wish(all)));
-  CHECK(audit.exact_wish->error ==
-        doctest::Approx(error([&](const auto& s) { return *wish(s); })).epsilon(1e-6));
+  REQUIRE(audit.exact_wanted.has_value());
+  CHECK(audit.exact_wanted->value == doctest::Approx(*wanted(all)));
+  CHECK(audit.exact_wanted->error ==
+        doctest::Approx(error([&](const auto& s) { return *wanted(s); })).epsilon(1e-6));
 }
 
 TEST_CASE("the jackknife's error is the scatter of repeated audits") {

@@ -15,7 +15,7 @@ namespace {
 TEST_CASE("a rule for H sees the losses of the first round and of the one before") {
   LocalSgd method = make_method(64, 2, 0.25);
   std::vector<SyncContext> seen;
-  method.sync_interval = [&seen](const SyncContext& context) {
+  method.sync_interval.rule = [&seen](const SyncContext& context) {
     seen.push_back(context);
     return 2;
   };
@@ -48,8 +48,7 @@ TEST_CASE("the outer optimizer is told the learning rate of the last local step"
   Listener listener;
   run_workers(1, *single_process(), [&](Communicator& comm) {
     QuadraticWorker worker(kQuiet, 0);
-    Progress progress{.local_batch_size = 4};
-    local_sgd(method, worker, listener, comm, progress, [](const RoundRecord&) {});
+    LoopOfWorker(method, worker, listener, comm, 4).run();
   });
   CHECK(listener.rates == std::vector<double>{1.0 / 9, 1.0 / 21});
 }
@@ -58,7 +57,8 @@ TEST_CASE("a schedule of batch sizes is followed without a test") {
   const Node file = map({{"factor", scalar("2")}, {"every_samples", scalar("32")}});
   Options options(file);
   LocalSgd method = make_method(160, 2, 0.1);
-  for (const PartRow<BatchSizeControllerMade>& row : batch_size_controller_table())
+  for (const PartRow<std::shared_ptr<const BatchSizeController>>& row :
+       batch_size_controller_table())
     if (row.name == "geometric") method.controller = row.make(options);
   method.initial_local_batch_size = 4;
   method.limits.max = 16;

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <variant>
+
+#include "core/shape.h"
+
+namespace localbatch {
+
+/// A stretch of text as so many tokens.
+struct TokenWindow {
+  int length = 0;
+
+  friend bool operator==(const TokenWindow&, const TokenWindow&) = default;
+};
+
+/// What one sample of a data set looks like to a network: the agreement that lets either side be
+/// exchanged. The input of an image is f32 [channel][row][column], as the data set's augmentation
+/// leaves it, and its target is its class. The input of a window of tokens is int32 [token], and
+/// its targets are the tokens that follow each of them.
+struct SampleShape {
+  std::variant<ImageShape, TokenWindow> input;
+  int num_classes = 0;  ///< targets are 0 .. num_classes - 1
+
+  /// The shape of the input where samples are images; null where they are not.
+  const ImageShape* image() const { return std::get_if<ImageShape>(&input); }
+
+  std::size_t input_bytes() const {
+    if (const ImageShape* const shape = image()) return shape->size() * sizeof(float);
+    return targets() * sizeof(std::int32_t);
+  }
+  std::size_t targets() const {
+    const auto* const tokens = std::get_if<TokenWindow>(&input);
+    return tokens == nullptr ? 1 : static_cast<std::size_t>(tokens->length);
+  }
+
+  friend bool operator==(const SampleShape&, const SampleShape&) = default;
+};
+
+/// A view of the samples that a network sees at once, one behind the other. The inputs are typed by
+/// the SampleShape and aligned for that type.
+struct Batch {
+  int samples = 0;
+  std::span<const std::byte> inputs;      ///< samples * input_bytes()
+  std::span<const std::int32_t> targets;  ///< samples * targets()
+};
+
+/// What a batch adds to the evaluation of a model. The counts of several batches add up exactly.
+struct Evaluation {
+  double loss_sum = 0;       ///< cross entropy in nats, summed over targets
+  std::int64_t correct = 0;  ///< targets that the model predicts
+  std::int64_t count = 0;    ///< targets
+};
+
+}  // namespace localbatch
