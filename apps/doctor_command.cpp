@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text_table.h"
 #include "doctor/doctor.h"
+#include "run/requested_run.h"
 #include "run/run_request.h"
 
 namespace localbatch {

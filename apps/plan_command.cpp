@@ -16,6 +16,7 @@
 #include "experiment/experiment_file.h"
 #include "plan/forecast.h"
 #include "plan/measured_run.h"
+#include "run/requested_run.h"
 #include "run/run_request.h"
 
 namespace localbatch {

@@ -13,6 +13,8 @@
 #include "core/error.h"
 #include "core/machine.h"
 #include "printers.h"
+#include "run/requested_run.h"
+#include "run/run_request.h"
 #include "run/run_sweep.h"
 #include "stop_requests.h"
 

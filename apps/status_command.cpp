@@ -1,6 +1,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "printers.h"
+#include "run/run_request.h"
 #include "run/run_sweep.h"
 
 namespace localbatch {

@@ -7,6 +7,7 @@
 #include "comm/workers.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "experiment/experiment.h"
 #include "plan/dry_rounds.h"
 #include "run/checkpointer.h"
 #include "run/ledger_json.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "experiment/experiment.h"
 #include "train/chunk_gradients.h"
 
 namespace localbatch {

@@ -11,6 +11,8 @@
 #include "core/error.h"
 #include "experiment/experiment_file.h"
 #include "report/labels.h"
+#include "run/requested_run.h"
+#include "run/run_request.h"
 
 namespace localbatch {
 

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "core/csv.h"
-#include "train/method.h"
+#include "train/round.h"
 #include "train/worker.h"
 
 namespace localbatch {

@@ -1,3 +1,4 @@
+#include "run/requested_run.h"
 #include "run/prepared_run.h"
 
 #include <utility>
@@ -38,13 +39,17 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
   return run;
 }
 
+CheckpointFacts checkpoint_facts(const RunStart& start) {
+  return {.made_by = program_identity(), .data = start.data};
+}
+
 Launch launch_of(const RunRequest& request, const PreparedRun& run) {
   const RunStart& start = run.start;
   const RunEvents nobody_watches;
   const WorkerRunSetup setup{.experiment = *run.experiment,
                              .folder = start.folder,
                              .epoch_samples = start.task.epoch_samples,
-                             .facts = {.made_by = program_identity()},
+                             .facts = checkpoint_facts(start),
                              .schedule = {},
                              .events = nobody_watches};
   const std::size_t checkpoint =

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "run/checkpoints.h"
 #include "run/run_experiment.h"
 
 namespace localbatch {
@@ -24,6 +25,9 @@ struct PreparedRun {
 
 /// Reads the request and builds what this rank needs. Throws an InputError; writes nothing.
 PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes);
+
+/// The facts of the checkpoints that this program makes of the run.
+CheckpointFacts checkpoint_facts(const RunStart& start);
 
 /// How the run was launched, for the doctor.
 Launch launch_of(const RunRequest& request, const PreparedRun& run);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/state.h"
+#include "experiment/experiment.h"
 
 namespace localbatch {
 

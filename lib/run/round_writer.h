@@ -10,6 +10,8 @@
 
 namespace localbatch {
 
+struct Experiment;
+
 /// Watches the rounds of one worker: evaluates the averaged model when it is due, together with the
 /// other workers, and, on worker 0, writes the CSV files of the run and tells the events.
 class RoundWriter {

@@ -4,7 +4,6 @@
 #include "comm/communicator.h"
 #include "comm/workers.h"
 #include "doctor/doctor.h"
-#include "run/checkpointer.h"
 #include "run/claim.h"
 #include "run/prepared_run.h"
 #include "run/run_request.h"
@@ -33,7 +32,7 @@ Claim claim_together(const RunRequest& request, const PreparedRun& run,
 RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins) {
   PreparedRun run = agree(processes, [&] { return prepare_run(request, processes); });
-  const CheckpointFacts facts{.made_by = program_identity(), .data = run.start.data};
+  const CheckpointFacts facts = checkpoint_facts(run.start);
   const Claim claim = claim_together(request, run, facts, processes, events);
   RunResult result;
   result.folder = run.start.folder;

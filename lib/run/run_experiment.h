@@ -11,11 +11,13 @@
 
 #include "comm/ledger.h"
 #include "comm/process_group.h"
-#include "experiment/experiment.h"
 #include "run/columns.h"
-#include "run/run_request.h"
+#include "train/local_sgd.h"
+#include "train/task.h"
 
 namespace localbatch {
+
+struct RunRequest;
 
 /// The facts of a run when everything is built and before the first local step.
 struct RunStart {

@@ -1,3 +1,4 @@
+#include "run/requested_run.h"
 #include "run/run_sweep.h"
 
 #include <chrono>
@@ -7,6 +8,7 @@
 #include "core/error.h"
 #include "experiment/experiment_file.h"
 #include "run/run_folder.h"
+#include "run/run_request.h"
 
 namespace localbatch {
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/thread_process_group.h"
+#include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "experiment/fixtures.h"
 #include "run/run_fixtures.h"

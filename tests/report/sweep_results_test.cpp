@@ -6,6 +6,7 @@
 #include "report/results.h"
 #include "report/run_files.h"
 #include "report/table_text.h"
+#include "run/requested_run.h"
 
 namespace localbatch {
 

@@ -8,6 +8,7 @@
 #include "comm/thread_process_group.h"
 #include "core/machine.h"
 #include "doctor/rank_fixtures.h"
+#include "run/requested_run.h"
 #include "run/run_fixtures.h"
 
 namespace localbatch {

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "data/fixtures.h"
+#include "experiment/experiment.h"
 #include "run/run_experiment.h"
+#include "run/run_request.h"
 
 namespace localbatch {
 

@@ -1,3 +1,4 @@
+#include "run/requested_run.h"
 #include "run/run_sweep.h"
 
 #include <doctest/doctest.h>

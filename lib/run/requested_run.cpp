@@ -1,4 +1,4 @@
-#include "run/run_request.h"
+#include "run/requested_run.h"
 
 #include <fmt/core.h>
 
@@ -6,8 +6,10 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "doctor/doctor.h"
 #include "experiment/experiment_file.h"
 #include "run/run_folder.h"
+#include "run/run_request.h"
 
 namespace localbatch {
 
