@@ -9,8 +9,9 @@
 #include "bench/machine_peak.h"
 #include "bench/rate.h"
 #include "bench/tables.h"
-#include "bench/tuning_log.h"
+#include "bench/tune_kernels.h"
 #include "bench_options.h"
+#include "comm/agreement.h"
 #include "commands.h"
 #include "core/build_info.h"
 #include "core/error.h"
@@ -221,13 +222,10 @@ int bench_command(std::span<const std::string> arguments) {
   const std::optional<BenchOptions> options = parse_bench_options(arguments);
   if (!options) return kSuccess;
   const std::unique_ptr<ProcessGroup> processes = mpi_processes();
-  try {
+  agree(*processes, [&] {
     check_job(*options, *processes);
-  } catch (const InputError&) {
-    // All ranks know; a launcher kills the others at the first status that is not 0.
-    if (processes->rank() != 0) return kSuccess;
-    throw;
-  }
+    return true;
+  });
   Bench bench(*options, *processes);
   bench.run();
   if (processes->rank() == 0 && !options->json.empty())

@@ -2,8 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include <boost/program_options.hpp>
-#include <iostream>
+#include <algorithm>
 #include <sstream>
 
 #include "command_line.h"
@@ -14,47 +13,39 @@ namespace localbatch {
 
 namespace {
 
-namespace po = boost::program_options;
-
-/// The command line as words and numbers, before anybody knows whether they make sense.
+/// The command line before its words and numbers are checked.
 struct Words {
   std::vector<std::string> what;
-  std::string model, precision, convolution, images, json, tune, kernels;
-  int batch = 0, threads = 0, workers = 0;
-  double seconds = 0;
+  std::optional<std::string> model, precision, json, tune, kernels;
+  std::string convolution = "auto", images;
+  std::optional<int> batch, threads, workers;
+  std::optional<double> seconds;
   bool strict = false;
 };
 
-po::options_description visible_options(Words& words) {
-  po::options_description visible("options");
-  const auto add = [&visible](const char* name, const po::value_semantic* value,
-                              const char* meaning) { visible.add_options()(name, value, meaning); };
-  visible.add_options()("help,h", "print this text");
-  add("model", po::value(&words.model)->value_name("NAME,..."),
-      "resnet20, resnet18, resnet50, resnet101 (on 224 x 224 pixels); default: all but the last");
-  add("batch", po::value(&words.batch)->value_name("IMAGES"),
-      "micro-batch; default: 128, 64, 32, 16");
-  add("precision", po::value(&words.precision)->value_name("f32|bf16|both"),
-      "default: both where the CPU multiplies bf16, else f32");
-  add("threads", po::value(&words.threads)->value_name("N"), "of a worker; default: all cores");
-  add("convolution",
-      po::value(&words.convolution)->value_name("auto|direct|winograd")->default_value("auto"),
-      "the key of that name in an experiment file");
-  add("seconds", po::value(&words.seconds)->value_name("S"),
-      "of each measurement; default: 3 for train, 0.5 for the others");
-  add("workers", po::value(&words.workers)->value_name("M"),
-      "of sync; default: one on every rank, and two on a single one");
-  add("images", po::value(&words.images)->value_name("DIR"),
-      "of data: decode the JPEG files of this folder, which is laid out like ImageNet");
-  add("json", po::value(&words.json)->value_name("FILE"), "write the numbers to a file as well");
-  add("tune", po::value(&words.tune)->value_name("FILE"),
-      "try kernels for each convolution and write the fastest to a file; for one precision "
-      "(default: f32) and one micro-batch");
-  add("kernels", po::value(&words.kernels)->value_name("FILE"),
-      "use the kernels of such a file in train and conv");
-  add("strict", po::bool_switch(&words.strict),
-      "end with status 1 when other programs disturb a measurement");
-  return visible;
+void declare_options(CommandLine& line, Words& words) {
+  line.positional("what", words.what);
+  line.option("model", "NAME,...", words.model,
+              "resnet20, resnet18, resnet50, resnet101 (on 224 x 224 pixels); default: all but the "
+              "last");
+  line.option("batch", "IMAGES", words.batch, "micro-batch; default: 128, 64, 32, 16");
+  line.option("precision", "f32|bf16|both", words.precision,
+              "default: both where the CPU multiplies bf16, else f32");
+  line.option("threads", "N", words.threads, "of a worker; default: all cores");
+  line.default_option("convolution", "auto|direct|winograd", words.convolution,
+                      "the key of that name in an experiment file");
+  line.option("seconds", "S", words.seconds,
+              "of each measurement; default: 3 for train, 0.5 for the others");
+  line.option("workers", "M", words.workers,
+              "of sync; default: one on every rank, and two on a single one");
+  line.option("images", "DIR", words.images,
+              "of data: decode the JPEG files of this folder, which is laid out like ImageNet");
+  line.option("json", "FILE", words.json, "write the numbers to a file as well");
+  line.option("tune", "FILE", words.tune,
+              "try kernels for each convolution and write the fastest to a file; for one precision "
+              "(default: f32) and one micro-batch");
+  line.option("kernels", "FILE", words.kernels, "use the kernels of such a file in train and conv");
+  line.flag("strict", words.strict, "end with status 1 when other programs disturb a measurement");
 }
 
 const std::vector<std::string>& kinds() {
@@ -108,12 +99,13 @@ std::vector<Precision> read_precisions(const std::string& word) {
 }
 
 /// A file of kernels is about one way of execution, and nothing else is measured beside it.
-void check_tuning(const BenchOptions& options, const Words& words, const po::variables_map& given) {
-  for (const char* const other : {"what", "json", "kernels", "workers"})
-    if (given.count(other) > 0)
-      fail_input(
-          "bench: --tune: found together with {}, expected alone",
-          other == std::string_view("what") ? words.what.front() : fmt::format("--{}", other));
+void check_tuning(const BenchOptions& options, const Words& words) {
+  std::string other;
+  if (words.workers) other = "--workers";
+  if (words.kernels) other = "--kernels";
+  if (words.json) other = "--json";
+  if (!words.what.empty()) other = words.what.front();
+  if (!other.empty()) fail_input("bench: --tune: found together with {}, expected alone", other);
   if (options.precisions.size() > 1)
     fail_input("bench: --tune: found --precision both, allowed is f32 | bf16");
   const auto other_batch = [&options](const BenchNetwork& network) {
@@ -125,12 +117,11 @@ void check_tuning(const BenchOptions& options, const Words& words, const po::var
         "--model");
 }
 
-BenchOptions check_words(const Words& words, const po::variables_map& given) {
+BenchOptions check_words(const Words& words) {
   BenchOptions options;
   for (const std::string& word : words.what) choice("measurement", word, kinds());
-  const bool tunes = given.count("tune") > 0;
-  const auto wants = [&words, tunes](const char* kind) {
-    return (words.what.empty() && !tunes) ||
+  const auto wants = [&words](const char* kind) {
+    return (words.what.empty() && !words.tune) ||
            std::ranges::find(words.what, kind) != words.what.end();
   };
   options.train = wants("train");
@@ -140,25 +131,24 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
 
   const std::span<const BenchNetwork> usual = usual_bench_networks();
   options.networks.assign(usual.begin(), usual.end());
-  if (given.count("model") > 0) options.networks = read_networks(words.model);
-  if (given.count("batch") > 0) options.batch = ranged("batch", words.batch, 1, 65536);
-  const std::string precision = supports_bfloat16() && !tunes ? "both" : "f32";
-  options.precisions = read_precisions(given.count("precision") > 0 ? words.precision : precision);
-  options.threads = available_cores();
-  if (given.count("threads") > 0) options.threads = ranged("threads", words.threads, 1, 1024);
+  if (words.model) options.networks = read_networks(*words.model);
+  if (words.batch) options.batch = ranged("batch", *words.batch, 1, 65536);
+  const std::string precision = supports_bfloat16() && !words.tune ? "both" : "f32";
+  options.precisions = read_precisions(words.precision.value_or(precision));
+  options.threads = words.threads ? ranged("threads", *words.threads, 1, 1024) : available_cores();
   options.convolution = read_convolution_rule(words.convolution);
-  if (given.count("seconds") > 0) options.seconds = ranged("seconds", words.seconds, 0.01, 3600.0);
-  if (given.count("workers") > 0) options.workers = ranged("workers", words.workers, 1, 65536);
+  if (words.seconds) options.seconds = ranged("seconds", *words.seconds, 0.01, 3600.0);
+  if (words.workers) options.workers = ranged("workers", *words.workers, 1, 65536);
   options.strict = words.strict;
   options.images = words.images;
-  options.json = words.json;
-  if (given.count("json") > 0) check_can_hold_a_file("bench", "json", options.json);
-  options.tune = words.tune;
-  if (tunes) {
-    check_can_hold_a_file("bench", "tune", options.tune);
-    check_tuning(options, words, given);
+  options.json = words.json.value_or("");
+  if (words.json) check_can_hold_a_file("bench", "json", *words.json);
+  options.tune = words.tune.value_or("");
+  if (words.tune) {
+    check_can_hold_a_file("bench", "tune", *words.tune);
+    check_tuning(options, words);
   }
-  if (given.count("kernels") > 0) options.kernels = read_kernels_file(words.kernels);
+  if (words.kernels) options.kernels = read_kernels_file(*words.kernels);
   if (const KernelOverride* const other =
           kernel_against(options.kernels.choices, options.convolution))
     fail_input("bench: --kernels: found {} in {}, allowed with --convolution {} is {}",
@@ -171,22 +161,19 @@ BenchOptions check_words(const Words& words, const po::variables_map& given) {
 
 std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arguments) {
   Words words;
-  const po::options_description visible = visible_options(words);
-  const po::variables_map given = read_command_line(
-      "bench", visible, {.name = "what", .value = po::value(&words.what), .most = -1}, arguments);
-  if (given.count("help") > 0) {
-    std::cout << "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
+  CommandLine line("bench");
+  declare_options(line, words);
+  if (!line.read(arguments,
+                 "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
                  "       localbatch bench --tune FILE [options]\n"
                  "       mpirun -np RANKS localbatch bench sync [options]\n\n"
                  "  train  whole training steps: images per second, share of the machine's peak,\n"
                  "         milliseconds by phase, memory\n"
                  "  conv   each convolution alone: GFLOP/s of its three passes\n"
                  "  sync   averages of the parameters over the workers of this job\n"
-                 "  data   augmentation and normalization of images by one thread\n\n"
-              << visible << std::flush;
+                 "  data   augmentation and normalization of images by one thread\n"))
     return {};
-  }
-  return check_words(words, given);
+  return check_words(words);
 }
 
 }  // namespace localbatch

@@ -12,7 +12,7 @@
 
 namespace localbatch {
 
-/// What `localbatch bench` was asked for, checked.
+/// The checked options of `localbatch bench`.
 struct BenchOptions {
   bool train = false, conv = false, sync = false, data = false;
   std::vector<BenchNetwork> networks;
@@ -32,7 +32,7 @@ struct BenchOptions {
   double other_seconds() const { return seconds.value_or(0.5); }
 };
 
-/// Nothing when only help was asked for, which is then printed. Throws an InputError.
+/// Returns nothing after printing help, when only help was asked for. Throws an InputError.
 std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arguments);
 
 }  // namespace localbatch

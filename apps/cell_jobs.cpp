@@ -14,12 +14,11 @@
 #include <cstring>
 #include <map>
 
-#include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
+#include "exit_status.h"
 #include "printers.h"
 #include "stop_requests.h"
-#include "text_table.h"
 
 namespace localbatch {
 
@@ -29,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 /// A process that runs a cell.
 struct Job {
-  const CellStatus* cell = nullptr;
+  const CellProgress* cell = nullptr;
   int place = 0;  ///< 0 .. jobs - 1: which share of the cores
   Clock::time_point begin = Clock::now();
 };
@@ -45,7 +44,7 @@ std::vector<int> cores_of(const std::vector<int>& cores, int place, int jobs) {
 /// been in the middle of that.
 [[noreturn]] void become(char* const* arguments, const cpu_set_t& cores, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) ::_exit(kStopped);  // it has died before that
+  if (::getppid() != parent) ::_exit(kStopped);  // the parent has died before that
   ::sched_setaffinity(0, sizeof(cores), &cores);
   const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nowhere >= 0) ::dup2(nowhere, STDOUT_FILENO);
@@ -84,8 +83,8 @@ std::string_view meaning_of(int status) {
 }  // namespace
 
 CellJobs run_cell_jobs(
-    const std::vector<CellStatus>& cells, int jobs,
-    const std::function<std::vector<std::string>(const CellStatus&)>& arguments) {
+    const std::vector<CellProgress>& cells, int jobs,
+    const std::function<std::vector<std::string>(const CellProgress&)>& arguments) {
   const std::vector<int> cores = allowed_cores();
   CellJobs result;
   std::map<pid_t, Job> running;
@@ -100,7 +99,7 @@ CellJobs run_cell_jobs(
       passed_on = true;
     }
     while (!result.stopped && next < cells.size() && !free_places.empty()) {
-      const CellStatus& cell = cells[next++];
+      const CellProgress& cell = cells[next++];
       const int place = free_places.back();
       free_places.pop_back();
       std::vector<std::string> all = arguments(cell);

@@ -18,7 +18,8 @@ struct CellJobs {
 /// at a time, each process on its share of the cores that this one may use. Prints a line when one
 /// begins or ends; what goes wrong is said by the processes themselves on standard error. A signal
 /// to stop is passed on. There are at least as many cores as jobs.
-CellJobs run_cell_jobs(const std::vector<CellStatus>& cells, int jobs,
-                       const std::function<std::vector<std::string>(const CellStatus&)>& arguments);
+CellJobs run_cell_jobs(
+    const std::vector<CellProgress>& cells, int jobs,
+    const std::function<std::vector<std::string>(const CellProgress&)>& arguments);
 
 }  // namespace localbatch

@@ -1,63 +1,149 @@
 #include "command_line.h"
 
+#include <boost/program_options.hpp>
+#include <filesystem>
+#include <iostream>
+
 #include "core/error.h"
 
 namespace localbatch {
 
+namespace {
+
 namespace po = boost::program_options;
 
-po::variables_map read_command_line(std::string_view command,
-                                    const po::options_description& visible,
-                                    const Positional& positional,
-                                    std::span<const std::string> arguments) {
-  po::options_description all;
-  all.add(visible).add_options()(positional.name, positional.value);
+/// Stores the value only if the option is given.
+template <class Value>
+po::typed_value<Value>* given(std::optional<Value>& target) {
+  return po::value<Value>()->notifier([&target](const Value& value) { target = value; });
+}
+
+}  // namespace
+
+struct CommandLine::Declared {
+  po::options_description visible{"options"}, hidden;
   po::positional_options_description places;
-  places.add(positional.name, positional.most);
-  po::variables_map given;
+
+  void add(const char* name, const po::value_semantic* value, const char* meaning) {
+    visible.add_options()(name, value, meaning);
+  }
+};
+
+CommandLine::CommandLine(std::string command)
+    : command_(std::move(command)), declared_(std::make_unique<Declared>()) {
+  declared_->visible.add_options()("help,h", "print this text");
+}
+
+CommandLine::~CommandLine() = default;
+
+void CommandLine::option(const char* name, const char* placeholder, std::string& value,
+                         const char* meaning) {
+  declared_->add(name, po::value(&value)->value_name(placeholder), meaning);
+}
+
+void CommandLine::option(const char* name, const char* placeholder,
+                         std::vector<std::string>& values, const char* meaning) {
+  declared_->add(name, po::value(&values)->value_name(placeholder)->composing(), meaning);
+}
+
+void CommandLine::option(const char* name, const char* placeholder,
+                         std::optional<std::string>& value, const char* meaning) {
+  declared_->add(name, given(value)->value_name(placeholder), meaning);
+}
+
+void CommandLine::option(const char* name, const char* placeholder, std::optional<int>& value,
+                         const char* meaning) {
+  declared_->add(name, given(value)->value_name(placeholder), meaning);
+}
+
+void CommandLine::option(const char* name, const char* placeholder, std::optional<double>& value,
+                         const char* meaning) {
+  declared_->add(name, given(value)->value_name(placeholder), meaning);
+}
+
+void CommandLine::default_option(const char* name, const char* placeholder, std::string& value,
+                                 const char* meaning) {
+  declared_->add(name, po::value(&value)->value_name(placeholder)->default_value(value), meaning);
+}
+
+void CommandLine::default_option(const char* name, const char* placeholder, int& value,
+                                 const char* meaning) {
+  declared_->add(name, po::value(&value)->value_name(placeholder)->default_value(value), meaning);
+}
+
+void CommandLine::default_option(const char* name, const char* placeholder, std::int64_t& value,
+                                 const char* meaning) {
+  declared_->add(name, po::value(&value)->value_name(placeholder)->default_value(value), meaning);
+}
+
+void CommandLine::default_option(const char* name, const char* placeholder, double& value,
+                                 const char* meaning, const char* shown_default) {
+  auto* const semantic = po::value(&value)->value_name(placeholder);
+  if (shown_default == nullptr)
+    semantic->default_value(value);
+  else
+    semantic->default_value(value, shown_default);
+  declared_->add(name, semantic, meaning);
+}
+
+void CommandLine::flag(const char* name, bool& value, const char* meaning) {
+  declared_->add(name, po::bool_switch(&value), meaning);
+}
+
+void CommandLine::set_option(std::vector<std::string>& settings) {
+  option("set", "KEY=VALUE", settings,
+         "change a key of the experiment file, such as batch_size_controller.eta=0.9; may be "
+         "repeated");
+}
+
+void CommandLine::positional(const char* name, std::string& word) {
+  declared_->hidden.add_options()(name, po::value(&word));
+  declared_->places.add(name, 1);
+}
+
+void CommandLine::positional(const char* name, std::vector<std::string>& words) {
+  declared_->hidden.add_options()(name, po::value(&words));
+  declared_->places.add(name, -1);
+}
+
+bool CommandLine::read(std::span<const std::string> arguments, const std::string& usage) {
+  po::options_description all;
+  all.add(declared_->visible).add(declared_->hidden);
+  po::variables_map found;
   try {
     po::store(po::command_line_parser({arguments.begin(), arguments.end()})
                   .options(all)
-                  .positional(places)
+                  .positional(declared_->places)
                   .run(),
-              given);
-    po::notify(given);
+              found);
+    po::notify(found);
   } catch (const po::error& error) {
-    fail_input("{0}: {1}; see 'localbatch {0} --help'", command, error.what());
+    fail_input("{0}: {1}; see 'localbatch {0} --help'", command_, error.what());
   }
-  return given;
+  if (found.count("help") == 0) return true;
+  std::cout << usage << "\n" << declared_->visible << std::flush;
+  return false;
+}
+
+void require_file(std::string_view command, const std::string& file) {
+  if (file.empty())
+    fail_input("{0}: an experiment file is missing; see 'localbatch {0} --help'", command);
 }
 
 void check_can_hold_a_file(std::string_view command, std::string_view option,
-                           const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  if (path.filename().empty() || std::filesystem::is_directory(path) ||
+                           const std::string& path) {
+  const std::filesystem::path file = path;
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (file.filename().empty() || std::filesystem::is_directory(file) ||
       !std::filesystem::is_directory(folder))
     fail_input("{}: --{}: found '{}', allowed is a file in a folder that exists", command, option,
-               path.string());
+               path);
 }
 
-namespace po = boost::program_options;
-
-void ResultOptions::add_to(po::options_description& visible) {
-  visible.add_options()("output", po::value(&output)->value_name("DIR")->default_value("results"),
-                        "where the results of an experiment FILE are, as run and status have it");
-  visible.add_options()("set", po::value(&settings)->value_name("KEY=VALUE")->composing(),
-                        "change a key of the experiment FILEs, as run does; may be repeated");
-}
-
-Results ResultOptions::collect(std::string_view command) const {
-  if (sources.empty())
-    fail_input("{0}: an experiment file or a folder is missing; see 'localbatch {0} --help'",
-               command);
-  return collect_results(
-      {.sources = {sources.begin(), sources.end()}, .settings = settings, .output = output});
-}
-
-void make_folder(const std::filesystem::path& folder) {
+void make_folder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) fail_input("{}: cannot be made: {}", folder.string(), error.message());
+  if (error) fail_input("{}: cannot be made: {}", folder, error.message());
 }
 
 }  // namespace localbatch

@@ -1,45 +1,73 @@
 #pragma once
 
-#include <boost/program_options.hpp>
-#include <filesystem>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "report/results.h"
-
 namespace localbatch {
 
-/// Words that belong to no option: who holds them, and how many there may be (-1: any number).
-struct Positional {
-  const char* name;
-  const boost::program_options::value_semantic* value;
-  int most = 1;
+/// Reads the command line of a subcommand into variables. Options are declared in the order in
+/// which
+/// --help shows them. A mistake is an InputError that names `localbatch COMMAND --help`.
+class CommandLine {
+ public:
+  explicit CommandLine(std::string command);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  // An option with a value. A text that is not given stays empty.
+  void option(const char* name, const char* placeholder, std::string& value, const char* meaning);
+  void option(const char* name, const char* placeholder, std::vector<std::string>& values,
+              const char* meaning);  ///< may be repeated
+  void option(const char* name, const char* placeholder, std::optional<std::string>& value,
+              const char* meaning);
+  void option(const char* name, const char* placeholder, std::optional<int>& value,
+              const char* meaning);
+  void option(const char* name, const char* placeholder, std::optional<double>& value,
+              const char* meaning);
+
+  // An option whose variable holds its default, which --help shows.
+  void default_option(const char* name, const char* placeholder, std::string& value,
+                      const char* meaning);
+  void default_option(const char* name, const char* placeholder, int& value, const char* meaning);
+  void default_option(const char* name, const char* placeholder, std::int64_t& value,
+                      const char* meaning);
+  void default_option(const char* name, const char* placeholder, double& value, const char* meaning,
+                      const char* shown_default = nullptr);
+
+  /// An option without a value.
+  void flag(const char* name, bool& value, const char* meaning);
+
+  /// --set KEY=VALUE, which changes a key of the experiment file.
+  void set_option(std::vector<std::string>& settings);
+
+  // Words that belong to no option: at most one, or any number.
+  void positional(const char* name, std::string& word);
+  void positional(const char* name, std::vector<std::string>& words);
+
+  /// Returns false after printing `usage` and the options, when only help was asked for.
+  bool read(std::span<const std::string> arguments, const std::string& usage);
+
+ private:
+  struct Declared;
+  std::string command_;
+  std::unique_ptr<Declared> declared_;
 };
 
-/// Reads what follows the name of a subcommand into the places that the options name. Throws an
-/// InputError that sends a person to `localbatch COMMAND --help`.
-boost::program_options::variables_map read_command_line(
-    std::string_view command, const boost::program_options::options_description& visible,
-    const Positional& positional, std::span<const std::string> arguments);
+/// Throws an InputError that names the command when no experiment file is given.
+void require_file(std::string_view command, const std::string& file);
 
-/// Of a file that is to be written when the work is done: after it would be too late.
+/// Throws an InputError unless `path` can become a file: a command that writes it when its work is
+/// done finds that out before.
 void check_can_hold_a_file(std::string_view command, std::string_view option,
-                           const std::filesystem::path& path);
-
-/// What the commands that read results have in common: which ones.
-struct ResultOptions {
-  std::vector<std::string> sources, settings;
-  std::string output;
-
-  void add_to(boost::program_options::options_description& visible);
-
-  /// Throws an InputError that names the command when there is no source.
-  Results collect(std::string_view command) const;
-};
+                           const std::string& path);
 
 /// Makes a folder for files that a command writes.
-void make_folder(const std::filesystem::path& folder);
+void make_folder(const std::string& folder);
 
 }  // namespace localbatch

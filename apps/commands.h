@@ -3,19 +3,12 @@
 #include <span>
 #include <string>
 
+#include "exit_status.h"
+
 namespace localbatch {
 
-/// Exit statuses of the program; --help and the README list them.
-enum ExitStatus : int {
-  kSuccess = 0,
-  kSystemFailure = 1,
-  kInputFailure = 2,
-  kDivergence = 3,
-  kStopped = 75,  ///< EX_TEMPFAIL: start it again
-};
-
-// One function per subcommand. `arguments` are what follows the subcommand's name; what they throw
-// is an InputError or a SystemError, or anything else that main reports as a failure of the world.
+// One function per subcommand. `arguments` are the words behind the subcommand's name. Exceptions
+// are for main, which reports them and ends with exit_status_of() them.
 int run_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int doctor_command(std::span<const std::string> arguments);

@@ -1,76 +1,42 @@
-#include "describe_command.h"
-
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <cstdio>
 #include <vector>
 
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
+#include "core/text_table.h"
 #include "experiment/experiment.h"
 #include "nn/execution.h"
 #include "nn/kernel_choices.h"
 #include "run/columns.h"
 #include "run/run_request.h"
-#include "text_table.h"
 
 namespace localbatch {
 
 namespace {
 
-namespace po = boost::program_options;
-
-void print_network(const Experiment& experiment) {
-  const Dataset dataset = experiment.load_dataset();
-  const std::unique_ptr<const Model> model =
-      experiment.make_model({.image = dataset.shape, .num_classes = dataset.num_classes});
-  check_kernels_are_used(experiment.kernels, *model);
-  const ExecutionOptions execution = execution_options(experiment, experiment.micro_batch);
+void print_network(const NetworkFacts& network) {
+  const Model& model = *network.model;
+  const ExecutionOptions& execution = network.execution;
   fmt::print(
       "{} parameters, {:.1f} million multiply-adds an image forward\n"
       "{}, convolution: {}, micro-batch {}, oneDNN {} ({})\n\n",
-      model->parameter_count(), 1e-6 * static_cast<double>(model->multiply_adds()),
+      model.parameter_count(), 1e-6 * static_cast<double>(model.multiply_adds()),
       precision_name(execution.precision), name_of(execution.convolution), execution.max_samples,
       onednn_version(), onednn_instruction_set());
   std::vector<TextRow> rows{{"layer", "convolution", "images per slice", "algorithm"}};
-  for (const LayerKernel& kernel : model->kernels(execution))
+  for (const LayerKernel& kernel : model.kernels(execution))
     rows.push_back({kernel.layer, to_string(kernel.shape),
                     fmt::format("{}", kernel.choice.images_per_slice),
                     std::string(algorithm_name(kernel.choice))});
   if (rows.size() > 1)
-    print_left_aligned(rows);
+    fmt::print("{}", left_aligned(rows));
   else
     fmt::print("no convolutions\n");
 }
-
-}  // namespace
-
-int describe_experiment(std::span<const std::string> arguments) {
-  std::string file;
-  RunRequest request;
-  request.cpu_has_bfloat16 = true;  // to look at
-  int cell = 1;
-  po::options_description visible("options");
-  visible.add_options()("set", po::value(&request.settings)->value_name("KEY=VALUE")->composing(),
-                        "change a key of the experiment file, as run does")(
-      "cell", po::value(&cell)->value_name("N"), "of a file with a sweep; default: 1");
-  read_command_line("describe", visible, {.name = "file", .value = po::value(&file)}, arguments);
-  request.file = file;
-  request.cell = cell;
-  const RequestedRun run = read_request(request);
-  if (const std::string name = cell_name(run.coordinates); !name.empty())
-    fmt::print("cell {} ({}): ", cell, name);
-  if (run.experiment.problem.make)
-    fmt::print("a problem, without a network\n");
-  else
-    print_network(run.experiment);
-  return kSuccess;
-}
-
-namespace {
 
 constexpr std::size_t kWidth = 100;  ///< columns that no line exceeds unless a word does
 
@@ -176,30 +142,33 @@ constexpr const char* kUsage =
     "and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
     "default: 1.\n";
 
-}  // namespace
+/// `describe FILE.yaml [options]`: the network of an experiment, and which algorithm computes each
+/// of its convolutions on this machine.
+int describe_experiment(std::span<const std::string> arguments) {
+  std::string file;
+  RunRequest request;
+  request.cpu_has_bfloat16 = true;  // nothing is computed
+  int cell = 1;
+  CommandLine line("describe");
+  line.positional("file", file);
+  line.set_option(request.settings);
+  line.default_option("cell", "N", cell, "of a file with a sweep");
+  if (!line.read(arguments, kUsage)) return kSuccess;
+  request.file = file;
+  request.cell = cell;
+  const RequestedRun run = read_request(request);
+  if (const std::string name = cell_name(run.coordinates); !name.empty())
+    fmt::print("cell {} ({}): ", cell, name);
+  if (run.experiment.task->has_network())
+    print_network(load_task(run.experiment)->facts().network.value());
+  else
+    fmt::print("a problem, without a network\n");
+  return kSuccess;
+}
 
-int describe_command(std::span<const std::string> arguments) {
-  if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
-    fmt::print("{}", kUsage);
-    return kSuccess;
-  }
-  if (!arguments.empty() && is_experiment_file(arguments[0])) return describe_experiment(arguments);
-  const std::vector<PartDescription> parts = describe_parts();
-  if (arguments.empty()) {
-    print_overview(parts);
-    return kSuccess;
-  }
-  const std::string& part = arguments[0];
-  const bool whole = part == "all" || part.ends_with(".csv");
-  if (arguments.size() > (whole ? 1U : 2U))
-    fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",
-               arguments[whole ? 1 : 2]);
-  if (part == "all") {
-    for (const PartDescription& description : parts) print_part(description);
-    return kSuccess;
-  }
-  if (print_curve_file(part)) return kSuccess;
-
+/// `describe PART [NAME]`.
+void describe_part(const std::vector<PartDescription>& parts, const std::string& part,
+                   const std::string& name) {
   std::vector<std::string> known, names;
   for (const PartDescription& description : parts) {
     if (!description.part.empty() && description.name.empty()) known.push_back(description.part);
@@ -208,7 +177,6 @@ int describe_command(std::span<const std::string> arguments) {
   if (std::ranges::find(known, part) == known.end())
     fail_input("describe: '{}' is no part and no FILE.yaml, allowed is {}{}", part,
                fmt::join(known, " | "), did_you_mean(part, known));
-  const std::string name = arguments.size() > 1 ? arguments[1] : "";
   if (!name.empty() && std::ranges::find(names, name) == names.end())
     fail_input("describe: {} has no '{}', allowed is {}{}", part, name, fmt::join(names, " | "),
                did_you_mean(name, names));
@@ -216,6 +184,32 @@ int describe_command(std::span<const std::string> arguments) {
     if (description.part == part &&
         (name.empty() || description.name.empty() || description.name == name))
       print_part(description);
+}
+
+}  // namespace
+
+int describe_command(std::span<const std::string> arguments) {
+  if (arguments.empty()) {
+    print_overview(describe_parts());
+    return kSuccess;
+  }
+  const std::string& part = arguments[0];
+  if (part == "--help" || part == "-h") {
+    fmt::print("{}", kUsage);
+    return kSuccess;
+  }
+  if (is_experiment_file(part)) return describe_experiment(arguments);
+  const bool is_whole = part == "all" || part.ends_with(".csv");
+  if (arguments.size() > (is_whole ? 1U : 2U))
+    fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",
+               arguments[is_whole ? 1 : 2]);
+  if (print_curve_file(part)) return kSuccess;
+  const std::vector<PartDescription> parts = describe_parts();
+  if (part != "all") {
+    describe_part(parts, part, arguments.size() > 1 ? arguments[1] : "");
+    return kSuccess;
+  }
+  for (const PartDescription& description : parts) print_part(description);
   return kSuccess;
 }
 

@@ -1,45 +1,34 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
-#include <iostream>
 #include <set>
 
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
+#include "core/text_table.h"
 #include "doctor/doctor.h"
-#include "text_table.h"
+#include "run/run_request.h"
 
 namespace localbatch {
 
 namespace {
 
-namespace po = boost::program_options;
-
 /// The options of `doctor`; nothing when only help was asked for.
 std::optional<RunRequest> parse(std::span<const std::string> arguments) {
   RunRequest request;
-  std::string file, output;
-  po::options_description visible("options");
-  const auto add = [&visible](const char* name, const po::value_semantic* value,
-                              const char* meaning) { visible.add_options()(name, value, meaning); };
-  visible.add_options()("help,h", "print this text");
-  add("set", po::value(&request.settings)->value_name("KEY=VALUE")->composing(),
-      "change a key of the experiment file, as run does; may be repeated");
-  add("output", po::value(&output)->value_name("DIR")->default_value("results"),
-      "where results would go");
-  const po::variables_map values =
-      read_command_line("doctor", visible, {.name = "file", .value = po::value(&file)}, arguments);
-  if (values.count("help") > 0) {
-    std::cout << "usage: localbatch doctor [FILE] [--set KEY=VALUE]... [--output DIR]\n"
-              << "       mpirun -np RANKS localbatch doctor ...\n"
-              << "       srun --mpi=pmix -n RANKS localbatch doctor ...\n\n"
-              << "Looks at what a run of FILE would find, started in the same way, and leaves\n"
-              << "nothing behind. Ends with status 2 when a run would be refused.\n\n"
-              << visible << std::flush;
+  std::string file, output = "results";
+  CommandLine line("doctor");
+  line.positional("file", file);
+  line.set_option(request.settings);
+  line.default_option("output", "DIR", output, "where results would go");
+  if (!line.read(arguments,
+                 "usage: localbatch doctor [FILE] [--set KEY=VALUE]... [--output DIR]\n"
+                 "       mpirun -np RANKS localbatch doctor ...\n"
+                 "       srun --mpi=pmix -n RANKS localbatch doctor ...\n\n"
+                 "Looks at what a run of FILE would find, started in the same way, and leaves\n"
+                 "nothing behind. Ends with status 2 when a run would be refused.\n"))
     return {};
-  }
   if (file.empty() && !request.settings.empty())
     fail_input("doctor: --set: found without an experiment file, expected both");
   request.file = file;
@@ -96,7 +85,7 @@ void print_hosts(const std::vector<RankFacts>& ranks) {
   }
   std::vector<TextRow> rows{{"host", "ranks", "cores", "free memory", "instruction set", "CPU"}};
   for (const auto& host : hosts) rows.push_back(host_row(host));
-  print_left_aligned(rows);
+  fmt::print("{}", left_aligned(rows));
 }
 
 void print_variables(const RankFacts& rank) {
@@ -109,8 +98,8 @@ void print_variables(const RankFacts& rank) {
 int print_report(const std::vector<RankFacts>& ranks, const RunRequest& request) {
   const Launch launch = read_launch(request);
   const Diagnoses found = examine(ranks, launch);
-  if (launch.workers > 0)
-    fmt::print("{} workers of {} thread{}, results in {}\n\n", launch.workers,
+  if (launch.workers)
+    fmt::print("{} workers of {} thread{}, results in {}\n\n", *launch.workers,
                launch.threads_per_worker, launch.threads_per_worker == 1 ? "" : "s",
                launch.output.string());
   print_hosts(ranks);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,7 +11,6 @@
 #include "commands.h"
 #include "core/build_info.h"
 #include "core/error.h"
-#include "core/options.h"
 
 namespace localbatch {
 namespace {
@@ -54,22 +54,25 @@ void print_help() {
   fmt::print("'localbatch COMMAND --help' lists the options of a command.\n\n{}", kExitStatuses);
 }
 
-int dispatch(const std::vector<std::string>& arguments) {
+/// Answers --help and --version; nothing where a command is named.
+std::optional<ExitStatus> answer_without_command(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
     print_help();
     return arguments.empty() ? kInputFailure : kSuccess;
   }
-  if (arguments[0] == "--version") {
-    fmt::print("localbatch {} ({})\n", build_info().version, build_info().commit);
-    return kSuccess;
-  }
+  if (arguments[0] != "--version") return {};
+  fmt::print("localbatch {} ({})\n", build_info().version, build_info().commit);
+  return kSuccess;
+}
+
+const Command& command_named(const std::string& name) {
   std::vector<std::string> names;
   for (const Command& command : kCommands) {
-    if (arguments[0] == command.name) return command.run(std::span(arguments).subspan(1));
+    if (name == command.name) return command;
     names.emplace_back(command.name);
   }
-  fail_input("'{}' is no command, allowed is {}{}", arguments[0], fmt::join(names, " | "),
-             did_you_mean(arguments[0], names));
+  fail_input("'{}' is no command, allowed is {}{}", name, fmt::join(names, " | "),
+             did_you_mean(name, names));
 }
 
 }  // namespace
@@ -77,13 +80,13 @@ int dispatch(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   using namespace localbatch;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    return dispatch({argv + 1, argv + argc});
-  } catch (const InputError& error) {
-    fmt::print(stderr, "localbatch: {}\n", error.what());
-    return kInputFailure;
+    if (const auto status = answer_without_command(arguments)) return *status;
+    return command_named(arguments[0]).run(std::span(arguments).subspan(1));
   } catch (const std::exception& error) {
-    fmt::print(stderr, "localbatch: {}\n", error.what());
-    return kSystemFailure;
+    const ExitStatus status = exit_status_of(error);
+    if (status != kSuccess) fmt::print(stderr, "localbatch: {}\n", error.what());
+    return status;
   }
 }

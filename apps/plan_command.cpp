@@ -1,13 +1,9 @@
-#include "plan_command.h"
-
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/program_options.hpp>
 #include <charconv>
 #include <cmath>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -16,30 +12,21 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
+#include "core/text_table.h"
 #include "experiment/experiment_file.h"
 #include "plan/forecast.h"
+#include "plan/measured_run.h"
 #include "run/run_request.h"
-#include "text_table.h"
 
 namespace localbatch {
 
 namespace {
 
-/// The first column on the left, numbers on the right of columns as wide as their widest cell.
-void print_table(const std::vector<TextRow>& rows) {
-  const std::vector<std::size_t> widths = column_widths(rows);
-  for (const TextRow& row : rows) {
-    fmt::print("  {:<{}}", row.front(), widths.front());
-    for (std::size_t column = 1; column < row.size(); ++column)
-      fmt::print("  {:>{}}", row[column], widths[column]);
-    fmt::print("\n");
-  }
-  fmt::print("\n");
-}
+void print_table(const std::vector<TextRow>& rows) { fmt::print("{}\n", right_aligned(rows)); }
 
 std::string number(std::int64_t value) { return fmt::format("{}", value); }
 std::string decimal(double value) { return fmt::format("{:.2f}", value); }
-/// Of times from microseconds to days.
+/// Seconds from microseconds to days.
 std::string seconds(double value) { return fmt::format("{:.{}f}", value, value < 100 ? 3 : 0); }
 std::string plural(int count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
@@ -65,13 +52,15 @@ void print_setting(const RunForecast& run) {
   print_table(rows);
 }
 
-void print_memory(const MemoryForecast& memory) {
+void print_memory(const MemoryForecast& memory, std::size_t checkpoint_bytes) {
   constexpr double kMebibyte = 1 << 20;
   std::vector<TextRow> rows{{"memory of a rank, estimated", "MiB"}};
   for (const MemoryPart& part : memory.parts)
     if (part.bytes > 0)
       rows.push_back({part.name, decimal(static_cast<double>(part.bytes) / kMebibyte)});
   rows.push_back({"total", decimal(static_cast<double>(memory.total()) / kMebibyte)});
+  rows.push_back({"on disk: a checkpoint, of which there are two",
+                  decimal(static_cast<double>(checkpoint_bytes) / kMebibyte)});
   print_table(rows);
 }
 
@@ -89,7 +78,7 @@ void print_round(const std::string& title, const Ledger& ledger) {
 
 std::int64_t bytes_of(const Ledger& ledger) {
   std::int64_t bytes = 0;
-  for (const Ledger::Entry& entry : ledger.entries) bytes += entry.bytes;
+  for (const Ledger::Total& entry : ledger.entries) bytes += entry.bytes;
   return bytes;
 }
 
@@ -145,11 +134,9 @@ void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured)
              seconds(measured.waiting_seconds));
 }
 
-}  // namespace
-
 void print_forecast(const RunForecast& run, const std::optional<MeasuredRun>& measured) {
   print_setting(run);
-  print_memory(run.memory);
+  print_memory(run.memory, run.checkpoint_bytes);
   print_round("a round sends", run.round.ledger);
   if (run.cost.count.measured > 0)
     print_round(fmt::format("each of {} rounds that look at gradients", run.cost.count.measured),
@@ -184,49 +171,39 @@ void print_sweep_forecast(const std::vector<SweepCell>& cells,
         "they stay what they are first\n");
 }
 
-namespace {
-
-namespace po = boost::program_options;
-
-/// What `localbatch plan` was asked for.
+/// The command line of `localbatch plan`.
 struct PlanOptions {
   std::string file;
   std::vector<std::string> settings;
-  int cell = 0;                         ///< 0: not said
-  int ranks = 0, hosts = 0, cores = 0;  ///< 0: not said
+  std::optional<int> cell, ranks, hosts, cores;
   std::string bandwidth = "1gbit";
   double latency = Machine().latency;
-  double samples_per_second = 0;
-  std::string speed_from, measured, json;
+  std::optional<double> samples_per_second;
+  std::string speed_from;
+  std::optional<std::string> measured, json;
 };
 
-po::options_description visible_options(PlanOptions& options) {
-  po::options_description visible("options");
-  const auto add = [&visible](const char* name, const po::value_semantic* value,
-                              const char* meaning) { visible.add_options()(name, value, meaning); };
-  visible.add_options()("help,h", "print this text");
-  add("set", po::value(&options.settings)->value_name("KEY=VALUE")->composing(),
-      "change a key of the experiment file, as run does; may be repeated");
-  add("cell", po::value(&options.cell)->value_name("N"),
-      "of a file with a sweep, this cell alone, the first one is 1; default: a line for each");
-  add("ranks", po::value(&options.ranks)->value_name("R"), "MPI ranks; default: one on each host");
-  add("hosts", po::value(&options.hosts)->value_name("K"),
-      "hosts, with neighbouring ranks together; default: one for each rank");
-  add("cores", po::value(&options.cores)->value_name("N"),
-      "of each host; default: those that this process may use");
-  add("bandwidth", po::value(&options.bandwidth)->value_name("RATE")->default_value("1gbit"),
-      "of a host's link in each direction: 1gbit, 200mbit, or bytes per second");
-  add("latency",
-      po::value(&options.latency)->value_name("SECONDS")->default_value(Machine().latency, "1e-4"),
-      "of a message between hosts");
-  add("samples-per-second", po::value(&options.samples_per_second)->value_name("S"),
-      "training speed of one worker with its threads; default: measured here for a second");
-  add("speed-from", po::value(&options.speed_from)->value_name("RUN_FOLDER"),
-      "take that speed from a finished run");
-  add("measured", po::value(&options.measured)->value_name("RUN_FOLDER"),
-      "print what this finished run of the same settings took beside the prediction");
-  add("json", po::value(&options.json)->value_name("FILE"), "write the numbers to a file as well");
-  return visible;
+void declare_options(CommandLine& line, PlanOptions& options) {
+  line.positional("file", options.file);
+  line.set_option(options.settings);
+  line.option("cell", "N", options.cell,
+              "of a file with a sweep, this cell alone, the first one is 1; default: a line for "
+              "each");
+  line.option("ranks", "R", options.ranks, "MPI ranks; default: one on each host");
+  line.option("hosts", "K", options.hosts,
+              "hosts, with neighbouring ranks together; default: one for each rank");
+  line.option("cores", "N", options.cores,
+              "of each host; default: those that this process may use");
+  line.default_option("bandwidth", "RATE", options.bandwidth,
+                      "of a host's link in each direction: 1gbit, 200mbit, or bytes per second");
+  line.default_option("latency", "SECONDS", options.latency, "of a message between hosts", "1e-4");
+  line.option("samples-per-second", "S", options.samples_per_second,
+              "training speed of one worker with its threads; default: measured here for a second");
+  line.option("speed-from", "RUN_FOLDER", options.speed_from,
+              "take that speed from a finished run");
+  line.option("measured", "RUN_FOLDER", options.measured,
+              "print what this finished run of the same settings took beside the prediction");
+  line.option("json", "FILE", options.json, "write the numbers to a file as well");
 }
 
 /// "1gbit": 125000000 bytes per second, as tc(8) writes rates; without a unit bytes per second.
@@ -253,68 +230,69 @@ int count_of(std::string_view option, int found) {
   return found;
 }
 
-Machine machine_of(const PlanOptions& options, const po::variables_map& given, int workers) {
-  const bool has_ranks = given.count("ranks") > 0, has_hosts = given.count("hosts") > 0;
-  int ranks = 1, hosts = 1;
-  if (has_ranks) ranks = hosts = count_of("ranks", options.ranks);
-  if (has_hosts) hosts = count_of("hosts", options.hosts);
-  if (!has_ranks) ranks = hosts;
+Placement placement_of(const PlanOptions& options, int workers) {
+  const int hosts = options.hosts   ? count_of("hosts", *options.hosts)
+                    : options.ranks ? count_of("ranks", *options.ranks)
+                                    : 1;
+  const int ranks = options.ranks ? count_of("ranks", *options.ranks) : hosts;
   if (hosts > ranks)
     fail_input("plan: --hosts: found {}, allowed are at most as many as ranks, {}", hosts, ranks);
   if (ranks > workers)
     fail_input("plan: found {} ranks, allowed are at most as many as workers, {}", ranks, workers);
-  Machine machine{.placement = {.workers = workers, .hosts = neighbours_on_hosts(ranks, hosts)},
+  return {.workers = workers, .hosts = neighbours_on_hosts(ranks, hosts)};
+}
+
+/// The samples per second of a worker, if they are given and need not be measured.
+std::optional<double> given_speed(const PlanOptions& options) {
+  std::optional<double> speed = options.samples_per_second;
+  if (speed && !(*speed > 0 && std::isfinite(*speed)))
+    fail_input("plan: --samples-per-second: found {}, expected a positive number", *speed);
+  if (options.speed_from.empty()) return speed;
+  if (speed)
+    fail_input("plan: --speed-from: found together with --samples-per-second, expected one");
+  speed = read_measured_run(options.speed_from).speed;
+  if (!speed)
+    fail_input("{}: shows no time of training, expected a longer run", options.speed_from);
+  return speed;
+}
+
+Machine machine_of(const PlanOptions& options, int workers) {
+  Machine machine{.placement = placement_of(options, workers),
                   .cores_of_host = available_cores(),
                   .bandwidth = bytes_per_second(options.bandwidth),
                   .latency = options.latency};
-  if (given.count("cores") > 0) machine.cores_of_host = count_of("cores", options.cores);
+  if (options.cores) machine.cores_of_host = count_of("cores", *options.cores);
   if (!(machine.latency >= 0 && std::isfinite(machine.latency)))
     fail_input("plan: --latency: found {}, allowed is 0 or more seconds", machine.latency);
-  if (given.count("samples-per-second") > 0) {
-    machine.speed = options.samples_per_second;
-    if (!(*machine.speed > 0 && std::isfinite(*machine.speed)))
-      fail_input("plan: --samples-per-second: found {}, expected a positive number",
-                 *machine.speed);
-  }
-  if (!options.speed_from.empty()) {
-    if (machine.speed)
-      fail_input("plan: --speed-from: found together with --samples-per-second, expected one");
-    machine.speed = read_measured_run(options.speed_from).speed;
-    if (!machine.speed)
-      fail_input("{}: shows no time of training, expected a longer run", options.speed_from);
-  }
+  machine.speed = given_speed(options);
   return machine;
 }
 
-int plan_sweep(const RunRequest& request, const PlanOptions& options,
-               const po::variables_map& given) {
-  for (const char* const one : {"measured", "json"})
-    if (given.count(one) > 0)
-      fail_input("plan: --{}: found with a sweep, expected --cell as well", one);
+int plan_sweep(const RunRequest& request, const PlanOptions& options) {
+  for (const char* const one :
+       {options.measured ? "measured" : nullptr, options.json ? "json" : nullptr})
+    if (one != nullptr) fail_input("plan: --{}: found with a sweep, expected --cell as well", one);
   std::vector<RunForecast> runs;
   for (const RequestedRun& run : read_requests(request))
-    runs.push_back(
-        forecast_run(run.experiment, machine_of(options, given, run.experiment.workers)));
+    runs.push_back(forecast_run(run.experiment, machine_of(options, run.experiment.workers)));
   print_sweep_forecast(requested_cells(request), runs);
   return kSuccess;
 }
 
-int plan(const PlanOptions& options, const po::variables_map& given) {
-  if (options.file.empty())
-    fail_input("plan: an experiment file is missing; see 'localbatch plan --help'");
-  if (given.count("json") > 0) check_can_hold_a_file("plan", "json", options.json);
+int plan(const PlanOptions& options) {
+  require_file("plan", options.file);
+  if (options.json) check_can_hold_a_file("plan", "json", *options.json);
   RunRequest request{.file = options.file, .settings = options.settings, .output = {}};
-  if (given.count("cell") > 0) request.cell = options.cell;
-  if (!request.cell && requested_cells(request).size() > 1)
-    return plan_sweep(request, options, given);
+  request.cell = options.cell;
+  if (!request.cell && requested_cells(request).size() > 1) return plan_sweep(request, options);
   const Experiment experiment = read_request(request).experiment;
-  const Machine machine = machine_of(options, given, experiment.workers);
+  const Machine machine = machine_of(options, experiment.workers);
   std::optional<MeasuredRun> measured;
-  if (!options.measured.empty())
-    measured = read_measured_run(options.measured, resolved_yaml(experiment.resolved));
+  if (options.measured)
+    measured = read_measured_run(*options.measured, resolved_yaml(experiment.resolved));
   const RunForecast forecast = forecast_run(experiment, machine);
   print_forecast(forecast, measured);
-  if (!options.json.empty()) write_file_atomically(options.json, to_json(forecast, measured));
+  if (options.json) write_file_atomically(*options.json, to_json(forecast, measured));
   return kSuccess;
 }
 
@@ -322,18 +300,15 @@ int plan(const PlanOptions& options, const po::variables_map& given) {
 
 int plan_command(std::span<const std::string> arguments) {
   PlanOptions options;
-  const po::options_description visible = visible_options(options);
-  const po::variables_map given = read_command_line(
-      "plan", visible, {.name = "file", .value = po::value(&options.file)}, arguments);
-  if (given.count("help") > 0) {
-    std::cout << "usage: localbatch plan FILE [--set KEY=VALUE]... [--ranks R] [--hosts K] "
+  CommandLine line("plan");
+  declare_options(line, options);
+  if (!line.read(arguments,
+                 "usage: localbatch plan FILE [--set KEY=VALUE]... [--ranks R] [--hosts K] "
                  "[OPTIONS]\n\n"
-              << "Says what a run of FILE will cost before it starts, and leaves nothing behind:\n"
-              << "memory, what is sent, and seconds by a model of speed, latency and bandwidth.\n\n"
-              << visible << std::flush;
+                 "Says what a run of FILE will cost before it starts, and leaves nothing behind:\n"
+                 "memory, what is sent, and seconds by a model of speed, latency and bandwidth.\n"))
     return kSuccess;
-  }
-  return plan(options, given);
+  return plan(options);
 }
 
 }  // namespace localbatch

@@ -1,42 +1,33 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
-#include <iostream>
+#include <filesystem>
 
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
 #include "report/gnuplot.h"
+#include "result_options.h"
 
 namespace localbatch {
 
 namespace {
 
-namespace po = boost::program_options;
-
-/// What `localbatch plot` was asked for.
+/// The command line of `localbatch plot`.
 struct PlotOptions {
   ResultOptions results;
-  FigureAxes axes;
-  std::string folder, formats;
+  FigureAxes axes{.x = "samples", .y = "test_accuracy"};
+  std::string folder = ".", formats = "svg";
 };
 
-po::options_description visible_options(PlotOptions& options) {
-  po::options_description visible("options");
-  visible.add_options()("help,h", "print this text");
-  options.results.add_to(visible);
-  auto add = visible.add_options();
-  add("x", po::value(&options.axes.x)->value_name("NAME")->default_value("samples"),
-      "samples, rounds, seconds or bytes");
-  add("y", po::value(&options.axes.y)->value_name("NAME")->default_value("test_accuracy"),
-      "a column of evaluations.csv or rounds.csv, as 'localbatch describe evaluations.csv' lists "
-      "them");
-  add("write", po::value(&options.folder)->value_name("DIR")->default_value("."),
-      "where pictures, data and script go");
-  add("format", po::value(&options.formats)->value_name("a,b")->default_value("svg"),
-      "svg, png, pdf");
-  return visible;
+void declare_options(CommandLine& line, PlotOptions& options) {
+  options.results.declare(line);
+  line.default_option("x", "NAME", options.axes.x, "samples, rounds, seconds or bytes");
+  line.default_option("y", "NAME", options.axes.y,
+                      "a column of evaluations.csv or rounds.csv, as 'localbatch describe "
+                      "evaluations.csv' lists them");
+  line.default_option("write", "DIR", options.folder, "where pictures, data and script go");
+  line.default_option("format", "a,b", options.formats, "svg, png, pdf");
 }
 
 std::vector<std::string> chosen_formats(std::string_view names) {
@@ -73,18 +64,14 @@ int plot(const PlotOptions& options) {
 
 int plot_command(std::span<const std::string> arguments) {
   PlotOptions options;
-  const po::options_description visible = visible_options(options);
-  const po::variables_map given = read_command_line(
-      "plot", visible, {.name = "source", .value = po::value(&options.results.sources), .most = -1},
-      arguments);
-  if (given.count("help") > 0) {
-    std::cout << "usage: localbatch plot FILE|FOLDER... [--x NAME] [--y NAME] [OPTIONS]\n\n"
-              << "Draws curves of finished runs with gnuplot: a panel for each H, a line for each\n"
-              << "schedule, the mean over seeds with a band from the smallest to the largest.\n"
-              << "Script and data stay beside the picture, to be changed and run again.\n\n"
-              << visible << std::flush;
+  CommandLine line("plot");
+  declare_options(line, options);
+  if (!line.read(arguments,
+                 "usage: localbatch plot FILE|FOLDER... [--x NAME] [--y NAME] [OPTIONS]\n\n"
+                 "Draws curves of finished runs with gnuplot: a panel for each H, a line for each\n"
+                 "schedule, the mean over seeds with a band from the smallest to the largest.\n"
+                 "Script and data stay beside the picture, to be changed and run again.\n"))
     return kSuccess;
-  }
   return plot(options);
 }
 

@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
-#include "text_table.h"
+#include "core/text_table.h"
 
 namespace localbatch {
 
@@ -25,22 +26,22 @@ bool writes_to_terminal() {
   return !launched && ::isatty(STDOUT_FILENO) == 1;
 }
 
+}  // namespace
+
+std::string duration(double seconds) {
+  const long whole = std::lround(seconds);
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+}
+
+namespace {
+
 /// Extrapolates the time per sample so far, evaluations included.
 std::string time_left(const RunProgress& progress) {
   const auto done = static_cast<double>(progress.samples);
   const auto left = static_cast<double>(progress.max_samples - progress.samples);
   return left <= 0 ? "done" : duration(progress.seconds / done * left) + " left";
-}
-
-/// What is minimized: images for a network, constants for a problem whose theory is known.
-std::string task(const RunStart& start) {
-  if (!start.problem)
-    return fmt::format("{} training and {} test images", start.train_images, start.test_images);
-  std::string text = fmt::format("smoothness {:.4g}, strong convexity {:.4g}, minimum {:.6g}",
-                                 start.problem->smoothness, start.problem->strong_convexity,
-                                 start.problem->minimum);
-  if (start.train_images > 0) text += fmt::format(", {} images", start.train_images);
-  return text;
 }
 
 std::string found(const TestResult& test) {
@@ -69,8 +70,8 @@ RunEvents ProgressPrinter::events() {
 
 void ProgressPrinter::print_start(const RunStart& start) {
   redrawn_ = -1;
-  fmt::print("{}: {} parameters, {}, {} samples\n", start.experiment, start.parameters, task(start),
-             start.max_samples);
+  fmt::print("{}: {} parameters, {}, {} samples\n", start.experiment, start.task.parameters,
+             start.task.summary, start.max_samples);
   fmt::print("{} workers of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
              start.workers, start.threads_per_worker, start.threads_per_worker == 1 ? "" : "s",
              start.ranks, start.ranks == 1 ? "" : "s", start.slots, start.folder.string());
@@ -118,20 +119,20 @@ void ProgressPrinter::print_result(const RunResult& result) const {
 
 namespace {
 
-std::string_view name_of(CellState state) {
+std::string_view name_of(RunStatus status) {
   constexpr std::array<std::string_view, 5> kNames{"waiting", "started", "finished", "diverged",
                                                    "failed"};
-  return kNames[static_cast<std::size_t>(state)];
+  return kNames[static_cast<std::size_t>(status)];
 }
 
 /// The part of a key that a person calls an axis by.
 std::string short_name(const std::string& axis) { return axis.substr(axis.rfind('.') + 1); }
 
-std::string progress_of(const CellStatus& cell) {
-  if (cell.state == CellState::kFailed) return cell.failure;
+std::string progress_of(const CellProgress& cell) {
+  if (cell.status == RunStatus::kFailed) return cell.failure;
   if (cell.samples == 0) return "";
   const auto done = static_cast<double>(cell.samples), all = static_cast<double>(cell.max_samples);
-  if (cell.state != CellState::kStarted) return "in " + duration(cell.seconds);
+  if (cell.status != RunStatus::kUnfinished) return "in " + duration(cell.seconds);
   std::string text = fmt::format("{:.0f} %, {} left", 100 * done / all,
                                  duration(cell.seconds / done * std::max(0.0, all - done)));
   if (cell.seconds_since_round)
@@ -140,39 +141,39 @@ std::string progress_of(const CellStatus& cell) {
 }
 
 /// Cells of products with other axes have other coordinates.
-std::vector<std::string> axes_of(const std::vector<CellStatus>& cells) {
+std::vector<std::string> axes_of(const std::vector<CellProgress>& cells) {
   std::vector<std::string> axes;
-  for (const CellStatus& cell : cells)
+  for (const CellProgress& cell : cells)
     for (const auto& coordinate : cell.coordinates)
       if (std::ranges::find(axes, coordinate.axis) == axes.end()) axes.push_back(coordinate.axis);
   return axes;
 }
 
-TextRow row_of(const CellStatus& cell, const std::vector<std::string>& axes) {
+TextRow row_of(const CellProgress& cell, const std::vector<std::string>& axes) {
   TextRow row{fmt::format("{}", cell.number)};
   for (const std::string& axis : axes) {
     const auto found = std::ranges::find(cell.coordinates, axis, &SweepCell::Coordinate::axis);
     row.push_back(found == cell.coordinates.end() ? "" : found->value);
   }
-  row.emplace_back(name_of(cell.state));
+  row.emplace_back(name_of(cell.status));
   row.push_back(progress_of(cell));
   return row;
 }
 
-std::ptrdiff_t count(const std::vector<CellStatus>& cells, CellState state) {
-  return std::ranges::count(cells, state, &CellStatus::state);
+std::ptrdiff_t count(const std::vector<CellProgress>& cells, RunStatus status) {
+  return std::ranges::count(cells, status, &CellProgress::status);
 }
 
 }  // namespace
 
-void print_sum(const std::vector<CellStatus>& cells) {
+void print_sum(const std::vector<CellProgress>& cells) {
   const std::ptrdiff_t to_do =
-      count(cells, CellState::kWaiting) + count(cells, CellState::kStarted);
+      count(cells, RunStatus::kMissing) + count(cells, RunStatus::kUnfinished);
   fmt::print("{} cell{}", cells.size(), cells.size() == 1 ? "" : "s");
   const char* separator = ": ";
-  for (const CellState state : {CellState::kFinished, CellState::kDiverged, CellState::kFailed}) {
-    if (count(cells, state) == 0) continue;
-    fmt::print("{}{} {}", separator, count(cells, state), name_of(state));
+  for (const RunStatus status : {RunStatus::kFinished, RunStatus::kDiverged, RunStatus::kFailed}) {
+    if (count(cells, status) == 0) continue;
+    fmt::print("{}{} {}", separator, count(cells, status), name_of(status));
     separator = ", ";
   }
   if (to_do > 0) fmt::print("{}{} to do", separator, to_do);
@@ -182,18 +183,18 @@ void print_sum(const std::vector<CellStatus>& cells) {
   fmt::print("\n");
 }
 
-void print_cells(const std::vector<CellStatus>& cells) {
+void print_cells(const std::vector<CellProgress>& cells) {
   const std::vector<std::string> axes = axes_of(cells);
   TextRow head{"cell"};
   for (const std::string& axis : axes) head.push_back(short_name(axis));
   head.insert(head.end(), {"state", "progress"});
   std::vector<TextRow> rows{head};
-  for (const CellStatus& cell : cells) rows.push_back(row_of(cell, axes));
-  print_left_aligned(rows);
+  for (const CellProgress& cell : cells) rows.push_back(row_of(cell, axes));
+  fmt::print("{}", left_aligned(rows));
   print_sum(cells);
 }
 
-std::string title_of(const CellStatus& cell) {
+std::string title_of(const CellProgress& cell) {
   std::string title = fmt::format("cell {}", cell.number);
   const char* separator = " (";
   for (const auto& [axis, value] : cell.coordinates) {
@@ -206,12 +207,12 @@ std::string title_of(const CellStatus& cell) {
 SweepEvents SweepPrinter::events() {
   return {.run = run_.events(),
           .on_sweep =
-              [](const std::vector<CellStatus>& cells) {
+              [](const std::vector<CellProgress>& cells) {
                 print_sum(cells);
                 std::fflush(stdout);
               },
           .on_cell =
-              [](const CellStatus& cell) {
+              [](const CellProgress& cell) {
                 fmt::print("\n{}\n", title_of(cell));
                 std::fflush(stdout);
               },

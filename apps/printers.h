@@ -1,11 +1,15 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "run/run_experiment.h"
 #include "run/run_sweep.h"
 
 namespace localbatch {
+
+/// "42 s", "3 min 05 s", "2 h 10 min".
+std::string duration(double seconds);
 
 /// Shows a run to a person: one line per evaluation, and between them, on a terminal only, a line
 /// that is redrawn in place. A file never sees a control character.
@@ -28,13 +32,13 @@ class ProgressPrinter {
 };
 
 /// "39 cells: 12 finished, 1 failed, 26 to do; 2 h 10 min left at the speed so far".
-void print_sum(const std::vector<CellStatus>& cells);
+void print_sum(const std::vector<CellProgress>& cells);
 
 /// The cells of a sweep as a table, coordinates, state, progress, with their sum below it.
-void print_cells(const std::vector<CellStatus>& cells);
+void print_cells(const std::vector<CellProgress>& cells);
 
 /// "cell 3 (schedule=constant 32, H=8, seed=1)".
-std::string title_of(const CellStatus& cell);
+std::string title_of(const CellProgress& cell);
 
 /// Shows a sweep to a person: what is to be done, then each cell as ProgressPrinter shows a run.
 /// The callbacks are valid as long as the object.

@@ -1,8 +1,6 @@
 #include <fmt/core.h>
 
 #include <array>
-#include <boost/program_options.hpp>
-#include <iostream>
 
 #include "command_line.h"
 #include "commands.h"
@@ -10,12 +8,11 @@
 #include "report/gnuplot.h"
 #include "report/html_page.h"
 #include "report/result_table.h"
+#include "result_options.h"
 
 namespace localbatch {
 
 namespace {
-
-namespace po = boost::program_options;
 
 struct Curves {
   const char* y;
@@ -49,22 +46,15 @@ int report(const ResultOptions& options, const std::string& file) {
 
 int report_command(std::span<const std::string> arguments) {
   ResultOptions options;
-  std::string file;
-  po::options_description visible("options");
-  visible.add_options()("help,h", "print this text");
-  options.add_to(visible);
-  visible.add_options()(
-      "write", po::value(&file)->value_name("FILE.html")->default_value("report.html"), "the page");
-  const po::variables_map given = read_command_line(
-      "report", visible, {.name = "source", .value = po::value(&options.sources), .most = -1},
-      arguments);
-  if (given.count("help") > 0) {
-    std::cout << "usage: localbatch report FILE|FOLDER... [--write FILE.html] [OPTIONS]\n\n"
-              << "Writes one HTML page without any other file: table, curves, settings, machines\n"
-              << "and versions, and all runs with their states.\n\n"
-              << visible << std::flush;
+  std::string file = "report.html";
+  CommandLine line("report");
+  options.declare(line);
+  line.default_option("write", "FILE.html", file, "the page");
+  if (!line.read(arguments,
+                 "usage: localbatch report FILE|FOLDER... [--write FILE.html] [OPTIONS]\n\n"
+                 "Writes one HTML page without any other file: table, curves, settings, machines\n"
+                 "and versions, and all runs with their states.\n"))
     return kSuccess;
-  }
   return report(options, file);
 }
 

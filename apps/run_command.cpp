@@ -1,11 +1,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <iostream>
 
 #include "cell_jobs.h"
 #include "comm/agreement.h"
@@ -22,134 +20,79 @@ namespace localbatch {
 
 namespace {
 
-namespace po = boost::program_options;
-
 struct RunOptions {
   RunRequest request;
+  std::string file, output = "results", resumed_folder, time_limit;
   int jobs = 1;  ///< cells at a time
-  std::optional<double> time_limit;
+  std::optional<double> seconds;
 };
+
+void declare_options(CommandLine& line, RunOptions& options) {
+  RunRequest& request = options.request;
+  line.positional("file", options.file);
+  line.set_option(request.settings);
+  line.default_option(
+      "output", "DIR", options.output,
+      "results go to DIR/<experiment>/<cell>; an unfinished run of the same settings that is there "
+      "goes on from its checkpoint");
+  line.option("cell", "N", request.cell,
+              "of a file with a sweep, run this cell alone, the first one is 1; default: all that "
+              "are unfinished, or in an array of Slurm the one of SLURM_ARRAY_TASK_ID");
+  line.default_option("jobs", "K", options.jobs,
+                      "cells of a sweep to run at a time, in processes that share the cores");
+  line.flag("force", request.force, "replace results that are there already");
+  line.flag("resume", request.resume,
+            "for job scripts: a run that has finished already is no mistake");
+  line.option("resume-from", "DIR", options.resumed_folder,
+              "go on with the unfinished run in this folder, whose settings must be the same");
+  line.default_option("checkpoint-seconds", "S", request.checkpoints.every_seconds,
+                      "time between checkpoints; 0: none by time");
+  line.default_option("checkpoint-rounds", "K", request.checkpoints.every_rounds,
+                      "rounds between checkpoints; 0: none by rounds");
+  line.option("time-limit", "TIME", options.time_limit,
+              "seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS after which to stop behind a "
+              "checkpoint; the end of a Slurm job is known");
+  line.default_option(
+      "stall-limit", "S", request.stall_limit,
+      "seconds that ranks wait for one that does not come before they give up; 0: for ever");
+}
 
 /// The options of `run`; nothing when only help was asked for.
 std::optional<RunOptions> parse(std::span<const std::string> arguments) {
   RunOptions options;
   RunRequest& request = options.request;
-  std::string file, output, resumed_folder, time_limit;
-  int cell = 0;
-  po::options_description visible("options");
-  auto add = visible.add_options();
-  add("help,h", "print this text");
-  add("set", po::value(&request.settings)->value_name("KEY=VALUE")->composing(),
-      "change a key of the experiment file, such as batch_size_controller.eta=0.9; may be "
-      "repeated");
-  add("output", po::value(&output)->value_name("DIR")->default_value("results"),
-      "results go to DIR/<experiment>/<cell>; an unfinished run of the same settings that is there "
-      "goes on from its checkpoint");
-  add("cell", po::value(&cell)->value_name("N"),
-      "of a file with a sweep, run this cell alone, the first one is 1; default: all that are "
-      "unfinished, or in an array of Slurm the one of SLURM_ARRAY_TASK_ID");
-  add("jobs", po::value(&options.jobs)->value_name("K")->default_value(1),
-      "cells of a sweep to run at a time, in processes that share the cores");
-  add("force", po::bool_switch(&request.force), "replace results that are there already");
-  add("resume", po::bool_switch(&request.resume),
-      "for job scripts: a run that has finished already is no mistake");
-  add("resume-from", po::value(&resumed_folder)->value_name("DIR"),
-      "go on with the unfinished run in this folder, whose settings must be the same");
-  add("checkpoint-seconds",
-      po::value(&request.checkpoints.every_seconds)->value_name("S")->default_value(600),
-      "time between checkpoints; 0: none by time");
-  add("checkpoint-rounds",
-      po::value(&request.checkpoints.every_rounds)->value_name("K")->default_value(0),
-      "rounds between checkpoints; 0: none by rounds");
-  add("time-limit", po::value(&time_limit)->value_name("TIME"),
-      "seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS after which to stop behind a checkpoint; "
-      "the end of a Slurm job is known");
-  add("stall-limit", po::value(&request.patience)->value_name("S")->default_value(1800),
-      "seconds that ranks wait for one that does not come before they give up; 0: for ever");
-  const po::variables_map values =
-      read_command_line("run", visible, {.name = "file", .value = po::value(&file)}, arguments);
-  if (values.count("help") > 0) {
-    std::cout << "usage: localbatch run FILE [--set KEY=VALUE]... [--output DIR] [OPTIONS]\n"
-              << "       mpirun -np RANKS localbatch run FILE ...\n\n"
-              << visible << std::flush;
+  request.stall_limit = 1800;
+  CommandLine line("run");
+  declare_options(line, options);
+  if (!line.read(arguments,
+                 "usage: localbatch run FILE [--set KEY=VALUE]... [--output DIR] [OPTIONS]\n"
+                 "       mpirun -np RANKS localbatch run FILE ...\n"))
     return {};
-  }
-  if (file.empty()) fail_input("run: an experiment file is missing; see 'localbatch run --help'");
-  request.file = file;
-  request.output = output;
+  require_file("run", options.file);
+  request.file = options.file;
+  request.output = options.output;
   request.command_line.assign(arguments.begin(), arguments.end());
   request.command_line.insert(request.command_line.begin(), "run");
-  request.resumed_folder = resumed_folder;
-  if (values.count("cell") > 0) request.cell = cell;
-  request.resume = request.resume || !resumed_folder.empty();
+  request.resumed_folder = options.resumed_folder;
+  request.resume = request.resume || !options.resumed_folder.empty();
   if (!(request.checkpoints.every_seconds >= 0) || request.checkpoints.every_rounds < 0 ||
-      !(request.patience >= 0))
+      !(request.stall_limit >= 0))
     fail_input("run: found a negative number of seconds or rounds; see 'localbatch run --help'");
   if (options.jobs < 1) fail_input("run: --jobs: found {}, expected at least 1", options.jobs);
-  if (!time_limit.empty()) options.time_limit = parse_duration(time_limit);
+  if (!options.time_limit.empty()) options.seconds = parse_duration(options.time_limit);
   return options;
 }
 
 [[noreturn]] void end_job(const std::exception& error, int rank) {
   fmt::print(stderr, "localbatch: rank {}: {}\n", rank, error.what());
-  const bool is_mistake = dynamic_cast<const InputError*>(&error) != nullptr;
-  abort_mpi_job(is_mistake ? kInputFailure : kSystemFailure);
+  abort_mpi_job(exit_status_of(error));
 }
 
-/// Failures of a run with several ranks, of which the others may know nothing.
-std::function<void(std::exception_ptr)> ending_the_job(const ProcessGroup& processes) {
+/// What to do about a failure during training on one of several ranks: the others do not know of it
+/// and may wait for this one, so it ends the job.
+std::function<void(const std::exception&)> ending_the_job(const ProcessGroup& processes) {
   if (processes.num_ranks() == 1) return {};
-  return [&processes](const std::exception_ptr& failure) {
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& error) {
-      end_job(error, processes.rank());
-    }
-  };
-}
-
-/// Runs under MPI. A failure before training is known to all ranks, which end in good order; one
-/// during training is known to one rank only, which ends the job. Only the rank that reports ends
-/// with another status than 0: a launcher kills the others at the first such status, and with them
-/// what they have not said yet.
-int run_one(const RunRequest& request, ProcessGroup& processes) {
-  ProgressPrinter printer;
-  RunEvents events = printer.events();
-  events.on_failure = ending_the_job(processes);
-  bool training = false;
-  try {
-    const RunResult result = run_cell(request, processes, events, [&training] { training = true; });
-    if (processes.rank() != 0) return kSuccess;
-    printer.print_result(result);
-    if (result.outcome == Outcome::kStopped) return kStopped;
-    return result.outcome == Outcome::kDiverged ? kDivergence : kSuccess;
-  } catch (const FailedElsewhere&) {
-    throw;
-  } catch (const std::exception& error) {
-    if (!training || processes.num_ranks() == 1) throw;
-    end_job(error, processes.rank());
-  }
-}
-
-int status_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const InputError&) {
-    return kInputFailure;
-  } catch (const std::exception&) {
-    return kSystemFailure;
-  }
-}
-
-int run_all(const RunRequest& request, ProcessGroup& processes) {
-  SweepPrinter printer;
-  SweepEvents events = printer.events();
-  events.run.on_failure = ending_the_job(processes);
-  const SweepResult result = run_sweep(request, processes, events);
-  if (result.failure) return status_of(result.failure);
-  if (processes.rank() != 0) return kSuccess;
-  if (result.stopped) return kStopped;
-  return result.diverged ? kDivergence : kSuccess;
+  return [rank = processes.rank()](const std::exception& failure) { end_job(failure, rank); };
 }
 
 /// Whether all cells of a sweep are to be run. In an array of Slurm each task has one of them.
@@ -161,8 +104,20 @@ bool wants_all_cells(RunRequest& request) {
   return !request.cell;
 }
 
-/// What the process of a cell gets of the command line.
-std::vector<std::string> arguments_of_cell(const RunOptions& options, const CellStatus& cell,
+/// Runs the cells of a sweep one after the other.
+ExitStatus run_all(const RunRequest& request, ProcessGroup& processes) {
+  SweepPrinter printer;
+  SweepEvents events = printer.events();
+  events.on_training_failure = ending_the_job(processes);
+  const SweepResult result = run_sweep(request, processes, events);
+  if (result.failure) return exit_status_of(result.failure);
+  if (processes.rank() != 0) return kSuccess;
+  if (result.stopped) return kStopped;
+  return result.diverged ? kDivergence : kSuccess;
+}
+
+/// The arguments of the process that runs a cell.
+std::vector<std::string> arguments_of_cell(const RunOptions& options, const CellProgress& cell,
                                            double seconds_so_far) {
   const RunRequest& request = options.request;
   std::vector<std::string> arguments{"run", request.file.string()};
@@ -174,15 +129,16 @@ std::vector<std::string> arguments_of_cell(const RunOptions& options, const Cell
   for (const std::string& setting : request.settings) add("--set", setting);
   add("--checkpoint-seconds", fmt::format("{}", request.checkpoints.every_seconds));
   add("--checkpoint-rounds", fmt::format("{}", request.checkpoints.every_rounds));
-  add("--stall-limit", fmt::format("{}", request.patience));
-  if (options.time_limit)
+  add("--stall-limit", fmt::format("{}", request.stall_limit));
+  if (options.seconds)
     add("--time-limit",
-        fmt::format("{:.0f}", std::floor(std::max(0.0, *options.time_limit - seconds_so_far))));
+        fmt::format("{:.0f}", std::floor(std::max(0.0, *options.seconds - seconds_so_far))));
   arguments.emplace_back(request.force ? "--force" : "--resume");
   return arguments;
 }
 
-int run_in_jobs(const RunOptions& options) {
+/// Runs several cells of a sweep at a time, each in a process of its own.
+ExitStatus run_in_jobs(const RunOptions& options) {
   if (launcher(launch_environment()) != Launcher::kNone)
     fail_input("run: --jobs: found in a process of mpirun or srun, expected one of these");
   if (options.jobs > available_cores())
@@ -191,11 +147,11 @@ int run_in_jobs(const RunOptions& options) {
   if (options.request.cell || !options.request.resumed_folder.empty())
     fail_input("run: --jobs: found with {}, expected one of these",
                options.request.cell ? "--cell" : "--resume-from");
-  const std::vector<CellStatus> all = status_of_cells(options.request);
+  const std::vector<CellProgress> all = progress_of_cells(options.request);
   print_sum(all);
   const auto begin = std::chrono::steady_clock::now();
   const CellJobs ended = run_cell_jobs(
-      cells_to_run(all, options.request.force), options.jobs, [&](const CellStatus& cell) {
+      cells_to_run(all, options.request.force), options.jobs, [&](const CellProgress& cell) {
         const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
         return arguments_of_cell(options, cell, passed.count());
       });
@@ -205,30 +161,40 @@ int run_in_jobs(const RunOptions& options) {
   if (ended.stopped) return kStopped;
   const bool diverged =
       std::ranges::find(ended.statuses, kDivergence) != ended.statuses.end() ||
-      std::ranges::find(all, CellState::kDiverged, &CellStatus::state) != all.end();
+      std::ranges::find(all, RunStatus::kDiverged, &CellProgress::status) != all.end();
   return diverged ? kDivergence : kSuccess;
-}
-
-int run(RunOptions options) {
-  catch_stop_signals();
-  if (options.jobs > 1) return run_in_jobs(options);
-  TimeLimit time_limit(options.time_limit);
-  RunRequest& request = options.request;
-  request.stop_requested = [&] { return time_limit.is_near() || stop_signal_came(); };
-  const std::unique_ptr<ProcessGroup> processes = mpi_processes();
-  try {
-    const bool all = agree(*processes, [&] { return wants_all_cells(request); });
-    return all ? run_all(request, *processes) : run_one(request, *processes);
-  } catch (const FailedElsewhere&) {
-    return kSuccess;
-  }
 }
 
 }  // namespace
 
 int run_command(std::span<const std::string> arguments) {
   std::optional<RunOptions> options = parse(arguments);
-  return options ? run(std::move(*options)) : kSuccess;
+  if (!options) return kSuccess;
+  catch_stop_signals();
+  if (options->jobs > 1) return run_in_jobs(*options);
+  TimeLimit time_limit(options->seconds);
+  RunRequest& request = options->request;
+  request.stop_requested = [&] { return time_limit.is_near() || stop_signal_came(); };
+  const std::unique_ptr<ProcessGroup> processes = mpi_processes();
+  if (agree(*processes, [&] { return wants_all_cells(request); }))
+    return run_all(request, *processes);
+
+  // A failure before training is known to all ranks, which end in good order; one during training
+  // is known to one rank only, which ends the job.
+  ProgressPrinter printer;
+  const RunEvents events = noting_failures(request, printer.events(), ending_the_job(*processes));
+  bool training = false;
+  try {
+    const RunResult result =
+        run_experiment(request, *processes, events, [&training] { training = true; });
+    if (processes->rank() != 0) return kSuccess;
+    printer.print_result(result);
+    return exit_status_of(result.outcome);
+  } catch (const std::exception& error) {
+    note_failure(request, error);
+    if (!training || processes->num_ranks() == 1) throw;
+    end_job(error, processes->rank());
+  }
 }
 
 }  // namespace localbatch

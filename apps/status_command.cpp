@@ -1,39 +1,26 @@
-#include <boost/program_options.hpp>
-#include <iostream>
-
 #include "command_line.h"
 #include "commands.h"
-#include "core/error.h"
 #include "printers.h"
+#include "run/run_sweep.h"
 
 namespace localbatch {
 
-namespace po = boost::program_options;
-
 int status_command(std::span<const std::string> arguments) {
   RunRequest request;
-  std::string file, output;
-  po::options_description visible("options");
-  auto add = visible.add_options();
-  add("help,h", "print this text");
-  add("set", po::value(&request.settings)->value_name("KEY=VALUE")->composing(),
-      "change a key of the experiment file, as run does; may be repeated");
-  add("output", po::value(&output)->value_name("DIR")->default_value("results"),
-      "where its results go");
-  const po::variables_map values =
-      read_command_line("status", visible, {.name = "file", .value = po::value(&file)}, arguments);
-  if (values.count("help") > 0) {
-    std::cout << "usage: localbatch status FILE [--set KEY=VALUE]... [--output DIR]\n\n"
-              << "Says how far the cells of FILE's sweep are, from the files of their folders.\n\n"
-              << visible << std::flush;
+  std::string file, output = "results";
+  CommandLine line("status");
+  line.positional("file", file);
+  line.set_option(request.settings);
+  line.default_option("output", "DIR", output, "where its results go");
+  if (!line.read(arguments,
+                 "usage: localbatch status FILE [--set KEY=VALUE]... [--output DIR]\n\n"
+                 "Says how far the cells of FILE's sweep are, from the files of their folders.\n"))
     return kSuccess;
-  }
-  if (file.empty())
-    fail_input("status: an experiment file is missing; see 'localbatch status --help'");
+  require_file("status", file);
   request.file = file;
   request.output = output;
   request.cpu_has_bfloat16 = true;
-  print_cells(status_of_cells(request));
+  print_cells(progress_of_cells(request));
   return kSuccess;
 }
 

@@ -6,13 +6,13 @@
 
 namespace localbatch {
 
-/// From here on SIGTERM, SIGINT and SIGUSR1 ask the program to stop when it can, until it ends; a
+/// After this call SIGTERM, SIGINT and SIGUSR1 ask the program to stop at the next opportunity; a
 /// second SIGINT ends it at once.
 void catch_stop_signals();
 
 bool stop_signal_came();
 
-/// What --time-limit says: "90" (seconds), "30:00" or "2:30:00". Throws an InputError.
+/// The seconds that --time-limit means: "90" (seconds), "30:00" or "2:30:00". Throws an InputError.
 double parse_duration(const std::string& text);
 
 /// Tells when there is no time left for another round.

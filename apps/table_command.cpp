@@ -1,8 +1,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
-#include <iostream>
+#include <filesystem>
 
 #include "command_line.h"
 #include "commands.h"
@@ -10,44 +9,40 @@
 #include "core/files.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
+#include "result_options.h"
 
 namespace localbatch {
 
 namespace {
 
-namespace po = boost::program_options;
-
-/// What `localbatch table` was asked for.
+/// The command line of `localbatch table`.
 struct TableOptions {
   ResultOptions results;
-  std::string format, folder, columns, reference;
+  std::string format = "markdown", folder, columns, reference;
 };
 
-po::options_description visible_options(TableOptions& options) {
-  po::options_description visible("options");
-  visible.add_options()("help,h", "print this text");
-  options.results.add_to(visible);
-  auto add = visible.add_options();
-  add("format", po::value(&options.format)->value_name("NAME")->default_value("markdown"),
-      "of what is printed: markdown, latex or csv");
-  add("write", po::value(&options.folder)->value_name("DIR"),
-      "write table.md, table.tex and table.csv there in place of printing one");
-  add("columns", po::value(&options.columns)->value_name("a,b,.."),
-      "which ones, in which order; they are listed above");
-  add("reference", po::value(&options.reference)->value_name("CSV"),
-      "figures to put beside: schedule,H,column,mean,standard_deviation,n,source,samples,workers,"
-      "dataset,model in the units above; unknown ones may be empty");
-  return visible;
+void declare_options(CommandLine& line, TableOptions& options) {
+  options.results.declare(line);
+  line.default_option("format", "NAME", options.format,
+                      "of what is printed: markdown, latex or csv");
+  line.option("write", "DIR", options.folder,
+              "write table.md, table.tex and table.csv there in place of printing one");
+  line.option("columns", "a,b,..", options.columns,
+              "which ones, in which order; they are listed above");
+  line.option("reference", "CSV", options.reference,
+              "figures to put beside: schedule,H,column,mean,standard_deviation,n,source,samples,"
+              "workers,dataset,model in the units above; unknown ones may be empty");
 }
 
-void print_help(const po::options_description& visible) {
-  std::cout << "usage: localbatch table FILE|FOLDER... [OPTIONS]\n\n"
-            << "A row for each schedule, a group of columns for each H, means and deviations over\n"
-            << "seeds. A FILE shows all cells of its sweep, a FOLDER the runs that are in it.\n\n"
-            << "columns:\n";
+std::string usage() {
+  std::string text =
+      "usage: localbatch table FILE|FOLDER... [OPTIONS]\n\n"
+      "A row for each schedule, a group of columns for each H, means and deviations over\n"
+      "seeds. A FILE shows all cells of its sweep, a FOLDER the runs that are in it.\n\n"
+      "columns:\n";
   for (const ResultColumn& column : result_columns())
-    std::cout << fmt::format("  {:<26}{}\n", column.name, column.meaning);
-  std::cout << "\n" << visible << std::flush;
+    text += fmt::format("  {:<26}{}\n", column.name, column.meaning);
+  return text;
 }
 
 void check_format(const std::string& format) {
@@ -72,7 +67,7 @@ int make_tables(const TableOptions& options) {
   }
   if (!options.folder.empty()) {
     const std::filesystem::path folder = options.folder;
-    make_folder(folder);
+    make_folder(options.folder);
     write_file_atomically(folder / "table.md", to_markdown(page));
     write_file_atomically(folder / "table.tex", to_latex(page));
     write_file_atomically(folder / "table.csv", csv);
@@ -93,15 +88,9 @@ int make_tables(const TableOptions& options) {
 
 int table_command(std::span<const std::string> arguments) {
   TableOptions options;
-  const po::options_description visible = visible_options(options);
-  const po::variables_map given = read_command_line(
-      "table", visible,
-      {.name = "source", .value = po::value(&options.results.sources), .most = -1}, arguments);
-  if (given.count("help") > 0) {
-    print_help(visible);
-    return kSuccess;
-  }
-  return make_tables(options);
+  CommandLine line("table");
+  declare_options(line, options);
+  return line.read(arguments, usage()) ? make_tables(options) : kSuccess;
 }
 
 }  // namespace localbatch

@@ -4,22 +4,11 @@
 #include <array>
 #include <cmath>
 
+#include "batching/noise_tests.h"
+#include "batching/schedules.h"
 #include "core/error.h"
 
 namespace localbatch {
-
-std::shared_ptr<const BatchSizeController> make_fixed(Options& options);      // fixed.cpp
-std::shared_ptr<const BatchSizeController> make_stagewise(Options& options);  // stagewise.cpp
-std::shared_ptr<const BatchSizeController> make_linear(Options& options);     // linear.cpp
-std::shared_ptr<const BatchSizeController> make_geometric(Options& options);  // geometric.cpp
-std::shared_ptr<const BatchSizeController> make_norm_test(Options& options);  // norm_test.cpp
-std::shared_ptr<const BatchSizeController> make_inner_product_test(
-    Options& options);  // inner_product_test.cpp
-std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(
-    Options& options);                                                   // gradient_noise_scale.cpp
-std::shared_ptr<const BatchSizeController> make_cabs(Options& options);  // cabs.cpp
-std::shared_ptr<const BatchSizeController> make_coordinate_norm_test(
-    Options& options);  // coordinate_norm_test.cpp
 
 std::string_view to_string(Reason reason) {
   switch (reason) {
@@ -50,7 +39,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kGrowthLimit:
       return "growth_limit";
   }
-  broken("a reason is one of its enumerators");
+  internal_error("a reason is one of its enumerators");
 }
 
 bool wants_size(Reason reason) {
@@ -59,7 +48,10 @@ bool wants_size(Reason reason) {
 
 std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_controller_table() {
   static constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTable{{
-      {.name = "fixed", .summary = "the initial batch size throughout", .make = make_fixed},
+      {.name = "fixed",
+       .summary = "the initial batch size throughout",
+       .make = make_fixed,
+       .label = fixed_label},
       {.name = "stagewise",
        .summary = "a batch size for each stage of the run",
        .make = make_stagewise,
@@ -71,7 +63,7 @@ std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_
            "stages also in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
       {.name = "linear",
        .summary = "a straight line in samples from the initial batch size",
-       .make = make_linear,
+       .make = make_linear_ramp,
        .formula = "b = i + (final - i) min(1, samples/ramp_samples), with i = batch_size.initial",
        .source =
            "AdAdaGrad's code (companion paper, arXiv 2402.11215), there by an increment per step"},
@@ -89,7 +81,8 @@ std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_
            "gradient, g: the mean gradient, both as gradient_statistics says)",
        .source =
            "Byrd et al. 2012; between workers as in AdLoCo's code (arXiv 2508.18182); that arXiv "
-           "2406.13936 does the same is not verified"},
+           "2406.13936 does the same is not verified",
+       .label = norm_test_label},
       {.name = "inner_product_test",
        .summary = "the variance along the mean gradient, optionally also the one across it "
                   "(Bollapragada et al. 2018)",
@@ -102,7 +95,8 @@ std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_
            "and across the mean gradient g, both as gradient_statistics says)",
        .source =
            "Bollapragada et al. 2018, equations 2.6 and 3.3; for gradients of workers by our own "
-           "derivation"},
+           "derivation",
+       .label = inner_product_test_label},
       {.name = "coordinate_norm_test",
        .summary = "the norm test of every coordinate of the mean gradient by itself",
        .make = make_coordinate_norm_test,
@@ -135,11 +129,8 @@ std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_
 
 std::optional<Reason> unusable(const GradientStatistics& statistics) {
   if (statistics.num_chunks < 2) return Reason::kTooFewChunks;
-  const std::array<double, 4> values{statistics.variance, statistics.squared_norm,
-                                     statistics.inner_product_variance,
-                                     statistics.orthogonal_variance};
-  if (!std::ranges::all_of(values, [](double value) { return std::isfinite(value); }))
-    return Reason::kNonFinite;
+  for (const auto field : kStatisticFields)
+    if (!std::isfinite(statistics.*field)) return Reason::kNonFinite;
   check(statistics.num_workers >= 1 && statistics.global_batch_size >= 1,
         "statistics of chunks come from workers and samples");
   if (statistics.squared_norm <= 0 && statistics.variance <= 0) return Reason::kZeroGradient;

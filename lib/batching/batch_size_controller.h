@@ -76,8 +76,7 @@ class BatchSizeController {
   virtual Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const = 0;
 };
 
-/// fixed, stagewise, linear, geometric, norm_test, inner_product_test, coordinate_norm_test,
-/// gradient_noise_scale, cabs.
+/// All controllers that an experiment file can name.
 std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_controller_table();
 
 /// What every test refuses to judge: kTooFewChunks, kNonFinite, kZeroGradient, in this order, or

@@ -9,8 +9,7 @@ namespace localbatch {
 
 namespace {
 
-/// The smallest whole number that is not below `size`; any size that no batch can have becomes one
-/// that none can have either, but that fits.
+/// Rounds up. Sizes are clamped to [0, 2^52], so that the conversion is defined.
 std::int64_t whole_batch_size(double size) {
   check(!std::isnan(size), "a test that was evaluated wants a number");
   return static_cast<std::int64_t>(std::ceil(std::clamp(size, 0.0, 0x1p52)));
@@ -26,8 +25,8 @@ BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller)
   constexpr int kMaxLocalBatchSize = 1 << 30;
   BatchSizeLimits limits;
   const auto size = [&](std::string_view key, int fallback, std::string_view meaning) {
-    return static_cast<int>(batch_size.integer(
-        key, {.fallback = fallback, .min = 1, .max = kMaxLocalBatchSize, .meaning = meaning}));
+    return batch_size.integer<int>(
+        key, {.fallback = fallback, .min = 1, .max = kMaxLocalBatchSize, .meaning = meaning});
   };
   limits.min = size("min", limits.min, "smallest local batch size, in samples per worker");
   limits.max = size("max", limits.max, "largest local batch size, in samples per worker");
@@ -41,24 +40,25 @@ BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller)
     batch_size.fail("multiple_of", fmt::format("found {}, allowed is at most the maximum {}",
                                                limits.multiple_of, limits.max));
 
-  limits.growth_limit = controller.number(
-      "growth_limit", {.fallback = limits.growth_limit,
+  const double growth_limit = controller.number(
+      "growth_limit", {.fallback = 0,
                        .min = 0,
                        .max = 1e6,
                        .meaning = "largest factor by which one test may enlarge the batch, before "
                                   "rounding; more than 1, or 0 for no limit"});
-  if (limits.growth_limit != 0 && limits.growth_limit <= 1)
+  if (growth_limit != 0 && growth_limit <= 1)
     controller.fail("growth_limit",
-                    fmt::format("found {}, allowed is 0 or more than 1", limits.growth_limit));
+                    fmt::format("found {}, allowed is 0 or more than 1", growth_limit));
+  if (growth_limit != 0) limits.growth_limit = growth_limit;
   limits.monotone = controller.flag(
       "monotone", {.fallback = limits.monotone,
                    .meaning = "never shrink the batch; false: take what the test asks for, also "
                               "when that is less"});
-  limits.every_rounds = static_cast<int>(controller.integer(
+  limits.every_rounds = controller.integer<int>(
       "every_rounds", {.fallback = limits.every_rounds,
                        .min = 1,
                        .max = 1'000'000,
-                       .meaning = "rounds from one test to the next; 1: after every round"}));
+                       .meaning = "rounds from one test to the next; 1: after every round"});
   return limits;
 }
 
@@ -80,8 +80,8 @@ BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_si
   } else if (next < present) {
     reason = Reason::kShrink;
   }
-  if (limits.growth_limit > 0) {
-    const auto allowed = whole_batch_size(std::floor(local_batch_size * limits.growth_limit));
+  if (limits.growth_limit) {
+    const auto allowed = whole_batch_size(std::floor(local_batch_size * *limits.growth_limit));
     change(std::min(next, std::max(allowed, present + 1)), Reason::kGrowthLimit);
   }
   change(std::max<std::int64_t>(next, limits.min), Reason::kFloor);

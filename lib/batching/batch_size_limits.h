@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "batching/batch_size_controller.h"
 #include "core/options.h"
@@ -11,10 +12,10 @@ namespace localbatch {
 struct BatchSizeLimits {
   int min = 1;
   int max = 65536;
-  int multiple_of = 1;      ///< results are rounded up to a multiple, never beyond `max`
-  double growth_limit = 0;  ///< largest factor per test before rounding; 0: none
-  bool monotone = true;     ///< never shrink
-  int every_rounds = 1;     ///< test after rounds n, 2n, 3n, ...
+  int multiple_of = 1;  ///< results are rounded up to a multiple, never beyond `max`
+  std::optional<double> growth_limit = std::nullopt;  ///< largest factor per test before rounding
+  bool monotone = true;                               ///< never shrink
+  int every_rounds = 1;                               ///< test after rounds n, 2n, 3n, ...
 
   /// Whether a test after this round (counted from 1) could change anything.
   bool due(std::int64_t round, int local_batch_size) const;

@@ -10,9 +10,10 @@ namespace localbatch {
 constexpr std::array<double, 5> kCoordinateShares{0.5, 0.9, 0.99, 0.999, 1};
 using CoordinateRatios = std::array<double, kCoordinateShares.size()>;
 
-/// What a batch-size test may know about the gradients of a round. With g_j the mean gradient of
-/// chunk j (n samples each), J chunks of all workers, g the mean of the g_j and p_j = <g_j, g> over
-/// the whole parameter vector, the variances are those of one sample (method.md 2.5 and 2.6):
+/// The statistics of a round's gradients that a batch-size test may look at. With g_j the mean
+/// gradient of chunk j (n samples each), J chunks of all workers, g the mean of the g_j and p_j =
+/// <g_j, g> over the whole parameter vector, the variances are those of one sample (method.md 2.5
+/// and 2.6):
 ///   variance               = n/(J-1) sum_j |g_j - g|^2
 ///   inner_product_variance = n/(J-1) sum_j (p_j - |g|^2)^2
 ///   orthogonal_variance    = n/(J-1) sum_j |g_j - (p_j/|g|^2) g|^2
@@ -24,8 +25,7 @@ struct GradientStatistics {
   int num_chunks = 0;
   std::int64_t global_batch_size = 0;  ///< samples behind g, M b
   double variance = 0;
-  double squared_norm =
-      0;  ///< estimate of the squared norm of the gradient that the tests divide by
+  double squared_norm = 0;  ///< of the gradient, an estimate; the tests divide by it
   double inner_product_variance = 0;
   double orthogonal_variance = 0;
   bool has_inner_products = true;    ///< whether the two above were measured
@@ -36,7 +36,13 @@ struct GradientStatistics {
   std::optional<CoordinateRatios> coordinate_ratios = std::nullopt;
 };
 
-/// What a controller asks to be measured.
+/// All statistics that are one number, for what is done to each of them.
+inline constexpr std::array kStatisticFields{
+    &GradientStatistics::variance, &GradientStatistics::squared_norm,
+    &GradientStatistics::unbiased_squared_norm, &GradientStatistics::inner_product_variance,
+    &GradientStatistics::orthogonal_variance};
+
+/// The statistics that a controller needs.
 struct StatisticsNeeds {
   bool variance = false;  ///< and the squared norm
   bool inner_products = false;
@@ -59,13 +65,12 @@ struct PassingParameters {
 PassingParameters passing_parameters(const GradientStatistics& statistics);
 
 /// Exponential moving averages of statistics. Numerators and denominators of tests are averaged
-/// each by itself, and a test takes the ratio of the averages: averages of ratios would be ruled by
+/// separately, and a test takes the ratio of the averages: averages of ratios would be dominated by
 /// the rounds whose denominator is nearly 0.
 struct MovingAverages {
-  /// Of variance, squared norm, unbiased squared norm, inner-product and orthogonal variance; sums
-  /// of decay^age times the value, without the factor 1 - decay.
-  std::array<double, 5> sums{};
-  double weight = 0;  ///< the same sum of ones
+  /// For each of kStatisticFields the sum of decay^age times its value, without a factor 1 - decay.
+  std::array<double, kStatisticFields.size()> sums{};
+  double weight = 0;  ///< the sum of decay^age
 };
 
 /// The statistics with `now` averaged in, `decay` in [0, 1) being the weight of a round against the

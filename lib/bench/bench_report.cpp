@@ -15,7 +15,7 @@ Json gflops(const std::optional<double>& flop_per_second) {
   return flop_per_second ? Json(*flop_per_second / 1e9) : Json();
 }
 
-/// What was executed how: the keys that measurements of networks have in common.
+/// The keys that all measurements of networks have in common.
 Json execution_of(const BenchNetwork& network, const ExecutionOptions& execution) {
   return {{"network", network.name},
           {"batch", execution.max_samples},

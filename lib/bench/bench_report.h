@@ -11,7 +11,7 @@
 
 namespace localbatch {
 
-/// What was measured where.
+/// All measurements of one call of `bench`, and where they were made.
 struct BenchReport {
   std::string version, commit;
   std::string started;  ///< UTC
@@ -20,14 +20,15 @@ struct BenchReport {
   int threads = 1;                            ///< that it was measured with
   std::string kernels;                        ///< file of recorded kernels, empty: the rule
   std::optional<double> peak_f32, peak_bf16;  ///< FLOP per second of these threads
-  std::optional<double> foreign_load;         ///< the largest of all, also that before the first
+  std::optional<double>
+      foreign_load;  ///< the largest, the time before the first measurement included
   std::vector<TrainingSpeed> train;
   std::vector<ConvolutionSpeed> conv;
   std::vector<SynchronizationSpeed> sync;
   std::optional<DataSpeed> data;
 };
 
-/// One JSON object. What was not measured is null; units are in the names.
+/// One JSON object. A number that was not measured is null; units are in the names.
 std::string to_json(const BenchReport& report);
 
 }  // namespace localbatch

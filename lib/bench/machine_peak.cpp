@@ -24,8 +24,8 @@ using Clock = std::chrono::steady_clock;
 /// time) and still leave two registers for the factors where there are 16.
 constexpr int kChains = 12;
 
-/// Flop that `iterations` of a kernel below do, and a number that depends on all of them, so that
-/// none can be left out.
+/// The flop of some iterations of a kernel, and a number that depends on all of them, so that the
+/// compiler cannot drop any.
 struct KernelRun {
   double flop = 0;
   float witness = 0;
@@ -67,7 +67,7 @@ constexpr Kernel kBfloat16Kernel = nullptr;
 /// One window: all threads start together; the last one to finish ends it.
 double window_rate(Kernel kernel, int threads, int iterations) {
   std::barrier together(threads);
-  std::vector<Clock::time_point> started(static_cast<std::size_t>(threads)), ended(started);
+  std::vector<Clock::time_point> started(threads), ended(started);
   std::vector<KernelRun> runs(started.size());
   {
     std::vector<std::jthread> team;

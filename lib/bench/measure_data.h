@@ -8,11 +8,11 @@
 
 namespace localbatch {
 
-/// What one thread of a worker does between two gradients.
+/// How fast one thread of a worker prepares samples.
 struct DataSpeed {
   Rate images_per_second;
-  std::string_view network = "resnet20";  ///< whose step it is compared with
-  /// Of the time of a step of this network, the fastest one that was measured.
+  std::string_view network = "resnet20";  ///< the network whose step it is compared with
+  /// Share of the time of a step of this network, the fastest one that was measured.
   std::optional<double> share_of_step;
   std::optional<double> foreign_load;
 };
@@ -22,7 +22,7 @@ struct DataSpeed {
 DataSpeed measure_data(double seconds);
 
 /// Reads and decodes the training images of a folder laid out like ImageNet (data/imagenet.h), cuts
-/// random crops of 3x224x224 out of them, mirrors and normalizes them. To be compared with
+/// random crops of 3x224x224 out of them, mirrors and normalizes them. The speed is compared with
 /// resnet101.
 DataSpeed measure_files(double seconds, const std::filesystem::path& root);
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kFewestAverages = 3;
 
-/// Averages until worker 0 says that it is enough, and returns how long each one took.
+/// Averages until worker 0 ends it, and returns the seconds that each average took.
 std::vector<double> time_averages(std::size_t parameters, double seconds, Communicator& comm) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point start) {
@@ -28,7 +28,7 @@ std::vector<double> time_averages(std::size_t parameters, double seconds, Commun
   const Clock::time_point started = Clock::now();
   while (true) {
     const bool go_on = times.size() < kFewestAverages || seconds_since(started) < seconds;
-    // Also lets the workers start together.
+    // This sum also lets the workers start together.
     std::array<double, 1> votes{comm.worker() == 0 && go_on ? 1.0 : 0.0};
     comm.sum(votes, Traffic::kControl);
     if (votes[0] == 0) return times;

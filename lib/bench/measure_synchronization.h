@@ -13,9 +13,9 @@ struct SynchronizationSpeed {
   BenchNetwork network;
   std::size_t parameters = 0;
   int workers = 1, ranks = 1;
-  int averages = 0;  ///< that were measured
+  int averages = 0;  ///< number of averages that were measured
   double median_seconds = 0, best_seconds = 0;
-  /// The bytes of one worker's array divided by the median time, whatever goes over the network.
+  /// The bytes of one worker's array divided by the median time, whatever travels over the network.
   double bytes_per_second = 0;
   std::optional<double> foreign_load;
 };

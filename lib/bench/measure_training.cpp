@@ -24,8 +24,8 @@ TrainingStep::TrainingStep(const Model& model, const ExecutionOptions& execution
       parameters_(model.parameter_count()),
       gradient_(model.parameter_count()),
       running_moments_(model.running_moment_count()),
-      images_(static_cast<std::size_t>(execution.max_samples) * model.sample().image.size()),
-      targets_(static_cast<std::size_t>(execution.max_samples)) {
+      images_(execution.max_samples * model.sample().input_bytes() / sizeof(float)),
+      targets_(execution.max_samples) {
   std::vector<float> canonical(parameters_.size());
   model.initialize_parameters(kSeed, canonical);
   network_->from_canonical(canonical, parameters_.span());
@@ -74,7 +74,7 @@ TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execu
   reset_peak_resident_bytes();
   const std::size_t resident = resident_bytes();
   TrainingStep step(model, execution);
-  // What only the construction needed does not count.
+  // Memory that only the construction needed does not count.
   reset_peak_resident_bytes();
   step.run();
 

@@ -16,8 +16,8 @@
 
 namespace localbatch {
 
-/// Everything that one worker needs for local steps of one micro-batch of random images, which is
-/// always the same one: this is about time, not about learning.
+/// Everything that one worker needs for local steps on one micro-batch of random images. All steps
+/// see the same images, as only their time matters.
 class TrainingStep {
  public:
   TrainingStep(const Model& model, const ExecutionOptions& execution);
@@ -28,11 +28,11 @@ class TrainingStep {
   const Network& network() const { return *network_; }
   int images() const { return network_->max_samples(); }
 
-  /// Of the updates since this object was made.
+  /// Seconds of the updates since this object was made.
   double optimizer_seconds() const { return optimizer_watch_.seconds(); }
 
-  /// What a worker holds beside its network: parameters, gradient, momentum, batch-norm statistics
-  /// and the input images.
+  /// The memory of a worker beside its network: parameters, gradient, momentum, running moments and
+  /// the input images.
   std::size_t worker_bytes() const;
 
  private:
@@ -43,8 +43,8 @@ class TrainingStep {
   Stopwatch optimizer_watch_;
 };
 
-/// Milliseconds of one step by Phase; on average over the threads of the team, so that with the
-/// optimizer they add up to the step.
+/// Milliseconds of one step by Phase, on average over the threads of the team: the phases and the
+/// optimizer add up to the step.
 using PhaseMilliseconds = std::array<double, kPhaseNames.size()>;
 
 /// Whole local steps of a worker.
@@ -52,19 +52,19 @@ struct TrainingSpeed {
   BenchNetwork network;
   ExecutionOptions execution;
   Rate images_per_second;
-  double step_milliseconds = 0;  ///< of the median window
+  double step_milliseconds = 0;  ///< in the median window
   double optimizer_milliseconds = 0;
-  std::optional<PhaseMilliseconds> phases;  ///< nothing when the network does not measure them
-  /// Of the machine's fused multiply-adds per second. Counted is what direct convolutions would
-  /// multiply, forward and twice that backward, so Winograd can go beyond 1.
+  std::optional<PhaseMilliseconds> phases;  ///< none when the network does not measure them
+  /// Share of peak FMA throughput, counting direct-convolution FLOPs (backward twice the forward
+  /// ones); Winograd may exceed 1.
   std::optional<double> share_of_peak;
   std::optional<std::size_t> predicted_bytes;  ///< worker and network
-  std::size_t measured_bytes = 0;              ///< by which this process grew, at its peak
+  std::size_t measured_bytes = 0;              ///< growth of this process, at its peak
   std::optional<double> foreign_load;
 };
 
-/// Measures for about `seconds` after one step that does not count. `peak` is in FLOP per second.
-/// The network of the result is not known where only a model is given.
+/// Measures for about `seconds`, after a warm-up step. `peak` is in FLOP per second. Where only a
+/// model is given, the result leaves its network empty.
 TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execution,
                                double seconds, std::optional<double> peak);
 TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,

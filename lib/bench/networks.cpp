@@ -3,38 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <array>
-#include <initializer_list>
-#include <utility>
+#include <string>
 #include <vector>
 
+#include "core/error.h"
+
 namespace localbatch {
-
-namespace {
-
-/// A mapping as an experiment file would hold it: parts are made from nothing else.
-Node mapping(std::initializer_list<std::pair<std::string_view, std::string_view>> keys) {
-  const Location here{.source = "bench"};
-  Node node;
-  node.where = here;
-  for (const auto& [key, text] : keys) {
-    Node value;
-    value.kind = Node::Kind::kScalar;
-    value.where = here;
-    value.scalar = text;
-    node.entries.push_back({.key = std::string(key), .key_location = here, .value = value});
-  }
-  return node;
-}
-
-template <class Part>
-Part make(std::span<const PartRow<Part>> table, const Node& keys) {
-  Options options(keys);
-  Part part = make_part(table, options, "", "what is measured");
-  options.finish();
-  return part;
-}
-
-}  // namespace
 
 std::span<const BenchNetwork> bench_networks() {
   static constexpr std::array<BenchNetwork, 4> kNetworks{{
@@ -62,15 +36,14 @@ const BenchNetwork& find_bench_network(std::string_view name, std::string_view p
 }
 
 ImageModel make_model(const BenchNetwork& network) {
-  const SampleShape sample = network.imagenet
-                                 ? SampleShape{.image = {3, 224, 224}, .num_classes = 1000}
-                                 : SampleShape{.image = {3, 32, 32}, .num_classes = 10};
+  const SampleShape sample =
+      network.imagenet ? SampleShape{.input = ImageShape{3, 224, 224}, .num_classes = 1000}
+                       : SampleShape{.input = ImageShape{3, 32, 32}, .num_classes = 10};
   return resnet({.depth = network.depth, .imagenet_stem = network.imagenet}, sample);
 }
 
 InnerOptimizerFactory bench_optimizer() {
-  return make(inner_optimizer_table(),
-              mapping({{"name", "sgd"}, {"momentum", "0.9"}, {"weight_decay", "5.0e-4"}}));
+  return make_sgd({.momentum = 0.9, .weight_decay = 5e-4});
 }
 
 }  // namespace localbatch

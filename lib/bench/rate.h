@@ -7,11 +7,11 @@
 
 namespace localbatch {
 
-/// The middle value, or the mean of the two middle ones. At least one value.
+/// The middle value, or the mean of the two middle ones. `values` is not empty.
 double median(std::vector<double> values);
 
-/// How fast something went: units per second in short windows, one after the other. The median is
-/// what a user sees; the best is what the machine can do when nothing else runs on it.
+/// Units per second, measured in short windows one after the other. The median is the speed that a
+/// user sees; the best is the speed of the machine when nothing else runs on it.
 struct Rate {
   double median = 0;
   double best = 0;
@@ -20,7 +20,7 @@ struct Rate {
 };
 
 /// Calls `work`, which does `units_per_call` units, until `seconds` are over and three windows are
-/// full. A window is at most 0.2 s long, or one call where that takes longer.
+/// full. A window is at most 0.2 s long, or one call where a call takes longer.
 Rate measure_rate(double seconds, double units_per_call, const std::function<void()>& work);
 
 /// The cores' busy time since the machine was started, of all programs together.
@@ -29,24 +29,24 @@ struct MachineTime {
   int cores = 0;
 };
 
-/// Reads the text of /proc/stat (proc(5)), which counts in `ticks_per_second`. Nothing when it is
-/// not understood.
+/// Reads the text of /proc/stat (proc(5)), which counts in `ticks_per_second`. Empty when the text
+/// is not understood.
 std::optional<MachineTime> parse_machine_time(std::string_view proc_stat, double ticks_per_second);
 
-/// One look at the clocks.
+/// The clocks at one moment.
 struct CpuSnapshot {
   double wall_seconds = 0;
-  double own_seconds = 0;  ///< of all threads of this process
+  double own_seconds = 0;  ///< CPU time of all threads of this process
   std::optional<MachineTime> machine;
 };
 CpuSnapshot look_at_cpus();
 
-/// Which share of all cores other programs have used between two looks, 0 .. 1; nothing where the
-/// system does not tell. Less than a few ticks is rounding and counts as none.
+/// The share of all cores that other programs have used between two moments, 0 .. 1; empty where
+/// the system does not tell. Less than a few ticks is rounding and counts as 0.
 std::optional<double> foreign_load(const CpuSnapshot& before, const CpuSnapshot& after);
 
-/// From this share on a measurement does not count: threads wait for each other after every layer,
-/// so one that loses its core for a moment holds up all of them.
+/// From this share on, a measurement does not count: threads wait for each other after every layer,
+/// so one thread that loses its core for a moment holds up all of them.
 constexpr double kTooMuchForeignLoad = 0.05;
 
 }  // namespace localbatch

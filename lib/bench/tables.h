@@ -10,10 +10,11 @@
 #include "bench/measure_data.h"
 #include "bench/measure_synchronization.h"
 #include "bench/measure_training.h"
+#include "bench/tune_kernels.h"
 
 namespace localbatch {
 
-/// A column of a table for people, on the right edge of its width.
+/// A column of a table for people, aligned to the right.
 template <class Row>
 struct TableColumn {
   std::string_view title;
@@ -21,7 +22,7 @@ struct TableColumn {
   std::string (*text)(const Row&);
 };
 
-/// All lines of a table have the same length, so they can be printed as they come in.
+/// Widths are fixed, so lines can be printed as they come in.
 template <class Row>
 std::string titles(std::span<const TableColumn<Row>> columns) {
   std::string line;
@@ -37,7 +38,7 @@ std::string line_of(std::span<const TableColumn<Row>> columns, const Row& row) {
   return line + "\n";
 }
 
-// "-" is what was not measured.
+// "-" stands where nothing was measured.
 std::span<const TableColumn<TrainingSpeed>> training_columns();
 std::span<const TableColumn<TrainingSpeed>> phase_columns();  ///< milliseconds of a step
 std::span<const TableColumn<ConvolutionSpeed>> convolution_columns();

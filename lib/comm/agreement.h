@@ -10,7 +10,7 @@
 
 namespace localbatch {
 
-/// Thrown on ranks that have nothing to report themselves when another rank could not go on.
+/// Thrown when another rank could not go on, on ranks that have no failure of their own to report.
 struct FailedElsewhere : std::exception {
   const char* what() const noexcept override { return "another rank reports the failure"; }
 };
@@ -34,7 +34,7 @@ auto agree(ProcessGroup& processes, const Build& build) {
   return std::move(*built);
 }
 
-/// Everybody's text in rank order, on every rank. Collective; for texts of a page or two.
+/// The texts of all ranks in rank order, on every rank. Collective; for texts of a page or two.
 std::vector<std::string> gather_texts(const std::string& mine, ProcessGroup& processes);
 
 }  // namespace localbatch

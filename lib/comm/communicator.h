@@ -19,20 +19,20 @@ struct Abandoned : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// An array of which every worker has one of the same length, and where the mean over the workers
-/// goes, which may be the same place.
+/// An array of which every worker has one of the same length, and the place of the mean over the
+/// workers, which may be the array itself.
 struct Averaged {
   std::span<const float> mine;
   std::span<float> mean;
   Traffic traffic = Traffic::kParameters;
-  /// For kBfloat16 every number of `mine` must be one.
+  /// For kBfloat16 every number of `mine` must be a bfloat16.
   Payload payload = Payload::kFloat32;
 };
 
-/// What workers tell each other at one meeting.
+/// What one worker contributes to an exchange, and where it receives the results.
 struct Exchange {
   std::span<const Averaged> averaged = {};
-  /// Every worker's numbers, worker by worker, go to `all` of every worker.
+  /// The numbers of all workers, worker by worker, go to `all` of every worker.
   std::span<const double> mine = {};
   std::span<double> all = {};
   Traffic traffic = Traffic::kControl;  ///< of these numbers
@@ -40,7 +40,7 @@ struct Exchange {
 
 /// The collectives that Local SGD needs, not MPI's, as one worker sees them. Every worker calls the
 /// same collectives in the same order. Means are taken along a tree of workers (see
-/// subtree_means.h) and sums in the order of the worker index, whatever hosts the workers, so their
+/// mean_tree.h) and sums in the order of the worker index, whatever hosts the workers, so their
 /// bits are a function of the values alone. One worker alone is the identity, and so is the mean of
 /// equal arrays.
 ///
@@ -56,18 +56,19 @@ class Communicator {
 
   using Bytes = std::vector<std::byte>;
 
-  /// Hands everybody's bytes to worker 0, one worker after the other. `take` is called there only.
-  virtual void collect(std::span<const std::byte> mine,
-                       const std::function<void(int worker, std::span<const std::byte>)>& take) = 0;
+  /// Hands the bytes of all workers to worker 0, one after the other. `take` is called there only.
+  virtual void gather(std::span<const std::byte> mine,
+                      const std::function<void(int worker, std::span<const std::byte>)>& take) = 0;
 
-  /// The other way round: returns what worker 0 gives for this worker. `give` is called there only.
-  virtual Bytes deal(const std::function<Bytes(int worker)>& give) = 0;
+  /// The opposite of gather(): returns the bytes that worker 0 gives for this worker. `give` is
+  /// called there only.
+  virtual Bytes scatter(const std::function<Bytes(int worker)>& give) = 0;
 
   /// Seconds that this worker has waited in collectives for the last one to come.
   virtual double waited_seconds() const = 0;
 
-  /// What this worker has sent to other processes so far. The first of a process sends for all of
-  /// them, the others nothing.
+  /// The messages of this worker to other processes so far. The first worker of a process sends for
+  /// all workers of the process, the others send nothing.
   virtual Ledger ledger() const = 0;
 
   /// mean = (1/M) sum over workers of mine, rounded to f32 at every node of the tree. Any NaN
@@ -84,7 +85,7 @@ class Communicator {
     add_up(all, values);
   }
 
-  /// What all processes have sent before this call. Collective.
+  /// The messages of all processes before this call. Collective.
   Ledger ledger_of_all();
 
  protected:
@@ -109,14 +110,14 @@ class TimedCommunicator final : public Communicator {
     const Stopwatch::Scope timed(watch_);
     inner_.exchange(what);
   }
-  void collect(std::span<const std::byte> mine,
-               const std::function<void(int, std::span<const std::byte>)>& take) override {
+  void gather(std::span<const std::byte> mine,
+              const std::function<void(int, std::span<const std::byte>)>& take) override {
     const Stopwatch::Scope timed(watch_);
-    inner_.collect(mine, take);
+    inner_.gather(mine, take);
   }
-  Bytes deal(const std::function<Bytes(int)>& give) override {
+  Bytes scatter(const std::function<Bytes(int)>& give) override {
     const Stopwatch::Scope timed(watch_);
-    return inner_.deal(give);
+    return inner_.scatter(give);
   }
   double waited_seconds() const override { return inner_.waited_seconds(); }
   Ledger ledger() const override { return inner_.ledger(); }

@@ -10,7 +10,7 @@ namespace localbatch {
 /// Variables of the environment by name.
 using Environment = std::map<std::string, std::string>;
 
-/// Those by which mpirun and srun tell a process about itself and its job.
+/// The variables by which mpirun and srun tell a process about itself and its job.
 Environment launch_environment();
 
 /// The value of a variable that is a number, or begins with one; nothing where it is not set.
@@ -18,24 +18,25 @@ std::optional<int> number_in(const Environment& environment, const std::string& 
 
 enum class Launcher { kNone, kMpirun, kSrun };
 
-/// Who started this process. A shell in a Slurm allocation, and what it starts directly, have none.
+/// The launcher of this process. A shell in a Slurm allocation has none, and neither have the
+/// programs that it starts directly.
 Launcher launcher(const Environment& environment);
 
-/// Processes that the launcher started together, 1 without one. mpirun inside a task of srun
-/// starts processes of its own.
+/// The number of processes that the launcher started together, 1 without a launcher. mpirun inside
+/// a task of srun starts processes of its own.
 int launched_processes(const Environment& environment);
 
 /// The place of this process among them, 0 .. launched_processes - 1.
 int launched_place(const Environment& environment);
 
-/// Several processes of which each takes itself for the whole job: what was found, and what to do.
-/// All of them would write the same files.
+/// Several processes each of which takes itself for the whole job, so that all would write the same
+/// files: what was found, and advice.
 struct UnconnectedProcesses {
   std::string found, advice;
 };
 
-/// Nothing when MPI connects what the launcher started. `num_ranks` is what MPI says, and
-/// `command` the command line without the launcher.
+/// Returns nothing when MPI connects the processes that the launcher started. `num_ranks` is what
+/// MPI says, and `command` the command line without the launcher.
 std::optional<UnconnectedProcesses> find_unconnected_processes(const Environment& environment,
                                                                int num_ranks,
                                                                std::string_view command);

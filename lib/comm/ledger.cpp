@@ -8,8 +8,8 @@ namespace localbatch {
 
 namespace {
 
-constexpr std::array<std::int64_t Ledger::Entry::*, 3> kFields{
-    &Ledger::Entry::messages, &Ledger::Entry::bytes, &Ledger::Entry::bytes_between_hosts};
+constexpr std::array<std::int64_t Ledger::Total::*, 3> kFields{
+    &Ledger::Total::messages, &Ledger::Total::bytes, &Ledger::Total::bytes_between_hosts};
 
 }  // namespace
 
@@ -20,18 +20,18 @@ Ledger& Ledger::operator+=(const Ledger& other) {
 }
 
 void visit_state(StateVisitor& visitor, Ledger& ledger) {
-  for (Ledger::Entry& entry : ledger.entries)
+  for (Ledger::Total& entry : ledger.entries)
     for (const auto field : kFields) visitor.visit("ledger", entry.*field);
 }
 
 Ledger Communicator::ledger_of_all() {
   Ledger ledger = this->ledger();
   std::vector<double> numbers;
-  for (const Ledger::Entry& entry : ledger.entries)
+  for (const Ledger::Total& entry : ledger.entries)
     for (const auto field : kFields) numbers.push_back(static_cast<double>(entry.*field));
   sum(numbers, Traffic::kControl);
   auto number = numbers.begin();
-  for (Ledger::Entry& entry : ledger.entries)
+  for (Ledger::Total& entry : ledger.entries)
     for (const auto field : kFields) entry.*field = static_cast<std::int64_t>(*number++);
   return ledger;
 }

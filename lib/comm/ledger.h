@@ -11,7 +11,7 @@
 
 namespace localbatch {
 
-/// What a message is for.
+/// The purpose of a message.
 enum class Traffic {
   kParameters,
   kState,
@@ -25,18 +25,19 @@ inline constexpr std::size_t kTrafficKinds = 7;
 inline constexpr std::array<std::string_view, kTrafficKinds> kTrafficNames{
     "parameters", "state", "gradients", "statistics", "evaluation", "checkpoint", "control"};
 
-/// Messages and bytes that left processes, by purpose; between processes of one host too.
+/// The messages and bytes that processes have sent, by purpose, those to processes of the same host
+/// included.
 struct Ledger {
-  struct Entry {
+  struct Total {
     std::int64_t messages = 0, bytes = 0;
     std::int64_t bytes_between_hosts = 0;  ///< of `bytes`
 
-    friend bool operator==(const Entry&, const Entry&) = default;
+    friend bool operator==(const Total&, const Total&) = default;
   };
-  std::array<Entry, kTrafficKinds> entries{};
+  std::array<Total, kTrafficKinds> entries{};
 
-  Entry& operator[](Traffic traffic) { return entries[static_cast<std::size_t>(traffic)]; }
-  const Entry& operator[](Traffic traffic) const {
+  Total& operator[](Traffic traffic) { return entries[static_cast<std::size_t>(traffic)]; }
+  const Total& operator[](Traffic traffic) const {
     return entries[static_cast<std::size_t>(traffic)];
   }
   Ledger& operator+=(const Ledger& other);
@@ -45,7 +46,7 @@ struct Ledger {
 
 void visit_state(StateVisitor& visitor, Ledger& ledger);
 
-/// What the numbers of an array travel as.
+/// The format in which the numbers of an array are sent.
 enum class Payload { kFloat32, kBfloat16 };
 
 constexpr std::size_t size_of(Payload payload) { return payload == Payload::kFloat32 ? 4 : 2; }

@@ -15,10 +15,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Far below what the int counts of MPI can hold.
+/// Bytes of the largest message, far below what the int counts of MPI can hold.
 constexpr std::size_t kLargestMessage = std::size_t{1} << 26;
 
-/// Awake at first, when an answer is likely to come soon, then asleep for longer and longer.
+/// Waits between two looks at a message: awake at first, when an answer is likely to come soon,
+/// then asleep for longer and longer.
 class Pause {
  public:
   void take() {
@@ -43,11 +44,10 @@ class Pause {
 void Mailbox::send(int to, std::span<const std::byte> bytes, Traffic traffic, Messages& messages) {
   messages.push_back({.ticket = processes_.start_send(to, bytes), .peer = to});
   const auto size = static_cast<std::int64_t>(bytes.size());
-  Ledger::Entry& entry = ledger_[traffic];
+  Ledger::Total& entry = ledger_[traffic];
   entry.messages += 1;
   entry.bytes += size;
-  if (hosts()[static_cast<std::size_t>(to)] != hosts()[static_cast<std::size_t>(rank())])
-    entry.bytes_between_hosts += size;
+  if (hosts()[to] != hosts()[rank()]) entry.bytes_between_hosts += size;
 }
 
 void Mailbox::receive(int from, std::span<std::byte> bytes, Messages& messages) {
@@ -63,21 +63,21 @@ void Mailbox::wait(Messages& messages) {
     if (messages.empty()) return;
     if (messages.size() < before) pause = {};
     pause.take();
-    if (patience_ <= 0 || Clock::now() - started < std::chrono::duration<double>(patience_))
+    if (stall_limit_ <= 0 || Clock::now() - started < std::chrono::duration<double>(stall_limit_))
       continue;
     std::set<int> missing;
     for (const Message& message : messages) missing.insert(message.peer);
     fail_system("no message from rank {} for {} s: it hangs, or does not reach the others",
-                fmt::join(missing, ", "), patience_);
+                fmt::join(missing, ", "), stall_limit_);
   }
 }
 
-void Mailbox::gather(std::span<const double> mine, std::span<double> all,
-                     std::span<const std::size_t> counts, Traffic traffic) {
+void Mailbox::all_gather(std::span<const double> mine, std::span<double> all,
+                         std::span<const std::size_t> counts, Traffic traffic) {
   Messages messages;
   std::size_t begin = 0;
   for (int peer = 0; peer < num_ranks(); ++peer) {
-    const std::span<double> theirs = all.subspan(begin, counts[static_cast<std::size_t>(peer)]);
+    const std::span<double> theirs = all.subspan(begin, counts[peer]);
     begin += theirs.size();
     if (peer == rank()) {
       std::ranges::copy(mine, theirs.begin());
@@ -115,7 +115,7 @@ int Mailbox::max(int value) {
   std::vector<double> all(static_cast<std::size_t>(num_ranks()));
   const double mine = value;
   const std::vector<std::size_t> counts(all.size(), 1);
-  gather({&mine, 1}, all, counts, Traffic::kControl);
+  all_gather({&mine, 1}, all, counts, Traffic::kControl);
   return static_cast<int>(std::ranges::max(all));
 }
 

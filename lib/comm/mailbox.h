@@ -15,15 +15,16 @@ struct Message {
   int peer = 0;  ///< the rank at the other end
 };
 
-/// Messages that are awaited together.
+/// Messages that one call of wait() waits for.
 using Messages = std::vector<Message>;
 
-/// The messages of this process: keeps the ledger, waits, and does not wait for ever.
+/// Sends and receives the messages of this process: keeps the ledger, and gives up on a rank that
+/// does not answer.
 class Mailbox {
  public:
-  /// Waits for at most `patience` seconds; 0: for ever.
-  explicit Mailbox(ProcessGroup& processes, double patience = 0)
-      : processes_(processes), patience_(patience) {}
+  /// wait() gives up after `stall_limit` seconds; 0: never.
+  explicit Mailbox(ProcessGroup& processes, double stall_limit = 0)
+      : processes_(processes), stall_limit_(stall_limit) {}
 
   int rank() const { return processes_.rank(); }
   int num_ranks() const { return processes_.num_ranks(); }
@@ -32,27 +33,28 @@ class Mailbox {
   void send(int to, std::span<const std::byte> bytes, Traffic traffic, Messages& messages);
   void receive(int from, std::span<std::byte> bytes, Messages& messages);
 
-  /// Returns when all have finished, and forgets them. Sleeps between looks: there may be more
-  /// threads than cores. Throws a SystemError that names the ranks that are missing when the
-  /// patience is over.
+  /// Returns when all messages have finished, and forgets them. Sleeps between looks, as there may
+  /// be more threads than cores. Throws a SystemError that names the missing ranks after the stall
+  /// limit.
   void wait(Messages& messages);
 
-  /// Everybody's values, rank by rank; counts[r] of rank r. Collective.
-  void gather(std::span<const double> mine, std::span<double> all,
-              std::span<const std::size_t> counts, Traffic traffic);
+  /// Gives every rank the values of all ranks, rank by rank; counts[r] of them are those of rank r.
+  /// Collective.
+  void all_gather(std::span<const double> mine, std::span<double> all,
+                  std::span<const std::size_t> counts, Traffic traffic);
 
-  /// Bytes of any number, which the receiver need not know.
+  /// Sends any number of bytes, which the receiver need not know.
   void send_all(int to, std::span<const std::byte> bytes, Traffic traffic);
   std::vector<std::byte> receive_all(int from);
 
-  /// The largest of everybody's values. Collective.
+  /// The largest of all ranks' values. Collective.
   int max(int value);
 
   const Ledger& ledger() const { return ledger_; }
 
  private:
   ProcessGroup& processes_;
-  double patience_;
+  double stall_limit_;
   Ledger ledger_;
 };
 

@@ -18,7 +18,7 @@ namespace {
 /// Small enough for the means to stay in the cache while all rows are read.
 constexpr std::size_t kTile = 1024;
 
-/// Means that wait for their other half: at most one for each halving of the workers.
+/// The most means that can wait for their other half: one for each halving of the workers.
 constexpr std::size_t kDeepest = 32;
 
 std::pair<Subtree, Subtree> halves(const Subtree& tree) {
@@ -67,7 +67,7 @@ std::vector<Subtree> covering_subtrees(const std::vector<bool>& is_covered) {
 SubtreeMeans::SubtreeMeans(std::span<const Subtree> rows, std::span<const Subtree> means) {
   for (std::size_t k = 0; k < means.size(); ++k) {
     plan(means[k], rows);
-    operations_.push_back({.kind = Operation::Kind::kTakeMean, .index = k});
+    operations_.push_back({.action = Operation::Action::kTakeMean, .index = k});
   }
 }
 
@@ -75,14 +75,14 @@ void SubtreeMeans::plan(const Subtree& tree, std::span<const Subtree> rows) {
   const auto row = std::ranges::find(rows, tree);
   if (row != rows.end()) {
     const auto index = static_cast<std::size_t>(row - rows.begin());
-    operations_.push_back({.kind = Operation::Kind::kPushRow, .index = index});
+    operations_.push_back({.action = Operation::Action::kPushRow, .index = index});
     return;
   }
   check(tree.count > 1, "a mean is made up of the rows that are there");
   const auto [left, right] = halves(tree);
   plan(left, rows);
   plan(right, rows);
-  operations_.push_back({.kind = Operation::Kind::kJoin,
+  operations_.push_back({.action = Operation::Action::kJoin,
                          .right = static_cast<float>(right.count),
                          .all = static_cast<float>(tree.count)});
 }
@@ -95,9 +95,9 @@ void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice, Payl
     const std::size_t size = std::min(kTile, slice.end - begin);
     std::size_t depth = 0;
     for (const Operation& operation : operations_) {
-      if (operation.kind == Operation::Kind::kPushRow) {
+      if (operation.action == Operation::Action::kPushRow) {
         stack[depth++] = rows[operation.index] + begin;
-      } else if (operation.kind == Operation::Kind::kTakeMean) {
+      } else if (operation.action == Operation::Action::kTakeMean) {
         take(stack[--depth], size, means[operation.index] + begin);
       } else {
         depth -= 1;
@@ -153,8 +153,7 @@ std::vector<Subtree> hosted_subtrees(int num_workers, int rank, int num_ranks) {
 std::vector<RankLevel> rank_levels(int num_workers, int rank, const std::vector<int>& hosts) {
   const auto num_ranks = static_cast<int>(hosts.size());
   std::map<int, std::vector<int>> ranks_of_host;
-  for (int r = 0; r < num_ranks; ++r)
-    ranks_of_host[hosts[static_cast<std::size_t>(r)]].push_back(r);
+  for (int r = 0; r < num_ranks; ++r) ranks_of_host[hosts[r]].push_back(r);
   std::size_t fewest = hosts.size(), most = 1;
   for (const auto& [host, ranks] : ranks_of_host) {
     fewest = std::min(fewest, ranks.size());
@@ -162,7 +161,7 @@ std::vector<RankLevel> rank_levels(int num_workers, int rank, const std::vector<
   }
 
   std::vector<RankLevel> levels;
-  const std::vector<int>& neighbours = ranks_of_host[hosts[static_cast<std::size_t>(rank)]];
+  const std::vector<int>& neighbours = ranks_of_host[hosts[rank]];
   if (most > 1) {
     std::vector<IsThere> workers;
     workers.reserve(neighbours.size());

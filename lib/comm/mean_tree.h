@@ -53,9 +53,9 @@ class SubtreeMeans {
                std::span<float* const> means) const;
 
  private:
-  /// Of a machine with a stack of arrays.
+  /// An instruction of a machine with a stack of arrays.
   struct Operation {
-    enum class Kind { kPushRow, kJoin, kTakeMean } kind;
+    enum class Action { kPushRow, kJoin, kTakeMean } action;
     std::size_t index = 0;     ///< of the row or mean
     float right = 0, all = 0;  ///< n_r and n
   };

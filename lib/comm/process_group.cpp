@@ -1,6 +1,7 @@
 #include "comm/process_group.h"
 
-// The C++ bindings of MPI are gone from the standard; some installations still need to be told.
+// The C++ bindings have been removed from MPI, but some installations still include them by
+// default.
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
 
@@ -27,9 +28,9 @@ class SingleProcess final : public ProcessGroup {
   int num_ranks() const override { return 1; }
   const std::vector<int>& hosts() const override { return hosts_; }
 
-  Ticket start_send(int, std::span<const std::byte>) override { broken(kAlone); }
-  Ticket start_receive(int, std::span<std::byte>) override { broken(kAlone); }
-  bool has_finished(Ticket) override { broken(kAlone); }
+  Ticket start_send(int, std::span<const std::byte>) override { internal_error(kAlone); }
+  Ticket start_receive(int, std::span<std::byte>) override { internal_error(kAlone); }
+  bool has_finished(Ticket) override { internal_error(kAlone); }
 
  private:
   static constexpr std::string_view kAlone = "a process alone sends no messages";
@@ -102,7 +103,7 @@ class MpiSession {
   int thread_level_ = MPI_THREAD_SINGLE;
 };
 
-/// Without a common MPI each process would take itself for the whole job.
+/// Without a common MPI each process would act as if it were the whole job.
 void refuse_unconnected_processes(int num_ranks) {
   if (const auto unconnected =
           find_unconnected_processes(launch_environment(), num_ranks, "localbatch ..."))

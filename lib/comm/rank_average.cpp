@@ -8,8 +8,8 @@ namespace localbatch {
 
 namespace {
 
-/// A message of so many numbers hides the latency of a network; and a block of so many is little
-/// beside the parameters of a worker, however many ranks there are.
+/// Numbers of a message that is long enough to hide the latency of a network, and of a block that
+/// is small beside the parameters of a worker, however many ranks there are.
 constexpr std::size_t kMessage = std::size_t{1} << 16;
 constexpr std::size_t kLargestBlock = std::size_t{1} << 21;
 
@@ -39,7 +39,8 @@ RankAverage::RankAverage(int num_workers, Mailbox& mailbox)
   const HostedWorkers mine = hosted_workers(num_workers, mailbox.rank(), mailbox.num_ranks());
   first_worker_ = mine.first;
   std::vector<Subtree> workers, several;
-  for (int seat = 0; seat < mine.count; ++seat) workers.push_back({mine.first + seat, 1});
+  for (int local_index = 0; local_index < mine.count; ++local_index)
+    workers.push_back({mine.first + local_index, 1});
   std::ranges::copy_if(hosted_, std::back_inserter(several),
                        [](const Subtree& tree) { return tree.count > 1; });
   join_hosted_ = SubtreeMeans(workers, several);
@@ -87,7 +88,7 @@ void RankAverage::begin(Block& block, const RankVector& vector, Slice slice) {
   float* joined = at_least(part.joined, hosted_.size() * slice.size());
   for (const Subtree& tree : hosted_) {
     if (tree.count == 1) {
-      part.rows.push_back(arrays[static_cast<std::size_t>(tree.first - first_worker_)]);
+      part.rows.push_back(arrays[tree.first - first_worker_]);
       continue;
     }
     means.push_back(joined);

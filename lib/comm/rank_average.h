@@ -9,7 +9,7 @@
 
 namespace localbatch {
 
-/// An array of which every worker has one, as a rank sees it.
+/// An array that every worker has, as a rank sees it.
 struct RankVector {
   std::vector<const float*> rows;  ///< of the hosted workers
   float* mean = nullptr;           ///< may be one of the rows
@@ -31,14 +31,14 @@ std::size_t averaged_block_size(const std::vector<RankLevel>& levels);
 /// next.
 class RankAverage {
  public:
-  /// For two ranks or more.
+  /// Needs at least two ranks.
   RankAverage(int num_workers, Mailbox& mailbox);
 
   /// Collective over ranks.
   void run(std::span<const RankVector> vectors);
 
  private:
-  /// What a level has of a block that is under way.
+  /// The data of one level for a block that is under way.
   struct Part {
     Slice slice;                     ///< of the vector
     std::vector<const float*> rows;  ///< their first elements are those of slice.begin

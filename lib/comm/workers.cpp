@@ -10,8 +10,6 @@
 #include "comm/mean_tree.h"
 #include "core/error.h"
 
-// Bytes between worker 0 and each of the others.
-
 namespace localbatch {
 
 Barrier::Barrier(int num_threads) : num_threads_(num_threads) {}
@@ -28,8 +26,8 @@ void Barrier::wait() {
   }
   const std::uint64_t arrived_at = num_passed_;
   changed_.wait(lock, [&] { return num_passed_ != arrived_at || abandoned_; });
-  // A meeting that took place is never abandoned afterwards: what follows it may read arrays of
-  // other workers, which live as long as their workers stay in the collective.
+  // A barrier that all threads have reached is never abandoned afterwards: the code behind it may
+  // read arrays of other workers, which live as long as their workers stay in the collective.
   if (num_passed_ != arrived_at) return;
   throw Abandoned("another worker of this process has failed");
 }
@@ -44,26 +42,27 @@ void Barrier::abandon() {
 
 namespace {
 
-/// Keeps the exception that came first and tells it. It is set before the group is abandoned, so an
-/// Abandoned always comes later than its cause.
+/// Stores the first exception and reports it to `on_failure`. It is set before the group is
+/// abandoned, so an Abandoned always comes later than its cause.
 class FirstError {
  public:
-  explicit FirstError(const std::function<void(std::exception_ptr)>& tell) : tell_(tell) {}
+  explicit FirstError(const std::function<void(std::exception_ptr)>& on_failure)
+      : on_failure_(on_failure) {}
 
   void set(std::exception_ptr error) {
     const std::lock_guard lock(mutex_);
     if (error_) return;
     error_ = std::move(error);
-    if (tell_) tell_(error_);
+    if (on_failure_) on_failure_(error_);
   }
 
-  /// Only after all threads have ended.
+  /// May be called after all threads have ended.
   void rethrow() const {
     if (error_) std::rethrow_exception(error_);
   }
 
  private:
-  const std::function<void(std::exception_ptr)>& tell_;
+  const std::function<void(std::exception_ptr)>& on_failure_;
   std::mutex mutex_;
   std::exception_ptr error_;
 };
@@ -84,14 +83,14 @@ void check_ranks(int num_workers, int num_ranks) {
 }
 
 void run_workers(int num_workers, ProcessGroup& processes,
-                 const std::function<void(Communicator&)>& body, double patience,
+                 const std::function<void(Communicator&)>& body, double stall_limit,
                  const std::function<void(std::exception_ptr)>& on_failure) {
   check_ranks(num_workers, processes.num_ranks());
-  WorkerGroup group(num_workers, processes, patience);
+  WorkerGroup group(num_workers, processes, stall_limit);
   FirstError first_error(on_failure);
-  const auto run = [&](int seat) {
+  const auto run = [&](int local_index) {
     try {
-      ThreadCommunicator communicator(group, seat);
+      ThreadCommunicator communicator(group, local_index);
       body(communicator);
     } catch (...) {
       first_error.set(std::current_exception());
@@ -103,7 +102,8 @@ void run_workers(int num_workers, ProcessGroup& processes,
   } else {
     std::vector<std::jthread> threads;
     try {
-      for (int seat = 0; seat < group.hosted().count; ++seat) threads.emplace_back(run, seat);
+      for (int local_index = 0; local_index < group.hosted().count; ++local_index)
+        threads.emplace_back(run, local_index);
     } catch (...) {  // no thread left: those that have started must not wait for it
       first_error.set(std::current_exception());
       group.abandon();
@@ -116,19 +116,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// So many means are still in the cache when they are copied to the other workers.
+/// Number of means that are still in the cache when they are copied to the other workers.
 constexpr std::size_t kCopied = 8192;
 
 }  // namespace
 
-WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double patience)
+WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double stall_limit)
     : num_workers_(num_workers),
       hosted_(hosted_workers(num_workers, processes.rank(), processes.num_ranks())),
-      mailbox_(processes, patience),
+      mailbox_(processes, stall_limit),
       barrier_(hosted_.count),
       calls_(static_cast<std::size_t>(hosted_.count)),
-      collected_(calls_.size()),
-      dealt_(calls_.size()) {
+      gathered_(calls_.size()),
+      scattered_(calls_.size()) {
   const int num_ranks = processes.num_ranks();
   for (int rank = 0; rank < num_ranks; ++rank)
     workers_of_rank_.push_back(
@@ -144,17 +144,17 @@ WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double patien
   mean_of_all_ = SubtreeMeans(workers, {&all, 1});
 }
 
-Clock::time_point WorkerGroup::exchange(int seat, const Exchange& what) {
-  meet(seat, what);
-  if (seat == 0) gather_numbers(what);
+Clock::time_point WorkerGroup::exchange(int local_index, const Exchange& what) {
+  enter(local_index, what);
+  if (local_index == 0) gather_numbers(what);
   if (rank_average_) {
-    if (seat == 0) average_across_ranks();
+    if (local_index == 0) average_across_ranks();
     barrier_.wait();
-    if (seat != 0)
+    if (local_index != 0)
       for (std::size_t i = 0; i < what.averaged.size(); ++i)
         std::ranges::copy(calls_[0]->averaged[i].mean, what.averaged[i].mean.begin());
   } else {
-    for (std::size_t i = 0; i < what.averaged.size(); ++i) average_in_process(seat, i);
+    for (std::size_t i = 0; i < what.averaged.size(); ++i) average_in_process(local_index, i);
     barrier_.wait();
   }
   std::ranges::copy(all_numbers_, what.all.begin());
@@ -163,14 +163,14 @@ Clock::time_point WorkerGroup::exchange(int seat, const Exchange& what) {
   return all_came;
 }
 
-void WorkerGroup::meet(int seat, const Exchange& what) {
+void WorkerGroup::enter(int local_index, const Exchange& what) {
   check(what.all.size() == what.mine.size() * static_cast<std::size_t>(num_workers_),
         "there is room for everybody's numbers");
   for (const Averaged& array : what.averaged)
     check(array.mine.size() == array.mean.size(), "a mean has the length of what is averaged");
-  calls_[static_cast<std::size_t>(seat)] = &what;
+  calls_[local_index] = &what;
   barrier_.wait();
-  if (seat != 0) return;
+  if (local_index != 0) return;
   const auto is_alike = [&](const Exchange* other) {
     return other->mine.size() == what.mine.size() &&
            std::ranges::equal(
@@ -182,7 +182,7 @@ void WorkerGroup::meet(int seat, const Exchange& what) {
         "all workers call the same collective with equally long arrays");
 }
 
-/// Also where ranks without numbers wait for each other.
+/// Ranks wait for each other here even if there are no numbers to exchange.
 void WorkerGroup::gather_numbers(const Exchange& what) {
   const std::size_t length = what.mine.size();
   hosted_numbers_.clear();
@@ -191,20 +191,21 @@ void WorkerGroup::gather_numbers(const Exchange& what) {
   all_numbers_.resize(static_cast<std::size_t>(num_workers_) * length);
   std::vector<std::size_t> counts;
   for (const std::size_t workers : workers_of_rank_) counts.push_back(workers * length);
-  mailbox_.gather(hosted_numbers_, all_numbers_, counts, what.traffic);
+  mailbox_.all_gather(hosted_numbers_, all_numbers_, counts, what.traffic);
   all_came_ = Clock::now();
 }
 
-/// Nobody else reads or writes this seat's slice of any array.
-void WorkerGroup::average_in_process(int seat, std::size_t array) {
+/// No other thread reads or writes the slice of this local index in any array.
+void WorkerGroup::average_in_process(int local_index, std::size_t array) {
   std::vector<const float*> rows;
   std::vector<float*> means;
   for (const Exchange* const call : calls_) {
     rows.push_back(call->averaged[array].mine.data());
     means.push_back(call->averaged[array].mean.data());
   }
-  const Averaged& own = calls_[static_cast<std::size_t>(seat)]->averaged[array];
-  const Slice slice = slice_of(own.mine.size(), static_cast<std::size_t>(seat), calls_.size());
+  const Averaged& own = calls_[local_index]->averaged[array];
+  const Slice slice =
+      slice_of(own.mine.size(), static_cast<std::size_t>(local_index), calls_.size());
   for (std::size_t begin = slice.begin; begin < slice.end; begin += kCopied) {
     const Slice part{begin, std::min(begin + kCopied, slice.end)};
     mean_of_all_.compute(rows, part, own.payload, {means.data(), 1});
@@ -229,40 +230,40 @@ void WorkerGroup::average_across_ranks() {
 
 void ThreadCommunicator::exchange(const Exchange& what) {
   const Clock::time_point came = Clock::now();
-  waited_ += std::max(Clock::duration(0), group_.exchange(seat_, what) - came);
+  waited_ += std::max(Clock::duration(0), group_.exchange(local_index_, what) - came);
 }
 
-void WorkerGroup::collect(int seat, std::span<const std::byte> mine,
-                          const std::function<void(int, std::span<const std::byte>)>& take) {
-  collected_[static_cast<std::size_t>(seat)] = mine;
+void WorkerGroup::gather(int local_index, std::span<const std::byte> mine,
+                         const std::function<void(int, std::span<const std::byte>)>& take) {
+  gathered_[local_index] = mine;
   barrier_.wait();
-  if (seat == 0 && mailbox_.rank() != 0)
-    for (const std::span<const std::byte> bytes : collected_)
+  if (local_index == 0 && mailbox_.rank() != 0)
+    for (const std::span<const std::byte> bytes : gathered_)
       mailbox_.send_all(0, bytes, Traffic::kCheckpoint);
-  if (seat == 0 && mailbox_.rank() == 0) {
+  if (local_index == 0 && mailbox_.rank() == 0) {
     int worker = 0;
-    for (const std::span<const std::byte> bytes : collected_) take(worker++, bytes);
+    for (const std::span<const std::byte> bytes : gathered_) take(worker++, bytes);
     for (int rank = 1; rank < mailbox_.num_ranks(); ++rank)
-      for (std::size_t i = 0; i < workers_of_rank_[static_cast<std::size_t>(rank)]; ++i)
+      for (std::size_t i = 0; i < workers_of_rank_[rank]; ++i)
         take(worker++, mailbox_.receive_all(rank));
   }
   barrier_.wait();
 }
 
-Communicator::Bytes WorkerGroup::deal(int seat,
-                                      const std::function<Communicator::Bytes(int)>& give) {
+Communicator::Bytes WorkerGroup::scatter(int local_index,
+                                         const std::function<Communicator::Bytes(int)>& give) {
   barrier_.wait();
-  if (seat == 0 && mailbox_.rank() != 0)
-    for (Communicator::Bytes& bytes : dealt_) bytes = mailbox_.receive_all(0);
-  if (seat == 0 && mailbox_.rank() == 0) {
+  if (local_index == 0 && mailbox_.rank() != 0)
+    for (Communicator::Bytes& bytes : scattered_) bytes = mailbox_.receive_all(0);
+  if (local_index == 0 && mailbox_.rank() == 0) {
     int worker = 0;
-    for (Communicator::Bytes& bytes : dealt_) bytes = give(worker++);
+    for (Communicator::Bytes& bytes : scattered_) bytes = give(worker++);
     for (int rank = 1; rank < mailbox_.num_ranks(); ++rank)
-      for (std::size_t i = 0; i < workers_of_rank_[static_cast<std::size_t>(rank)]; ++i)
+      for (std::size_t i = 0; i < workers_of_rank_[rank]; ++i)
         mailbox_.send_all(rank, give(worker++), Traffic::kCheckpoint);
   }
   barrier_.wait();
-  return std::move(dealt_[static_cast<std::size_t>(seat)]);
+  return std::move(scattered_[local_index]);
 }
 
 }  // namespace localbatch

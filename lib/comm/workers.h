@@ -18,8 +18,8 @@
 
 namespace localbatch {
 
-/// Where a fixed number of threads wait for each other, asleep: there may be many more workers than
-/// cores. Can be abandoned, so that nobody waits for a thread that has failed.
+/// A barrier at which a fixed number of threads wait for each other, asleep, as there may be many
+/// more workers than cores. It can be abandoned, so that no thread waits for one that has failed.
 class Barrier {
  public:
   explicit Barrier(int num_threads);
@@ -35,12 +35,12 @@ class Barrier {
   std::condition_variable changed_;
   int num_threads_;
   int num_waiting_ = 0;
-  std::uint64_t num_passed_ = 0;  ///< how often all threads have met
+  std::uint64_t num_passed_ = 0;  ///< how often all threads have arrived
   bool abandoned_ = false;
 };
 
-/// Which workers a rank hosts: first, first + 1, ..., first + count - 1. Shares differ by at most
-/// one.
+/// The workers that a rank hosts: first, first + 1, ..., first + count - 1. Shares differ by at
+/// most one.
 struct HostedWorkers {
   int first = 0;
   int count = 0;
@@ -56,37 +56,37 @@ void check_ranks(int num_workers, int num_ranks);
 /// ends the other bodies at their next collective and is rethrown here. Workers of other ranks then
 /// wait for ever: the caller has to end the job, and may do so in `on_failure`, which gets the
 /// first exception at once, on the thread that it came from, while others still compute. A
-/// collective that waits for other ranks for more than `patience` seconds fails; 0: it waits for
+/// collective that waits for other ranks for more than `stall_limit` seconds fails; 0: it waits for
 /// ever.
 void run_workers(int num_workers, ProcessGroup& processes,
-                 const std::function<void(Communicator&)>& body, double patience = 0,
+                 const std::function<void(Communicator&)>& body, double stall_limit = 0,
                  const std::function<void(std::exception_ptr)>& on_failure = {});
 
-/// The workers that this process hosts, as many threads, and what they share to meet each other and
-/// the workers of other processes. A `seat` is a worker's place among the hosted ones; seat 0 makes
-/// the calls to the process group, while the others sleep.
+/// The workers that this process hosts, each on a thread, and the buffers through which they
+/// exchange data with each other and with the workers of other processes. The worker with local
+/// index 0 makes the calls to the process group, while the others sleep.
 class WorkerGroup {
  public:
-  WorkerGroup(int num_workers, ProcessGroup& processes, double patience);
+  WorkerGroup(int num_workers, ProcessGroup& processes, double stall_limit);
 
   int num_workers() const { return num_workers_; }
   HostedWorkers hosted() const { return hosted_; }
   const Ledger& ledger() const { return mailbox_.ledger(); }
 
-  /// Returns when the last of all workers came.
-  std::chrono::steady_clock::time_point exchange(int seat, const Exchange& what);
+  /// Returns the time at which the last of all workers arrived.
+  std::chrono::steady_clock::time_point exchange(int local_index, const Exchange& what);
 
-  void collect(int seat, std::span<const std::byte> mine,
-               const std::function<void(int, std::span<const std::byte>)>& take);
-  Communicator::Bytes deal(int seat, const std::function<Communicator::Bytes(int)>& give);
+  void gather(int local_index, std::span<const std::byte> mine,
+              const std::function<void(int, std::span<const std::byte>)>& take);
+  Communicator::Bytes scatter(int local_index, const std::function<Communicator::Bytes(int)>& give);
 
   /// Makes every present and future collective of this process throw Abandoned.
   void abandon() { barrier_.abandon(); }
 
  private:
-  void meet(int seat, const Exchange& what);
+  void enter(int local_index, const Exchange& what);
   void gather_numbers(const Exchange& what);
-  void average_in_process(int seat, std::size_t array);
+  void average_in_process(int local_index, std::size_t array);
   void average_across_ranks();
 
   int num_workers_;
@@ -98,32 +98,36 @@ class WorkerGroup {
   Barrier barrier_;
   std::chrono::steady_clock::time_point all_came_;
 
-  std::vector<const Exchange*> calls_;                 ///< seat by seat, from a meeting to its end
-  std::vector<std::span<const std::byte>> collected_;  ///< seat by seat, from a meeting to its end
-  std::vector<Communicator::Bytes> dealt_;             ///< seat by seat
-  std::vector<double> hosted_numbers_;                 ///< seat by seat
-  std::vector<double> all_numbers_;                    ///< worker by worker
+  // By local index; the first two are valid until the collective that set them ends.
+  std::vector<const Exchange*> calls_;
+  std::vector<std::span<const std::byte>> gathered_;
+  std::vector<Communicator::Bytes> scattered_;
+  std::vector<double> hosted_numbers_;
+  std::vector<double> all_numbers_;  ///< worker by worker
 };
 
 /// One worker's view of its group.
 class ThreadCommunicator final : public Communicator {
  public:
-  ThreadCommunicator(WorkerGroup& group, int seat) : group_(group), seat_(seat) {}
+  ThreadCommunicator(WorkerGroup& group, int local_index)
+      : group_(group), local_index_(local_index) {}
 
-  int worker() const override { return group_.hosted().first + seat_; }
+  int worker() const override { return group_.hosted().first + local_index_; }
   int num_workers() const override { return group_.num_workers(); }
   void exchange(const Exchange& what) override;
-  void collect(std::span<const std::byte> mine,
-               const std::function<void(int, std::span<const std::byte>)>& take) override {
-    group_.collect(seat_, mine, take);
+  void gather(std::span<const std::byte> mine,
+              const std::function<void(int, std::span<const std::byte>)>& take) override {
+    group_.gather(local_index_, mine, take);
   }
-  Bytes deal(const std::function<Bytes(int)>& give) override { return group_.deal(seat_, give); }
+  Bytes scatter(const std::function<Bytes(int)>& give) override {
+    return group_.scatter(local_index_, give);
+  }
   double waited_seconds() const override { return waited_.count(); }
-  Ledger ledger() const override { return seat_ == 0 ? group_.ledger() : Ledger(); }
+  Ledger ledger() const override { return local_index_ == 0 ? group_.ledger() : Ledger(); }
 
  private:
   WorkerGroup& group_;
-  int seat_;
+  int local_index_;
   std::chrono::duration<double> waited_{};
 };
 

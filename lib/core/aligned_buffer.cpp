@@ -16,7 +16,7 @@ AlignedBuffer<T>::AlignedBuffer(std::size_t size) : size_(size) {
   const std::size_t bytes = allocated_bytes(size * sizeof(T));
   void* const memory = std::aligned_alloc(alignment, bytes);
   if (memory == nullptr) throw std::bad_alloc();
-  // A refusal only costs speed.
+  // If the system refuses, only speed is lost.
   if (alignment == kHugePage) static_cast<void>(madvise(memory, bytes, MADV_HUGEPAGE));
   std::memset(memory, 0, bytes);
   data_.reset(static_cast<T*>(memory));

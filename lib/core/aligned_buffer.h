@@ -6,7 +6,8 @@
 
 namespace localbatch {
 
-/// What an array of so many bytes takes: whole cache lines, or whole huge pages from 2 MiB on.
+/// The bytes that an array of this size occupies: whole cache lines, or whole huge pages from 2 MiB
+/// on.
 constexpr std::size_t allocated_bytes(std::size_t bytes) {
   constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
   const std::size_t unit = bytes >= kHugePage ? kHugePage : kCacheLine;

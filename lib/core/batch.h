@@ -3,20 +3,38 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <variant>
 
 #include "core/shape.h"
 
 namespace localbatch {
 
-/// What one sample of a data set looks like to a network: the agreement that lets either side be
-/// exchanged. A sample is an image: its input is f32 [channel][row][column], as the data set's
-/// augmentation leaves it, and it has one target, its class from 0.
-struct SampleShape {
-  ImageShape image;
-  int num_classes = 0;
+/// A stretch of text as so many tokens.
+struct TokenWindow {
+  int length = 0;
 
-  std::size_t input_bytes() const { return image.size() * sizeof(float); }
-  std::size_t targets() const { return 1; }
+  friend bool operator==(const TokenWindow&, const TokenWindow&) = default;
+};
+
+/// What one sample of a data set looks like to a network: the agreement that lets either side be
+/// exchanged. The input of an image is f32 [channel][row][column], as the data set's augmentation
+/// leaves it, and its target is its class. The input of a window of tokens is int32 [token], and
+/// its targets are the tokens that follow each of them.
+struct SampleShape {
+  std::variant<ImageShape, TokenWindow> input;
+  int num_classes = 0;  ///< targets are 0 .. num_classes - 1
+
+  /// The shape of the input where samples are images; null where they are not.
+  const ImageShape* image() const { return std::get_if<ImageShape>(&input); }
+
+  std::size_t input_bytes() const {
+    if (const ImageShape* const shape = image()) return shape->size() * sizeof(float);
+    return targets() * sizeof(std::int32_t);
+  }
+  std::size_t targets() const {
+    const auto* const tokens = std::get_if<TokenWindow>(&input);
+    return tokens == nullptr ? 1 : static_cast<std::size_t>(tokens->length);
+  }
 
   friend bool operator==(const SampleShape&, const SampleShape&) = default;
 };

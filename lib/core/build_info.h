@@ -4,7 +4,7 @@
 
 namespace localbatch {
 
-/// What the program was built from; written by the build itself.
+/// The sources and settings that the program was built from; the build writes them.
 struct BuildInfo {
   std::string_view version;  ///< "0.1.0"
   std::string_view commit;  ///< git's hash, "-dirty" behind it when files had changed, or "unknown"

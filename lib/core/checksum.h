@@ -7,15 +7,12 @@
 
 namespace localbatch {
 
-/// 64 bits of XXH3: tells arrays apart that differ by accident, not by intent. The same on all
-/// machines.
+/// 64 bits of XXH3, the same on all machines: they tell data apart that differ by accident, not
+/// data that somebody has made to collide.
 std::uint64_t checksum(std::span<const std::byte> bytes);
 
-/// FNV-1a: tells texts apart that differ by accident, not by intent.
-inline std::uint64_t content_hash(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
+inline std::uint64_t checksum(std::string_view text) {
+  return checksum(std::as_bytes(std::span(text)));
 }
 
 }  // namespace localbatch

@@ -13,7 +13,8 @@
 
 namespace localbatch {
 
-/// One column of a CSV file: the same table writes the header, the cells and the documentation.
+/// One column of a CSV file: one table of columns writes the header, the cells and the
+/// documentation.
 template <class Row>
 struct CsvColumn {
   std::string_view name;
@@ -78,11 +79,11 @@ class CsvColumns {
   /// Throws an InputError for a column that the file does not have.
   const std::vector<std::string>& cells(const std::string& name) const;
 
-  /// Nothing for an empty cell: it was not measured. Throws an InputError with file and line for
-  /// what is no number; `nan` and `inf` are.
+  /// The numbers of a column; an empty cell was not measured. Throws an InputError with file and
+  /// line for what is no number; `nan` and `inf` are.
   std::vector<std::optional<double>> numbers(const std::string& name) const;
 
-  /// The same where every cell has to be a number.
+  /// The numbers of a column in which every cell has to be a number.
   std::vector<double> all_numbers(const std::string& name) const;
 
  private:
@@ -91,7 +92,7 @@ class CsvColumns {
   std::map<std::string, std::vector<std::string>> columns_;
 };
 
-/// Of a column in which every cell has to be a number.
+/// The sum of a column in which every cell has to be a number.
 double sum_of(const CsvColumns& columns, const std::string& name);
 
 /// A line of a CSV file with its end; cells with commas, quotes or line ends are quoted (RFC 4180).
@@ -103,7 +104,7 @@ struct CsvLine {
   std::vector<std::string> cells;
 };
 
-/// Lines that hold something, with cells that may be quoted. Throws an InputError with file and
+/// The lines that are not empty, with cells that may be quoted. Throws an InputError with file and
 /// line for a quote that does not end on its line.
 std::vector<CsvLine> read_csv_lines(const std::filesystem::path& path);
 

@@ -17,7 +17,7 @@ void throw_system_error(fmt::string_view text, fmt::format_args args) {
   throw SystemError(fmt::vformat(text, args));
 }
 
-void broken(std::string_view assumption) {
+void internal_error(std::string_view assumption) {
   fmt::print(stderr, "localbatch: broken invariant: {} [this is a bug]\n", assumption);
   std::abort();
 }

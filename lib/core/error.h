@@ -9,8 +9,8 @@
 
 namespace localbatch {
 
-/// A person's mistake in an experiment file, a command line or a data file: one line that says
-/// where, what was found and what is allowed. The program ends with exit status 2.
+/// A person's mistake in an experiment file, a command line or a data file: one line that names
+/// the place, what was found and what is allowed. The program ends with exit status 2.
 struct InputError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -34,10 +34,10 @@ template <class... Args>
 }
 
 /// Stops the program because one of our own assumptions does not hold; never compiled out.
-[[noreturn]] void broken(std::string_view assumption);
+[[noreturn]] void internal_error(std::string_view assumption);
 
 inline void check(bool holds, std::string_view assumption) {
-  if (!holds) broken(assumption);
+  if (!holds) internal_error(assumption);
 }
 
 /// The candidate nearest to `word` by edit distance, empty when none is near.

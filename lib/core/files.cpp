@@ -118,7 +118,7 @@ void rename_file(const fs::path& from, const fs::path& to) {
 void sync_folder(const fs::path& folder) {
   const int listing = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listing < 0) fail_call("open", folder);
-  // Some network file systems know no such thing for folders.
+  // Some network file systems cannot sync folders.
   const bool failed = ::fsync(listing) != 0 && errno != EINVAL;
   const int error = errno;
   ::close(listing);

@@ -13,7 +13,7 @@ namespace localbatch {
 /// The bytes of a file. Throws an InputError that names the path when it cannot be read.
 std::vector<unsigned char> read_file(const std::filesystem::path& path);
 
-/// The same as text.
+/// The bytes of a file as text. Throws as read_file() does.
 std::string read_text(const std::filesystem::path& path);
 
 /// Writes a whole file or nothing, as AtomicFile does.
@@ -48,19 +48,19 @@ class OutputFile {
 /// Gives a file another name, in place of the file that may have it. Throws a SystemError.
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// A new name lasts only when the folder that lists it is on the disk too. Throws a SystemError.
+/// Writes a folder to the disk, without which a new name in it may be lost. Throws a SystemError.
 void sync_folder(const std::filesystem::path& folder);
 
 /// Bytes that may still be written to the file system of a folder that exists.
 std::uint64_t free_space(const std::filesystem::path& folder);
 
-/// What names of files end with that are not whole yet. Nobody needs one that is found.
+/// Suffix of files that are still being written. Leftovers can be deleted.
 inline constexpr std::string_view kUnfinishedSuffix = ".new";
 
 /// A file that appears whole or not at all: it is written beside its place, synced, then renamed
 /// over what may be there, and the folder synced. After finish() it is on the disk; when the last
 /// sync alone fails, it is whole and in its place, but may not outlast a crash of the machine.
-/// Without finish() nothing is left of it. Failing calls are SystemErrors as of OutputFile.
+/// Without finish() nothing is left of it. Failing calls are SystemErrors, as for OutputFile.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);

@@ -17,7 +17,7 @@ namespace localbatch {
 
 namespace {
 
-/// What /proc/cpuinfo says of the first core.
+/// The value of a field of the first core in /proc/cpuinfo.
 std::string cpuinfo(std::string_view field) {
   std::ifstream lines("/proc/cpuinfo");
   for (std::string line; std::getline(lines, line);)
@@ -27,7 +27,7 @@ std::string cpuinfo(std::string_view field) {
   return "unknown";
 }
 
-/// A set of cores as the kernel takes it: bit after bit, for more cores than any machine has.
+/// A set of cores as the kernel reads it: bit after bit, for more cores than any machine has.
 constexpr int kMostCores = 1 << 16;
 using CoreSet = std::vector<cpu_set_t>;
 

@@ -14,6 +14,11 @@
 
 namespace localbatch {
 
+std::string value_of(std::span<const KeyValue> settings, std::string_view key) {
+  const auto found = std::ranges::find(settings, key, &KeyValue::first);
+  return found == settings.end() ? std::string() : found->second;
+}
+
 struct Options::Record {
   std::vector<Declaration> declared;
   /// Nested mappings, each with the index of its key in `declared`; a list of parts has several.
@@ -39,7 +44,7 @@ std::string_view name_of(KeyType type) {
     case KeyType::kParts:
       return "list of parts";
   }
-  broken("a type of keys has a name");
+  internal_error("a type of keys has a name");
 }
 
 namespace {

@@ -157,6 +157,12 @@ class Options {
   bool describing_;
 };
 
+/// A key of a run's experiment file, "batch_size.initial", and its value as text.
+using KeyValue = std::pair<std::string, std::string>;
+
+/// Empty when the key is not there.
+std::string value_of(std::span<const KeyValue> settings, std::string_view key);
+
 /// One implementation of an exchangeable part: its name in experiment files, the function that
 /// reads its keys and makes it, and what `describe` says about it.
 template <class Part>
@@ -167,6 +173,9 @@ struct PartRow {
   /// What it computes, in the names of the experiment file; empty where there is nothing to say.
   std::string_view formula = {};
   std::string_view source = {};  ///< who published it, and what is different here
+  /// What tables of results call it in a run with these settings. Without this function they call
+  /// it by its name.
+  std::string (*label)(std::span<const KeyValue> settings) = nullptr;
 };
 
 template <class Part>
@@ -185,7 +194,7 @@ Part make_part(std::span<const PartRow<Part>> table, Options& options, std::stri
   const std::string name = options.choice(key, choice);
   for (const PartRow<Part>& row : table)
     if (row.name == name) return row.make(options);
-  broken("a choice is one of the names in its table");
+  internal_error("a choice is one of the names in its table");
 }
 
 }  // namespace localbatch

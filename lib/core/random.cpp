@@ -41,7 +41,7 @@ std::uint32_t RandomStream::next_u32() {
     if (++counter_[0] == 0) ++counter_[1];
     used_ = 0;
   }
-  return block_[static_cast<std::size_t>(used_++)];
+  return block_[used_++];
 }
 
 std::uint32_t RandomStream::below(std::uint32_t bound) {

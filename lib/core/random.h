@@ -6,7 +6,7 @@
 
 namespace localbatch {
 
-/// What random numbers are for. Each purpose is a stream of its own, so adding a consumer never
+/// The purpose of random numbers. Each purpose is a stream of its own, so adding a consumer never
 /// changes the numbers of another one. The values are part of the format of a run: append only.
 enum class Purpose : std::uint32_t {
   kInitialization = 1,

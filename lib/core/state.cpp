@@ -33,6 +33,10 @@ void StateWriter::visit_bytes(std::string_view name, std::span<std::byte> bytes)
   append(written_, std::span<const std::byte>(bytes));
 }
 
+void StateSize::visit_bytes(std::string_view name, std::span<std::byte> bytes) {
+  bytes_ += 2 * sizeof(std::uint64_t) + name.size() + bytes.size();
+}
+
 void StateReader::visit_bytes(std::string_view name, std::span<std::byte> bytes) {
   std::uint64_t sizes[2] = {};
   std::memcpy(sizes, next(sizeof sizes).data(), sizeof sizes);

@@ -17,19 +17,19 @@ class StateVisitor {
 
   virtual bool reads() const = 0;
 
-  /// The numbers of an array, whose size is known to both sides.
+  /// Visits the numbers of an array, whose size is known to both sides.
   template <class T, std::size_t kExtent>
   requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void visit(std::string_view name, std::span<T, kExtent> values) {
     visit_bytes(name, std::as_writable_bytes(values));
   }
 
-  /// One number.
+  /// Visits one number.
   template <class T>
   requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void visit(std::string_view name, T& value) { visit(name, std::span<T>(&value, 1)); }
 
-  /// As one byte; an InputError when it is read and neither 0 nor 1.
+  /// Visits one byte; throws an InputError when it reads neither 0 nor 1.
   void visit(std::string_view name, bool& value);
 
  private:
@@ -46,6 +46,18 @@ class StateWriter final : public StateVisitor {
   void visit_bytes(std::string_view name, std::span<std::byte> bytes) override;
 
   std::vector<std::byte> written_;
+};
+
+/// Counts the bytes that a StateWriter would write.
+class StateSize final : public StateVisitor {
+ public:
+  bool reads() const override { return false; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void visit_bytes(std::string_view name, std::span<std::byte> bytes) override;
+
+  std::size_t bytes_ = 0;
 };
 
 /// Reads back what a StateWriter has written, in the same order. Throws an InputError when a name

@@ -66,7 +66,8 @@ bool has_control_characters(const std::string& text) {
   return std::ranges::any_of(text, is_control_character);
 }
 
-/// What the YAML library says; it quotes a character that it did not expect, whatever it is.
+/// The message of the YAML library, which quotes an unexpected character even if it is not
+/// printable.
 std::string message_of(const YAML::Exception& error) {
   std::string message;
   for (const char c : error.msg)

@@ -1,8 +1,10 @@
 #include "data/cifar.h"
 
+#include <memory>
+#include <string_view>
+
 #include "core/error.h"
 #include "core/files.h"
-#include "data/dataset.h"
 #include "data/root_folder.h"
 
 namespace localbatch {
@@ -49,42 +51,62 @@ ImageSet read_cifar_files(const CifarFormat& format, const std::filesystem::path
   return set;
 }
 
-DatasetLoader make_cifar10(Options& options) {
-  const RootFolder root = read_root(options,
-                                    "data_batch_1.bin .. data_batch_5.bin and test_batch.bin of "
-                                    "cifar-10-binary.tar.gz");
-  return [root] {
-    require_folder(root);
-    const CifarFormat format{.label_limits = {10}};
-    const std::vector<std::string> train = {"data_batch_1.bin", "data_batch_2.bin",
-                                            "data_batch_3.bin", "data_batch_4.bin",
-                                            "data_batch_5.bin"};
-    // Mean and stddev of the training set as the companion code of the paper has them
-    // (github.com/timlautk/AdAdaGrad, data.py).
-    return Dataset{.shape = kShape,
-                   .num_classes = 10,
-                   .mean = {125.3F / 255, 123.0F / 255, 113.9F / 255},
-                   .stddev = {63.0F / 255, 62.1F / 255, 66.7F / 255},
-                   .train = read_cifar_files(format, root.path, train, 10000),
-                   .test = read_cifar_files(format, root.path, {"test_batch.bin"}, 10000)};
-  };
+namespace {
+
+constexpr std::string_view kFilesOf10 =
+    "data_batch_1.bin .. data_batch_5.bin and test_batch.bin of cifar-10-binary.tar.gz";
+constexpr std::string_view kFilesOf100 =
+    "train.bin and test.bin of cifar-100-binary.tar.gz (fine labels are used)";
+
+ResidentImages read_cifar10(const std::filesystem::path& root, const Augmentation& augmentation) {
+  require_folder({.path = root, .files = kFilesOf10, .dataset = "cifar10"});
+  const CifarFormat records{.label_limits = {10}};
+  const std::vector<std::string> train = {"data_batch_1.bin", "data_batch_2.bin",
+                                          "data_batch_3.bin", "data_batch_4.bin",
+                                          "data_batch_5.bin"};
+  // Mean and stddev of the training set as the companion code of the paper has them
+  // (github.com/timlautk/AdAdaGrad, data.py).
+  return {{.shape = kShape,
+           .num_classes = 10,
+           .mean = {125.3F / 255, 123.0F / 255, 113.9F / 255},
+           .stddev = {63.0F / 255, 62.1F / 255, 66.7F / 255}},
+          read_cifar_files(records, root, train, 10000),
+          read_cifar_files(records, root, {"test_batch.bin"}, 10000),
+          augmentation};
 }
 
-DatasetLoader make_cifar100(Options& options) {
-  const RootFolder root = read_root(
-      options, "train.bin and test.bin of cifar-100-binary.tar.gz (fine labels are used)");
-  return [root] {
-    require_folder(root);
-    const CifarFormat format{.label_limits = {20, 100}};
-    // Mean and stddev of the training set in the digits that PyTorch code for CIFAR-100 commonly
-    // has (not checked here: no copy of the files was at hand).
-    return Dataset{.shape = kShape,
-                   .num_classes = 100,
-                   .mean = {129.3F / 255, 124.1F / 255, 112.4F / 255},
-                   .stddev = {68.2F / 255, 65.4F / 255, 70.4F / 255},
-                   .train = read_cifar_files(format, root.path, {"train.bin"}, 50000),
-                   .test = read_cifar_files(format, root.path, {"test.bin"}, 10000)};
-  };
+ResidentImages read_cifar100(const std::filesystem::path& root, const Augmentation& augmentation) {
+  require_folder({.path = root, .files = kFilesOf100, .dataset = "cifar100"});
+  const CifarFormat records{.label_limits = {20, 100}};
+  // Mean and stddev of the training set in the digits that PyTorch code for CIFAR-100 commonly
+  // has (not checked here: no copy of the files was at hand).
+  return {{.shape = kShape,
+           .num_classes = 100,
+           .mean = {129.3F / 255, 124.1F / 255, 112.4F / 255},
+           .stddev = {68.2F / 255, 65.4F / 255, 70.4F / 255}},
+          read_cifar_files(records, root, {"train.bin"}, 50000),
+          read_cifar_files(records, root, {"test.bin"}, 10000),
+          augmentation};
 }
+
+DatasetFactory make_cifar(Options& options, int classes, std::string_view files) {
+  const CifarSettings settings{.root = read_root(options, files), .classes = classes};
+  return {.load =
+              [settings](const Augmentation& augmentation) {
+                return std::make_unique<ResidentImages>(read_cifar(settings, augmentation));
+              },
+          .partition = read_partition(options)};
+}
+
+}  // namespace
+
+ResidentImages read_cifar(const CifarSettings& settings, const Augmentation& augmentation) {
+  check(settings.classes == 10 || settings.classes == 100, "there are two CIFAR data sets");
+  return settings.classes == 10 ? read_cifar10(settings.root, augmentation)
+                                : read_cifar100(settings.root, augmentation);
+}
+
+DatasetFactory make_cifar10(Options& options) { return make_cifar(options, 10, kFilesOf10); }
+DatasetFactory make_cifar100(Options& options) { return make_cifar(options, 100, kFilesOf100); }
 
 }  // namespace localbatch

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/resident_images.h"
 
 namespace localbatch {
 
@@ -23,11 +23,18 @@ struct CifarFormat {
 void append_cifar_records(ImageSet& set, const CifarFormat& format,
                           std::span<const unsigned char> bytes, const std::filesystem::path& path);
 
-/// The records of several files, each of which must hold exactly `records_per_file`.
+/// Reads the records of several files, each of which must hold exactly `records_per_file`.
 ImageSet read_cifar_files(const CifarFormat& format, const std::filesystem::path& root,
                           const std::vector<std::string>& names, std::size_t records_per_file);
 
-DatasetLoader make_cifar10(Options& options);
-DatasetLoader make_cifar100(Options& options);
+struct CifarSettings {
+  std::filesystem::path root;  ///< the folder that holds the files
+  int classes = 10;            ///< 10 or 100: CIFAR-10, or CIFAR-100 with its fine classes
+};
+
+ResidentImages read_cifar(const CifarSettings& settings, const Augmentation& augmentation = {});
+
+DatasetFactory make_cifar10(Options& options);
+DatasetFactory make_cifar100(Options& options);
 
 }  // namespace localbatch

@@ -1,58 +1,84 @@
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/batch.h"
 #include "core/options.h"
-#include "core/shape.h"
+#include "data/augmentation.h"
 #include "data/partition.h"
+#include "data/sampler.h"
 
 namespace localbatch {
 
-class ImageFiles;
-
-/// Labelled images: their bytes in memory in the order of their file, or files that are decoded
-/// when an image is asked for.
-struct ImageSet {
-  std::vector<std::uint8_t> pixels;  ///< [image][channel][row][column]; empty: see `files`
-  std::vector<Label> labels;         ///< [image], below num_classes
-  std::shared_ptr<ImageFiles> files = {};
-
-  std::size_t size() const { return labels.size(); }
+/// The place of one sample in the memory of a batch.
+struct SamplePlace {
+  std::span<std::byte> input;       ///< SampleShape::input_bytes()
+  std::span<std::int32_t> targets;  ///< SampleShape::targets()
 };
 
-/// A training set and a test set with what a reader needs to know about both.
-struct Dataset {
-  ImageShape shape;
-  int num_classes = 0;
-  /// Per channel, in units of a pixel divided by 255: a normalized value is (byte/255 -
-  /// mean)/stddev.
-  std::vector<float> mean, stddev;
-  ImageSet train, test;
-  Partition partition = {};  ///< how workers share `train`
+/// A training set and a test set, as a network sees them. Samples are asked for one by one, by
+/// several threads at once; what a training sample looks like is a function of the data set, the
+/// seed and the draw alone, so it depends neither on placement nor on batch sizes.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
 
-  /// The bytes of one image of a set in memory.
-  std::span<const std::uint8_t> image(const ImageSet& set, std::size_t index) const;
+  virtual std::size_t train_size() const = 0;
+  virtual std::size_t test_size() const = 0;
+
+  virtual SampleShape sample_shape() const = 0;
+
+  /// The plural that people count samples in: "images".
+  virtual std::string_view unit() const = 0;
+
+  /// The classes of the training samples, for partitions by class; none where samples have no
+  /// classes. They live as long as the data set.
+  virtual std::optional<SampleClasses> classes() const = 0;
+
+  /// Writes a training sample, changed at random as the data set's augmentation says.
+  virtual void write_training_sample(const Draw& draw, std::uint64_t seed,
+                                     const SamplePlace& to) const = 0;
+
+  /// Writes a test sample. Returns false where there is none because it is damaged and to be left
+  /// out; the place then holds anything.
+  virtual bool write_test_sample(std::size_t index, const SamplePlace& to) const = 0;
+
+  /// Tells data sets apart: a checkpoint goes on only with the data that its run began with.
+  virtual std::uint64_t checksum() const = 0;
+
+  /// The memory that the data set takes.
+  virtual std::size_t bytes() const = 0;
+
+  /// What has gone wrong since this was last called without ending the run, a line each.
+  virtual std::vector<std::string> take_warnings() { return {}; }
+
+ protected:
+  Dataset() = default;
+  Dataset(const Dataset&) = default;
+  Dataset(Dataset&&) = default;
+  Dataset& operator=(const Dataset&) = default;
+  Dataset& operator=(Dataset&&) = default;
 };
 
-/// Memory that a set takes.
-std::size_t bytes_of(const ImageSet& set);
+/// A data set as an experiment file describes it.
+struct DatasetFactory {
+  /// Reads the files, which is the slow and fallible half of making a data set: the keys of an
+  /// experiment file are checked before anything is loaded. Throws an InputError that names a
+  /// missing, truncated or wrong file, or an augmentation that these samples do not have.
+  std::function<std::unique_ptr<Dataset>(const Augmentation&)> load;
 
-/// Of all images and labels, to tell data sets apart; of files only their names and sizes.
-std::uint64_t checksum_of(const Dataset& dataset);
-
-/// Reads the files, which is the slow and fallible half of making a data set: the keys of an
-/// experiment file are checked before anything is loaded. Throws an InputError that names a
-/// missing, truncated or wrong file.
-using DatasetLoader = std::function<Dataset()>;
+  Partition partition;  ///< how workers share the training set
+};
 
 /// cifar10, cifar100, mnist, fashion_mnist, imagenet, synthetic.
-std::span<const PartRow<DatasetLoader>> dataset_table();
+std::span<const PartRow<DatasetFactory>> dataset_table();
 
 }  // namespace localbatch

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/dataset.h"
 #include "data/root_folder.h"
 
 namespace localbatch {
@@ -114,19 +114,6 @@ ImageSet read_idx_set(const fs::path& root, const std::string& prefix) {
                        find_idx_file(root, prefix + "-labels-idx1-ubyte"), kShape, kNumClasses);
 }
 
-DatasetLoader make_idx_dataset(Options& options, float mean, float stddev) {
-  const RootFolder root = read_root(options, kFiles);
-  return [root, mean, stddev] {
-    require_folder(root);
-    return Dataset{.shape = kShape,
-                   .num_classes = kNumClasses,
-                   .mean = {mean},
-                   .stddev = {stddev},
-                   .train = read_idx_set(root.path, "train"),
-                   .test = read_idx_set(root.path, "t10k")};
-  };
-}
-
 }  // namespace
 
 ImageSet parse_idx_pair(IdxFile images, IdxFile labels, const ImageShape& shape, int num_classes) {
@@ -147,13 +134,35 @@ ImageSet read_idx_pair(const fs::path& images, const fs::path& labels, const Ima
                         {.path = labels, .bytes = read_file(labels)}, shape, num_classes);
 }
 
-// The constants are the mean and the stddev of the training sets, in the digits of the examples of
-// PyTorch (MNIST) and of common Fashion-MNIST code.
-DatasetLoader make_mnist(Options& options) { return make_idx_dataset(options, 0.1307F, 0.3081F); }
-
-DatasetLoader make_fashion_mnist(Options& options) {
-  return make_idx_dataset(options, 0.2860F, 0.3530F);
+ResidentImages read_idx(const IdxSettings& settings, const Augmentation& augmentation) {
+  require_folder({.path = settings.root,
+                  .files = kFiles,
+                  .dataset = settings.fashion ? "fashion_mnist" : "mnist"});
+  // The mean and the stddev of the training sets, in the digits of the examples of PyTorch (MNIST)
+  // and of common Fashion-MNIST code.
+  const float mean = settings.fashion ? 0.2860F : 0.1307F;
+  const float stddev = settings.fashion ? 0.3530F : 0.3081F;
+  return {{.shape = kShape, .num_classes = kNumClasses, .mean = {mean}, .stddev = {stddev}},
+          read_idx_set(settings.root, "train"),
+          read_idx_set(settings.root, "t10k"),
+          augmentation};
 }
+
+namespace {
+
+DatasetFactory make_idx(Options& options, bool fashion) {
+  const IdxSettings settings{.root = read_root(options, kFiles), .fashion = fashion};
+  return {.load =
+              [settings](const Augmentation& augmentation) {
+                return std::make_unique<ResidentImages>(read_idx(settings, augmentation));
+              },
+          .partition = read_partition(options)};
+}
+
+}  // namespace
+
+DatasetFactory make_mnist(Options& options) { return make_idx(options, /*fashion=*/false); }
+DatasetFactory make_fashion_mnist(Options& options) { return make_idx(options, /*fashion=*/true); }
 
 namespace {
 

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <limits>
 #include <utility>
 
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "data/dataset.h"
 #include "data/jpeg.h"
 #include "data/root_folder.h"
-#include "data/view.h"
 
 namespace localbatch {
 
@@ -58,9 +57,10 @@ std::vector<std::string> class_names(const fs::path& folder) {
   return names;
 }
 
-/// The files below `folder`, each with the label that `classes` give to its class.
-ImageSet list_images(const fs::path& folder, const std::vector<std::string>& classes,
-                     const FileSettings& settings) {
+/// Lists the files below `folder`, each with the label that `classes` give to its class.
+std::unique_ptr<ImageFiles> list_images(const fs::path& folder,
+                                        const std::vector<std::string>& classes,
+                                        const ImageFolderSettings& settings) {
   FileList list(folder);
   std::uint64_t content = 0;
   for (const std::string& name : class_names(folder)) {
@@ -88,17 +88,15 @@ ImageSet list_images(const fs::path& folder, const std::vector<std::string>& cla
   if (list.size() > std::numeric_limits<std::uint32_t>::max())
     fail_input("{}: found {} images, allowed are at most {}", folder.string(), list.size(),
                std::numeric_limits<std::uint32_t>::max());
-  std::vector<Label> labels = list.labels();
-  return {.pixels = {},
-          .labels = std::move(labels),
-          .files = std::make_shared<ImageFiles>(std::move(list), settings, content)};
+  return std::make_unique<ImageFiles>(std::move(list), settings, content);
 }
 
 }  // namespace
 
-Dataset read_image_folder(const fs::path& root, const FileSettings& settings) {
-  const fs::path train = root / "train", val = root / "val";
-  require_folder({.path = root, .files = kFiles});
+ImageFolder::ImageFolder(const ImageFolderSettings& settings, const Augmentation& augmentation)
+    : settings_(settings), augmentation_(augmentation) {
+  const fs::path train = settings.root / "train", val = settings.root / "val";
+  require_folder({.path = settings.root, .files = kFiles});
   require_folder({.path = train, .files = "<class>/*.JPEG"});
   require_folder({.path = val, .files = "<class>/*.JPEG"});
   const std::vector<std::string> classes = class_names(train);
@@ -107,47 +105,106 @@ Dataset read_image_folder(const fs::path& root, const FileSettings& settings) {
     fail_input("{}: found {} classes, allowed are at most {}", train.string(), classes.size(),
                kMaxClasses);
   // Mean and stddev of ImageNet as torchvision's training reference has them.
-  return {.shape = {.channels = 3, .height = settings.size, .width = settings.size},
-          .num_classes = static_cast<int>(classes.size()),
-          .mean = {0.485F, 0.456F, 0.406F},
-          .stddev = {0.229F, 0.224F, 0.225F},
-          .train = list_images(train, classes, settings),
-          .test = list_images(val, classes, settings)};
+  format_ = {.shape = {.channels = 3, .height = settings.size, .width = settings.size},
+             .num_classes = static_cast<int>(classes.size()),
+             .mean = {0.485F, 0.456F, 0.406F},
+             .stddev = {0.229F, 0.224F, 0.225F}};
+  train_ = list_images(train, classes, settings);
+  test_ = list_images(val, classes, settings);
+  if (augmentation_.pad_crop > 0)
+    fail_input(
+        "augmentation.pad_crop: found {}, which is for images in memory; allowed is 0, and "
+        "'random_resized_crop: true' for images in files",
+        augmentation_.pad_crop);
 }
 
-DatasetLoader make_imagenet(Options& options) {
-  const RootFolder root = read_root(options, kFiles);
-  FileSettings settings;
-  settings.size = static_cast<int>(options.integer(
+SampleShape ImageFolder::sample_shape() const {
+  return {.input = format_.shape, .num_classes = format_.num_classes};
+}
+
+std::optional<SampleClasses> ImageFolder::classes() const {
+  return SampleClasses{.labels = train_->list().labels(), .count = format_.num_classes};
+}
+
+void ImageFolder::write_training_sample(const Draw& draw, std::uint64_t seed,
+                                        const SamplePlace& to) const {
+  RandomStream random = augmentation_stream(seed, draw);
+  const bool mirrored = random.below(2) == 1 && augmentation_.flip;
+  std::vector<std::uint8_t> bytes(format_.shape.size());
+  const auto choose = [&](int width, int height) {
+    return augmentation_.random_resized_crop
+               ? random_resized_crop(width, height, settings_.size, random)
+               : centre_crop(width, height, settings_.resize, settings_.size);
+  };
+  train_->read(draw.sample, choose, bytes);
+  write_image(format_, bytes, {.mirrored = mirrored}, to.input);
+  to.targets[0] = train_->list().labels()[draw.sample];
+}
+
+bool ImageFolder::write_test_sample(std::size_t index, const SamplePlace& to) const {
+  std::vector<std::uint8_t> bytes(format_.shape.size());
+  const auto middle = [&](int width, int height) {
+    return centre_crop(width, height, settings_.resize, settings_.size);
+  };
+  if (!test_->try_read(index, middle, bytes)) return false;
+  write_image(format_, bytes, {}, to.input);
+  to.targets[0] = test_->list().labels()[index];
+  return true;
+}
+
+std::uint64_t ImageFolder::checksum() const {
+  std::uint64_t all = 0;
+  for (const ImageFiles* const files : {train_.get(), test_.get()}) {
+    const std::uint64_t both[] = {all, files->content()};
+    all = localbatch::checksum(std::as_bytes(std::span(both)));
+  }
+  return all;
+}
+
+std::size_t ImageFolder::bytes() const { return train_->list().bytes() + test_->list().bytes(); }
+
+std::vector<std::string> ImageFolder::take_warnings() {
+  std::vector<std::string> warnings = train_->take_reports();
+  std::ranges::move(test_->take_reports(), std::back_inserter(warnings));
+  return warnings;
+}
+
+DatasetFactory make_imagenet(Options& options) {
+  ImageFolderSettings settings;
+  settings.root = read_root(options, kFiles);
+  settings.size = options.integer<int>(
       "size", {.fallback = settings.size,
                .min = 1,
                .max = 1024,
-               .meaning = "side of the square images that the network sees, in pixels"}));
-  settings.resize = static_cast<int>(options.integer(
+               .meaning = "side of the square images that the network sees, in pixels"});
+  settings.resize = options.integer<int>(
       "resize", {.fallback = (settings.size * 256 + 112) / 224,
                  .min = 1,
                  .max = 4096,
                  .meaning = "an image that is evaluated is resized until its shorter side has this "
-                            "many pixels, then the middle is cut out; default: 8/7 of size"}));
+                            "many pixels, then the middle is cut out; default: 8/7 of size"});
   if (settings.resize < settings.size)
     options.fail("resize", fmt::format("found {}, allowed is at least size = {}", settings.resize,
                                        settings.size));
-  settings.apply_orientation =
-      options.choice("exif_orientation",
-                     {.fallback = "ignore",
-                      .choices = {"ignore", "apply"},
-                      .meaning = "what to do with the note of a camera that it was held sideways: "
-                                 "ignore it, as torchvision's ImageFolder does and published "
-                                 "results on ImageNet do, or turn the image upright"}) == "apply";
-  settings.skip_damaged =
-      options.choice(
-          "damaged_files",
-          {.fallback = "fatal",
-           .choices = {"fatal", "skip"},
-           .meaning = "an image that cannot be decoded in full ends the run; or it is reported on "
-                      "standard error, the next one of its class stands in for it in training, and "
-                      "evaluations do without it"}) == "skip";
-  return [root, settings] { return read_image_folder(root.path, settings); };
+  settings.apply_orientation = options.choice<bool>(
+      "exif_orientation", {.fallback = false,
+                           .choices = {{"ignore", false}, {"apply", true}},
+                           .meaning = "what to do with the note of a camera that it was held "
+                                      "sideways: ignore it, as torchvision's ImageFolder does and "
+                                      "published results on ImageNet do, or turn the image "
+                                      "upright"});
+  settings.skip_damaged = options.choice<bool>(
+      "damaged_files",
+      {.fallback = false,
+       .choices = {{"fatal", false}, {"skip", true}},
+       .meaning = "an image that cannot be decoded in full ends the run; or it is reported on "
+                  "standard error, the next one of its class stands in for it in training, and "
+                  "evaluations do without it"});
+  return {.load =
+              [settings](const Augmentation& augmentation) {
+                return std::make_unique<ImageFolder>(settings, augmentation);
+              },
+          .partition = read_partition(options)};
 }
 
 namespace {
@@ -155,7 +212,7 @@ namespace {
 std::vector<unsigned char> bytes_of(const std::filesystem::path& path) {
   try {
     return read_file(path);
-  } catch (const InputError& error) {  // it was there when the run began
+  } catch (const InputError& error) {  // the file was there when the run began
     fail_system("{}", error.what());
   }
 }
@@ -191,11 +248,11 @@ std::size_t FileList::bytes() const {
   return names_.size() + labels_.size() * sizeof(Label) + name_ends_.size() * sizeof(std::uint64_t);
 }
 
-ImageFiles::ImageFiles(FileList list, const FileSettings& settings, std::uint64_t content)
+ImageFiles::ImageFiles(FileList list, const ImageFolderSettings& settings, std::uint64_t content)
     : list_(std::move(list)), settings_(settings), content_(content) {}
 
 bool ImageFiles::try_read(std::size_t index, const ChooseView& choose,
-                          std::span<std::uint8_t> pixels) {
+                          std::span<std::uint8_t> pixels) const {
   {
     const std::scoped_lock lock(mutex_);
     if (damaged_.contains(index)) return false;
@@ -216,7 +273,8 @@ bool ImageFiles::try_read(std::size_t index, const ChooseView& choose,
   }
 }
 
-void ImageFiles::read(std::size_t index, const ChooseView& choose, std::span<std::uint8_t> pixels) {
+void ImageFiles::read(std::size_t index, const ChooseView& choose,
+                      std::span<std::uint8_t> pixels) const {
   if (try_read(index, choose, pixels)) return;
   const std::vector<Label>& labels = list_.labels();
   const auto [begin, end] = std::equal_range(labels.begin(), labels.end(), labels[index]);

@@ -59,7 +59,8 @@ void guarded(State& state, const Work& work) {
   throw DamagedImage(state.message.data());
 }
 
-/// Inks (0: all of it, 255: none of it, as Adobe writes them) to light, without colour profiles.
+/// Turns inks (0: all of it, 255: none of it, as Adobe writes them) into light, without colour
+/// profiles.
 void inks_to_rgb(const std::vector<std::uint8_t>& inks, bool inverted, RgbImage& image) {
   const int flip = inverted ? 0 : 255;
   std::uint8_t* to = image.pixels.data();
@@ -136,8 +137,8 @@ RgbImage JpegReader::decode(int reduction) {
 
 namespace {
 
-/// The TIFF structure inside: numbers of either byte order at offsets from its beginning. What lies
-/// beyond the end reads as 0.
+/// The TIFF structure inside Exif data: numbers of either byte order at offsets from its beginning.
+/// Bytes beyond the end read as 0.
 struct Tiff {
   std::span<const unsigned char> bytes;
   bool big_endian = false;

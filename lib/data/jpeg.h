@@ -20,7 +20,7 @@ struct RgbImage {
   }
 };
 
-/// The image as it was seen by a camera that stored it in this orientation (data/exif.h).
+/// Turns an image to what the camera saw that stored it in this orientation.
 RgbImage upright(RgbImage stored, int orientation);
 
 /// The bytes of an image file are not what they have to be; says what is wrong with them, not whose
@@ -29,10 +29,10 @@ struct DamagedImage : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A JPEG file in memory, by libjpeg-turbo: baseline or progressive; grey, RGB, YCbCr, CMYK or
-/// YCCK. What libjpeg only warns of (data that end too early, codes that do not exist) is damage as
-/// well: it would go on with grey pixels. All members throw DamagedImage, and
-/// SystemError where there is no memory.
+/// Decodes a JPEG file in memory with libjpeg-turbo: baseline or progressive; grey, RGB, YCbCr,
+/// CMYK or YCCK. What libjpeg only warns of (data that end too early, codes that do not exist) is
+/// damage as well: it would go on with grey pixels. All members throw DamagedImage, and SystemError
+/// where there is no memory.
 class JpegReader {
  public:
   /// Reads the header. `bytes` must outlive this object. An image of more than 2^27 pixels counts
@@ -42,17 +42,17 @@ class JpegReader {
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
 
-  // Pixels as they are stored.
+  // Sides of the image in pixels, as it is stored.
   int width() const;
   int height() const;
 
-  /// As its Exif data say (data/exif.h).
+  /// The orientation that its Exif data name.
   int orientation() const;
 
-  /// Decodes all of it, once. Sides are divided by `reduction`, 1, 2, 4 or 8, and rounded up:
+  /// Decodes the whole image, once. Sides are divided by `reduction`, 1, 2, 4 or 8, and rounded up:
   /// libjpeg then computes fewer frequencies, which is fast. The whole file is read whatever part
-  /// of it is wanted, so that a file is damaged or not, whoever looks. The same bytes on every
-  /// machine: integer transforms only (JDCT_ISLOW).
+  /// of it is wanted, so that a file is damaged or not, whoever looks. All machines give the same
+  /// bytes, because transforms are in integers (JDCT_ISLOW).
   RgbImage decode(int reduction);
 
  private:
@@ -64,8 +64,8 @@ class JpegReader {
 /// upside down, 6 and 8 on a side, 2, 4, 5 and 7 the mirror images of these.
 constexpr int kUpright = 1;
 
-/// The orientation that the content of an APP1 segment names. Upright when the segment holds none,
-/// is not Exif or makes no sense: pixels are whole without it.
+/// Reads the orientation that the content of an APP1 segment names: upright when the segment holds
+/// none, is not Exif or makes no sense: pixels are whole without it.
 int read_orientation(std::span<const unsigned char> app1);
 
 /// Whether an upright image is as wide as the stored one is high.

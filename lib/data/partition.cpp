@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/error.h"
 #include "core/random.h"
 
 namespace localbatch {
@@ -11,17 +12,20 @@ namespace localbatch {
 namespace {
 
 /// Indices of the samples of each class, in increasing order.
-std::vector<std::vector<std::uint32_t>> samples_by_class(std::span<const Label> labels,
-                                                         int num_classes) {
-  std::vector<std::vector<std::uint32_t>> samples(static_cast<std::size_t>(num_classes));
-  for (std::uint32_t i = 0; i < labels.size(); ++i) samples[labels[i]].push_back(i);
+std::vector<std::vector<std::uint32_t>> samples_by_class(
+    const std::optional<SampleClasses>& classes) {
+  if (!classes)
+    fail_input("dataset.partition: the samples of this data set have no classes; allowed is iid");
+  std::vector<std::vector<std::uint32_t>> samples(static_cast<std::size_t>(classes->count));
+  for (std::uint32_t i = 0; i < classes->labels.size(); ++i)
+    samples[classes->labels[i]].push_back(i);
   return samples;
 }
 
 /// All samples, one class after the other.
-std::vector<std::uint32_t> sorted_by_class(std::span<const Label> labels, int num_classes) {
+std::vector<std::uint32_t> sorted_by_class(const std::optional<SampleClasses>& classes) {
   std::vector<std::uint32_t> sorted;
-  for (const std::vector<std::uint32_t>& samples : samples_by_class(labels, num_classes))
+  for (const std::vector<std::uint32_t>& samples : samples_by_class(classes))
     sorted.insert(sorted.end(), samples.begin(), samples.end());
   return sorted;
 }
@@ -42,7 +46,7 @@ void append(std::span<const std::uint32_t> samples, std::vector<std::uint32_t>& 
 double log_gamma_variate(double shape, RandomStream& random) {
   // Uniform in (0, 1).
   const auto uniform = [&random] { return double{random.uniform()} + 0x1p-25; };
-  // For a shape below 1, one of shape + 1 times u^(1/shape).
+  // A variate of a shape below 1 is one of shape + 1 times u^(1/shape).
   const double boost = shape < 1 ? std::log(uniform()) / shape : 0;
   const double d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3;
   const double c = 1 / std::sqrt(9 * d);
@@ -66,50 +70,72 @@ std::vector<double> dirichlet_proportions(double alpha, int count, RandomStream&
 }
 
 Partition make_iid(Options& /*options*/) {
-  return [](std::span<const Label>, int, int, std::uint64_t) { return Shares(); };
+  return [](const std::optional<SampleClasses>&, int, std::uint64_t) {
+    return std::optional<Shares>();
+  };
+}
+
+Shares share_by_class(const std::optional<SampleClasses>& classes, int num_workers) {
+  const std::vector<std::uint32_t> sorted = sorted_by_class(classes);
+  Shares shares(static_cast<std::size_t>(num_workers));
+  for (std::size_t worker = 0; worker < shares.size(); ++worker)
+    append(piece(sorted, worker, shares.size()), shares[worker]);
+  return shares;
 }
 
 Partition make_by_class(Options& /*options*/) {
-  return [](std::span<const Label> labels, int num_classes, int num_workers, std::uint64_t) {
-    const std::vector<std::uint32_t> sorted = sorted_by_class(labels, num_classes);
-    Shares shares(static_cast<std::size_t>(num_workers));
-    for (std::size_t worker = 0; worker < shares.size(); ++worker)
-      append(piece(sorted, worker, shares.size()), shares[worker]);
-    return shares;
+  return [](const std::optional<SampleClasses>& classes, int num_workers, std::uint64_t) {
+    return share_by_class(classes, num_workers);
   };
 }
 
 /// Hsu, Qi and Brown (2019), class by class.
+Shares share_by_dirichlet(double alpha, const std::optional<SampleClasses>& classes,
+                          int num_workers, std::uint64_t seed) {
+  Shares shares(static_cast<std::size_t>(num_workers));
+  std::uint64_t label = 0;
+  for (const std::vector<std::uint32_t>& samples : samples_by_class(classes)) {
+    RandomStream random(seed, Purpose::kPartition, label++);
+    const std::vector<double> proportions = dirichlet_proportions(alpha, num_workers, random);
+    const auto count = static_cast<std::uint32_t>(samples.size());
+    const std::vector<std::uint32_t> order = random_permutation(count, random);
+    double up_to = 0;
+    std::size_t first = 0;
+    for (std::size_t worker = 0; worker < shares.size(); ++worker) {
+      up_to += proportions[worker];
+      const bool last_worker = worker + 1 == shares.size();
+      const std::size_t last =
+          last_worker ? count : std::min<std::size_t>(count, std::llround(up_to * count));
+      for (; first < last; ++first) shares[worker].push_back(samples[order[first]]);
+    }
+  }
+  return shares;
+}
+
 Partition make_dirichlet(Options& options) {
   const double alpha = options.number(
       "alpha", {.min = 1e-3,
                 .max = 1e6,
                 .meaning = "of the Dirichlet distribution: near 0, each class goes to one worker; "
                            "large, all workers get the same mixture"});
-  return
-      [alpha](std::span<const Label> labels, int num_classes, int num_workers, std::uint64_t seed) {
-        Shares shares(static_cast<std::size_t>(num_workers));
-        std::uint64_t label = 0;
-        for (const std::vector<std::uint32_t>& samples : samples_by_class(labels, num_classes)) {
-          RandomStream random(seed, Purpose::kPartition, label++);
-          const std::vector<double> proportions = dirichlet_proportions(alpha, num_workers, random);
-          const auto count = static_cast<std::uint32_t>(samples.size());
-          const std::vector<std::uint32_t> order = random_permutation(count, random);
-          double up_to = 0;
-          std::size_t first = 0;
-          for (std::size_t worker = 0; worker < shares.size(); ++worker) {
-            up_to += proportions[worker];
-            const bool last_worker = worker + 1 == shares.size();
-            const std::size_t last =
-                last_worker ? count : std::min<std::size_t>(count, std::llround(up_to * count));
-            for (; first < last; ++first) shares[worker].push_back(samples[order[first]]);
-          }
-        }
-        return shares;
-      };
+  return [alpha](const std::optional<SampleClasses>& classes, int num_workers, std::uint64_t seed) {
+    return share_by_dirichlet(alpha, classes, num_workers, seed);
+  };
 }
 
 /// McMahan, Moore, Ramage, Hampson and Aguera y Arcas (2017).
+Shares share_by_shards(std::size_t per_worker, const std::optional<SampleClasses>& classes,
+                       int num_workers, std::uint64_t seed) {
+  const std::vector<std::uint32_t> sorted = sorted_by_class(classes);
+  Shares shares(static_cast<std::size_t>(num_workers));
+  const std::size_t shards = shares.size() * per_worker;
+  const std::vector<std::uint32_t> order = random_permutation(
+      static_cast<std::uint32_t>(shards), RandomStream(seed, Purpose::kPartition));
+  for (std::size_t i = 0; i < shards; ++i)
+    append(piece(sorted, order[i], shards), shares[i / per_worker]);
+  return shares;
+}
+
 Partition make_shards(Options& options) {
   const auto per_worker = static_cast<std::size_t>(options.integer(
       "shards_per_worker", {.fallback = 2,
@@ -117,16 +143,9 @@ Partition make_shards(Options& options) {
                             .max = 1'000'000,
                             .meaning = "pieces that a worker gets of the training set sorted by "
                                        "class; few pieces, few classes"}));
-  return [per_worker](std::span<const Label> labels, int num_classes, int num_workers,
+  return [per_worker](const std::optional<SampleClasses>& classes, int num_workers,
                       std::uint64_t seed) {
-    const std::vector<std::uint32_t> sorted = sorted_by_class(labels, num_classes);
-    Shares shares(static_cast<std::size_t>(num_workers));
-    const std::size_t shards = shares.size() * per_worker;
-    const std::vector<std::uint32_t> order = random_permutation(
-        static_cast<std::uint32_t>(shards), RandomStream(seed, Purpose::kPartition));
-    for (std::size_t i = 0; i < shards; ++i)
-      append(piece(sorted, order[i], shards), shares[i / per_worker]);
-    return shares;
+    return share_by_shards(per_worker, classes, num_workers, seed);
   };
 }
 
@@ -175,7 +194,7 @@ Partition read_partition(Options& options) {
            "their keys (see dataset.partition) stand beside this one"});
   for (const PartRow<Partition>& row : kTable)
     if (row.name == name) return row.make(options);
-  broken("a choice is one of the names in its table");
+  internal_error("a choice is one of the names in its table");
 }
 
 }  // namespace localbatch

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,10 +14,17 @@ namespace localbatch {
 /// The samples of each worker, by worker; together the whole training set, every sample once.
 using Shares = std::vector<std::vector<std::uint32_t>>;
 
-/// How workers share a training set with these labels: a function of its arguments alone. No shares
-/// at all mean that every worker draws from the whole set.
-using Partition = std::function<Shares(std::span<const Label> labels, int num_classes,
-                                       int num_workers, std::uint64_t seed)>;
+/// The class of every training sample.
+struct SampleClasses {
+  std::span<const Label> labels;  ///< [sample], below `count`
+  int count = 0;
+};
+
+/// Says how workers share a training set: a function of its arguments alone. None: every worker
+/// draws from the whole set. Throws an InputError when the partition needs classes and the samples
+/// have none.
+using Partition = std::function<std::optional<Shares>(const std::optional<SampleClasses>& classes,
+                                                      int num_workers, std::uint64_t seed)>;
 
 /// iid, by_class, dirichlet, shards.
 std::span<const PartRow<Partition>> partition_table();

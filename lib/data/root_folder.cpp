@@ -16,17 +16,12 @@ fs::path folder_of_root(const fs::path& root) {
   return fs::path(data) / root.lexically_relative("data");
 }
 
-RootFolder read_root(Options& options, std::string_view files) {
-  std::string dataset;
-  for (const Declaration& declared : options.declarations())
-    if (declared.key == "name") dataset = declared.value;
+fs::path read_root(Options& options, std::string_view files) {
   const std::string meaning = fmt::format(
       "folder that holds {}; relative to the working directory, where the environment variable "
       "LOCALBATCH_DATA can name another folder for a leading data/ (sources: data/README.md)",
       files);
-  return {.path = folder_of_root(options.text("root", {.fallback = {}, .meaning = meaning})),
-          .files = files,
-          .dataset = dataset};
+  return folder_of_root(options.text("root", {.fallback = {}, .meaning = meaning}));
 }
 
 void require_folder(const RootFolder& root) {

@@ -29,7 +29,7 @@ void Sampler::draw(std::span<Draw> draws) {
     }
     const std::uint32_t index = order_[static_cast<std::size_t>(position % dataset_size_)];
     draw = {.epoch = static_cast<std::uint32_t>(epoch),
-            .sample = share_.empty() ? index : share_[index]};
+            .sample = share_ ? (*share_)[index] : index};
     ++drawn_;
   }
 }

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace localbatch {
 
-/// One training image that a worker is to see: which one, and for which time.
+/// One training sample that a worker is to see: which one, and in which epoch.
 struct Draw {
   std::uint32_t epoch = 0;
   std::uint32_t sample = 0;  ///< index in the training set
@@ -26,7 +27,7 @@ class Sampler {
 
   void draw(std::span<Draw> draws);
 
-  /// Samples drawn so far: the whole state.
+  /// The number of samples drawn so far: the whole state.
   std::int64_t drawn() const { return drawn_; }
   void restore(std::int64_t drawn) { drawn_ = drawn; }
 
@@ -35,10 +36,11 @@ class Sampler {
   std::int64_t worker_;
   std::int64_t num_workers_;
   std::uint64_t seed_;
-  std::uint32_t stream_ = 0;  ///< whose permutations: 0, or worker + 1 with a share of its own
-  std::span<const std::uint32_t> share_;
+  /// Which permutations are drawn from: 0, or worker + 1 for a share of its own.
+  std::uint32_t stream_ = 0;
+  std::optional<std::span<const std::uint32_t>> share_;  ///< none: the whole set
   std::int64_t drawn_ = 0;
-  std::int64_t epoch_ = -1;           ///< whose permutation is kept
+  std::int64_t epoch_ = -1;           ///< epoch of the permutation in `order_`, -1: none yet
   std::vector<std::uint32_t> order_;  ///< a cache, rebuilt from (seed, epoch)
 };
 

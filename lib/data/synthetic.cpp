@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <numbers>
 
 #include "core/random.h"
@@ -19,10 +20,10 @@ constexpr int kNumClasses = 10;
 
 /// Integer tables, so that no image depends on how a machine rounds.
 struct Tables {
-  std::array<int, 256> sine{};            ///< of i/256 turns, in 1/127
+  std::array<int, 256> sine{};            ///< sine of i/256 turns, in 1/127
   std::array<int, kPatch> window{};       ///< a raised cosine over the patch, in 1/128
   std::array<int, kNumClasses> step_x{};  ///< phase from column to column, in 1/65536 turns
-  std::array<int, kNumClasses> step_y{};  ///< the same from row to row
+  std::array<int, kNumClasses> step_y{};  ///< phase from row to row, in 1/65536 turns
 
   Tables() {
     constexpr double kTurn = 2 * std::numbers::pi;
@@ -48,7 +49,7 @@ int between(RandomStream& random, int low, int high) {
 
 using Plane = std::array<int, kPlane>;
 
-/// The patch with the texture of a class, in 1/127, zero around it.
+/// Draws the patch with the texture of a class, in 1/127, zero around it.
 Plane draw_grating(const Tables& tables, std::size_t label, RandomStream& random) {
   const int left = between(random, 0, kSide - kPatch), top = between(random, 0, kSide - kPatch);
   const int lean = between(random, 0, 1) == 0 ? 1 : -1;
@@ -104,44 +105,49 @@ ImageSet generate_set(const Tables& tables, std::uint32_t samples, Purpose purpo
 
 }  // namespace
 
-Dataset generate_synthetic(const SyntheticSettings& settings) {
+ResidentImages generate_synthetic(const SyntheticSettings& settings,
+                                  const Augmentation& augmentation) {
   const Tables tables;
   const auto [train_samples, test_samples, noise, seed] = settings;
   // Mean and stddev measured at the default noise.
-  return {.shape = kShape,
-          .num_classes = kNumClasses,
-          .mean = {0.497F, 0.497F, 0.497F},
-          .stddev = {0.1403F, 0.1403F, 0.1403F},
-          .train = generate_set(tables, train_samples, Purpose::kSyntheticTrain, noise, seed),
-          .test = generate_set(tables, test_samples, Purpose::kSyntheticTest, noise, seed)};
+  return {{.shape = kShape,
+           .num_classes = kNumClasses,
+           .mean = {0.497F, 0.497F, 0.497F},
+           .stddev = {0.1403F, 0.1403F, 0.1403F}},
+          generate_set(tables, train_samples, Purpose::kSyntheticTrain, noise, seed),
+          generate_set(tables, test_samples, Purpose::kSyntheticTest, noise, seed),
+          augmentation};
 }
 
-DatasetLoader make_synthetic(Options& options) {
-  const SyntheticSettings fallback;
+DatasetFactory make_synthetic(Options& options) {
   SyntheticSettings settings;
-  settings.train_samples = static_cast<std::uint32_t>(options.integer(
-      "train_samples", {.fallback = fallback.train_samples,
+  settings.train_samples = options.integer<std::uint32_t>(
+      "train_samples", {.fallback = settings.train_samples,
                         .min = 1,
                         .max = 1'000'000,
-                        .meaning = "images in the training set, 3072 bytes of memory each"}));
-  settings.test_samples = static_cast<std::uint32_t>(
-      options.integer("test_samples", {.fallback = fallback.test_samples,
-                                       .min = 1,
-                                       .max = 1'000'000,
-                                       .meaning = "images in the test set"}));
-  settings.noise = static_cast<int>(options.integer(
+                        .meaning = "images in the training set, 3072 bytes of memory each"});
+  settings.test_samples =
+      options.integer<std::uint32_t>("test_samples", {.fallback = settings.test_samples,
+                                                      .min = 1,
+                                                      .max = 1'000'000,
+                                                      .meaning = "images in the test set"});
+  settings.noise = options.integer<int>(
       "noise",
-      {.fallback = fallback.noise,
+      {.fallback = settings.noise,
        .min = 0,
        .max = 255,
        .meaning = "noise of a pixel, uniform in plus or minus this many of 255 grey levels; "
-                  "more makes the task harder"}));
-  settings.generator_seed = static_cast<std::uint64_t>(
-      options.integer("generator_seed",
-                      {.fallback = 1,
-                       .meaning = "which data set is generated; the seed of the run has no part in "
-                                  "it, so all runs of a sweep see the same images"}));
-  return [settings] { return generate_synthetic(settings); };
+                  "more makes the task harder"});
+  settings.generator_seed = options.integer<std::uint64_t>(
+      "generator_seed",
+      {.fallback = 1,
+       .meaning = "which data set is generated; the seed of the run has no part in "
+                  "it, so all runs of a sweep see the same images"});
+  return {.load =
+              [settings](const Augmentation& augmentation) {
+                return std::make_unique<ResidentImages>(generate_synthetic(settings, augmentation));
+              },
+          .partition = read_partition(options)};
 }
 
 }  // namespace localbatch

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "data/dataset.h"
+#include "data/resident_images.h"
 
 namespace localbatch {
 
@@ -24,8 +24,9 @@ struct SyntheticSettings {
 ///
 /// Image i is a function of (generator_seed, train or test, i) in integer arithmetic, hence the
 /// same bytes on every machine; its class is i mod 10. A larger set begins with the smaller one.
-Dataset generate_synthetic(const SyntheticSettings& settings);
+ResidentImages generate_synthetic(const SyntheticSettings& settings,
+                                  const Augmentation& augmentation = {});
 
-DatasetLoader make_synthetic(Options& options);
+DatasetFactory make_synthetic(Options& options);
 
 }  // namespace localbatch

@@ -20,7 +20,7 @@ double uniform(RandomStream& random, double low, double high) {
   return low + (high - low) * double{random.uniform()};
 }
 
-/// A side of a box, stretched.
+/// Stretches a side of a box to `size` pixels.
 Axis stretched(int first, int length, int size) {
   return {.start = static_cast<double>(first),
           .step = static_cast<double>(length) / size,
@@ -39,7 +39,7 @@ View centred_box(int width, int height, int size) {
           .size = size};
 }
 
-/// A side that becomes `resized` pixels, of which the middle `size` are looked at.
+/// Makes a side `resized` pixels long, of which the middle `size` are looked at.
 Axis middle(int length, int resized, int size) {
   const double step = static_cast<double>(length) / resized;
   const double skipped = std::nearbyint((resized - size) / 2.0);
@@ -106,7 +106,7 @@ std::uint8_t to_byte(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::min(sum >> kWeightBits, 255));
 }
 
-/// What one place of the result is made of.
+/// The pixels that one place of the result is made of, and their weights.
 struct Filter {
   int first = 0;  ///< pixel that the first weight belongs to
   std::span<const std::int32_t> weights;
@@ -148,7 +148,7 @@ class Filters {
   std::vector<std::int32_t> weights_;
 };
 
-/// One row as three rows of the result's width, `plane` elements apart.
+/// Writes one row as three rows of the result's width, `plane` elements apart.
 void filter_row(const RgbImage& image, int row, const Filters& filters, std::uint8_t* to,
                 std::size_t plane) {
   for (std::size_t x = 0; x < filters.size(); ++x) {
@@ -167,7 +167,7 @@ void filter_row(const RgbImage& image, int row, const Filters& filters, std::uin
   }
 }
 
-/// Rows of one channel, the first of them row `top` of the image.
+/// Filters the columns of one channel, whose first row is row `top` of the image.
 void filter_columns(const std::uint8_t* rows, int top, const Filters& filters, std::uint8_t* to) {
   const std::size_t width = filters.size();
   std::vector<std::int32_t> sums(width);

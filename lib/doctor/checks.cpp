@@ -15,9 +15,9 @@ namespace localbatch {
 
 namespace {
 
-/// A job of several tasks whose script starts the program as it would start any other.
+/// For a Slurm job of several tasks whose script starts the program without a launcher.
 Diagnosis alone_in_a_job(const RankFacts& rank, int tasks, const Launch& launch) {
-  const int useful = launch.workers > 0 ? std::min(tasks, launch.workers) : tasks;
+  const int useful = std::min(tasks, launch.workers.value_or(tasks));
   if (useful <= 1) return {.text = "one rank, as many as there are workers"};
   return {.severity = Severity::kWarning,
           .text = fmt::format("the Slurm job has {} tasks, but this process was started by neither "
@@ -50,26 +50,27 @@ Diagnoses check_launch(std::span<const RankFacts> ranks, const Launch& launch) {
 
 Diagnoses check_shares(std::span<const RankFacts> ranks, const Launch& launch) {
   const int num_ranks = static_cast<int>(ranks.size());
-  if (launch.workers == 0) return {};
+  if (!launch.workers) return {};
+  const int workers = *launch.workers;
   try {
-    check_ranks(launch.workers, num_ranks);
+    check_ranks(workers, num_ranks);
   } catch (const InputError& error) {
     return {{.severity = Severity::kRefusal, .text = error.what()}};
   }
-  const int most = (launch.workers + num_ranks - 1) / num_ranks;
-  if (launch.workers % num_ranks == 0)
+  const int most = (workers + num_ranks - 1) / num_ranks;
+  if (workers % num_ranks == 0)
     return {{.text = fmt::format("{} on each of {}", counted(most, "worker"),
                                  counted(num_ranks, "rank"))}};
   return {{.severity = Severity::kNote,
            .text = fmt::format("{} workers on {} ranks: some host {} and some {}, and the latter "
                                "wait in every round",
-                               launch.workers, num_ranks, most, most - 1)}};
+                               workers, num_ranks, most, most - 1)}};
 }
 
 namespace {
 
-/// What the ranks of a host want of its cores.
-struct Host {
+/// The cores of a host and what its ranks need of them.
+struct HostCores {
   std::string name;
   std::vector<RankFacts> ranks;
   std::vector<int> cores;  ///< that at least one rank may use, ascending
@@ -91,47 +92,48 @@ struct Host {
   }
 };
 
-void add_rank(Host& host, const RankFacts& rank, const Launch& launch) {
+void add_rank(HostCores& host, const RankFacts& rank, const Launch& launch) {
   host.name = rank.host;
   host.ranks.push_back(rank);
   std::vector<int> both;
   std::ranges::set_union(host.cores, rank.cores, std::back_inserter(both));
   host.cores = std::move(both);
   const int hosted =
-      launch.workers == 0 ? 1 : hosted_workers(launch.workers, rank.rank, rank.num_ranks).count;
+      launch.workers ? hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count : 1;
   const int cores = static_cast<int>(rank.cores.size());
   const int slots = execution_slots(cores, launch.threads_per_worker, hosted);
   host.slots += slots;
   host.computing += slots * launch.threads_per_worker;
   host.wanted += hosted * launch.threads_per_worker;
   host.widest = std::max(host.widest, hosted * launch.threads_per_worker);
-  // What Slurm gave to the job, where it only binds and does not fence in.
+  // Slurm's allocation, which counts where Slurm sets the affinity but no cgroup.
   const int given =
       number_in(rank.environment, "SLURM_CPUS_ON_NODE").value_or(rank.reachable_cores);
   host.reachable = std::max(
       {host.reachable, std::min(rank.reachable_cores, given), static_cast<int>(host.cores.size())});
 }
 
-/// Hosts in the order of their first ranks; without those that do not tell what their cores are.
-std::vector<Host> hosts_of(std::span<const RankFacts> ranks, const Launch& launch) {
-  std::vector<Host> hosts;
+/// The hosts in the order of their first ranks, without those whose system does not tell which
+/// cores a process may use.
+std::vector<HostCores> hosts_of(std::span<const RankFacts> ranks, const Launch& launch) {
+  std::vector<HostCores> hosts;
   for (const RankFacts& rank : ranks) {
     if (rank.cores.empty()) continue;
-    auto host = std::ranges::find(hosts, rank.host, &Host::name);
-    if (host == hosts.end()) host = hosts.insert(host, Host{});
+    auto host = std::ranges::find(hosts, rank.host, &HostCores::name);
+    if (host == hosts.end()) host = hosts.insert(host, HostCores{});
     add_rank(*host, rank, launch);
   }
   return hosts;
 }
 
-std::string cores_for_each_rank(const Host& host, int cores, const Launch& launch) {
+std::string cores_for_each_rank(const HostCores& host, int cores, const Launch& launch) {
   return launch_line(host.first(), host.first().num_ranks,
                      fmt::format(" --map-by slot:PE={} --bind-to core", cores),
                      fmt::format(" --cpus-per-task={}", cores), launch);
 }
 
-/// How the ranks get at the cores that are there.
-std::string unbind(const Host& host, const Launch& launch) {
+/// Advice how the ranks can use all cores of the host.
+std::string unbind(const HostCores& host, const Launch& launch) {
   const RankFacts& first = host.first();
   if (const auto names = binding_variables(first); !names.empty())
     return fmt::format("unset {}", fmt::join(names, " "));
@@ -142,9 +144,9 @@ std::string unbind(const Host& host, const Launch& launch) {
       host, std::clamp(host.reachable / host.num_ranks(), 1, std::max(1, host.widest)), launch);
 }
 
-// What can be wrong on a host, in the order in which it is looked for: the first answer counts.
+// The checks of a host, in their order: the first one that finds something counts.
 
-std::optional<Diagnosis> one_core_for_several(const Host& host, const Launch& launch) {
+std::optional<Diagnosis> one_core_for_several(const HostCores& host, const Launch& launch) {
   if (host.reachable == 1) return {};
   std::map<int, std::vector<int>> ranks_of;
   for (const RankFacts& rank : host.ranks)
@@ -158,7 +160,7 @@ std::optional<Diagnosis> one_core_for_several(const Host& host, const Launch& la
   return {};
 }
 
-std::optional<Diagnosis> fewer_cores_than_asked_for(const Host& host, const Launch& launch) {
+std::optional<Diagnosis> fewer_cores_than_asked_for(const HostCores& host, const Launch& launch) {
   const RankFacts& first = host.first();
   const auto asked = number_in(first.environment, "SLURM_CPUS_PER_TASK");
   const int cores = static_cast<int>(first.cores.size());
@@ -172,8 +174,8 @@ std::optional<Diagnosis> fewer_cores_than_asked_for(const Host& host, const Laun
       .advice = cores_for_each_rank(host, *asked, launch)};
 }
 
-/// What helps when the cores of a host are too few for the threads that compute.
-std::string spread(const Host& host, const Launch& launch) {
+/// Advice for a host with fewer cores than threads that compute.
+std::string spread(const HostCores& host, const Launch& launch) {
   if (host.reachable >= host.computing) return unbind(host, launch);
   const int cores = host.reachable / host.num_ranks();
   if (cores >= launch.threads_per_worker) return cores_for_each_rank(host, cores, launch);
@@ -184,7 +186,7 @@ std::string spread(const Host& host, const Launch& launch) {
   return fewer;
 }
 
-std::optional<Diagnosis> more_threads_than_cores(const Host& host, const Launch& launch) {
+std::optional<Diagnosis> more_threads_than_cores(const HostCores& host, const Launch& launch) {
   if (host.computing <= host.num_cores()) return {};
   return Diagnosis{
       .severity = Severity::kWarning,
@@ -194,8 +196,9 @@ std::optional<Diagnosis> more_threads_than_cores(const Host& host, const Launch&
       .advice = spread(host, launch)};
 }
 
-/// Bound to less than there is. Who says taskset knows what he does; who says mpirun may not.
-std::optional<Diagnosis> workers_in_turns(const Host& host, const Launch& launch) {
+/// For ranks that are bound to fewer cores than the host has. A person who uses taskset has chosen
+/// that; a person who uses mpirun may not know of it.
+std::optional<Diagnosis> workers_in_turns(const HostCores& host, const Launch& launch) {
   if (host.computing >= host.wanted || host.num_cores() >= host.reachable) return {};
   const bool meant = launcher(host.first().environment) == Launcher::kNone &&
                      binding_variables(host.first()).empty();
@@ -207,9 +210,9 @@ std::optional<Diagnosis> workers_in_turns(const Host& host, const Launch& launch
       .advice = unbind(host, launch)};
 }
 
-std::optional<Diagnosis> idle_cores(const Host& host, const Launch& launch) {
+std::optional<Diagnosis> idle_cores(const HostCores& host, const Launch& launch) {
   const int idle = host.reachable - host.computing;
-  if (launch.workers == 0 || idle <= 0) return {};
+  if (!launch.workers || idle <= 0) return {};
   const int threads = host.reachable / host.slots;
   return Diagnosis{
       .severity = Severity::kNote,
@@ -220,7 +223,7 @@ std::optional<Diagnosis> idle_cores(const Host& host, const Launch& launch) {
                     : ""};
 }
 
-std::optional<Diagnosis> all_well(const Host& host, const Launch& /*launch*/) {
+std::optional<Diagnosis> all_well(const HostCores& host, const Launch& /*launch*/) {
   return Diagnosis{.text =
                        fmt::format("{} of {} on {} may use {} ({})",
                                    counted(host.computing, "thread"), host.rank_names(), host.name,
@@ -237,9 +240,10 @@ constexpr std::array kHostChecks{&one_core_for_several,
 }  // namespace
 
 Diagnoses check_cores(std::span<const RankFacts> ranks, const Launch& launch) {
-  // A cluster of equal hosts has equal troubles: one of each kind is said, and how many there are.
+  // Equal hosts have equal problems: the first of each kind is reported with the number of the
+  // others.
   std::array<Diagnoses, kHostChecks.size()> by_kind;
-  for (const Host& host : hosts_of(ranks, launch))
+  for (const HostCores& host : hosts_of(ranks, launch))
     for (std::size_t kind = 0; kind < kHostChecks.size(); ++kind)
       if (auto found = kHostChecks[kind](host, launch)) {
         by_kind[kind].push_back(std::move(*found));
@@ -258,10 +262,10 @@ Diagnoses check_cores(std::span<const RankFacts> ranks, const Launch& launch) {
 
 namespace {
 
-/// Parts of a program get the threads that they ask for, so this variable is only misleading.
+/// Every team of threads has an explicit size, so OMP_NUM_THREADS has no effect and is misleading.
 void check_number(const RankFacts& rank, const Launch& launch, Diagnoses& found) {
   const auto number = number_in(rank.environment, "OMP_NUM_THREADS");
-  if (number && launch.workers > 0 && *number != launch.threads_per_worker)
+  if (number && launch.workers && *number != launch.threads_per_worker)
     found.push_back({.severity = Severity::kNote,
                      .text = fmt::format("OMP_NUM_THREADS={} on rank {} has no effect: "
                                          "threads_per_worker is {}",
@@ -278,8 +282,8 @@ void check_limit(const RankFacts& rank, const Launch& launch, Diagnoses& found) 
                      .advice = "unset OMP_THREAD_LIMIT"});
 }
 
-/// OpenMP would bind the threads of all workers to the same places, as each of them is a program
-/// of its own to it.
+/// OpenMP would bind the threads of all workers to the same places, as every worker has a team of
+/// its own.
 void check_places(const RankFacts& rank, Diagnoses& found) {
   for (const std::string& name : binding_variables(rank))
     found.push_back({.severity = Severity::kNote,

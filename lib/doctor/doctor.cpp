@@ -28,6 +28,23 @@ std::string Diagnosis::line() const {
   return advice.empty() ? text : fmt::format("{}; {}", text, advice);
 }
 
+bool starts_with_srun(const RankFacts& rank) {
+  const Launcher by = launcher(rank.environment);
+  return by == Launcher::kSrun ||
+         (by == Launcher::kNone && rank.environment.contains("SLURM_JOB_ID"));
+}
+
+std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view mpirun_flags,
+                        std::string_view srun_flags, const Launch& launch) {
+  return starts_with_srun(rank)
+             ? fmt::format("'srun --mpi=pmix -n {}{} {}'", num_ranks, srun_flags, launch.command)
+             : fmt::format("'mpirun -np {}{} {}'", num_ranks, mpirun_flags, launch.command);
+}
+
+std::string counted(int count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
 Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch) {
   Diagnoses all = check_launch(ranks, launch);
   const auto add = [&all](const Diagnoses& more) {

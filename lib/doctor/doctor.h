@@ -1,10 +1,9 @@
 #pragma once
 
-#include <fmt/core.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +21,7 @@ enum class Severity {
 };
 std::string_view severity_name(Severity severity);
 
-/// One thing that was looked at. A run says warnings on standard error and does not start when
+/// The result of one check. A run prints warnings on standard error and does not start when
 /// something is refused.
 struct Diagnosis {
   Severity severity = Severity::kOk;
@@ -33,18 +32,27 @@ struct Diagnosis {
 };
 using Diagnoses = std::vector<Diagnosis>;
 
-/// What is going to run.
-struct Launch {
-  int workers = 0;  ///< 0: not known yet; then each rank is taken to host one
-  int threads_per_worker = 1;
-  bool network = true;  ///< false: a problem, whose workers compute on one thread each
-  std::string command = "localbatch run FILE";  ///< without a launcher, for advice
-  std::filesystem::path output = {};            ///< folder of the results
-  std::uint64_t output_bytes = 0;               ///< that a run writes at least; 0: not known
+/// Bytes of the largest files of a run.
+struct OutputBytes {
+  std::uint64_t checkpoint = 0;
+  std::uint64_t final_parameters = 0;
+
+  /// The two newest checkpoints and the final parameters.
+  std::uint64_t total() const { return 2 * checkpoint + final_parameters; }
 };
 
-// The checks. Each is a function of facts that are there for every rank, in rank order, and says
-// Severity::kOk where all is well.
+/// The run that is to be launched.
+struct Launch {
+  std::optional<int> workers = {};  ///< nothing: not known yet; each rank is taken to host one
+  int threads_per_worker = 1;
+  bool network = true;  ///< false: a problem, whose workers compute on one thread each
+  std::string command = "localbatch run FILE";   ///< without a launcher, for advice
+  std::filesystem::path output = {};             ///< folder of the results
+  std::optional<OutputBytes> output_bytes = {};  ///< nothing: not known, as nothing is loaded yet
+};
+
+// The checks. Each is a function of the facts of all ranks, in rank order, and returns
+// Severity::kOk if it finds nothing wrong.
 
 /// Does MPI connect what the launcher started, and is that what the batch job asked for?
 Diagnoses check_launch(std::span<const RankFacts> ranks, const Launch& launch);
@@ -65,37 +73,27 @@ Diagnoses check_cpus(std::span<const RankFacts> ranks);
 /// Do all ranks run the same program with the same libraries?
 Diagnoses check_versions(std::span<const RankFacts> ranks);
 
-/// All of these. Where a launch or the shares are refused, cores are not looked at.
+/// All of these checks. If the launch or the shares are refused, cores are not checked.
 Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch);
 
 /// Whether a command line for this rank begins with srun: srun started it, or it stands alone in a
 /// Slurm job.
-inline bool starts_with_srun(const RankFacts& rank) {
-  const Launcher by = launcher(rank.environment);
-  return by == Launcher::kSrun ||
-         (by == Launcher::kNone && rank.environment.contains("SLURM_JOB_ID"));
-}
+bool starts_with_srun(const RankFacts& rank);
 
 /// "'srun --mpi=pmix -n 4 localbatch run FILE'" for the launcher that `rank` has; flags begin with
 /// a space.
-inline std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view mpirun_flags,
-                               std::string_view srun_flags, const Launch& launch) {
-  return starts_with_srun(rank)
-             ? fmt::format("'srun --mpi=pmix -n {}{} {}'", num_ranks, srun_flags, launch.command)
-             : fmt::format("'mpirun -np {}{} {}'", num_ranks, mpirun_flags, launch.command);
-}
+std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view mpirun_flags,
+                        std::string_view srun_flags, const Launch& launch);
 
-/// "1 core", "2 cores"
-inline std::string counted(int count, std::string_view thing) {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
-}
+/// "1 core", "2 cores".
+std::string counted(int count, std::string_view thing);
 
-/// Everything that diagnose() looks at, and the folder of the results. For rank 0, which writes
+/// What diagnose() finds, and whether results can be written; to be called on rank 0, which writes
 /// them.
 Diagnoses examine(std::span<const RankFacts> ranks, const Launch& launch);
 
-/// Says warnings, one line each. Throws an InputError for the first refusal, and then says nothing
-/// else.
+/// Calls `on_warning` with the line of each warning. If something is refused, throws an InputError
+/// for the first refusal instead.
 void check_before_run(std::span<const RankFacts> ranks, const Launch& launch,
                       const std::function<void(const std::string&)>& on_warning);
 

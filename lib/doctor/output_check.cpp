@@ -66,6 +66,17 @@ void try_to_write(const fs::path& folder) {
   probe.remove();
 }
 
+/// Zero for a folder that does not exist.
+std::uint64_t bytes_in(const fs::path& folder) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.is_regular_file(error)) bytes += entry.file_size(error);
+  return bytes;
+}
+
+std::uint64_t mebibytes(std::uint64_t bytes) { return (bytes + kMebibyte - 1) / kMebibyte; }
+
 }  // namespace
 
 OutputFacts look_at_output(const fs::path& folder) {
@@ -75,6 +86,7 @@ OutputFacts look_at_output(const fs::path& folder) {
     found.free_bytes = std::uint64_t{system.f_bavail} * system.f_frsize;
     found.has_files_left = system.f_files == 0 || system.f_favail > 0;
   }
+  found.bytes_there = bytes_in(folder);
   try {
     try_to_write(found.nearest);
   } catch (const std::exception& error) {
@@ -97,10 +109,15 @@ Diagnoses check_output(const OutputFacts& output, const Launch& launch) {
                                  output.nearest.string())}};
   const std::string space =
       fmt::format("{} MiB are free in {}", *output.free_bytes / kMebibyte, output.nearest.string());
-  if (*output.free_bytes < launch.output_bytes)
-    return refuse(fmt::format("{}, but the run writes at least {} MiB", space,
-                              (launch.output_bytes + kMebibyte - 1) / kMebibyte));
-  if (*output.free_bytes < launch.output_bytes + kLittle)
+  const OutputBytes bytes = launch.output_bytes.value_or(OutputBytes());
+  const std::uint64_t room = *output.free_bytes + output.bytes_there;
+  if (room < bytes.total())
+    return refuse(fmt::format(
+        "{}, but the run needs {} MiB: 2 x {} MiB for checkpoints and {} MiB for the final "
+        "parameters",
+        space, mebibytes(bytes.total()), mebibytes(bytes.checkpoint),
+        mebibytes(bytes.final_parameters)));
+  if (room < bytes.total() + kLittle)
     return {{Severity::kWarning, "only " + space, "--output DIR writes elsewhere"}};
   return {{.text = space + ", where files can be written, replaced and removed"}};
 }

@@ -10,15 +10,15 @@
 
 namespace localbatch {
 
-/// What a rank knows about itself before anything has started.
+/// The facts that a rank knows about itself before anything has started.
 struct RankFacts {
   int rank = 0, num_ranks = 1;
   std::string host = {};
   std::string cpu = {};              ///< model, "AMD EPYC 9654"
   std::string instruction_set = {};  ///< as oneDNN names it
-  std::string cpu_flags = {};        ///< those that decide which instructions compute: "avx2 fma"
-  std::vector<int> cores = {};       ///< numbers of those that this process may use, ascending
-  int reachable_cores = 0;           ///< how many it could use if nobody had bound it
+  std::string cpu_flags = {};   ///< the flags that decide which instructions compute: "avx2 fma"
+  std::vector<int> cores = {};  ///< numbers of those that this process may use, ascending
+  int reachable_cores = 0;      ///< how many it could use if nobody had bound it
   std::uint64_t memory_bytes = 0, available_bytes = 0;  ///< see HostMemory
   std::string program = {};                             ///< "localbatch 0.1.0 (82a3597)"
   std::string onednn = {}, mpi = {};                    ///< versions

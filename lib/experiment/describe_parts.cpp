@@ -1,16 +1,17 @@
 #include <algorithm>
 
+#include "data/dataset.h"
 #include "experiment/experiment.h"
 
 namespace localbatch {
 
 namespace {
 
-template <class Part>
-void describe_table(const std::string& part, std::span<const PartRow<Part>> table,
+template <class Table>
+void describe_table(const std::string& part, const Table& table,
                     std::vector<PartDescription>& descriptions) {
   const std::size_t dot = part.rfind('.');
-  for (const PartRow<Part>& row : table) {
+  for (const auto& row : table) {
     Options options = Options::describing();
     row.make(options);
     descriptions.push_back({.part = part,
@@ -25,7 +26,7 @@ void describe_table(const std::string& part, std::span<const PartRow<Part>> tabl
 
 std::vector<PartDescription> describe_implementations() {
   std::vector<PartDescription> implementations;
-  describe_table("problem", problem_table(), implementations);
+  describe_table("problem", task_table(), implementations);
   describe_table("dataset", dataset_table(), implementations);
   describe_table("dataset.partition", partition_table(), implementations);
   describe_table("model", model_table(), implementations);

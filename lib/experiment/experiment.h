@@ -1,20 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/options.h"
-#include "data/augmentation.h"
-#include "data/dataset.h"
-#include "nn/execution.h"
-#include "nn/kernels_file.h"
-#include "nn/model.h"
+#include "experiment/task.h"
 #include "optim/inner_optimizer.h"
 #include "optim/outer_optimizer.h"
-#include "problems/problem.h"
-#include "train/batch_norm_at_sync.h"
-#include "train/local_sgd.h"
+#include "train/method.h"
 
 namespace localbatch {
 
@@ -31,22 +26,17 @@ struct Experiment {
   std::uint64_t seed = 1;
   int workers = 1;
   int threads_per_worker = 1;
-  ProblemFactory problem;      ///< without `make`: a network
-  DatasetLoader load_dataset;  ///< this and all of the network is empty where it was not read
-  Augmentation augmentation;
-  ModelFactory make_model;
-  Precision precision = Precision::kFloat32;
-  ConvolutionRule convolution = ConvolutionRule::kAuto;
-  KernelsFile kernels;
+  std::shared_ptr<const TaskFactory> task;  ///< what is trained
   InnerOptimizerFactory inner_optimizer;
   OuterOptimizerFactory make_outer_optimizer;
-  BatchNormAtSync batch_norm_at_sync;
-  int micro_batch = 1;
   LocalSgd method;
   std::vector<ShadowController> shadow_controllers;
   std::int64_t evaluate_every_samples = 0;  ///< 0: once per epoch
 
   std::vector<Declaration> resolved;  ///< every key with the value that was used
+
+  /// Threads that work on a local step of one worker.
+  int worker_threads() const { return task->threads(threads_per_worker); }
 };
 
 /// Reads all keys. Throws an InputError that says where for anything unknown, missing, of the wrong
@@ -54,8 +44,9 @@ struct Experiment {
 /// CPU has no use for.
 Experiment read_experiment(Options options, bool cpu_has_bfloat16 = supports_bfloat16());
 
-/// How the network of an experiment is executed with micro-batches of at most so many samples.
-ExecutionOptions execution_options(const Experiment& experiment, int max_samples);
+/// Loads the data of an experiment and builds what it trains. Throws an InputError for what cannot
+/// be loaded or does not fit together.
+std::unique_ptr<Task> load_task(const Experiment& experiment);
 
 /// One implementation of an exchangeable part, or what a part has in common.
 struct PartDescription {

@@ -2,10 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <array>
-#include <string_view>
-
 #include "core/error.h"
 #include "core/files.h"
 
@@ -46,37 +42,12 @@ std::string mapping_yaml(const std::vector<Declaration>& declarations, std::size
 Node read_experiment_file(const std::filesystem::path& path,
                           const std::vector<std::string>& settings) {
   Node experiment = parse_yaml(read_text(path), path.string());
-  translate_earlier_keys(experiment);
   for (const std::string& setting : settings) apply_setting(experiment, setting);
   return experiment;
 }
 
 std::string resolved_yaml(const std::vector<Declaration>& declarations) {
   return mapping_yaml(declarations, 0);
-}
-
-namespace {
-
-struct EarlierKey {
-  std::string_view key, value;  ///< as it was
-  std::string_view todays_key, todays_value;
-};
-
-constexpr std::array kEarlierKeys{EarlierKey{"winograd", "true", "convolution", "auto"},
-                                  EarlierKey{"winograd", "false", "convolution", "direct"}};
-
-}  // namespace
-
-void translate_earlier_keys(Node& experiment) {
-  for (const EarlierKey& earlier : kEarlierKeys) {
-    if (experiment.find(std::string(earlier.todays_key)) != nullptr) continue;
-    const auto found = std::ranges::find_if(experiment.entries, [&](const Node::Entry& entry) {
-      return entry.key == earlier.key && entry.value.scalar == earlier.value;
-    });
-    if (found == experiment.entries.end()) continue;
-    found->key = earlier.todays_key;
-    found->value.scalar = earlier.todays_value;
-  }
 }
 
 }  // namespace localbatch

@@ -25,7 +25,7 @@ struct Choice {
 
 using Seen = std::set<std::vector<SweepCell::Coordinate>>;
 
-struct Axis {
+struct SweepAxis {
   const Node::Entry* entry = nullptr;
   std::vector<Choice> choices = {};
 };
@@ -45,8 +45,8 @@ std::string flow_text(const Node& node) {
   return fmt::format("{}{}{}", is_list ? "[" : "{", fmt::join(parts, ", "), is_list ? "]" : "}");
 }
 
-Axis read_axis(const Node::Entry& entry) {
-  Axis axis{.entry = &entry};
+SweepAxis read_axis(const Node::Entry& entry) {
+  SweepAxis axis{.entry = &entry};
   const Node& values = entry.value;
   if (values.kind == Node::Kind::kScalar)
     fail(values.where, fmt::format("{}: found {}, expected a list of values, or a mapping of names "
@@ -122,7 +122,7 @@ void add_product(const Node& base, const Node& sweep, Seen& seen, std::vector<Sw
   if (sweep.kind != Node::Kind::kMap || sweep.entries.empty())
     fail(sweep.where, fmt::format("found {}, expected a mapping of keys to lists of values",
                                   describe_found(sweep)));
-  std::vector<Axis> axes;
+  std::vector<SweepAxis> axes;
   std::size_t count = 1;
   for (const Node::Entry& entry : sweep.entries) {
     axes.push_back(read_axis(entry));
@@ -134,7 +134,7 @@ void add_product(const Node& base, const Node& sweep, Seen& seen, std::vector<Sw
     CellBuilder builder(base);
     SweepCell cell;
     std::size_t stride = count;
-    for (const Axis& axis : axes) {
+    for (const SweepAxis& axis : axes) {
       stride /= axis.choices.size();
       const Choice& choice = axis.choices[number / stride % axis.choices.size()];
       cell.coordinates.push_back({axis.entry->key, choice.value});

@@ -209,4 +209,11 @@ void ImageModel::initialize_running_moments(std::span<float> moments) const {
                       tensor.name.ends_with(".running_var") ? 1.0F : 0.0F);
 }
 
+ImageModel::ImageModel(const SampleShape& sample) {
+  const ImageShape* const image = sample.image();
+  if (image == nullptr)
+    fail_input("model: found one that is for images, which the samples of this data set are not");
+  input_ = *image;
+}
+
 }  // namespace localbatch

@@ -67,6 +67,8 @@ struct LayerDescription {
 class ImageModel final : public Model {
  public:
   explicit ImageModel(const ImageShape& input) : input_(input) {}
+  /// Throws an InputError when samples are no images.
+  explicit ImageModel(const SampleShape& sample);
 
   /// Appends a layer and returns its output. Shapes are inferred; a source must exist already.
   ValueId add(std::string name, const LayerKind& kind);
@@ -76,7 +78,7 @@ class ImageModel final : public Model {
   const ImageShape& input() const { return input_; }
   int num_classes() const;
 
-  SampleShape sample() const override { return {.image = input_, .num_classes = num_classes()}; }
+  SampleShape sample() const override { return {.input = input_, .num_classes = num_classes()}; }
   std::vector<TensorView> parameter_tensors() const override;
   std::vector<TensorView> running_moment_tensors() const override;
 

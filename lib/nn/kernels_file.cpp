@@ -47,7 +47,7 @@ KernelOverride read_kernel(const Node& node) {
 
 }  // namespace
 
-std::string KernelsFile::hash() const { return fmt::format("{:016x}", content_hash(text)); }
+std::string KernelsFile::hash() const { return fmt::format("{:016x}", checksum(text)); }
 
 KernelChoices parse_kernels(const std::string& text, const std::string& source) {
   const Node file = parse_yaml(text, source);

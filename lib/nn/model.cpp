@@ -27,7 +27,7 @@ std::span<const PartRow<ModelFactory>> model_table() {
 }
 
 ImageModel mlp(const MlpSettings& settings, const SampleShape& sample) {
-  ImageModel model(sample.image);
+  ImageModel model(sample);
   ValueId x = 0;
   for (int i = 1; i <= settings.hidden_layers; ++i) {
     x = model.add(fmt::format("fc{}", i), Dense{.src = x, .features = settings.hidden_features});
@@ -49,21 +49,21 @@ ModelFactory make_mlp(Options& options) {
                                                .min = 1,
                                                .max = 65536,
                                                .meaning = "width of each of them"});
-  return [settings](const SampleShape& sample) {
+  return {.make = [settings](const SampleShape& sample) {
     return std::make_unique<const ImageModel>(mlp(settings, sample));
-  };
+  }};
 }
 
 ImageModel softmax_regression(const SampleShape& sample) {
-  ImageModel model(sample.image);
+  ImageModel model(sample);
   model.add("fc", Dense{.src = 0, .features = sample.num_classes});
   return model;
 }
 
 ModelFactory make_softmax_regression(Options&) {
-  return [](const SampleShape& sample) {
+  return {.make = [](const SampleShape& sample) {
     return std::make_unique<const ImageModel>(softmax_regression(sample));
-  };
+  }};
 }
 
 }  // namespace localbatch

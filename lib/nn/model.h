@@ -68,9 +68,17 @@ class Model {
   Model& operator=(const Model&) = default;
 };
 
-/// Makes the model of an experiment file once the data set has told what its samples look like.
-/// Throws an InputError when it has no use for such samples.
-using ModelFactory = std::function<std::unique_ptr<const Model>(const SampleShape& sample)>;
+/// A model as an experiment file describes it.
+struct ModelFactory {
+  /// Makes the model once the data set has told what its samples look like. Throws an InputError
+  /// when it has no use for such samples.
+  std::function<std::unique_ptr<const Model>(const SampleShape& sample)> make;
+
+  // What is true of the layers, whatever the samples: settings for convolutions are checked before
+  // any data are read.
+  bool has_convolutions = false;
+  bool has_3x3_convolutions = false;  ///< with stride 1, so that Winograd's algorithm can do them
+};
 
 /// resnet, mlp, softmax_regression.
 std::span<const PartRow<ModelFactory>> model_table();

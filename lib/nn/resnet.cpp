@@ -90,7 +90,7 @@ ValueId add_block(ImageModel& model, const ResnetSettings& resnet, bool bottlene
 ImageModel resnet(const ResnetSettings& settings, const SampleShape& sample) {
   const Depth& depth = find_depth(settings.depth);
   check(!settings.pad_shortcut || !depth.bottleneck, "only blocks without bottleneck are padded");
-  ImageModel model(sample.image);
+  ImageModel model(sample);
   int width = first_width(depth);
   const Convolution stem =
       settings.imagenet_stem
@@ -166,9 +166,12 @@ ModelFactory make_resnet(Options& options) {
                  fmt::format("'pad' exists for blocks without bottleneck (depth 18, 34 and the "
                              "CIFAR family), found depth {}",
                              settings.depth));
-  return [settings](const SampleShape& sample) {
-    return std::make_unique<const ImageModel>(resnet(settings, sample));
-  };
+  return {.make =
+              [settings](const SampleShape& sample) {
+                return std::make_unique<const ImageModel>(resnet(settings, sample));
+              },
+          .has_convolutions = true,
+          .has_3x3_convolutions = true};
 }
 
 }  // namespace localbatch

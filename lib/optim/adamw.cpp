@@ -8,19 +8,12 @@ namespace localbatch {
 
 namespace {
 
-struct AdamWSettings {
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double weight_decay = 0.01;
-};
-
 /// torch.optim.AdamW, for parameters x, gradient g, learning rate lr, at step t = 1, 2, ...:
 ///   x -= lr weight_decay x,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
 ///   x -= lr/(1 - beta1^t) m / (sqrt(v)/sqrt(1 - beta2^t) + epsilon).
 class AdamW final : public InnerOptimizer {
  public:
-  AdamW(const AdamWSettings& settings, std::size_t parameter_count)
+  AdamW(const AdamwSettings& settings, std::size_t parameter_count)
       : settings_(settings), moments_(2 * parameter_count) {}
 
   void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
@@ -57,15 +50,20 @@ class AdamW final : public InnerOptimizer {
   std::int64_t& steps() override { return steps_; }
 
  private:
-  AdamWSettings settings_;
+  AdamwSettings settings_;
   AlignedBuffer<float> moments_;  ///< m of every parameter, then v of every parameter
   std::int64_t steps_ = 0;
 };
 
 }  // namespace
 
+InnerOptimizerFactory make_adamw(const AdamwSettings& settings) {
+  return {settings.at_sync,
+          [settings](std::size_t count) { return std::make_unique<AdamW>(settings, count); }};
+}
+
 InnerOptimizerFactory make_adamw(Options& options) {
-  AdamWSettings settings;
+  AdamwSettings settings;
   settings.beta1 = options.number(
       "beta1", {.fallback = settings.beta1,
                 .min = 0,
@@ -88,12 +86,11 @@ InnerOptimizerFactory make_adamw(Options& options) {
                        .max = 1e3,
                        .meaning = "each step shrinks parameters by this factor times the learning "
                                   "rate (decoupled from the gradient)"});
-  const StatePolicy at_sync =
-      read_state_policy(options, "at_sync", "keep",
-                        "what a synchronization does to each worker's moments: keep them, average "
-                        "them over workers, or reset them and the step count to 0");
-  return {at_sync,
-          [settings](std::size_t count) { return std::make_unique<AdamW>(settings, count); }};
+  settings.at_sync =
+      read_at_sync(options,
+                   "what a synchronization does to each worker's moments: keep them, average "
+                   "them over workers, or reset them and the step count to 0");
+  return make_adamw(settings);
 }
 
 }  // namespace localbatch

@@ -4,16 +4,12 @@
 
 namespace localbatch {
 
-InnerOptimizerFactory make_sgd(Options& options);    // sgd.cpp
-InnerOptimizerFactory make_adamw(Options& options);  // adamw.cpp
-
-StatePolicy read_state_policy(Options& options, std::string_view key, std::string_view fallback,
-                              std::string_view meaning) {
-  const std::string name = options.choice(key, {.fallback = std::string(fallback),
-                                                .choices = {"keep", "average", "reset"},
-                                                .meaning = meaning});
-  if (name == "keep") return StatePolicy::kKeep;
-  return name == "average" ? StatePolicy::kAverage : StatePolicy::kReset;
+StatePolicy read_at_sync(Options& options, std::string_view meaning) {
+  return options.choice<StatePolicy>("at_sync", {.fallback = StatePolicy::kKeep,
+                                                 .choices = {{"keep", StatePolicy::kKeep},
+                                                             {"average", StatePolicy::kAverage},
+                                                             {"reset", StatePolicy::kReset}},
+                                                 .meaning = meaning});
 }
 
 std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table() {

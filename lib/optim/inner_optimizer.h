@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 
 #include "core/options.h"
 #include "core/vector_math.h"
@@ -32,11 +31,8 @@ class InnerOptimizer {
 };
 
 /// What happens to a worker's optimizer state when parameters are averaged. The paper's choice is
-/// not known (method.md 1.3), so it is a named one.
+/// not known (method.md 1.3), so every choice has a name.
 enum class StatePolicy { kKeep, kAverage, kReset };
-
-StatePolicy read_state_policy(Options& options, std::string_view key, std::string_view fallback,
-                              std::string_view meaning);
 
 /// A rule whose steps are linear in the gradients: u = momentum u + g, x -= lr u, or with
 /// Nesterov's form x -= lr (g + momentum u).
@@ -45,14 +41,37 @@ struct LinearSteps {
   bool nesterov = false;
 };
 
-/// An inner optimizer as an experiment file describes it; every worker makes one of its own.
+/// Makes the optimizers of the workers, each with a state of its own.
 struct InnerOptimizerFactory {
   StatePolicy at_sync = StatePolicy::kKeep;
   std::function<std::unique_ptr<InnerOptimizer>(std::size_t parameter_count)> make;
-  std::optional<LinearSteps> linear = std::nullopt;  ///< none: its steps are not linear
+  std::optional<LinearSteps> linear = std::nullopt;  ///< none: the steps are not linear
 };
 
-/// sgd, adamw.
+struct SgdSettings {
+  double momentum = 0;  ///< 0: plain SGD without state
+  double weight_decay = 0;
+  bool nesterov = false;  ///< needs momentum above 0
+  StatePolicy at_sync = StatePolicy::kKeep;
+};
+
+struct AdamwSettings {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;
+  StatePolicy at_sync = StatePolicy::kKeep;
+};
+
+// Every part can be made from its settings, and from the keys of an experiment file.
+InnerOptimizerFactory make_sgd(const SgdSettings& settings);
+InnerOptimizerFactory make_sgd(Options& options);
+InnerOptimizerFactory make_adamw(const AdamwSettings& settings);
+InnerOptimizerFactory make_adamw(Options& options);
+
 std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table();
+
+/// Reads `at_sync`, which every inner optimizer has.
+StatePolicy read_at_sync(Options& options, std::string_view meaning);
 
 }  // namespace localbatch

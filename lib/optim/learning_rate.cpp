@@ -7,16 +7,67 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <vector>
+
+#include "core/error.h"
 
 namespace localbatch {
 
 namespace {
 
-struct WarmUp {
-  double peak = 0;
-  std::int64_t samples = 0;
-};
+double share(std::int64_t part, std::int64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+/// The warm-up, and after it what `later` says.
+template <class Later>
+LearningRate after(const WarmUp& warm_up, Later later) {
+  return [=](std::int64_t samples, std::int64_t max_samples) {
+    if (samples < warm_up.samples) return warm_up.peak * share(samples, warm_up.samples);
+    return later(samples, max_samples);
+  };
+}
+
+/// The warm-up, then min + shape(p) (peak - min), where p goes from 0 at the end of the warm-up to
+/// 1 at the end of the decay and stays there. A budget that ends before the warm-up does leaves no
+/// decay.
+template <class Shape>
+LearningRate decay(const DecaySettings& settings, Shape shape) {
+  check(settings.min <= settings.warm_up.peak, "a learning rate falls from its peak");
+  check(
+      settings.decay_end_samples.value_or(settings.warm_up.samples + 1) > settings.warm_up.samples,
+      "a decay ends after the warm-up");
+  return after(settings.warm_up, [=](std::int64_t samples, std::int64_t max_samples) {
+    const auto [peak, first] = settings.warm_up;
+    const std::int64_t end = settings.decay_end_samples.value_or(max_samples);
+    if (samples >= end) return settings.min;
+    return settings.min + shape(share(samples - first, end - first)) * (peak - settings.min);
+  });
+}
+
+}  // namespace
+
+LearningRate make_constant_rate(const WarmUp& warm_up) {
+  return after(warm_up, [peak = warm_up.peak](std::int64_t, std::int64_t) { return peak; });
+}
+
+LearningRate make_cosine_rate(const DecaySettings& settings) {
+  return decay(settings, [](double p) { return 0.5 * (1 + std::cos(std::numbers::pi * p)); });
+}
+
+LearningRate make_linear_rate(const DecaySettings& settings) {
+  return decay(settings, [](double p) { return 1 - p; });
+}
+
+LearningRate make_multistep_rate(const MultistepSettings& settings) {
+  return after(settings.warm_up, [settings](std::int64_t samples, std::int64_t) {
+    double rate = settings.warm_up.peak;
+    for (const std::int64_t milestone : settings.milestones)
+      if (samples >= milestone) rate *= settings.factor;
+    return rate;
+  });
+}
+
+namespace {
 
 WarmUp read_warm_up(Options& options) {
   WarmUp warm_up;
@@ -31,26 +82,9 @@ WarmUp read_warm_up(Options& options) {
   return warm_up;
 }
 
-double share(std::int64_t part, std::int64_t whole) {
-  return static_cast<double>(part) / static_cast<double>(whole);
-}
-
-/// `warm_up`, then what `later` says.
-template <class Later>
-LearningRate after(const WarmUp& warm_up, Later later) {
-  return [=](std::int64_t samples, std::int64_t max_samples) {
-    if (samples < warm_up.samples) return warm_up.peak * share(samples, warm_up.samples);
-    return later(samples, max_samples);
-  };
-}
-
-/// `warm_up`, then min + shape(p) (peak - min), where p goes from 0 at the end of the warm-up to 1
-/// at the end of the decay and stays there. A budget that ends before the warm-up does leaves no
-/// decay.
-template <class Shape>
-LearningRate read_decay(Options& options, Shape shape) {
-  const WarmUp warm_up = read_warm_up(options);
-  const double min = options.number(
+DecaySettings read_decay(Options& options) {
+  DecaySettings settings{.warm_up = read_warm_up(options)};
+  settings.min = options.number(
       "min",
       {.fallback = 0, .min = 0, .max = 1e6, .meaning = "learning rate at the end of the decay"});
   const std::int64_t decay_end = options.integer(
@@ -59,84 +93,72 @@ LearningRate read_decay(Options& options, Shape shape) {
        .min = 0,
        .meaning = "samples, of all workers together, at which the learning rate reaches its "
                   "minimum and stays there; 0: at max_samples"});
-  if (min > warm_up.peak)
-    options.fail("min", fmt::format("found {}, allowed is at most the peak {}", min, warm_up.peak));
-  if (decay_end != 0 && decay_end <= warm_up.samples)
+  if (settings.min > settings.warm_up.peak)
+    options.fail("min", fmt::format("found {}, allowed is at most the peak {}", settings.min,
+                                    settings.warm_up.peak));
+  if (decay_end != 0 && decay_end <= settings.warm_up.samples)
     options.fail("decay_end_samples",
                  fmt::format("found {}, allowed is 0 or more than the warmup_samples {}", decay_end,
-                             warm_up.samples));
-  return after(warm_up, [=](std::int64_t samples, std::int64_t max_samples) {
-    const std::int64_t end = decay_end != 0 ? decay_end : max_samples;
-    if (samples >= end) return min;
-    return min +
-           shape(share(samples - warm_up.samples, end - warm_up.samples)) * (warm_up.peak - min);
-  });
-}
-
-LearningRate make_constant(Options& options) {
-  const WarmUp warm_up = read_warm_up(options);
-  return after(warm_up, [peak = warm_up.peak](std::int64_t, std::int64_t) { return peak; });
-}
-
-LearningRate make_cosine(Options& options) {
-  return read_decay(options, [](double p) { return 0.5 * (1 + std::cos(std::numbers::pi * p)); });
-}
-
-LearningRate make_linear(Options& options) {
-  return read_decay(options, [](double p) { return 1 - p; });
-}
-
-LearningRate make_multistep(Options& options) {
-  const WarmUp warm_up = read_warm_up(options);
-  const std::vector<std::int64_t> milestones = options.integers(
-      "milestones", {.min = 1,
-                     .meaning = "samples, of all workers together, at which the learning rate is "
-                                "multiplied by the factor; increasing, beyond the warm-up"});
-  const double factor = options.number(
-      "factor", {.fallback = 0.1,
-                 .min = 0,
-                 .max = 1,
-                 .meaning = "what the learning rate is multiplied by at each milestone"});
-  if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
-    options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
-                                           fmt::join(milestones, ", ")));
-  if (!milestones.empty() && milestones.front() <= warm_up.samples)
-    options.fail("milestones", fmt::format("found {}, allowed is more than the warmup_samples {}",
-                                           milestones.front(), warm_up.samples));
-  return after(warm_up, [=, peak = warm_up.peak](std::int64_t samples, std::int64_t) {
-    double rate = peak;
-    for (const std::int64_t milestone : milestones)
-      if (samples >= milestone) rate *= factor;
-    return rate;
-  });
+                             settings.warm_up.samples));
+  if (decay_end != 0) settings.decay_end_samples = decay_end;
+  return settings;
 }
 
 }  // namespace
+
+LearningRate make_constant_rate(Options& options) {
+  return make_constant_rate(read_warm_up(options));
+}
+
+LearningRate make_cosine_rate(Options& options) { return make_cosine_rate(read_decay(options)); }
+
+LearningRate make_linear_rate(Options& options) { return make_linear_rate(read_decay(options)); }
+
+LearningRate make_multistep_rate(Options& options) {
+  MultistepSettings settings{.warm_up = read_warm_up(options), .milestones = {}};
+  settings.milestones = options.integers(
+      "milestones", {.min = 1,
+                     .meaning = "samples, of all workers together, at which the learning rate is "
+                                "multiplied by the factor; increasing, beyond the warm-up"});
+  settings.factor = options.number(
+      "factor", {.fallback = settings.factor,
+                 .min = 0,
+                 .max = 1,
+                 .meaning = "what the learning rate is multiplied by at each milestone"});
+  const std::vector<std::int64_t>& milestones = settings.milestones;
+  if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
+    options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
+                                           fmt::join(milestones, ", ")));
+  if (!milestones.empty() && milestones.front() <= settings.warm_up.samples)
+    options.fail("milestones", fmt::format("found {}, allowed is more than the warmup_samples {}",
+                                           milestones.front(), settings.warm_up.samples));
+  return make_multistep_rate(settings);
+}
 
 std::span<const PartRow<LearningRate>> learning_rate_table() {
   static constexpr std::array<PartRow<LearningRate>, 4> kTable{{
       {.name = "constant",
        .summary = "the peak, after the warm-up",
-       .make = make_constant,
+       .make = make_constant_rate,
        .formula = "lr = peak samples/warmup_samples in the warm-up, then peak",
        .source = "warm-up as in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
       {.name = "cosine",
        .summary = "half a cosine from the peak to the minimum",
-       .make = make_cosine,
+       .make = make_cosine_rate,
        .formula =
            "after the warm-up, lr = min + (1 + cos(pi p))/2 (peak - min), p = min(1, (samples - "
            "warmup_samples)/(decay_end_samples - warmup_samples))",
        .source = "as in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
       {.name = "linear",
        .summary = "a straight line from the peak to the minimum",
-       .make = make_linear,
+       .make = make_linear_rate,
        .formula = "after the warm-up, lr = min + (1 - p) (peak - min), p = min(1, (samples - "
                   "warmup_samples)/(decay_end_samples - warmup_samples))",
        .source = "common practice; the linear schedule of AdAdaGrad's code (companion paper, arXiv "
                  "2402.11215) rises instead"},
       {.name = "multistep",
        .summary = "the peak, multiplied by a factor at each milestone",
-       .make = make_multistep,
+       .make = make_multistep_rate,
        .formula = "from warmup_samples on, lr = peak factor^(number of milestones that samples has "
                   "reached)",
        .source = "common practice; also in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
@@ -146,38 +168,31 @@ std::span<const PartRow<LearningRate>> learning_rate_table() {
 
 namespace {
 
-double read_max_factor(Options& options) {
-  const double max_factor = options.number(
-      "max_factor",
-      {.fallback = 0,
-       .min = 0,
-       .max = 1e6,
-       .meaning = "largest factor by which a grown batch raises the learning rate; at "
-                  "least 1, or 0 for no bound"});
-  if (max_factor != 0 && max_factor < 1)
-    options.fail("max_factor", fmt::format("found {}, allowed is 0 or at least 1", max_factor));
-  return max_factor == 0 ? std::numeric_limits<double>::infinity() : max_factor;
-}
-
 /// growth^exponent, bounded.
-LearningRateCoupling read_power(Options& options, double exponent) {
-  const double max_factor = read_max_factor(options);
+LearningRateCoupling make_power_coupling(const CouplingSettings& settings, double exponent) {
+  const double max_factor = settings.max_factor.value_or(std::numeric_limits<double>::infinity());
   return {[=](const CouplingContext& now) {
     return std::min(std::pow(now.growth, exponent), max_factor);
   }};
 }
 
-LearningRateCoupling make_none_coupling(Options& /*options*/) { return {}; }
-LearningRateCoupling make_linear_coupling(Options& options) { return read_power(options, 1); }
-LearningRateCoupling make_sqrt_coupling(Options& options) { return read_power(options, 0.5); }
+}  // namespace
+
+LearningRateCoupling make_linear_coupling(const CouplingSettings& settings) {
+  return make_power_coupling(settings, 1);
+}
+
+LearningRateCoupling make_sqrt_coupling(const CouplingSettings& settings) {
+  return make_power_coupling(settings, 0.5);
+}
 
 /// The gain of AdaScale (Johnson, Agrawal, Gu, Guestrin 2020): how many steps of the initial batch
 /// one step of the grown one is worth,
 ///   (variance + |g|^2) / (variance/growth + |g|^2), between 1 and growth,
-/// with the variance of the mean gradient of the initial batch. AdaScale also lets the schedule of
-/// the learning rate advance by the gain; here it follows samples, as for everybody else.
-LearningRateCoupling make_adascale_coupling(Options& options) {
-  const double max_factor = read_max_factor(options);
+/// with the variance of the mean gradient of the initial batch. In AdaScale the schedule of the
+/// learning rate also advances by the gain; here every schedule follows samples.
+LearningRateCoupling make_adascale_coupling(const CouplingSettings& settings) {
+  const double max_factor = settings.max_factor.value_or(std::numeric_limits<double>::infinity());
   return {[=](const CouplingContext& now) {
             const double variance = std::max(now.initial_variance, 0.0);
             const double squared_norm = std::max(now.squared_norm, 0.0);
@@ -188,13 +203,43 @@ LearningRateCoupling make_adascale_coupling(Options& options) {
           /*needs_statistics=*/true};
 }
 
+namespace {
+
+CouplingSettings read_coupling(Options& options) {
+  const double max_factor = options.number(
+      "max_factor",
+      {.fallback = 0,
+       .min = 0,
+       .max = 1e6,
+       .meaning = "largest factor by which a grown batch raises the learning rate; at "
+                  "least 1, or 0 for no bound"});
+  if (max_factor == 0) return {};
+  if (max_factor < 1)
+    options.fail("max_factor", fmt::format("found {}, allowed is 0 or at least 1", max_factor));
+  return {.max_factor = max_factor};
+}
+
 }  // namespace
+
+LearningRateCoupling make_no_coupling(Options& /*options*/) { return {}; }
+
+LearningRateCoupling make_linear_coupling(Options& options) {
+  return make_linear_coupling(read_coupling(options));
+}
+
+LearningRateCoupling make_sqrt_coupling(Options& options) {
+  return make_sqrt_coupling(read_coupling(options));
+}
+
+LearningRateCoupling make_adascale_coupling(Options& options) {
+  return make_adascale_coupling(read_coupling(options));
+}
 
 std::span<const PartRow<LearningRateCoupling>> learning_rate_coupling_table() {
   static constexpr std::array<PartRow<LearningRateCoupling>, 4> kTable{{
       {.name = "none",
        .summary = "the learning rate does not depend on the batch size",
-       .make = make_none_coupling,
+       .make = make_no_coupling,
        .formula = "lr = learning_rate(samples)",
        .source = "as in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
       {.name = "linear",

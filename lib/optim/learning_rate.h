@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "core/options.h"
 
@@ -13,7 +15,35 @@ namespace localbatch {
 /// run.
 using LearningRate = std::function<double(std::int64_t samples, std::int64_t max_samples)>;
 
-/// constant, cosine, linear, multistep; each with a linear warm-up from 0 to the peak.
+/// A linear rise from 0 to the peak, with which every learning rate begins.
+struct WarmUp {
+  double peak = 0;
+  std::int64_t samples = 0;  ///< of all workers together; 0: no warm-up
+};
+
+/// A fall from the peak to `min`.
+struct DecaySettings {
+  WarmUp warm_up;
+  double min = 0;                                                ///< at most the peak
+  std::optional<std::int64_t> decay_end_samples = std::nullopt;  ///< none: at the end of the budget
+};
+
+struct MultistepSettings {
+  WarmUp warm_up;
+  std::vector<std::int64_t> milestones;  ///< samples, increasing, beyond the warm-up
+  double factor = 0.1;                   ///< multiplies the learning rate at each milestone
+};
+
+// Every part can be made from its settings, and from the keys of an experiment file.
+LearningRate make_constant_rate(const WarmUp& warm_up);
+LearningRate make_constant_rate(Options& options);
+LearningRate make_cosine_rate(const DecaySettings& settings);
+LearningRate make_cosine_rate(Options& options);
+LearningRate make_linear_rate(const DecaySettings& settings);
+LearningRate make_linear_rate(Options& options);
+LearningRate make_multistep_rate(const MultistepSettings& settings);
+LearningRate make_multistep_rate(Options& options);
+
 std::span<const PartRow<LearningRate>> learning_rate_table();
 
 /// What the learning rate may depend on when the local batch has grown.
@@ -25,7 +55,7 @@ struct CouplingContext {
   double squared_norm = 0;
 };
 
-/// What the learning rate is multiplied by.
+/// The factor by which a grown batch changes the learning rate.
 struct LearningRateCoupling {
   std::function<double(const CouplingContext&)> factor = [](const CouplingContext&) { return 1.0; };
   bool needs_statistics = false;
@@ -33,7 +63,18 @@ struct LearningRateCoupling {
   double operator()(const CouplingContext& context) const { return factor(context); }
 };
 
-/// none, linear, sqrt, adascale.
+struct CouplingSettings {
+  std::optional<double> max_factor = std::nullopt;  ///< at least 1; none: no bound
+};
+
+LearningRateCoupling make_no_coupling(Options& options);
+LearningRateCoupling make_linear_coupling(const CouplingSettings& settings);
+LearningRateCoupling make_linear_coupling(Options& options);
+LearningRateCoupling make_sqrt_coupling(const CouplingSettings& settings);
+LearningRateCoupling make_sqrt_coupling(Options& options);
+LearningRateCoupling make_adascale_coupling(const CouplingSettings& settings);
+LearningRateCoupling make_adascale_coupling(Options& options);
+
 std::span<const PartRow<LearningRateCoupling>> learning_rate_coupling_table();
 
 }  // namespace localbatch

@@ -8,9 +8,144 @@
 
 namespace localbatch {
 
-OuterOptimizerFactory make_averaging(Options& options);  // averaging.cpp
-OuterOptimizerFactory make_nesterov(Options& options);   // nesterov.cpp
-OuterOptimizerFactory make_slowmo(Options& options);     // slowmo.cpp
+namespace {
+
+class Averaging final : public OuterOptimizer {
+ public:
+  void step(std::span<float> global, std::span<const float> mean_local,
+            double /*learning_rate*/) override {
+    check(global.size() == mean_local.size(), "global and local parameters are of one length");
+    std::ranges::copy(mean_local, global.begin());
+  }
+
+  std::span<float> state() override { return {}; }
+};
+
+/// The outer optimizer of DiLoCo (Douillard et al. 2023): SGD with Nesterov momentum on the pseudo
+/// gradient, the difference between the global parameters and the workers' mean,
+///   pseudo_gradient = x_k - mean,
+///   buffer          = momentum buffer + pseudo_gradient,
+///   x_{k+1}         = x_k - learning_rate (pseudo_gradient + momentum buffer),
+/// as PyTorch defines it.
+class Nesterov final : public OuterOptimizer {
+ public:
+  Nesterov(const NesterovSettings& settings, std::size_t parameter_count)
+      : learning_rate_(static_cast<float>(settings.learning_rate)),
+        momentum_(static_cast<float>(settings.momentum)),
+        buffer_(parameter_count) {}
+
+  void step(std::span<float> global, std::span<const float> mean_local,
+            double /*learning_rate*/) override {
+    check(global.size() == mean_local.size() && global.size() == buffer_.size(),
+          "global and local parameters are of one length");
+    for (std::size_t i = 0; i < global.size(); ++i) {
+      const float pseudo_gradient = global[i] - mean_local[i];
+      buffer_[i] = momentum_ * buffer_[i] + pseudo_gradient;
+      // The sum starts from the mean, so that a rate of 1 without momentum is averaging to the last
+      // bit.
+      const float wanted = learning_rate_ * (pseudo_gradient + momentum_ * buffer_[i]);
+      global[i] = mean_local[i] + (pseudo_gradient - wanted);
+    }
+  }
+
+  std::span<float> state() override { return buffer_; }
+
+ private:
+  float learning_rate_, momentum_;
+  std::vector<float> buffer_;
+};
+
+/// SlowMo (Wang, Tantia, Ballas and Rabbat 2020). With the inner learning rate gamma,
+///   u       = momentum u + (x_k - mean)/gamma,
+///   x_{k+1} = x_k - learning_rate gamma u.
+/// The state is gamma u, by which the parameters move, and gamma itself: when gamma changes, gamma
+/// u is rescaled. A round with gamma = 0 moves nothing and leaves u as it is.
+class SlowMo final : public OuterOptimizer {
+ public:
+  SlowMo(const SlowmoSettings& settings, std::size_t parameter_count)
+      : learning_rate_(static_cast<float>(settings.learning_rate)),
+        momentum_(static_cast<float>(settings.momentum)),
+        state_(parameter_count + 1) {}
+
+  void step(std::span<float> global, std::span<const float> mean_local,
+            double learning_rate) override {
+    check(global.size() == mean_local.size() && global.size() + 1 == state_.size(),
+          "global and local parameters are of one length");
+    const auto gamma = static_cast<float>(learning_rate);
+    if (gamma == 0) return;
+    float& last_gamma = state_.back();
+    const float kept = last_gamma == 0 ? 0 : momentum_ * (gamma / last_gamma);
+    last_gamma = gamma;
+    for (std::size_t i = 0; i < global.size(); ++i) {
+      const float pseudo_gradient = global[i] - mean_local[i];
+      state_[i] = kept * state_[i] + pseudo_gradient;
+      // The sum starts from the mean, so that a rate of 1 without momentum is averaging to the last
+      // bit.
+      global[i] = mean_local[i] + (pseudo_gradient - learning_rate_ * state_[i]);
+    }
+  }
+
+  /// gamma u, then gamma.
+  std::span<float> state() override { return state_; }
+
+ private:
+  float learning_rate_, momentum_;
+  std::vector<float> state_;
+};
+
+}  // namespace
+
+OuterOptimizerFactory make_averaging() {
+  return [](std::size_t /*parameter_count*/) { return std::make_unique<Averaging>(); };
+}
+
+OuterOptimizerFactory make_nesterov(const NesterovSettings& settings) {
+  return [settings](std::size_t parameter_count) {
+    return std::make_unique<Nesterov>(settings, parameter_count);
+  };
+}
+
+OuterOptimizerFactory make_slowmo(const SlowmoSettings& settings) {
+  return [settings](std::size_t parameter_count) {
+    return std::make_unique<SlowMo>(settings, parameter_count);
+  };
+}
+
+OuterOptimizerFactory make_averaging(Options& /*options*/) { return make_averaging(); }
+
+OuterOptimizerFactory make_nesterov(Options& options) {
+  NesterovSettings settings;
+  settings.learning_rate = options.number(
+      "learning_rate", {.fallback = settings.learning_rate,
+                        .min = 0,
+                        .max = 1e3,
+                        .meaning = "factor of the outer step (0.7: OpenDiLoCo's default)"});
+  settings.momentum =
+      options.number("momentum", {.fallback = settings.momentum,
+                                  .min = 0,
+                                  .max = 1,
+                                  .meaning = "share of the buffer that stays from one round to the "
+                                             "next (0.9: OpenDiLoCo's default)"});
+  return make_nesterov(settings);
+}
+
+OuterOptimizerFactory make_slowmo(Options& options) {
+  SlowmoSettings settings;
+  settings.learning_rate =
+      options.number("learning_rate", {.fallback = settings.learning_rate,
+                                       .min = 0,
+                                       .max = 1e3,
+                                       .meaning = "factor of the outer step (1: FairScale's "
+                                                  "default)"});
+  settings.momentum = options.number(
+      "momentum", {.fallback = settings.momentum,
+                   .min = 0,
+                   .max = 1,
+                   .meaning = "share of the slow buffer that stays from one round to the next "
+                              "(FairScale recommends 0 for less than 4 nodes, 0.2 for 4, 0.5 for "
+                              "8, 0.6 for 16)"});
+  return make_slowmo(settings);
+}
 
 std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
   static constexpr std::array<PartRow<OuterOptimizerFactory>, 3> kTable{{
@@ -38,135 +173,6 @@ std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
        .source = "Wang et al. 2020, defaults of FairScale's code"},
   }};
   return kTable;
-}
-
-namespace {
-
-class Averaging final : public OuterOptimizer {
- public:
-  void step(std::span<float> global, std::span<const float> mean_local,
-            double /*learning_rate*/) override {
-    check(global.size() == mean_local.size(), "global and local parameters are of one length");
-    std::ranges::copy(mean_local, global.begin());
-  }
-
-  std::span<float> state() override { return {}; }
-};
-
-}  // namespace
-
-OuterOptimizerFactory make_averaging(Options& /*options*/) {
-  return [](std::size_t /*parameter_count*/) { return std::make_unique<Averaging>(); };
-}
-
-namespace {
-
-/// The outer optimizer of DiLoCo (Douillard et al. 2023): SGD with Nesterov momentum on the pseudo
-/// gradient, the difference between the global parameters and the workers' mean,
-///   pseudo_gradient = x_k - mean,
-///   buffer          = momentum buffer + pseudo_gradient,
-///   x_{k+1}         = x_k - learning_rate (pseudo_gradient + momentum buffer),
-/// as PyTorch defines it.
-class Nesterov final : public OuterOptimizer {
- public:
-  Nesterov(float learning_rate, float momentum, std::size_t parameter_count)
-      : learning_rate_(learning_rate), momentum_(momentum), buffer_(parameter_count) {}
-
-  void step(std::span<float> global, std::span<const float> mean_local,
-            double /*learning_rate*/) override {
-    check(global.size() == mean_local.size() && global.size() == buffer_.size(),
-          "global and local parameters are of one length");
-    for (std::size_t i = 0; i < global.size(); ++i) {
-      const float pseudo_gradient = global[i] - mean_local[i];
-      buffer_[i] = momentum_ * buffer_[i] + pseudo_gradient;
-      // From the mean, so that a rate of 1 without momentum is averaging to the last bit.
-      const float wanted = learning_rate_ * (pseudo_gradient + momentum_ * buffer_[i]);
-      global[i] = mean_local[i] + (pseudo_gradient - wanted);
-    }
-  }
-
-  std::span<float> state() override { return buffer_; }
-
- private:
-  float learning_rate_, momentum_;
-  std::vector<float> buffer_;
-};
-
-}  // namespace
-
-OuterOptimizerFactory make_nesterov(Options& options) {
-  const auto learning_rate = static_cast<float>(options.number(
-      "learning_rate", {.fallback = 0.7,
-                        .min = 0,
-                        .max = 1e3,
-                        .meaning = "factor of the outer step (0.7: OpenDiLoCo's default)"}));
-  const auto momentum = static_cast<float>(
-      options.number("momentum", {.fallback = 0.9,
-                                  .min = 0,
-                                  .max = 1,
-                                  .meaning = "share of the buffer that stays from one round to the "
-                                             "next (0.9: OpenDiLoCo's default)"}));
-  return [=](std::size_t parameter_count) {
-    return std::make_unique<Nesterov>(learning_rate, momentum, parameter_count);
-  };
-}
-
-namespace {
-
-/// SlowMo (Wang, Tantia, Ballas and Rabbat 2020). With the inner learning rate gamma,
-///   u       = momentum u + (x_k - mean)/gamma,
-///   x_{k+1} = x_k - learning_rate gamma u.
-/// Kept is gamma u, which is what the parameters move by, and gamma itself: when gamma changes, so
-/// does what is kept. A round with gamma = 0 moves nothing and leaves u as it is.
-class SlowMo final : public OuterOptimizer {
- public:
-  SlowMo(float learning_rate, float momentum, std::size_t parameter_count)
-      : learning_rate_(learning_rate), momentum_(momentum), state_(parameter_count + 1) {}
-
-  void step(std::span<float> global, std::span<const float> mean_local,
-            double learning_rate) override {
-    check(global.size() == mean_local.size() && global.size() + 1 == state_.size(),
-          "global and local parameters are of one length");
-    const auto gamma = static_cast<float>(learning_rate);
-    if (gamma == 0) return;
-    float& last_gamma = state_.back();
-    const float kept = last_gamma == 0 ? 0 : momentum_ * (gamma / last_gamma);
-    last_gamma = gamma;
-    for (std::size_t i = 0; i < global.size(); ++i) {
-      const float pseudo_gradient = global[i] - mean_local[i];
-      state_[i] = kept * state_[i] + pseudo_gradient;
-      // From the mean, so that a rate of 1 without momentum is averaging to the last bit.
-      global[i] = mean_local[i] + (pseudo_gradient - learning_rate_ * state_[i]);
-    }
-  }
-
-  /// gamma u, then gamma.
-  std::span<float> state() override { return state_; }
-
- private:
-  float learning_rate_, momentum_;
-  std::vector<float> state_;
-};
-
-}  // namespace
-
-OuterOptimizerFactory make_slowmo(Options& options) {
-  const auto learning_rate = static_cast<float>(
-      options.number("learning_rate", {.fallback = 1,
-                                       .min = 0,
-                                       .max = 1e3,
-                                       .meaning = "factor of the outer step (1: FairScale's "
-                                                  "default)"}));
-  const auto momentum = static_cast<float>(options.number(
-      "momentum", {.fallback = 0.5,
-                   .min = 0,
-                   .max = 1,
-                   .meaning = "share of the slow buffer that stays from one round to the next "
-                              "(FairScale recommends 0 for less than 4 nodes, 0.2 for 4, 0.5 for "
-                              "8, 0.6 for 16)"}));
-  return [=](std::size_t parameter_count) {
-    return std::make_unique<SlowMo>(learning_rate, momentum, parameter_count);
-  };
 }
 
 }  // namespace localbatch

@@ -23,9 +23,29 @@ class OuterOptimizer {
   virtual std::span<float> state() = 0;
 };
 
+/// Makes an optimizer for so many parameters.
 using OuterOptimizerFactory = std::function<std::unique_ptr<OuterOptimizer>(std::size_t)>;
 
-/// averaging, nesterov, slowmo.
+/// The defaults are those of OpenDiLoCo.
+struct NesterovSettings {
+  double learning_rate = 0.7;  ///< factor of the outer step
+  double momentum = 0.9;
+};
+
+/// The defaults are those of FairScale.
+struct SlowmoSettings {
+  double learning_rate = 1;  ///< factor of the outer step
+  double momentum = 0.5;
+};
+
+// Every part can be made from its settings, and from the keys of an experiment file.
+OuterOptimizerFactory make_averaging();
+OuterOptimizerFactory make_averaging(Options& options);
+OuterOptimizerFactory make_nesterov(const NesterovSettings& settings);
+OuterOptimizerFactory make_nesterov(Options& options);
+OuterOptimizerFactory make_slowmo(const SlowmoSettings& settings);
+OuterOptimizerFactory make_slowmo(Options& options);
+
 std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table();
 
 }  // namespace localbatch

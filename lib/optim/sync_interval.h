@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "core/options.h"
 
@@ -26,7 +27,49 @@ struct SyncInterval {
   int operator()(const SyncContext& context) const { return rule(context); }
 };
 
-/// constant, post_local, stagewise, quadratic, adacomm.
+struct ConstantIntervalSettings {
+  int H = 1;
+};
+
+/// Post-local SGD (Lin, Stich, Patel and Jaggi 2020): H = 1 before `start_samples`.
+struct PostLocalSettings {
+  std::int64_t start_samples = 0;
+  int H = 1;
+};
+
+struct StagewiseIntervalSettings {
+  int H = 1;                             ///< before the first milestone
+  std::vector<std::int64_t> milestones;  ///< samples, increasing
+  std::vector<std::int64_t> H_after;     ///< from each milestone on
+};
+
+/// The quadratic synchronization rule (Gu, Lyu, Arora, Zhang and Huang 2024):
+///   max(H, floor((alpha/learning rate)^exponent)) from `start_samples` on, H before.
+struct QuadraticIntervalSettings {
+  int H = 1;
+  double alpha = 0;
+  double exponent = 2;
+  std::int64_t start_samples = 0;
+};
+
+/// AdaComm (Wang and Joshi 2019), without its terms for a changing learning rate:
+///   ceil(H sqrt(loss of the round before/loss of the first)), H in the first round.
+struct AdacommSettings {
+  int H = 1;
+};
+
+// Every part can be made from its settings, and from the keys of an experiment file.
+SyncInterval make_constant_interval(const ConstantIntervalSettings& settings);
+SyncInterval make_constant_interval(Options& options);
+SyncInterval make_post_local_interval(const PostLocalSettings& settings);
+SyncInterval make_post_local_interval(Options& options);
+SyncInterval make_stagewise_interval(const StagewiseIntervalSettings& settings);
+SyncInterval make_stagewise_interval(Options& options);
+SyncInterval make_quadratic_interval(const QuadraticIntervalSettings& settings);
+SyncInterval make_quadratic_interval(Options& options);
+SyncInterval make_adacomm_interval(const AdacommSettings& settings);
+SyncInterval make_adacomm_interval(Options& options);
+
 std::span<const PartRow<SyncInterval>> sync_interval_table();
 
 }  // namespace localbatch

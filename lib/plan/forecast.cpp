@@ -7,9 +7,11 @@
 #include "comm/workers.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "plan/dry_rounds.h"
+#include "run/checkpointer.h"
 #include "run/ledger_json.h"
 #include "run/run_experiment.h"
-#include "run/task.h"
+#include "run/worker_run.h"
 #include "train/slot_pool.h"
 
 namespace localbatch {
@@ -19,50 +21,35 @@ namespace {
 constexpr double kMeasuredSeconds = 1;
 constexpr std::array<int, 4> kAlternatives{1, 4, 16, 32};
 
-/// What the forecast needs to know of model and data.
-struct TaskFacts {
-  std::unique_ptr<const Model> network = {};
-  WorkerArrays arrays = {};
-  std::int64_t epoch_samples = 0;
-  std::size_t test_images = 0;
-  std::size_t dataset_bytes = 0;
-};
-
-TaskFacts facts_of(const Experiment& experiment) {
-  TaskFacts facts;
-  if (experiment.problem.make) {
-    const auto task = make_problem_task(experiment, 1);
-    RunStart start;
-    task->describe(start);
-    facts.arrays.parameters = start.parameters;
-    facts.epoch_samples = task->epoch_samples();
-  } else {
-    const Dataset dataset = experiment.load_dataset();
-    check_augmentation(experiment.augmentation, dataset);
-    facts.network =
-        experiment.make_model({.image = dataset.shape, .num_classes = dataset.num_classes});
-    check_kernels_are_used(experiment.kernels, *facts.network);
-    facts.arrays.parameters = facts.network->parameter_count();
-    facts.arrays.batch_norm = facts.network->running_moment_count();
-    facts.epoch_samples = static_cast<std::int64_t>(dataset.train.size());
-    facts.test_images = dataset.test.size();
-    facts.dataset_bytes = bytes_of(dataset.train) + bytes_of(dataset.test);
-  }
-  const std::size_t n = facts.arrays.parameters;
-  facts.arrays.optimizer_state = experiment.inner_optimizer.make(n)->state().size();
-  facts.arrays.outer_state = experiment.make_outer_optimizer(n)->state().size();
-  return facts;
+WorkerArrays arrays_of(const Experiment& experiment, const TaskFacts& task) {
+  const std::size_t n = task.parameters;
+  return {.parameters = n,
+          .optimizer_state = experiment.inner_optimizer.make(n)->state().size(),
+          .outer_state = experiment.make_outer_optimizer(n)->state().size(),
+          .batch_norm = task.running_moments};
 }
 
 /// A local step of b samples in as few micro-batches as there may be, and one update.
-double measured_speed(const Experiment& experiment, const Model& network) {
+double measured_speed(const Experiment& experiment, const NetworkFacts& network) {
   const int b = experiment.method.initial_local_batch_size;
-  const int micro_batches = (b + experiment.micro_batch - 1) / experiment.micro_batch;
-  const TrainingSpeed speed = measure_training(
-      network, execution_options(experiment, (b + micro_batches - 1) / micro_batches),
-      kMeasuredSeconds, {});
+  ExecutionOptions execution = network.execution;
+  const int micro_batches = (b + execution.max_samples - 1) / execution.max_samples;
+  execution.max_samples = (b + micro_batches - 1) / micro_batches;
+  const TrainingSpeed speed = measure_training(*network.model, execution, kMeasuredSeconds, {});
   const double update = speed.optimizer_milliseconds;
   return 1e3 * b / (micro_batches * std::max(0.0, speed.step_milliseconds - update) + update);
+}
+
+std::size_t checkpoint_bytes_of(const Experiment& experiment, std::int64_t epoch_samples,
+                                const MakeWorker& make_dry_worker) {
+  const RunEvents nobody_watches;
+  return checkpoint_bytes({.experiment = experiment,
+                           .folder = {},
+                           .epoch_samples = epoch_samples,
+                           .facts = {.made_by = program_identity()},
+                           .schedule = {},
+                           .events = nobody_watches},
+                          make_dry_worker);
 }
 
 /// How far workers of a rank wait for its slots.
@@ -74,7 +61,7 @@ RunCost cost_of(const RunForecast& run, const TaskFacts& facts, const RoundCount
                 const ExpectedTraffic& traffic) {
   RunCost cost{.count = count, .traffic = traffic};
   const double speed = *run.machine.speed;
-  const double of_worker = static_cast<double>(facts.test_images) / run.workers;
+  const double of_worker = static_cast<double>(facts.test_samples) / run.workers;
   cost.compute_seconds = static_cast<double>(count.worker_samples) * crowding(run) / speed;
   cost.evaluation_seconds =
       static_cast<double>(count.evaluations) * of_worker * crowding(run) / (3 * speed);
@@ -88,32 +75,36 @@ RunCost cost_of(const RunForecast& run, const TaskFacts& facts, const RoundCount
 RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
   const int ranks = machine.placement.num_ranks();
   check_ranks(experiment.workers, ranks);
-  if (experiment.problem.make && !machine.speed)
+  if (!experiment.task->has_network() && !machine.speed)
     fail_input(
         "plan: the speed of a problem is not measured, expected --samples-per-second or "
         "--speed-from");
-  const TaskFacts facts = facts_of(experiment);
+  const std::unique_ptr<Task> task = load_task(experiment);
+  const TaskFacts facts = task->facts();
+  const WorkerArrays arrays = arrays_of(experiment, facts);
   RunForecast run{.experiment = experiment.name,
                   .workers = experiment.workers,
                   .threads_per_worker = experiment.threads_per_worker,
                   .hosted_workers = (experiment.workers + ranks - 1) / ranks,
                   .machine = machine,
                   .speed_is_measured = !machine.speed,
-                  .parameters = facts.arrays.parameters};
+                  .parameters = facts.parameters};
   const int ranks_of_host =
       (ranks + machine.placement.num_hosts() - 1) / machine.placement.num_hosts();
-  const int threads = facts.network ? experiment.threads_per_worker : 1;
-  run.slots = execution_slots(machine.cores_of_host / ranks_of_host, threads, run.hosted_workers);
-  const Model* const network = facts.network.get();
-  if (network != nullptr) {
-    run.forward_multiply_adds = network->multiply_adds();
-    if (!machine.speed) run.machine.speed = measured_speed(experiment, *network);
+  run.slots = execution_slots(machine.cores_of_host / ranks_of_host, experiment.worker_threads(),
+                              run.hosted_workers);
+  if (facts.network) {
+    run.forward_multiply_adds = facts.network->model->multiply_adds();
+    if (!machine.speed) run.machine.speed = measured_speed(experiment, *facts.network);
   }
 
   const TrafficForecast forecast(machine.placement);
-  const MethodMeetings meetings = meetings_of(experiment, facts.arrays);
-  run.memory = forecast_memory(experiment, facts.arrays, network, facts.dataset_bytes,
-                               run.hosted_workers, run.slots, forecast);
+  const MakeWorker make_dry_worker = [&](Communicator& comm) {
+    return task->make_dry_worker(comm);
+  };
+  const RunMeetings meetings = meetings_of(experiment, make_dry_worker);
+  run.memory = forecast_memory(experiment, arrays, *task, run.hosted_workers, run.slots, forecast);
+  run.checkpoint_bytes = checkpoint_bytes_of(experiment, facts.epoch_samples, make_dry_worker);
   run.round = traffic_of(meetings.round, forecast);
   run.measured_round = traffic_of(meetings.measured_round, forecast);
   const auto cost = [&](std::optional<int> H) {

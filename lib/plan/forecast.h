@@ -44,6 +44,7 @@ struct RunForecast {
   /// Of one sample, see multiply_adds(); empty for a problem.
   std::optional<std::int64_t> forward_multiply_adds = {};
   MemoryForecast memory = {};
+  std::size_t checkpoint_bytes = 0;                 ///< of one checkpoint file
   ExpectedTraffic round = {}, measured_round = {};  ///< without an audit, a trace and an evaluation
   RunCost cost = {};
   std::vector<RunCost> alternatives = {};  ///< with constant H = 1, 4, 16, 32

@@ -1,12 +1,13 @@
 #include "plan/measured_run.h"
 
+#include <charconv>
 #include <numeric>
 #include <vector>
 
 #include "core/csv.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
+#include "run/run_files.h"
 #include "run/run_folder.h"
 
 namespace localbatch {
@@ -15,23 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Files of another version may lack some of it.
-void read_communication(const fs::path& folder, MeasuredRun& run) {
-  const fs::path path = folder / "summary.json", manifest = folder / "manifest.json";
-  try {
-    const Json summary = Json::parse(read_text(path));
-    const Json communication = summary.value("communication", Json::object());
-    for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
-      const auto found = communication.find(std::string(kTrafficNames[kind]));
-      if (found == communication.end()) continue;
-      run.communication.entries[kind] = {.messages = found->at("messages"),
-                                         .bytes = found->at("bytes"),
-                                         .bytes_between_hosts = found->at("bytes_between_hosts")};
-    }
-    run.ranks = Json::parse(read_text(manifest)).value("ranks", 1);
-  } catch (const Json::exception& error) {
-    fail_input("{}: summary.json or manifest.json: {}", folder.string(), error.what());
-  }
+/// One where the manifest does not say.
+int ranks_of(const fs::path& folder) {
+  int ranks = 1;
+  for (const auto& [key, text] : read_manifest(folder / "manifest.json"))
+    if (key == "ranks") std::from_chars(text.data(), text.data() + text.size(), ranks);
+  return ranks;
 }
 
 }  // namespace
@@ -63,7 +53,8 @@ MeasuredRun read_measured_run(const fs::path& folder, const std::optional<std::s
   run.waiting_seconds = sum_of(timing, "waiting_seconds");
   run.evaluation_seconds = sum_of(timing, "evaluation_seconds");
   run.seconds = sum_of(timing, "total_seconds");
-  read_communication(folder, run);
+  run.communication = read_communication(folder);
+  run.ranks = ranks_of(folder);
   return run;
 }
 

@@ -1,8 +1,9 @@
 #include "plan/memory_forecast.h"
 
 #include <algorithm>
+#include <iterator>
 
-#include "train/round_statistics.h"
+#include "train/chunk_gradients.h"
 
 namespace localbatch {
 
@@ -17,14 +18,14 @@ bool looks_at_gradients(const LocalSgd& method) {
 std::size_t statistics_floats(const Experiment& experiment, std::size_t parameters) {
   const LocalSgd& method = experiment.method;
   if (!looks_at_gradients(method)) return 0;
-  const Measurement measured = measurement(method);
+  const MeterOptions measured = method.meter_options();
   switch (measured.statistics.chunks) {
     case Chunks::kWorkers:
       return parameters * (1U + (measured.statistics.at_first_step ? 1U : 0U) +
                            (measured.needs.coordinates ? 1U : 0U));
     case Chunks::kMicroBatches: {
-      const int micro_batches =
-          (method.initial_local_batch_size + experiment.micro_batch - 1) / experiment.micro_batch;
+      const int micro_batch = experiment.task->micro_batch().value();
+      const int micro_batches = (method.initial_local_batch_size + micro_batch - 1) / micro_batch;
       const int kept = std::min(micro_batches, ChunkGradients::kMaxChunks);
       return parameters * static_cast<std::size_t>(measured.needs.inner_products ? kept : 1);
     }
@@ -33,11 +34,6 @@ std::size_t statistics_floats(const Experiment& experiment, std::size_t paramete
       return 0;
   }
   return 0;
-}
-
-std::size_t slot_bytes(const Experiment& experiment, const Model& network) {
-  return network.predicted_bytes(execution_options(experiment, experiment.micro_batch)) +
-         static_cast<std::size_t>(experiment.micro_batch) * network.sample().input_bytes();
 }
 
 }  // namespace
@@ -49,8 +45,8 @@ std::size_t MemoryForecast::total() const {
 }
 
 MemoryForecast forecast_memory(const Experiment& experiment, const WorkerArrays& arrays,
-                               const Model* network, std::size_t dataset_bytes, int hosted_workers,
-                               int slots, const TrafficForecast& traffic) {
+                               const Task& task, int hosted_workers, int slots,
+                               const TrafficForecast& traffic) {
   const std::size_t worker = static_cast<std::size_t>(hosted_workers) * sizeof(float);
   const std::size_t n = arrays.parameters;
   MemoryForecast forecast;
@@ -62,12 +58,7 @@ MemoryForecast forecast_memory(const Experiment& experiment, const WorkerArrays&
                     {"outer optimizer state", worker * arrays.outer_state},
                     {"gradients to compare", worker * statistics_floats(experiment, n)},
                     {"buffers of averages", traffic.buffer_bytes(n)}};
-  if (network != nullptr)
-    forecast.parts.push_back(
-        {"execution slots", static_cast<std::size_t>(slots) * slot_bytes(experiment, *network)});
-  else  // its exact gradient, in double
-    forecast.parts.push_back({"exact gradient", 2 * worker * n});
-  forecast.parts.push_back({"data set", dataset_bytes});
+  std::ranges::move(task.memory(hosted_workers, slots), std::back_inserter(forecast.parts));
   return forecast;
 }
 

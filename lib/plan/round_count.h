@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <optional>
 
-#include "experiment/experiment.h"
-
 namespace localbatch {
+
+struct Experiment;
 
 /// What a run consists of, as far as that is known before it starts.
 struct RoundCount {
@@ -21,8 +21,9 @@ struct RoundCount {
   bool assumes_sync_interval = false, assumes_local_batch_size = false;
 };
 
-/// Walks through the rounds of a run without training. Rules for H and b that depend on samples and
-/// the learning rate alone are followed. `sync_interval`: a constant H in place of the rule.
+/// Walks through the rounds of a run as LocalSgd plans them, without training. Rules for H and b
+/// that depend on samples and the learning rate alone are followed. `sync_interval`: a constant H
+/// in place of the rule.
 RoundCount count_rounds(const Experiment& experiment, std::int64_t epoch_samples,
                         std::optional<int> sync_interval = {});
 

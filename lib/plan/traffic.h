@@ -6,7 +6,7 @@
 
 #include "comm/ledger.h"
 #include "comm/mean_tree.h"
-#include "experiment/experiment.h"
+#include "plan/dry_rounds.h"
 #include "plan/round_count.h"
 
 namespace localbatch {
@@ -22,18 +22,6 @@ struct Placement {
 
 /// `ranks` ranks on `hosts` hosts, neighbours together, in shares that differ by at most one.
 std::vector<int> neighbours_on_hosts(int ranks, int hosts);
-
-/// An Exchange without its numbers.
-struct Meeting {
-  struct Array {
-    std::size_t length = 0;
-    Traffic traffic = Traffic::kParameters;
-    Payload payload = Payload::kFloat32;
-  };
-  std::vector<Array> averaged = {};
-  std::size_t numbers = 0;              ///< that each worker tells all others
-  Traffic traffic = Traffic::kControl;  ///< of these numbers
-};
 
 /// What all ranks together send.
 struct ExpectedTraffic {
@@ -65,7 +53,7 @@ class TrafficForecast {
 
   ExpectedTraffic meeting(const Meeting& meeting) const;
 
-  /// Worker 0 tells each of the others that there is no checkpoint (Communicator::deal).
+  /// Worker 0 tells each of the others that there is no checkpoint (Communicator::scatter).
   ExpectedTraffic start() const;
 
   /// Bytes that an average of `length` f32 numbers needs on the rank that needs most, beside the
@@ -83,31 +71,12 @@ class TrafficForecast {
   std::size_t block_size_ = 0;
 };
 
-/// Lengths of a worker's arrays.
-struct WorkerArrays {
-  std::size_t parameters = 0;
-  std::size_t optimizer_state = 0, outer_state = 0;
-  std::size_t batch_norm = 0;  ///< running statistics
-};
-
-/// The meetings of the workers that an experiment's parts ask for.
-struct MethodMeetings {
-  std::vector<Meeting> round;           ///< that looks at no gradients
-  std::vector<Meeting> measured_round;  ///< that does
-  std::vector<Meeting> audit;           ///< beside those of the round
-  std::vector<Meeting> local_step;
-  std::vector<Meeting> evaluation;
-  std::vector<Meeting> end;
-};
-
-MethodMeetings meetings_of(const Experiment& experiment, const WorkerArrays& arrays);
-
 /// One after the other.
 ExpectedTraffic traffic_of(const std::vector<Meeting>& meetings, const TrafficForecast& forecast);
 
 /// Of a whole run that is not interrupted and writes no checkpoints: what summary.json calls
 /// communication.
-ExpectedTraffic traffic_of_run(const MethodMeetings& meetings, const RoundCount& count,
+ExpectedTraffic traffic_of_run(const RunMeetings& meetings, const RoundCount& count,
                                const TrafficForecast& forecast);
 
 }  // namespace localbatch

@@ -12,9 +12,9 @@ namespace {
 /// Appends the means of all squares of the image's channels.
 void append_pooled(std::span<const std::uint8_t> image, const ImageShape& shape, int pool,
                    std::vector<double>& pooled) {
-  const auto row_size = static_cast<std::size_t>(shape.width);
+  const std::size_t row_size = shape.width;
   const std::size_t rows = shape.size() / row_size;
-  const auto side = static_cast<std::size_t>(pool);
+  const std::size_t side = pool;
   for (std::size_t top = 0; top < rows; top += side)
     for (std::size_t left = 0; left < row_size; left += side) {
       int sum = 0;
@@ -42,15 +42,16 @@ void normalize(std::vector<double>& values, std::size_t columns) {
 
 }  // namespace
 
-BinaryFeatures binary_features(const LabelledImages& images, std::size_t samples, int pool) {
+BinaryFeatures binary_features(const LabelledImages& images, const ImageFeatures& wanted) {
   const ImageShape& shape = images.shape;
+  const int pool = wanted.pool;
+  const std::size_t samples = wanted.samples.value_or(images.labels.size());
   if (shape.height % pool != 0 || shape.width % pool != 0)
     fail_input("problem.pool: found {}, which does not divide images of {} x {} pixels", pool,
                shape.height, shape.width);
   if (samples > images.labels.size())
     fail_input("problem.samples: found {}, but the training set has {} images", samples,
                images.labels.size());
-  if (samples == 0) samples = images.labels.size();
   check(samples > 0, "a data set has training images");
 
   std::vector<double> pooled;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -8,7 +10,7 @@
 
 namespace localbatch {
 
-/// What a binary linear classifier sees of a set of images.
+/// The features that a binary linear classifier sees of a set of samples.
 struct BinaryFeatures {
   std::size_t size = 0;       ///< features of a sample, the last of them 1: the bias
   std::vector<float> values;  ///< [sample][feature]
@@ -20,15 +22,21 @@ struct BinaryFeatures {
   }
 };
 
-/// Of the first `samples` images (0: of all). Squares of `pool` x `pool` pixels are averaged; from
-/// each feature its mean over the samples is subtracted, and all are divided by one number, so that
-/// the features' mean variance is 1. Throws InputError when `pool` does not divide the sides of the
-/// images, or there are fewer images than asked for.
-BinaryFeatures binary_features(const LabelledImages& images, std::size_t samples, int pool);
+struct ImageFeatures {
+  std::optional<std::size_t> samples = std::nullopt;  ///< the first so many images; none: all
+  int pool = 2;                                       ///< pixels a side of a square
+};
+
+/// Squares of `pool` x `pool` pixels are averaged; from each feature its mean over the samples is
+/// subtracted, and all are divided by one number, so that the features' mean variance is 1. Throws
+/// InputError when `pool` does not divide the sides of the images, or there are fewer images than
+/// asked for.
+BinaryFeatures binary_features(const LabelledImages& images, const ImageFeatures& wanted);
 
 struct GeneratedFeatures {
-  std::size_t samples = 1, features = 1;
-  double signal = 1;
+  std::size_t samples = 10'000;
+  std::size_t features = 50;  ///< of a sample, beside its bias
+  double signal = 2;          ///< norm of the weights that labels are drawn by
   std::uint64_t seed = 1;
 };
 

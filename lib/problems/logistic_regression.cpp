@@ -8,13 +8,12 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "problems/problem.h"
 
 namespace localbatch {
 
 namespace {
 
-/// In interleaved partial sums, as in core/vector_math.h.
+/// Added up in interleaved partial sums, as in core/vector_math.h.
 double inner_product(std::span<const double> w, std::span<const float> a) {
   constexpr std::size_t kLanes = 8;
   std::array<double, kLanes> partial{};
@@ -124,17 +123,10 @@ bool LogisticLoss::separates(std::span<const double> w) const {
 
 namespace {
 
-struct LogisticSettings {
-  double ridge = 0;
-  bool all_samples = false;
-  bool trace = false;
-  GradientNoise noise;
-};
-
 /// The samples of a batch are drawn with replacement, as theorems assume: number s of a worker is a
 /// function of (seed, worker, s) alone, whatever the batch sizes are.
 std::vector<std::uint32_t> draw_samples(const ProblemBatch& batch, std::size_t population) {
-  std::vector<std::uint32_t> samples(static_cast<std::size_t>(batch.size));
+  std::vector<std::uint32_t> samples(batch.size);
   auto number = static_cast<std::uint64_t>(batch.first);
   for (std::uint32_t& sample : samples) {
     RandomStream random(batch.seed, Purpose::kProblemSamples, number++,
@@ -148,8 +140,10 @@ class LogisticRegression final : public Problem {
  public:
   LogisticRegression(BinaryFeatures features, const LogisticSettings& settings)
       : Problem(settings.noise),
-        all_samples_(settings.all_samples),
+        exact_gradient_(settings.exact_gradient),
         loss_(std::move(features), settings.ridge) {
+    check(settings.noise.relative == 0 || exact_gradient_,
+          "relative noise is added to an exact gradient");
     const auto minimizer = loss_.minimizer();
     if (!minimizer)
       fail_input(
@@ -172,82 +166,91 @@ class LogisticRegression final : public Problem {
  private:
   double batch_gradient(std::span<const float> x, const ProblemBatch& batch,
                         std::span<double> gradient) const override {
-    if (all_samples_) return value(x, gradient);
+    if (exact_gradient_) return value(x, gradient);
     return loss_.value(std::vector<double>(x.begin(), x.end()),
                        draw_samples(batch, loss_.features().samples()), gradient);
   }
 
-  bool all_samples_;
+  bool exact_gradient_;
   LogisticLoss loss_;
 };
 
-/// The keys after those that say which samples.
+/// Reads the keys that follow those of the features.
 LogisticSettings read_logistic_settings(Options& options) {
   LogisticSettings settings;
   settings.ridge = options.number(
-      "ridge", {.fallback = 0,
+      "ridge", {.fallback = settings.ridge,
                 .min = 0,
                 .max = 1e6,
                 .meaning = "mu: this times half the squared norm of all weights, bias included, is "
                            "added to the loss; 0 needs data that no hyperplane separates"});
-  settings.all_samples =
-      options.choice("gradient", {.fallback = "samples",
-                                  .choices = {"samples", "exact"},
-                                  .meaning = "mean over samples drawn with replacement, or over "
-                                             "all of them whatever the batch size"}) == "exact";
+  settings.exact_gradient = options.choice<bool>(
+      "gradient", {.fallback = settings.exact_gradient,
+                   .choices = {{"samples", false}, {"exact", true}},
+                   .meaning = "mean over samples drawn with replacement, or over "
+                              "all of them whatever the batch size"});
   settings.trace = read_trace(options);
   settings.noise = read_gradient_noise(options);
-  if (settings.noise.relative > 0 && !settings.all_samples)
+  if (settings.noise.relative > 0 && !settings.exact_gradient)
     options.fail("relative_noise", "found with 'gradient: samples', needs 'gradient: exact'");
   return settings;
 }
 
 }  // namespace
 
+ProblemFactory make_logistic_regression(const ImageFeatures& features,
+                                        const LogisticSettings& settings) {
+  return {.needs_images = true, .trace = settings.trace, .make = [=](const LabelledImages& images) {
+            return std::make_unique<const LogisticRegression>(binary_features(images, features),
+                                                              settings);
+          }};
+}
+
 ProblemFactory make_logistic_regression(Options& options) {
-  const auto samples = static_cast<std::size_t>(options.integer(
+  ImageFeatures features;
+  const auto samples = options.integer<std::size_t>(
       "samples", {.fallback = 0,
                   .min = 0,
                   .max = 10'000'000,
-                  .meaning = "the first so many training images make the problem, 0: all"}));
-  const auto pool = static_cast<int>(options.integer(
-      "pool", {.fallback = 2,
+                  .meaning = "the first so many training images make the problem, 0: all"});
+  if (samples > 0) features.samples = samples;
+  features.pool = options.integer<int>(
+      "pool", {.fallback = features.pool,
                .min = 1,
                .max = 32,
                .meaning = "features are means over squares of so many pixels a side; the minimum "
-                          "costs samples x features^2"}));
-  const LogisticSettings settings = read_logistic_settings(options);
-  return {.needs_images = true, .trace = settings.trace, .make = [=](const LabelledImages& images) {
-            return std::make_unique<const LogisticRegression>(
-                binary_features(images, samples, pool), settings);
+                          "costs samples x features^2"});
+  return make_logistic_regression(features, read_logistic_settings(options));
+}
+
+ProblemFactory make_generated_logistic_regression(const GeneratedFeatures& features,
+                                                  const LogisticSettings& settings) {
+  return {.trace = settings.trace, .make = [=](const LabelledImages&) {
+            return std::make_unique<const LogisticRegression>(generate_binary_features(features),
+                                                              settings);
           }};
 }
 
 ProblemFactory make_generated_logistic_regression(Options& options) {
-  GeneratedFeatures wanted;
-  wanted.samples = static_cast<std::size_t>(options.integer(
-      "samples", {.fallback = 10'000, .min = 1, .max = 10'000'000, .meaning = "n"}));
-  wanted.features = static_cast<std::size_t>(options.integer(
-      "features",
-      {.fallback = 50,
-       .min = 1,
-       .max = 10'000,
-       .meaning = "of a sample, beside its bias: independent standard normal numbers"}));
-  wanted.signal = options.number(
-      "signal", {.fallback = 2,
+  GeneratedFeatures features;
+  features.samples = options.integer<std::size_t>(
+      "samples", {.fallback = features.samples, .min = 1, .max = 10'000'000, .meaning = "n"});
+  features.features = options.integer<std::size_t>(
+      "features", {.fallback = features.features,
+                   .min = 1,
+                   .max = 10'000,
+                   .meaning = "of a sample, beside its bias: independent standard normal numbers"});
+  features.signal = options.number(
+      "signal", {.fallback = features.signal,
                  .min = 0,
                  .max = 1e3,
                  .meaning = "norm of the weights that labels are drawn by, with the probabilities "
                             "of logistic regression; 0: labels by chance"});
-  wanted.seed = static_cast<std::uint64_t>(options.integer(
+  features.seed = options.integer<std::uint64_t>(
       "generator_seed",
-      {.fallback = 1,
-       .meaning = "which samples are generated; the seed of the run has no part in it"}));
-  const LogisticSettings settings = read_logistic_settings(options);
-  return {.trace = settings.trace, .make = [=](const LabelledImages&) {
-            return std::make_unique<const LogisticRegression>(generate_binary_features(wanted),
-                                                              settings);
-          }};
+      {.fallback = features.seed,
+       .meaning = "which samples are generated; the seed of the run has no part in it"});
+  return make_generated_logistic_regression(features, read_logistic_settings(options));
 }
 
 }  // namespace localbatch

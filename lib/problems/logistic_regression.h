@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "problems/binary_features.h"
+#include "problems/problem.h"
 #include "problems/symmetric_matrix.h"
 
 namespace localbatch {
 
-/// F(w) = (1/n) sum_i log(1 + exp(-s_i <w, a_i>)) + ridge/2 |w|^2 for samples a_i of sign s_i, with
-/// what is known of it. The bias is shrunk like all weights.
+/// F(w) = (1/n) sum_i log(1 + exp(-s_i <w, a_i>)) + ridge/2 |w|^2 for samples a_i of sign s_i, its
+/// smoothness and its minimizer. The ridge shrinks the bias like all weights.
 class LogisticLoss {
  public:
   LogisticLoss(BinaryFeatures features, double ridge);
@@ -21,7 +22,7 @@ class LogisticLoss {
   /// F(w); overwrites `gradient`.
   double value(std::span<const double> w, std::span<double> gradient) const;
 
-  /// The same for the mean over these samples (with repetition) instead of all.
+  /// The loss and its gradient with the mean over these samples (with repetition) instead of all.
   double value(std::span<const double> w, std::span<const std::uint32_t> samples,
                std::span<double> gradient) const;
 
@@ -43,5 +44,20 @@ class LogisticLoss {
   BinaryFeatures features_;
   double ridge_;
 };
+
+struct LogisticSettings {
+  double ridge = 0;             ///< mu; 0 needs data that no hyperplane separates
+  bool exact_gradient = false;  ///< over all samples, whatever the batch size
+  bool trace = false;
+  GradientNoise noise = {};  ///< relative noise needs the exact gradient
+};
+
+// Every part can be made from its settings, and from the keys of an experiment file.
+ProblemFactory make_logistic_regression(const ImageFeatures& features,
+                                        const LogisticSettings& settings);
+ProblemFactory make_logistic_regression(Options& options);
+ProblemFactory make_generated_logistic_regression(const GeneratedFeatures& features,
+                                                  const LogisticSettings& settings);
+ProblemFactory make_generated_logistic_regression(Options& options);
 
 }  // namespace localbatch

@@ -2,75 +2,27 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
-#include "core/random.h"
-#include "problems/problem.h"
+#include "core/error.h"
 
 namespace localbatch {
 
 namespace {
 
-double norm(std::span<const double> x) {
-  return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
-}
-
-}  // namespace
-
-GradientNoise read_gradient_noise(Options& options) {
-  GradientNoise noise;
-  noise.variance = options.number(
-      "noise_variance", {.fallback = 0,
-                         .min = 0,
-                         .max = 1e12,
-                         .meaning = "s2: normal noise of this variance in every coordinate of one "
-                                    "sample's gradient, s2/b in the mean of b samples"});
-  noise.relative = options.number(
-      "relative_noise", {.fallback = 0,
-                         .min = 0,
-                         .max = 1e3,
-                         .meaning = "eta: noise of random direction and of length eta |grad F(x)| "
-                                    "in a worker's gradient, whatever the batch size: the "
-                                    "assumption of the norm test's theory, with equality"});
-  return noise;
-}
-
-void add_noise(const GradientNoise& noise, const ProblemBatch& batch, std::span<double> gradient) {
-  if (noise.variance == 0 && noise.relative == 0) return;
-  RandomStream random(batch.seed, Purpose::kProblemNoise, static_cast<std::uint64_t>(batch.first),
-                      static_cast<std::uint32_t>(batch.worker));
-  const double relative_length = noise.relative * norm(gradient);
-  const double deviation = std::sqrt(noise.variance / batch.size);
-  if (deviation > 0)
-    for (double& g : gradient) g += deviation * double{random.normal()};
-  if (relative_length > 0) {
-    // A normal vector has no preferred direction.
-    std::vector<double> direction(gradient.size());
-    for (double& d : direction) d = double{random.normal()};
-    const double scale = relative_length / norm(direction);
-    for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] += scale * direction[i];
-  }
-}
-
-namespace {
-
-struct QuadraticSettings {
-  std::size_t dimension = 1;
-  double smallest = 1, largest = 1;  ///< eigenvalues
-  float start = 1;
-};
-
-/// F(x) = 1/2 sum_i lambda_i x_i^2 with lambda_i in a geometric progression. The minimum lies at
-/// zero, where f32 has all its digits: distances can be followed down to 1e-30 and below.
+/// The minimum lies at zero, where f32 has all its digits: distances can be followed down to 1e-30
+/// and below.
 class Quadratic final : public Problem {
  public:
-  Quadratic(const QuadraticSettings& settings, const GradientNoise& noise)
-      : Problem(noise), start_(settings.start), eigenvalues_(settings.dimension) {
+  explicit Quadratic(const QuadraticSettings& settings)
+      : Problem(settings.noise),
+        start_(static_cast<float>(settings.start)),
+        eigenvalues_(settings.dimension) {
+    const double smallest = settings.smallest_eigenvalue, largest = settings.largest_eigenvalue;
+    check(largest >= smallest, "the largest eigenvalue is not below the smallest");
     const double steps = std::max<double>(1, static_cast<double>(settings.dimension) - 1);
     for (std::size_t i = 0; i < eigenvalues_.size(); ++i)
-      eigenvalues_[i] = settings.smallest * std::pow(settings.largest / settings.smallest,
-                                                     static_cast<double>(i) / steps);
+      eigenvalues_[i] = smallest * std::pow(largest / smallest, static_cast<double>(i) / steps);
     facts_ = {.smoothness = eigenvalues_.back(),
               .strong_convexity = eigenvalues_.front(),
               .minimum = 0,
@@ -96,43 +48,51 @@ class Quadratic final : public Problem {
 
 }  // namespace
 
+ProblemFactory make_quadratic(const QuadraticSettings& settings) {
+  return {.trace = settings.trace, .make = [settings](const LabelledImages&) {
+            return std::make_unique<const Quadratic>(settings);
+          }};
+}
+
 ProblemFactory make_quadratic(Options& options) {
   QuadraticSettings settings;
-  settings.dimension = static_cast<std::size_t>(
-      options.integer("dimension", {.fallback = 20,
-                                    .min = 1,
-                                    .max = 100'000'000,
-                                    .meaning = "number of parameters, one eigenvalue each"}));
-  settings.smallest =
-      options.number("smallest_eigenvalue",
-                     {.fallback = 0.1, .min = 1e-12, .max = 1e12, .meaning = "of the Hessian: mu"});
-  settings.largest = options.number(
-      "largest_eigenvalue", {.fallback = 1,
+  settings.dimension = options.integer<std::size_t>(
+      "dimension", {.fallback = settings.dimension,
+                    .min = 1,
+                    .max = 100'000'000,
+                    .meaning = "number of parameters, one eigenvalue each"});
+  settings.smallest_eigenvalue =
+      options.number("smallest_eigenvalue", {.fallback = settings.smallest_eigenvalue,
+                                             .min = 1e-12,
+                                             .max = 1e12,
+                                             .meaning = "of the Hessian: mu"});
+  settings.largest_eigenvalue = options.number(
+      "largest_eigenvalue", {.fallback = settings.largest_eigenvalue,
                              .min = 1e-12,
                              .max = 1e12,
                              .meaning = "of the Hessian: L; those between grow geometrically. One "
                                         "parameter alone has the smallest"});
-  settings.start = static_cast<float>(options.number(
-      "start",
-      {.fallback = 1, .min = -1e6, .max = 1e6, .meaning = "every coordinate of the first point"}));
-  if (settings.largest < settings.smallest)
-    options.fail("largest_eigenvalue", fmt::format("found {}, allowed is at least the smallest, {}",
-                                                   settings.largest, settings.smallest));
-  const bool trace = read_trace(options);
-  const GradientNoise noise = read_gradient_noise(options);
-  return {.trace = trace, .make = [settings, noise](const LabelledImages&) {
-            return std::make_unique<const Quadratic>(settings, noise);
-          }};
+  settings.start = options.number("start", {.fallback = settings.start,
+                                            .min = -1e6,
+                                            .max = 1e6,
+                                            .meaning = "every coordinate of the first point"});
+  if (settings.largest_eigenvalue < settings.smallest_eigenvalue)
+    options.fail("largest_eigenvalue",
+                 fmt::format("found {}, allowed is at least the smallest, {}",
+                             settings.largest_eigenvalue, settings.smallest_eigenvalue));
+  settings.trace = read_trace(options);
+  settings.noise = read_gradient_noise(options);
+  return make_quadratic(settings);
 }
 
 namespace {
 
-/// F(x) = sum_i (1 - cos x_i). Its Hessian is diagonal with entries cos x_i in [-1, 1], so L = 1,
-/// and F is not convex. F* = 0 at every point whose coordinates are multiples of 2 pi.
 class Cosine final : public Problem {
  public:
-  Cosine(std::size_t dimension, float start, const GradientNoise& noise)
-      : Problem(noise), dimension_(dimension), start_(start) {
+  explicit Cosine(const CosineSettings& settings)
+      : Problem(settings.noise),
+        dimension_(settings.dimension),
+        start_(static_cast<float>(settings.start)) {
     facts_ = {.smoothness = 1, .strong_convexity = 0, .minimum = 0};
   }
 
@@ -157,21 +117,28 @@ class Cosine final : public Problem {
 
 }  // namespace
 
+ProblemFactory make_cosine(const CosineSettings& settings) {
+  return {.trace = settings.trace, .make = [settings](const LabelledImages&) {
+            return std::make_unique<const Cosine>(settings);
+          }};
+}
+
 ProblemFactory make_cosine(Options& options) {
-  const auto dimension = static_cast<std::size_t>(options.integer(
-      "dimension",
-      {.fallback = 20, .min = 1, .max = 100'000'000, .meaning = "number of parameters"}));
-  const auto start = static_cast<float>(options.number(
-      "start", {.fallback = 2.5,
+  CosineSettings settings;
+  settings.dimension =
+      options.integer<std::size_t>("dimension", {.fallback = settings.dimension,
+                                                 .min = 1,
+                                                 .max = 100'000'000,
+                                                 .meaning = "number of parameters"});
+  settings.start = options.number(
+      "start", {.fallback = settings.start,
                 .min = -1e3,
                 .max = 1e3,
                 .meaning = "every coordinate of the first point; between pi/2 and pi the Hessian "
-                           "has negative eigenvalues only"}));
-  const bool trace = read_trace(options);
-  const GradientNoise noise = read_gradient_noise(options);
-  return {.trace = trace, .make = [=](const LabelledImages&) {
-            return std::make_unique<const Cosine>(dimension, start, noise);
-          }};
+                           "has negative eigenvalues only"});
+  settings.trace = read_trace(options);
+  settings.noise = read_gradient_noise(options);
+  return make_cosine(settings);
 }
 
 }  // namespace localbatch

@@ -1,34 +1,36 @@
 #pragma once
 
-#include <cstdint>
-#include <span>
+#include <cstddef>
 
-#include "core/options.h"
+#include "problems/problem.h"
 
 namespace localbatch {
 
-/// Samples number `first` .. `first + size - 1` of those that a worker draws in a run.
-struct ProblemBatch {
-  std::uint64_t seed = 1;
-  int worker = 0;
-  std::int64_t first = 0;
-  int size = 1;
+// Objectives by formula, without data; gradients are noisy by formula, too.
+
+/// F(x) = 1/2 sum_i lambda_i x_i^2 with lambda_i in a geometric progression.
+struct QuadraticSettings {
+  std::size_t dimension = 20;
+  double smallest_eigenvalue = 0.1;
+  double largest_eigenvalue = 1;
+  double start = 1;  ///< every coordinate of the first point
+  bool trace = false;
+  GradientNoise noise = {};
 };
 
-/// Noise by formula, added to the mean gradient g of a batch of b samples. Both kinds have mean
-/// zero, are independent of each other and from batch to batch, and equal in all directions.
-struct GradientNoise {
-  /// s2: normal, with variance s2/b in every coordinate of g. What b independent normal samples add
-  /// up to is drawn at once, so its cost does not depend on b.
-  double variance = 0;
-  /// eta: of length exactly eta |g|, whatever b is. With g the exact gradient this is the norm test
-  /// of theory met with equality, E|noise|^2 = eta^2 |grad F|^2 (method.md 2.1 and 3.2).
-  double relative = 0;
+/// F(x) = sum_i (1 - cos x_i). The Hessian is diagonal with entries cos x_i in [-1, 1], so L = 1,
+/// and F is not convex. F* = 0 at every point whose coordinates are multiples of 2 pi.
+struct CosineSettings {
+  std::size_t dimension = 20;
+  double start = 2.5;  ///< every coordinate of the first point
+  bool trace = false;
+  GradientNoise noise = {};
 };
 
-/// Reads `noise_variance` and `relative_noise`.
-GradientNoise read_gradient_noise(Options& options);
-
-void add_noise(const GradientNoise& noise, const ProblemBatch& batch, std::span<double> gradient);
+// Every part can be made from its settings, and from the keys of an experiment file.
+ProblemFactory make_quadratic(const QuadraticSettings& settings);
+ProblemFactory make_quadratic(Options& options);
+ProblemFactory make_cosine(const CosineSettings& settings);
+ProblemFactory make_cosine(Options& options);
 
 }  // namespace localbatch

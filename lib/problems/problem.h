@@ -10,21 +10,41 @@
 
 #include "core/options.h"
 #include "core/shape.h"
-#include "problems/noisy_problems.h"
 
 namespace localbatch {
 
-/// What theorems ask of an objective F, and what their claims are measured from.
+/// The constants of theorems about an objective F, and its minimum, from which claims are measured.
 struct ProblemFacts {
   double smoothness = 0;               ///< L: the gradient's Lipschitz constant
-  double strong_convexity = 0;         ///< mu; 0: none, or F is not convex
+  double strong_convexity = 0;         ///< mu; 0: F is not strongly convex
   double minimum = 0;                  ///< F*
   std::vector<double> minimizer = {};  ///< x*; empty when several are equally good
 };
 
+/// Samples number `first` .. `first + size - 1` of those that a worker draws in a run.
+struct ProblemBatch {
+  std::uint64_t seed = 1;
+  int worker = 0;
+  std::int64_t first = 0;
+  int size = 1;
+};
+
+/// Noise by formula, added to the mean gradient g of a batch of b samples. Both kinds have mean
+/// zero, are independent of each other and from batch to batch, and equal in all directions.
+struct GradientNoise {
+  /// s2: normal, with variance s2/b in every coordinate of g. The sum of b independent normal
+  /// samples is drawn at once, so its cost does not depend on b.
+  double variance = 0;
+  /// eta: of length exactly eta |g|, whatever b is. With g the exact gradient this is the norm test
+  /// of theory met with equality, E|noise|^2 = eta^2 |grad F|^2 (method.md 2.1 and 3.2).
+  double relative = 0;
+};
+
+void add_noise(const GradientNoise& noise, const ProblemBatch& batch, std::span<double> gradient);
+
 /// An objective whose theory is known: Local SGD runs on it as on a network, and every theorem's
-/// claim can be compared with the truth. All is computed in double from parameters in f32.
-/// Immutable, so that all workers of a process share one.
+/// claim can be compared with the truth. Everything is computed in double from parameters in f32.
+/// A problem is immutable, so that all workers of a process share one.
 class Problem {
  public:
   virtual ~Problem() = default;
@@ -53,7 +73,8 @@ class Problem {
   ProblemFacts facts_;  ///< set by the constructor of the problem
 
  private:
-  /// Of the samples, before noise is added. Without samples of its own a problem has the exact one.
+  /// The mean gradient of the samples, before noise is added. A problem without samples of its own
+  /// returns the exact gradient.
   virtual double batch_gradient(std::span<const float> x, const ProblemBatch& batch,
                                 std::span<double> gradient) const;
 
@@ -68,21 +89,22 @@ struct LabelledImages {
   std::span<const Label> labels;         ///< [image], below num_classes
 };
 
-/// A problem as an experiment file describes it. Making it may take seconds: the minimum is
-/// computed. Throws an InputError for images that do not fit its keys.
+/// Makes a problem, which may take seconds, as the minimum is computed. Throws an InputError for
+/// images that do not fit its settings.
 struct ProblemFactory {
-  bool needs_images = false;  ///< else images are not looked at
+  bool needs_images = false;  ///< otherwise `make` ignores the images
   /// Whether the workers' mean point is watched after every local step (method.md 3.2 speaks of
   /// it), for which parameters are averaged once more per step.
   bool trace = false;
-  /// Empty: what is minimized is the training loss of the network of the experiment file.
   std::function<std::unique_ptr<const Problem>(const LabelledImages&)> make;
 };
 
-/// network, quadratic, cosine, logistic_regression, generated_logistic_regression.
 std::span<const PartRow<ProblemFactory>> problem_table();
 
-/// Reads `trace`, which all problems but the network have.
+/// Reads `trace`, which all problems have.
 bool read_trace(Options& options);
+
+/// Reads `noise_variance` and `relative_noise`.
+GradientNoise read_gradient_noise(Options& options);
 
 }  // namespace localbatch

@@ -77,7 +77,7 @@ std::vector<double> solve(SymmetricMatrix a, std::span<const double> right) {
 double largest_eigenvalue(const SymmetricMatrix& a) {
   constexpr int kMostIterations = 100'000;
   constexpr double kPrecision = 1e-14;
-  // No symmetry of a matrix of data is orthogonal to this.
+  // The start has no symmetry that could make it orthogonal to the eigenvector.
   std::vector<double> v(a.rows());
   for (std::size_t i = 0; i < v.size(); ++i) v[i] = 1 + 1 / (2 + static_cast<double>(i));
   double eigenvalue = 0;
@@ -89,7 +89,7 @@ double largest_eigenvalue(const SymmetricMatrix& a) {
     std::vector<double> next = multiply(a, v);
     double quotient = 0;
     for (std::size_t i = 0; i < v.size(); ++i) quotient += v[i] * next[i];
-    // The quotient only grows, and twice as many digits are right as of the vector.
+    // The Rayleigh quotient increases monotonically and converges twice as fast as the vector.
     if (quotient <= eigenvalue * (1 + kPrecision)) return quotient;
     eigenvalue = quotient;
     v = std::move(next);

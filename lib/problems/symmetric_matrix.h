@@ -6,8 +6,8 @@
 
 namespace localbatch {
 
-/// A small dense symmetric matrix in double. Only the lower triangle, row by row, is stored and
-/// used; what is done to it is plain and deterministic, and meant for some hundreds of rows.
+/// A small dense symmetric matrix in double, of which only the lower triangle is stored, row by
+/// row. The algorithms are plain and deterministic, and meant for some hundreds of rows.
 class SymmetricMatrix {
  public:
   explicit SymmetricMatrix(std::size_t rows) : rows_(rows), values_(rows * (rows + 1) / 2) {}
@@ -32,7 +32,8 @@ class SymmetricMatrix {
 /// The solution y of (a) y = right, by Cholesky's factorization. `a` must be positive definite.
 std::vector<double> solve(SymmetricMatrix a, std::span<const double> right);
 
-/// Of a positive semidefinite matrix, to twelve digits or more: power iteration with a fixed start.
+/// The largest eigenvalue of a positive semidefinite matrix, to twelve digits or more, by power
+/// iteration with a fixed start.
 double largest_eigenvalue(const SymmetricMatrix& a);
 
 }  // namespace localbatch

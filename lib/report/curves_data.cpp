@@ -88,7 +88,7 @@ AxisScale scale_of(const std::string& name) {
   return {.title = std::move(title), .divisor = 1, .is_logarithmic = is_size};
 }
 
-std::optional<Curve> curve_of(const RecordedRun& run, const FigureAxes& axes) {
+std::optional<Curve> curve_of(const FinishedRun& run, const FigureAxes& axes) {
   const std::optional<CsvColumns>& columns = is_of_rounds(axes.y) ? run.rounds : run.evaluations;
   if (!columns || !columns->has(axes.y)) return {};
   std::optional<std::map<double, double>> sums;
@@ -165,19 +165,19 @@ Figure make_figure(const Results& results, const FigureAxes& axes) {
       .axes = axes, .rows = results.rows, .groups = results.groups, .series = {}, .remarks = {}};
   for (const ResultCell& cell : results.cells) {
     const bool finished = std::ranges::any_of(
-        cell.runs, [](const SeedRun& run) { return run.run.state == RunState::kFinished; });
-    const RunState shown = finished ? RunState::kFinished : RunState::kDiverged;
+        cell.runs, [](const SeedRun& run) { return run.run.status == RunStatus::kFinished; });
+    const RunStatus shown = finished ? RunStatus::kFinished : RunStatus::kDiverged;
     std::vector<Curve> curves;
     for (const SeedRun& run : cell.runs) {
       const std::optional<Curve> curve = curve_of(run.run, axes);
-      if (run.run.state == shown && curve) {
+      if (run.run.status == shown && curve) {
         curves.push_back(*curve);
         continue;
       }
-      const bool ended = run.run.state == shown;
+      const bool ended = run.run.status == shown;
       figure.remarks.push_back(fmt::format(
           "{}, {}, seed {} is not shown: {}", results.rows[cell.row], results.groups[cell.group],
-          run.seed, ended ? "its files do not hold the data" : state_text(run.run)));
+          run.seed, ended ? "its files do not hold the data" : status_text(run.run)));
     }
     Band band = without_flat_points(band_of(curves));
     if (band.x.empty()) continue;

@@ -9,7 +9,7 @@
 
 namespace localbatch {
 
-/// What a figure shows against what.
+/// The quantities on the axes of a figure.
 struct FigureAxes {
   std::string x;  ///< samples, rounds, seconds or bytes
   std::string y;  ///< a column of rounds.csv or evaluations.csv
@@ -33,9 +33,9 @@ struct Curve {
   std::vector<double> x, y;  ///< x increases
 };
 
-/// Of the rows in which the quantity was measured and is finite. Nothing where the files of the run
-/// do not say.
-std::optional<Curve> curve_of(const RecordedRun& run, const FigureAxes& axes);
+/// The curve of a run over the rows in which the quantity was measured and is finite. Nothing if
+/// the files of the run do not have it.
+std::optional<Curve> curve_of(const FinishedRun& run, const FigureAxes& axes);
 
 /// Mean, smallest and largest of several curves.
 struct Band {
@@ -43,13 +43,13 @@ struct Band {
   int n = 0;  ///< curves
 };
 
-/// At every x of every curve that all of them cover. Where a curve has no point of its own it is
-/// interpolated linearly; curves with the same x, as runs evaluated after the same samples, are
-/// never interpolated.
+/// The band at every x of every curve that all of them cover. Where a curve has no point of its own
+/// it is interpolated linearly; curves with the same x, as runs evaluated after the same samples,
+/// are never interpolated.
 Band band_of(const std::vector<Curve>& curves);
 
-/// The same lines with fewer points: without those between two of the same heights, which a batch
-/// size that seldom changes has thousands of.
+/// The band without points between two of the same heights, of which a batch size that seldom
+/// changes has thousands. The drawn lines are the same.
 Band without_flat_points(const Band& band);
 
 /// A line of a figure.
@@ -66,11 +66,11 @@ struct Figure {
   std::vector<std::string> remarks;  ///< runs that are not in it
 };
 
-/// Of the finished runs. A cell of which all runs have diverged is shown until then.
+/// Uses finished runs; if all runs of a cell have diverged, plots them up to divergence.
 Figure make_figure(const Results& results, const FigureAxes& axes);
 
-/// What the figure shows, for gnuplot and for others: series,H,schedule,x,mean,min,max,n in the
-/// units of the axes; series counts from 1.
+/// The data of a figure as CSV, for gnuplot and other programs: series,H,schedule,x,mean,min,max,n
+/// in the units of the axes; series counts from 1.
 std::string data_of(const Figure& figure);
 
 }  // namespace localbatch

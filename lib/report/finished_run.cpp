@@ -9,26 +9,15 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
 #include "experiment/experiment_file.h"
-#include "run/run_folder.h"
+#include "run/run_files.h"
 
 namespace localbatch {
 
 namespace fs = std::filesystem;
 namespace {
 
-std::optional<Json> read_json(const fs::path& path) {
-  std::error_code error;
-  if (!fs::exists(path, error)) return {};
-  try {
-    return Json::parse(read_text(path));
-  } catch (const Json::exception& failure) {
-    fail_input("{}: {}", path.string(), failure.what());
-  }
-}
-
-/// Nothing where a run that has just begun has not written its first line.
+/// The columns of a CSV file, if a run that has just begun has written its first line.
 std::optional<CsvColumns> read_columns(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error) || read_text(path).find('\n') == std::string::npos) return {};
@@ -47,30 +36,21 @@ double budget_of(const Settings& settings) {
   return value;
 }
 
-void judge_by_curves(RecordedRun& run) {
+void judge_by_curves(FinishedRun& run) {
   const double samples =
       std::max(last_of(run.rounds, "samples"), last_of(run.evaluations, "samples"));
   const double budget = budget_of(run.settings);
-  run.state = RunState::kUnfinished;
+  run.status = RunStatus::kUnfinished;
   if (budget > 0) run.percent = static_cast<int>(std::min(100.0, 100 * samples / budget));
   const bool ended = budget > 0 && samples >= budget;
-  if (ended && last_of(run.evaluations, "samples") == samples) run.state = RunState::kFinished;
+  if (ended && last_of(run.evaluations, "samples") == samples) run.status = RunStatus::kFinished;
   if (!std::isfinite(last_of(run.rounds, "loss")) ||
       !std::isfinite(last_of(run.evaluations, "train_loss")))
-    run.state = RunState::kDiverged;
-}
-
-void judge_by_summary(RecordedRun& run, const Json& summary, const fs::path& path) {
-  const auto outcome = summary.find("outcome");
-  if (outcome == summary.end() || (*outcome != "finished" && *outcome != "diverged"))
-    fail_input("{}: outcome: found {}, expected finished or diverged", path.string(),
-               outcome == summary.end() ? "nothing" : outcome->dump());
-  run.state = *outcome == "finished" ? RunState::kFinished : RunState::kDiverged;
-  run.percent = 100;
+    run.status = RunStatus::kDiverged;
 }
 
 /// A run that went on has a manifest for each start; facts that changed are all shown.
-void read_manifests(const fs::path& folder, RecordedRun& run) {
+void read_manifests(const fs::path& folder, FinishedRun& run) {
   std::vector<fs::path> paths;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
@@ -84,10 +64,7 @@ void read_manifests(const fs::path& folder, RecordedRun& run) {
            std::pair(y != "manifest.json", std::pair(y.size(), y));
   });
   for (const fs::path& path : paths) {
-    const std::optional<Json> manifest = read_json(path);
-    if (!manifest) continue;
-    for (const auto& [key, value] : manifest->items()) {
-      const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    for (const auto& [key, text] : read_manifest(path)) {
       const auto known =
           std::ranges::find(run.manifest, key, &std::pair<std::string, std::string>::first);
       if (known == run.manifest.end())
@@ -100,27 +77,28 @@ void read_manifests(const fs::path& folder, RecordedRun& run) {
 
 }  // namespace
 
-RecordedRun read_recorded_run(const fs::path& folder, std::string shown) {
-  RecordedRun run{.folder = std::move(shown),
+FinishedRun read_finished_run(const fs::path& folder, std::string shown) {
+  FinishedRun run{.folder = std::move(shown),
                   .settings = settings_of(read_experiment_file(folder / "experiment.yaml")),
                   .rounds = read_columns(folder / "rounds.csv"),
                   .evaluations = read_columns(folder / "evaluations.csv"),
                   .timing = read_columns(folder / "timing.csv")};
   judge_by_curves(run);
-  const std::optional<Json> summary = read_json(folder / "summary.json");
-  if (summary) judge_by_summary(run, *summary, folder / "summary.json");
-  if (!has_ended(run)) run.failure = failure_in(folder);
+  std::error_code error;
+  if (fs::exists(folder / "summary.json", error)) {
+    run.status = read_outcome(folder);
+    run.percent = 100;
+  }
+  if (!has_ended(run.status)) note_failure(run, folder);
   read_manifests(folder, run);
   return run;
 }
 
-bool has_ended(const RecordedRun& run) {
-  return run.state == RunState::kFinished || run.state == RunState::kDiverged;
-}
-
-std::string failure_in(const fs::path& folder) {
-  const std::string failure = recorded_failure(folder).value_or("");
-  return failure.substr(0, failure.find('\n'));
+void note_failure(FinishedRun& run, const fs::path& folder) {
+  const std::optional<std::string> failure = recorded_failure(folder);
+  if (!failure) return;
+  run.status = RunStatus::kFailed;
+  run.failure = failure->substr(0, failure->find('\n'));
 }
 
 std::vector<fs::path> folders_of_runs(const fs::path& below) {
@@ -136,7 +114,7 @@ std::vector<fs::path> folders_of_runs(const fs::path& below) {
   return folders;
 }
 
-std::string commit_of(const RecordedRun& run) {
+std::string commit_of(const FinishedRun& run) {
   const auto found =
       std::ranges::find(run.manifest, "commit", &std::pair<std::string, std::string>::first);
   return found == run.manifest.end() ? std::string() : found->second;

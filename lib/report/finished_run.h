@@ -8,6 +8,7 @@
 
 #include "core/csv.h"
 #include "core/yaml.h"
+#include "run/run_folder.h"
 
 namespace localbatch {
 
@@ -40,48 +41,39 @@ Settings settings_of(const Node& experiment);
 /// `experiment`, `dataset.root` and `kernels`.
 bool is_place(const std::string& key);
 
-/// Whether all keys that both know have the same values, but for places. A version that knows more
-/// keys still finds the runs of an earlier one.
+/// Whether all keys that both know have the same values, except for places. So a version that knows
+/// more keys still finds the runs of an earlier one.
 bool agree(const Settings& a, const Settings& b);
 
-/// Keys that have more than one value, in the order in which they come. Who does not know a key
-/// does not count. Places are left out.
+/// The keys that have more than one value, in the order in which they come, without places.
+/// Settings that do not have a key do not count for it.
 std::vector<std::string> differing_keys(const std::vector<Settings>& all);
 
-enum class RunState {
-  kMissing,     ///< nobody has run it
-  kUnfinished,  ///< it runs, or was interrupted
-  kFinished,
-  kDiverged  ///< it ended with a loss or gradient that is not finite
-};
-
-/// What a run has left behind. Files that are not there are no mistake: some are not kept with the
-/// results that are published.
-struct RecordedRun {
+/// A run as its folder shows it, or one that nobody has started; `status` says whether it has
+/// finished. Missing files are no mistake, as some are not published with the results.
+struct FinishedRun {
   std::string folder;  ///< as it is shown to a person
   Settings settings;   ///< of its experiment.yaml
-  RunState state = RunState::kMissing;
+  RunStatus status = RunStatus::kMissing;
   int percent = 0;           ///< of its samples
-  std::string failure = {};  ///< why it failed when it was last tried, one line; empty: it did not
+  std::string failure = {};  ///< why it could not go on, in one line, for kFailed
   std::optional<CsvColumns> rounds = {}, evaluations = {}, timing = {};
-  /// Of manifest.json, in its order: "commit" and "9074cacc5db0", or "9074cacc5db0, d6d2a634a585"
-  /// of a run that went on in another version.
+  /// The facts of manifest.json, in its order: "commit" and "9074cacc5db0", or
+  /// "9074cacc5db0, d6d2a634a585" for a run that went on in another version.
   std::vector<std::pair<std::string, std::string>> manifest = {};
 };
 
 /// Throws an InputError that names the file for one that is damaged. Without summary.json a run has
 /// finished when its last evaluation is at its last round and no sample of its budget is left.
-RecordedRun read_recorded_run(const std::filesystem::path& folder, std::string shown);
+FinishedRun read_finished_run(const std::filesystem::path& folder, std::string shown);
 
-bool has_ended(const RecordedRun& run);
-
-/// Of a run that failed there and has not ended since, in one line.
-std::string failure_in(const std::filesystem::path& folder);
+/// Makes a run that has not ended kFailed when a failure is recorded in its folder.
+void note_failure(FinishedRun& run, const std::filesystem::path& folder);
 
 /// Folders with an experiment.yaml at or below this one, sorted; none when it is not there.
 std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& below);
 
-/// Of the manifest; empty when it is not known.
-std::string commit_of(const RecordedRun& run);
+/// The commit in the manifest; empty when it is not known.
+std::string commit_of(const FinishedRun& run);
 
 }  // namespace localbatch

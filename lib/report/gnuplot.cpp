@@ -19,7 +19,7 @@ namespace localbatch {
 
 namespace {
 
-/// Of Okabe and Ito, without yellow, which is hard to see on white.
+/// The colours of Okabe and Ito, without yellow, which is hard to see on white.
 constexpr std::array<const char*, 7> kColours{"#0072B2", "#D55E00", "#009E73", "#000000",
                                               "#CC79A7", "#E69F00", "#56B4E9"};
 /// Gnuplot's dashes and points; their numbers have no common factor with that of the colours.
@@ -68,7 +68,7 @@ Range range_of_y(const Figure& figure, const AxisScale& scale) {
   return range;
 }
 
-/// Of what a logarithmic axis can show: what is above zero.
+/// The range of the positive values, which are those that a logarithmic axis can show.
 Range range_of_x(const Figure& figure, const AxisScale& scale) {
   Range range;
   for (const Series& series : figure.series)
@@ -88,7 +88,7 @@ std::string logarithmic(char axis, int base, const Range& range) {
                      range.low / 1.2, range.high * 1.2);
 }
 
-/// The same for all panels, with some room.
+/// The y axis, which is the same for all panels, with some room.
 std::string y_axis(const Figure& figure) {
   const AxisScale scale = scale_of(figure.axes.y);
   const Range range = range_of_y(figure, scale);
@@ -132,7 +132,7 @@ std::string linear_tics(const Figure& figure, std::size_t group, const AxisScale
   return "  set xtics autofreq\n";
 }
 
-/// What is said of the x axis before all panels, and before each.
+/// The commands for the x axis: those before all panels, and those before each panel.
 struct XAxis {
   std::string common;
   std::vector<std::string> panels;

@@ -27,7 +27,7 @@ void run_gnuplot(const std::filesystem::path& folder, const std::string& script)
 void draw(const Figure& figure, const std::vector<std::string>& formats,
           const std::filesystem::path& folder);
 
-/// The same as the text of an SVG element, to stand in an HTML page with others: without the XML
+/// The figure as the text of an SVG element, to stand in an HTML page with others: without the XML
 /// declaration, and with names of its own that begin with `prefix`.
 std::string inline_svg(const Figure& figure, const std::string& prefix);
 

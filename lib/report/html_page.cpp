@@ -149,7 +149,7 @@ void add_runs(const Results& results, std::string& out) {
   std::vector<std::vector<std::string>> rows;
   for_each_run(results, [&](const ResultCell& cell, const SeedRun& run) {
     rows.push_back({run.cell > 0 ? fmt::format("{}", run.cell) : "", results.rows[cell.row],
-                    results.groups[cell.group], run.seed, state_text(run.run), run.run.folder,
+                    results.groups[cell.group], run.seed, status_text(run.run), run.run.folder,
                     commit_of(run.run)});
   });
   out += "<h2>Runs</h2>\n";

@@ -13,9 +13,9 @@ struct PageFigure {
   std::string caption, svg;
 };
 
-/// One page that needs nothing but itself: tables, figures, settings that differ between rows and
-/// those that all have, machines and versions, and all runs with their states. Readable on light
-/// and dark screens and on paper.
+/// One page that needs no other file: tables, figures, settings that differ between rows and
+/// settings that all runs have, machines and versions, and all runs with their states. Readable on
+/// light and dark screens and on paper.
 std::string html_page(const Results& results, const TablePage& table,
                       const std::vector<PageFigure>& figures);
 

@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <span>
+
+#include "batching/batch_size_controller.h"
+#include "optim/sync_interval.h"
 
 namespace localbatch {
 
@@ -26,6 +30,16 @@ std::string words(std::string name) {
 std::string short_name(std::string key) {
   if (key.ends_with(".name")) key.resize(key.size() - 5);
   return words(key.substr(key.rfind('.') + 1));
+}
+
+/// What the part that `key` names is called in tables; `unknown` where the settings lack the key.
+template <class Part>
+std::string part_label(std::span<const PartRow<Part>> table, const std::string& key,
+                       const Settings& settings, std::string_view unknown) {
+  const std::string name = settings.value(key);
+  if (name.empty()) return std::string(unknown);
+  const auto row = std::ranges::find(table, name, &PartRow<Part>::name);
+  return row != table.end() && row->label != nullptr ? row->label(settings.entries()) : words(name);
 }
 
 template <class Keep>
@@ -51,22 +65,13 @@ std::string_view take_digits(std::string_view& text) {
 }  // namespace
 
 std::string schedule_label(const Settings& settings) {
-  const std::string part = "batch_size_controller.";
-  const std::string name = settings.value(part + "name");
-  if (name == "fixed") return "constant " + settings.value("batch_size.initial");
-  if (name == "norm_test") return "norm test, eta " + settings.value(part + "eta");
-  if (name == "inner_product_test") {
-    const std::string theta = settings.value(part + "theta"), nu = settings.value(part + "nu");
-    if (nu.empty() || nu == "0") return "inner-product test, theta " + theta;
-    return fmt::format("augmented inner-product test, theta {}, nu {}", theta, nu);
-  }
-  return name.empty() ? "unknown" : words(name);
+  return part_label(batch_size_controller_table(), "batch_size_controller.name", settings,
+                    "unknown");
 }
 
 std::string sync_interval_label(const Settings& settings) {
-  const std::string name = settings.value("sync_interval.name");
-  return name == "constant" || name.empty() ? "H = " + settings.value("sync_interval.H")
-                                            : words(name);
+  return part_label(sync_interval_table(), "sync_interval.name", settings,
+                    "H = " + settings.value("sync_interval.H"));
 }
 
 std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordinates,
@@ -80,8 +85,8 @@ std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordina
   return label;
 }
 
-std::vector<std::string> told_apart(const std::vector<std::string>& labels,
-                                    const std::vector<Settings>& settings) {
+std::vector<std::string> disambiguated(const std::vector<std::string>& labels,
+                                       const std::vector<Settings>& settings) {
   std::map<std::string, std::vector<Settings>> by_label;
   for (std::size_t i = 0; i < labels.size(); ++i) by_label[labels[i]].push_back(settings[i]);
   std::map<std::string, std::vector<std::string>> keys;

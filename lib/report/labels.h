@@ -8,11 +8,13 @@
 
 namespace localbatch {
 
-/// What decides the local batch size, for the row of a table: "constant 32", "norm test, eta 0.8",
-/// "augmented inner-product test, theta 0.9, nu 5.84", or the name of another controller.
+/// The label of the schedule of the local batch size, for the row of a table: "constant 32", "norm
+/// test, eta 0.8", "augmented inner-product test, theta 0.9, nu 5.84", or the name of another
+/// controller.
 std::string schedule_label(const Settings& settings);
 
-/// What decides H, for a group of columns: "H = 8", or the name of a rule that changes it.
+/// The label of the rule for H, for a group of columns: "H = 8", or the name of a rule that changes
+/// it.
 std::string sync_interval_label(const Settings& settings);
 
 /// The place of a cell on the axes of its sweep other than H and the seed: "norm test" on an axis
@@ -20,15 +22,15 @@ std::string sync_interval_label(const Settings& settings);
 std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordinates,
                               const Settings& settings);
 
-/// Adds to labels that several have what tells them apart: "constant 32, peak 0.4". `settings`
-/// hold the keys that count, of each label.
-std::vector<std::string> told_apart(const std::vector<std::string>& labels,
-                                    const std::vector<Settings>& settings);
+/// Labels that occur several times get the settings in which they differ: "constant 32, peak 0.4".
+/// `settings` holds the keys that count for each label.
+std::vector<std::string> disambiguated(const std::vector<std::string>& labels,
+                                       const std::vector<Settings>& settings);
 
-/// Those that decide the row: neither the seed nor what decides H, nor places.
+/// The settings that identify a table row: all but the seed, H and places.
 Settings settings_of_row(const Settings& settings);
 
-/// Those that decide H.
+/// The settings that decide H.
 Settings settings_of_sync_interval(const Settings& settings);
 
 /// Whether a comes before b for a person: "constant 32" before "constant 128".

@@ -21,7 +21,7 @@ const ResultColumn& column_of(const std::string& name) {
   return *std::ranges::find(result_columns(), std::string_view(name), &ResultColumn::name);
 }
 
-/// The same of a run: "500000", "4", "cifar10", "resnet20".
+/// The protocol of a run: "500000", "4", "cifar10", "resnet20".
 std::array<std::string, 4> protocol_of(const Settings& settings) {
   return {settings.value("max_samples"), settings.value("workers"), settings.value("dataset.name"),
           settings.value("model.name") + settings.value("model.depth")};
@@ -36,7 +36,7 @@ std::string plain(const std::string& text) {
   return letters;
 }
 
-/// Nothing when all that is known is the same.
+/// The differences between the known parts of two protocols; empty when there are none.
 std::string other_protocol(const ReferenceFigure& theirs, const ResultCell& cell) {
   std::vector<std::string> differences;
   for (std::size_t i = 0; i < kProtocol.size(); ++i) {
@@ -67,9 +67,9 @@ std::string verdict_on_noise(const Comparison& comparison) {
   return std::abs(*comparison.difference) <= *noise ? "inside" : "outside";
 }
 
-/// Runs that have diverged would be missing in the mean.
+/// No figure if a run has diverged, as it would be missing in the mean.
 std::optional<Sample> figure_of(const ResultTable& table, std::size_t cell) {
-  if (count_of(table.results.cells[cell], RunState::kDiverged) > 0) return {};
+  if (count_of(table.results.cells[cell], RunStatus::kDiverged) > 0) return {};
   return table.entries[cell][0].sample;
 }
 
@@ -82,7 +82,7 @@ Comparison compared(const Results& results, const ReferenceFigure& theirs) {
       continue;
     comparison.ours = figure_of(table, i);
     comparison.verdict = other_protocol(theirs, cell);
-    if (count_of(cell, RunState::kDiverged) > 0 && comparison.verdict.empty())
+    if (count_of(cell, RunStatus::kDiverged) > 0 && comparison.verdict.empty())
       comparison.verdict = "diverged";
   }
   if (comparison.ours) comparison.difference = comparison.ours->mean - theirs.sample.mean;
@@ -170,7 +170,7 @@ class LineReader {
   std::string text(const std::string& name) const {
     const auto found = std::ranges::find(head_, name);
     if (found == head_.end()) return {};
-    return line_.cells[static_cast<std::size_t>(found - head_.begin())];
+    return line_.cells[found - head_.begin()];
   }
 
   std::string choice(const std::string& name, const std::vector<std::string>& allowed) const {
@@ -181,7 +181,7 @@ class LineReader {
     return found;
   }
 
-  /// Nothing for an empty cell.
+  /// The number in a cell, if the cell is not empty.
   std::optional<double> number(const std::string& name, double least) const {
     const std::string found = text(name);
     if (found.empty()) return {};

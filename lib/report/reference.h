@@ -10,12 +10,12 @@
 
 namespace localbatch {
 
-/// A published or earlier figure, in the unit of table.csv. What is empty is not known.
+/// A published or earlier figure, in the unit of table.csv. Empty fields are not known.
 struct ReferenceFigure {
   std::string schedule, group, source;
   std::string column;
   Sample sample;  ///< n is 0 when it is not known
-  /// What was trained how long: samples, workers, dataset, model.
+  /// The training that the figure is about: samples, workers, dataset, model.
   std::vector<std::string> protocol;
 };
 
@@ -41,7 +41,7 @@ std::vector<Comparison> compare(const Results& results,
 
 TextTable text_of(const std::vector<Comparison>& comparisons);
 
-/// As a CSV file.
+/// The comparisons as a CSV file.
 std::string to_csv(const std::vector<Comparison>& comparisons);
 
 }  // namespace localbatch

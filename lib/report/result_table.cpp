@@ -42,7 +42,7 @@ std::optional<double> noise_of_difference(const Sample& a, const Sample& b) {
 namespace {
 
 using Better = ResultColumn::Better;
-using Run = const RecordedRun&;
+using Run = const FinishedRun&;
 using Columns = const std::optional<CsvColumns>&;
 
 std::optional<double> sum(Columns columns, const std::string& name) {
@@ -50,7 +50,7 @@ std::optional<double> sum(Columns columns, const std::string& name) {
   return sum_of(*columns, name);
 }
 
-/// Of the rows that have one.
+/// The numbers of the rows that have one.
 std::vector<double> numbers(Columns columns, const std::string& name) {
   std::vector<double> found;
   if (!columns || !columns->has(name)) return found;
@@ -77,7 +77,7 @@ std::optional<double> smallest(Columns columns, const std::string& name) {
   return *std::ranges::min_element(all);
 }
 
-/// Processed by all workers.
+/// The samples that all workers have processed together.
 std::optional<double> samples(Run run) {
   return run.rounds ? last(run.rounds, "samples") : last(run.evaluations, "samples");
 }
@@ -180,7 +180,7 @@ namespace {
 std::optional<Sample> merged(const ResultCell& cell, const ResultColumn& column) {
   std::vector<double> values;
   for (const SeedRun& run : cell.runs) {
-    if (run.run.state != RunState::kFinished) continue;
+    if (run.run.status != RunStatus::kFinished) continue;
     const std::optional<double> value = column.value(run.run);
     if (value) values.push_back(*value);
   }
@@ -194,7 +194,7 @@ std::vector<TableEntry*> ranking(ResultTable& table, std::size_t group, std::siz
     const ResultCell& cell = table.results.cells[i];
     TableEntry& entry = table.entries[i][column];
     if (cell.group == group && entry.sample && std::isfinite(entry.sample->mean) &&
-        count_of(cell, RunState::kDiverged) == 0)
+        count_of(cell, RunStatus::kDiverged) == 0)
       ranked.push_back(&entry);
   }
   const bool less = table.columns[column].better == ResultColumn::Better::kLess;
@@ -215,9 +215,9 @@ void mark_best(ResultTable& table, std::size_t group, std::size_t column) {
 
 }  // namespace
 
-int count_of(const ResultCell& cell, RunState state) {
+int count_of(const ResultCell& cell, RunStatus status) {
   return static_cast<int>(std::ranges::count_if(
-      cell.runs, [state](const SeedRun& run) { return run.run.state == state; }));
+      cell.runs, [status](const SeedRun& run) { return run.run.status == status; }));
 }
 
 ResultTable make_table(Results results, std::vector<ResultColumn> columns) {

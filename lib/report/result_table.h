@@ -11,14 +11,14 @@
 
 namespace localbatch {
 
-/// What is known of a quantity from the seeds that it was measured with.
+/// The mean and deviation of a quantity over the seeds that it was measured with.
 struct Sample {
   double mean = 0;
   std::optional<double> standard_deviation = {};  ///< divisor n - 1; nothing for n = 1
   int n = 0;
 };
 
-/// Nothing without values.
+/// The sample of these values, if there are any.
 std::optional<Sample> sample_of(const std::vector<double>& values);
 
 /// The quantile of Student's t distribution; `degrees_of_freedom` need not be whole.
@@ -40,14 +40,14 @@ struct ResultColumn {
   Better better = Better::kNone;
   int decimals = 0;    ///< in tables; kThreeDigits: as many as show three digits
   double divisor = 1;  ///< from the unit of table.csv to that of the title
-  std::optional<double> (*value)(const RecordedRun&);  ///< nothing: its files do not say
+  std::optional<double> (*value)(const FinishedRun&);  ///< nothing: its files do not say
 };
 
 inline constexpr int kThreeDigits = -1;
 
 std::span<const ResultColumn> result_columns();
 
-/// Those of a list of names such as "rounds,bytes"; without a list the usual ones. Throws an
+/// The columns of a list of names such as "rounds,bytes"; without a list the usual ones. Throws an
 /// InputError for a name that does not exist or comes twice.
 std::vector<ResultColumn> chosen_columns(std::string_view names);
 
@@ -72,7 +72,7 @@ struct ResultTable {
 /// part.
 ResultTable make_table(Results results, std::vector<ResultColumn> columns);
 
-/// How many runs of a cell are in a state.
-int count_of(const ResultCell& cell, RunState state);
+/// How many runs of a cell have a status.
+int count_of(const ResultCell& cell, RunStatus status);
 
 }  // namespace localbatch

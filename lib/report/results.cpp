@@ -66,12 +66,12 @@ std::string own_name(const fs::path& folder) {
   return whole.filename().string();
 }
 
-std::vector<RecordedRun> runs_in(const fs::path& source) {
-  std::vector<RecordedRun> runs;
+std::vector<FinishedRun> runs_in(const fs::path& source) {
+  std::vector<FinishedRun> runs;
   for (const fs::path& folder : folders_of_runs(source)) {
     const fs::path inside = folder.lexically_relative(source);
     const fs::path shown = inside == "." ? fs::path(own_name(source)) : own_name(source) / inside;
-    runs.push_back(read_recorded_run(folder, shown.generic_string()));
+    runs.push_back(read_finished_run(folder, shown.generic_string()));
   }
   if (runs.empty())
     fail_input("{}: holds no run, expected folders with an experiment.yaml", source.string());
@@ -79,17 +79,17 @@ std::vector<RecordedRun> runs_in(const fs::path& source) {
 }
 
 /// Named after what their settings say, in an order for people.
-std::vector<PlacedRun> placed_by_settings(std::vector<RecordedRun> runs) {
+std::vector<PlacedRun> placed_by_settings(std::vector<FinishedRun> runs) {
   std::vector<std::string> rows, groups;
   std::vector<Settings> of_rows, of_groups;
-  for (const RecordedRun& run : runs) {
+  for (const FinishedRun& run : runs) {
     rows.push_back(schedule_label(run.settings));
     groups.push_back(sync_interval_label(run.settings));
     of_rows.push_back(settings_of_row(run.settings));
     of_groups.push_back(settings_of_sync_interval(run.settings));
   }
-  rows = told_apart(rows, of_rows);
-  groups = told_apart(groups, of_groups);
+  rows = disambiguated(rows, of_rows);
+  groups = disambiguated(groups, of_groups);
   std::vector<PlacedRun> placed;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     std::string seed = runs[i].settings.value("seed");
@@ -121,12 +121,12 @@ void tell_files_apart(std::vector<std::vector<PlacedRun>>& parts,
 Results collect_results(const ResultsRequest& request) {
   std::vector<std::vector<PlacedRun>> parts;
   std::vector<std::string> titles, remarks;
-  std::vector<RecordedRun> in_folders;
+  std::vector<FinishedRun> in_folders;
   std::set<std::string> folder_titles;
   for (const fs::path& source : request.sources) {
     std::error_code error;
     if (fs::is_directory(source, error)) {
-      for (RecordedRun& run : runs_in(source)) in_folders.push_back(std::move(run));
+      for (FinishedRun& run : runs_in(source)) in_folders.push_back(std::move(run));
       folder_titles.insert(own_name(source));
       continue;
     }
@@ -149,7 +149,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Of the keys that a resolved file shows: it leaves out empty texts.
+/// Adds the keys whose values are not their defaults, among those that a resolved file shows, which
+/// leaves out empty texts.
 void add_not_default(const std::vector<Declaration>& declarations, const Settings& settings,
                      const std::string& place, std::vector<std::string>& keys) {
   for (const Declaration& declared : declarations) {
@@ -164,16 +165,17 @@ void add_not_default(const std::vector<Declaration>& declarations, const Setting
 }
 
 /// Keeps the better of two runs of a cell.
-void keep(RecordedRun run, int number, std::optional<RecordedRun>& kept,
+void keep(FinishedRun run, int number, std::optional<FinishedRun>& kept,
           std::vector<std::string>& remarks) {
   if (!kept) {
     kept = std::move(run);
     return;
   }
-  if (has_ended(run) && has_ended(*kept))
+  if (has_ended(run.status) && has_ended(kept->status))
     fail_input("{} and {}: both are results of cell {}, expected one of them", kept->folder,
                run.folder, number);
-  if (has_ended(run) || (!has_ended(*kept) && run.percent > kept->percent)) std::swap(run, *kept);
+  if (has_ended(run.status) || (!has_ended(kept->status) && run.percent > kept->percent))
+    std::swap(run, *kept);
   remarks.push_back(fmt::format("cell {}: {} was left out, as {} has more of the same run", number,
                                 run.folder, kept->folder));
 }
@@ -194,7 +196,7 @@ std::vector<std::string> group_labels(const std::vector<ExpectedCell>& cells) {
     labels.push_back(sync_interval_label(cell.settings));
     settings.push_back(settings_of_sync_interval(cell.settings));
   }
-  return told_apart(labels, settings);
+  return disambiguated(labels, settings);
 }
 
 }  // namespace
@@ -231,13 +233,13 @@ std::vector<std::size_t> cells_of_run(const Settings& run, const std::vector<Exp
 std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& title,
                                      std::vector<std::string>& remarks) {
   const std::vector<ExpectedCell> cells = expected_cells(request);
-  std::vector<std::optional<RecordedRun>> found(cells.size());
+  std::vector<std::optional<FinishedRun>> found(cells.size());
   std::set<std::string> experiments;
   for (const ExpectedCell& cell : cells) experiments.insert(cell.experiment);
   for (const std::string& experiment : experiments)
     for (const fs::path& folder : folders_of_runs(request.output / experiment)) {
-      RecordedRun run =
-          read_recorded_run(folder, folder.lexically_relative(request.output).generic_string());
+      FinishedRun run =
+          read_finished_run(folder, folder.lexically_relative(request.output).generic_string());
       const std::vector<std::size_t> places = cells_of_run(run.settings, cells);
       if (places.size() == 1) {
         keep(std::move(run), cells[places[0]].number, found[places[0]], remarks);
@@ -251,9 +253,9 @@ std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& tit
   const std::vector<std::string> rows = row_labels(cells), groups = group_labels(cells);
   std::vector<PlacedRun> placed;
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    RecordedRun run;
+    FinishedRun run;
     run.settings = cells[i].settings;
-    run.failure = failure_in(cells[i].folder);
+    note_failure(run, cells[i].folder);
     if (found[i]) run = std::move(*found[i]);
     placed.push_back({.row = rows[i],
                       .group = groups[i],

@@ -10,11 +10,11 @@
 
 namespace localbatch {
 
-/// A run in its place, which it has also when nobody has run it.
+/// The slot of one seed in a cell; it exists even if the run has not been started.
 struct SeedRun {
   int cell = 0;  ///< in its experiment file, from 1; 0 for runs that were found in a folder
   std::string seed;
-  RecordedRun run;
+  FinishedRun run;
 };
 
 /// Runs that differ in their seed only.
@@ -42,7 +42,7 @@ struct PlacedRun {
 /// the same row, group and seed.
 Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std::string> remarks);
 
-/// Which results.
+/// The results that a command reads.
 struct ResultsRequest {
   /// Experiment files, whose cells are looked for below `<output>/<experiment>`, and folders, in
   /// which every folder with an experiment.yaml is a run.

@@ -25,18 +25,18 @@ std::string joined(const ResultCell& cell, const Text& text) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-std::string seeds_in(const ResultCell& cell, RunState state) {
+std::string seeds_in(const ResultCell& cell, RunStatus status) {
   std::vector<std::string> seeds;
   for (const SeedRun& run : cell.runs)
-    if (run.run.state == state) seeds.push_back(run.seed);
+    if (run.run.status == status) seeds.push_back(run.seed);
   return fmt::format("{}", fmt::join(seeds, "; "));
 }
 
 std::string not_finished(const ResultCell& cell) {
   std::vector<std::string> parts;
   for (const SeedRun& run : cell.runs)
-    if (run.run.state == RunState::kMissing || run.run.state == RunState::kUnfinished)
-      parts.push_back(fmt::format("seed {}: {}", run.seed, state_text(run.run)));
+    if (!has_ended(run.run.status))
+      parts.push_back(fmt::format("seed {}: {}", run.seed, status_text(run.run)));
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
@@ -49,9 +49,9 @@ std::string to_csv(const ResultTable& table) {
     std::vector<std::string> line{table.results.rows[cell.row],
                                   table.results.groups[cell.group],
                                   fmt::format("{}", cell.runs.size()),
-                                  fmt::format("{}", count_of(cell, RunState::kFinished)),
-                                  seeds_in(cell, RunState::kFinished),
-                                  seeds_in(cell, RunState::kDiverged),
+                                  fmt::format("{}", count_of(cell, RunStatus::kFinished)),
+                                  seeds_in(cell, RunStatus::kFinished),
+                                  seeds_in(cell, RunStatus::kDiverged),
                                   not_finished(cell)};
     for (const TableEntry& entry : table.entries[i]) {
       const bool known = entry.sample.has_value();

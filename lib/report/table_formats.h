@@ -18,7 +18,7 @@ std::string to_latex(const TablePage& page);
 /// The body of a section of a page, from tables to runs.
 std::string to_html(const TablePage& page);
 
-/// What these formats make of a text of a person.
+/// A text as it is written in these formats.
 std::string escaped_for_markdown(std::string_view text);
 std::string escaped_for_latex(std::string_view text);
 std::string escaped_for_html(std::string_view text);

@@ -15,10 +15,10 @@ constexpr const char* kNothing = "-";
 std::string note_of(const Results& results, const ResultCell& cell) {
   std::string text;
   for (const SeedRun& run : cell.runs) {
-    if (run.run.state == RunState::kFinished) continue;
+    if (run.run.status == RunStatus::kFinished) continue;
     if (!text.empty()) text += "; ";
     if (run.cell > 0) text += fmt::format("cell {} ", run.cell);
-    text += fmt::format("(seed {}) {}", run.seed, state_text(run.run));
+    text += fmt::format("(seed {}) {}", run.seed, status_text(run.run));
   }
   if (text.empty()) return text;
   return fmt::format("{}, {}: {}", results.rows[cell.row], results.groups[cell.group], text);
@@ -26,8 +26,8 @@ std::string note_of(const Results& results, const ResultCell& cell) {
 
 /// "3", or "2 of 3, 1 diverged".
 std::string count_text(const ResultCell& cell) {
-  const int finished = count_of(cell, RunState::kFinished);
-  const int diverged = count_of(cell, RunState::kDiverged);
+  const int finished = count_of(cell, RunStatus::kFinished);
+  const int diverged = count_of(cell, RunStatus::kDiverged);
   const auto all = static_cast<int>(cell.runs.size());
   if (finished == all) return fmt::format("{}", all);
   std::string text = fmt::format("{} of {}", finished, all);
@@ -37,9 +37,9 @@ std::string count_text(const ResultCell& cell) {
 
 TextTable::Cell entry_cell(const ResultCell& cell, const ResultColumn& column,
                            const TableEntry& entry) {
-  const int finished = count_of(cell, RunState::kFinished);
+  const int finished = count_of(cell, RunStatus::kFinished);
   if (finished == 0)
-    return {.text = count_of(cell, RunState::kDiverged) > 0 ? "diverged" : kNothing};
+    return {.text = count_of(cell, RunStatus::kDiverged) > 0 ? "diverged" : kNothing};
   if (!entry.sample) return {.text = kNothing};
   std::string text = sample_text(column, *entry.sample);
   if (entry.sample->n < finished) text += fmt::format(" (n = {})", entry.sample->n);
@@ -95,7 +95,7 @@ class PageBuilder {
       is_there = true;
       cells.push_back({.text = count_text(*found), .best = false, .note = add_note(*found)});
       const auto& entries =
-          table_.entries[static_cast<std::size_t>(found - table_.results.cells.begin())];
+          table_.entries[found - table_.results.cells.begin()];
       for (std::size_t i = 0; i < entries.size(); ++i)
         cells.push_back(entry_cell(*found, table_.columns[i], entries[i]));
     }
@@ -134,10 +134,10 @@ class PageBuilder {
         std::string text = fmt::format("{}, {}, seed {}: ", table_.results.rows[cell.row],
                                        table_.results.groups[cell.group], run.seed);
         if (run.run.folder.empty())
-          text += state_text(run.run);
+          text += status_text(run.run);
         else
-          text +=
-              fmt::format("{} ({}; {})", run.run.folder, state_text(run.run), origin_text(run.run));
+          text += fmt::format("{} ({}; {})", run.run.folder, status_text(run.run),
+                              origin_text(run.run));
         page_.runs.push_back(std::move(text));
       }
   }
@@ -150,22 +150,23 @@ class PageBuilder {
 
 TablePage page_of(const ResultTable& table) { return PageBuilder(table).build(); }
 
-std::string state_text(const RecordedRun& run) {
-  if (!run.failure.empty()) return "failed: " + run.failure;
-  switch (run.state) {
-    case RunState::kMissing:
+std::string status_text(const FinishedRun& run) {
+  switch (run.status) {
+    case RunStatus::kMissing:
       return "missing";
-    case RunState::kUnfinished:
+    case RunStatus::kUnfinished:
       return fmt::format("unfinished, {} %", run.percent);
-    case RunState::kFinished:
+    case RunStatus::kFinished:
       return "finished";
-    case RunState::kDiverged:
+    case RunStatus::kDiverged:
       return "diverged";
+    case RunStatus::kFailed:
+      return "failed: " + run.failure;
   }
   return {};
 }
 
-std::string origin_text(const RecordedRun& run) {
+std::string origin_text(const FinishedRun& run) {
   const std::string commit = commit_of(run);
   return commit.empty() ? "commit not recorded" : "commit " + commit;
 }

@@ -41,9 +41,9 @@ struct TablePage {
 TablePage page_of(const ResultTable& table);
 
 /// "finished", "diverged", "missing", "unfinished, 41 %".
-std::string state_text(const RecordedRun& run);
+std::string status_text(const FinishedRun& run);
 
 /// "9074cacc5db0", "version not recorded".
-std::string origin_text(const RecordedRun& run);
+std::string origin_text(const FinishedRun& run);
 
 }  // namespace localbatch

@@ -1,47 +1,58 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
-#include "comm/communicator.h"
-#include "core/state.h"
 #include "core/stopwatch.h"
-#include "optim/outer_optimizer.h"
 #include "run/checkpoints.h"
-#include "run/round_writer.h"
-#include "train/progress.h"
-#include "train/worker.h"
 
 namespace localbatch {
 
-/// All that a worker's next round depends on, and how it gets into a checkpoint and back.
+class Communicator;
+class StateVisitor;
+
+/// All that a worker's next round depends on.
+class SavedState {
+ public:
+  virtual ~SavedState() = default;
+
+  /// What is equal on all workers: a checkpoint has it once.
+  virtual void visit_common(StateVisitor& visitor) = 0;
+  /// What is this worker's own.
+  virtual void visit_own(StateVisitor& visitor) = 0;
+};
+
+/// This program as a checkpoint names it: what the bytes of a run depend on beside its settings and
+/// data.
+std::string program_identity();
+
+/// How a worker's state gets into checkpoints and back.
 class Checkpointer {
  public:
   Checkpointer(const CheckpointSchedule& schedule, const std::filesystem::path& folder,
-               const CheckpointFacts& facts, Progress& progress, OuterOptimizer& outer_optimizer,
-               TrainingWorker& worker, RunRecorder& recorder, Communicator& comm);
+               const CheckpointFacts& facts, SavedState& state, Communicator& comm);
 
-  /// Goes on from a checkpoint, or begins. `checkpoint` matters on worker 0 only. Collective.
-  void restore(const std::optional<Checkpoint>& checkpoint);
+  /// Reads the state from a checkpoint; false: there is none. `checkpoint` matters on worker 0
+  /// only. Collective.
+  bool restore(const std::optional<Checkpoint>& checkpoint);
 
-  /// Whether a checkpoint is due after the round under way. Worker 0 decides.
-  bool is_due() const;
+  /// Whether a checkpoint is due after a round. Worker 0 decides.
+  bool is_due(std::int64_t round) const;
 
   /// Collective.
-  void save();
+  void save(std::int64_t round);
+
+  /// Bytes of the file that save() writes.
+  std::size_t file_size() const;
 
  private:
-  void visit_common(StateVisitor& visitor);
-  void visit_own(StateVisitor& visitor);
-
   CheckpointSchedule schedule_;
   std::filesystem::path folder_;
   CheckpointFacts facts_;
-  Progress& progress_;
-  OuterOptimizer& outer_optimizer_;
-  TrainingWorker& worker_;
-  RunRecorder& recorder_;
+  SavedState& state_;
   Communicator& comm_;
   Stopwatch::Clock::time_point saved_at_ = Stopwatch::Clock::now();
   std::int64_t saved_round_ = 0;

@@ -26,7 +26,7 @@ static_assert(std::endian::native == std::endian::little, "files are little-endi
 constexpr std::string_view kFormat = "localbatch checkpoint 1\n";
 constexpr std::uint64_t kEnd = std::numeric_limits<std::uint64_t>::max();
 
-/// Of size and bytes: a section must not pass for one of another size.
+/// The checksum of size and bytes, so that a section cannot pass for one of another size.
 std::uint64_t section_checksum(std::uint64_t size, std::span<const std::byte> bytes) {
   return checksum(bytes) ^ checksum(std::as_bytes(std::span(&size, 1)));
 }
@@ -100,7 +100,7 @@ fs::path checkpoint_path(const fs::path& folder, std::int64_t round) {
   return folder / fmt::format("{}{:09}", kPrefix, round);
 }
 
-/// Oldest first; files that were never finished are none.
+/// The checkpoints of a folder, oldest first, without files that were never finished.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
@@ -157,13 +157,24 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& folder, int num_work
   }
 }
 
+std::size_t checkpoint_file_size(const CheckpointFacts& facts, std::size_t common_state,
+                                 std::size_t own_state, int num_workers) {
+  StateSize size;
+  CheckpointFacts visited = facts;
+  visit_state(size, visited);
+  std::vector<std::size_t> sections(static_cast<std::size_t>(num_workers), own_state);
+  sections.push_back(size.bytes());
+  sections.push_back(common_state);
+  return checkpoint_size(sections);
+}
+
 CheckpointWriter::CheckpointWriter(const fs::path& folder, const CheckpointFacts& facts,
-                                   std::size_t state_size)
+                                   std::size_t file_size)
     : folder_(folder) {
   const std::uint64_t space = free_space(folder);
-  if (state_size > space)
+  if (file_size > space)
     fail_system("{}: no space for the next checkpoint: it needs {} bytes, {} are free",
-                folder.string(), state_size, space);
+                folder.string(), file_size, space);
   file_.emplace(checkpoint_path(folder, facts.round));
   begin_checkpoint(file_->output());
   StateWriter writer;

@@ -10,11 +10,10 @@
 #include <vector>
 
 #include "core/files.h"
-#include "train/local_sgd.h"
 
 namespace localbatch {
 
-/// When a run is saved without being asked for it.
+/// When a run is saved without a request.
 struct CheckpointSchedule {
   double every_seconds = 600;     ///< 0: not by time
   std::int64_t every_rounds = 0;  ///< 0: not by rounds
@@ -28,21 +27,25 @@ void begin_checkpoint(OutputFile& file);
 void write_section(OutputFile& file, std::span<const std::byte> bytes);
 void finish_checkpoint(OutputFile& file, std::size_t num_sections);
 
-/// What begin_checkpoint and its like write for sections of these sizes.
+/// The size of a checkpoint file with sections of these sizes.
 std::size_t checkpoint_size(std::span<const std::size_t> section_sizes);
 
 /// The sections of a file. Throws an InputError that says what is wrong, and where, when a single
 /// bit is not as it was written.
 std::vector<std::span<const std::byte>> checkpoint_sections(std::span<const std::byte> file);
 
-/// What a checkpoint belongs to.
+/// The run and the program that a checkpoint belongs to.
 struct CheckpointFacts {
   std::int64_t round = 0;  ///< completed
-  std::string made_by;     ///< version, libraries, instruction set: what bytes depend on
+  std::string made_by;     ///< version, libraries and instruction set, on which bytes depend
   std::uint64_t data = 0;  ///< checksum of the data
 };
 
-/// A checkpoint that is whole.
+/// Bytes of the file of a checkpoint with these facts, and with states of these sizes.
+std::size_t checkpoint_file_size(const CheckpointFacts& facts, std::size_t common_state,
+                                 std::size_t own_state, int num_workers);
+
+/// A checkpoint that is complete.
 struct Checkpoint {
   std::filesystem::path path;
   CheckpointFacts facts;
@@ -51,17 +54,17 @@ struct Checkpoint {
   MappedFile file;
 };
 
-/// The newest checkpoint of a run's folder, none if there is none. Throws an InputError when it is
+/// The newest checkpoint in the folder of a run, if there is one. Throws an InputError when it is
 /// damaged, which offers the one before; it has to be removed by a person.
 std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder, int num_workers);
 
-/// Writes a checkpoint bit by bit: it counts from finish() on, and until then the one before is the
-/// newest.
+/// Writes a checkpoint section by section. It counts from finish() on; until then the previous one
+/// is the newest.
 class CheckpointWriter {
  public:
   /// Throws a SystemError when so many bytes do not fit the file system.
   CheckpointWriter(const std::filesystem::path& folder, const CheckpointFacts& facts,
-                   std::size_t state_size);
+                   std::size_t file_size);
 
   void section(std::span<const std::byte> bytes);
   /// The two newest checkpoints stay, older ones go.
@@ -73,7 +76,7 @@ class CheckpointWriter {
   std::size_t sections_ = 0;
 };
 
-/// When a run has finished, or is to begin anew. The newest goes last.
+/// Removes the checkpoints of a run that has finished, or is to begin anew, the newest one last.
 void remove_checkpoints(const std::filesystem::path& folder);
 
 }  // namespace localbatch

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "core/csv.h"
-#include "train/local_sgd.h"
+#include "train/method.h"
 #include "train/worker.h"
 
 namespace localbatch {
@@ -41,7 +41,7 @@ struct TimingRow {
   double waiting = 0;  ///< a part of communication
 };
 
-/// A row of controllers.csv: what a controller that does not act makes of a round.
+/// A row of controllers.csv: what a controller that does not act would have decided after a round.
 struct ControllerRow {
   const RoundRecord& record;
   std::size_t controller = 0;  ///< place in shadow_controllers, from 1

@@ -1,29 +1,26 @@
 #include "run/round_writer.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <optional>
 #include <vector>
 
-#include "core/error.h"
-#include "train/round_statistics.h"
+#include "core/state.h"
 
 namespace localbatch {
 
 namespace {
 
-constexpr std::size_t kMostFiles = 16;
+constexpr std::size_t kMostFiles = 5;
 
+/// In as many bytes without a value as with one, so that all checkpoints of a run are of one size.
 template <class T>
 void visit_optional(StateVisitor& visitor, std::string_view name, std::optional<T>& value) {
   bool is_there = value.has_value();
+  T number = value.value_or(T());
   visitor.visit(name, is_there);
-  if (!is_there) {
-    value.reset();
-    return;
-  }
-  if (!value) value.emplace();
-  visitor.visit(name, *value);
+  visitor.visit(name, number);
+  value = is_there ? std::optional<T>(number) : std::nullopt;
 }
 
 void visit_gap(StateVisitor& visitor, ObjectiveGap& gap) {
@@ -47,8 +44,10 @@ void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
   visit_optional(visitor, "evaluation.correct", correct);
   visit_optional(visitor, "evaluation.images", images);
   bool has_gap = gap.has_value();
+  ObjectiveGap number = gap.value_or(ObjectiveGap());
   visitor.visit("evaluation.has_gap", has_gap);
-  if (has_gap) visit_gap(visitor, gap ? *gap : gap.emplace());
+  visit_gap(visitor, number);
+  gap = has_gap ? std::optional(number) : std::nullopt;
   visitor.visit("evaluation.local_batch_size", local_batch_size);
   visitor.visit("evaluation.sync_interval", sync_interval);
 }
@@ -68,7 +67,7 @@ std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool t
 
 }  // namespace
 
-struct RunRecorder::Files {
+struct RoundWriter::Files {
   /// Sizes in the order of all(), empty for new files.
   Files(const std::filesystem::path& folder, const Experiment& experiment,
         std::span<const std::uint64_t> sizes) {
@@ -99,7 +98,7 @@ struct RunRecorder::Files {
   std::optional<CsvTable<AuditRow>> audits;
 };
 
-RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
+RoundWriter::RoundWriter(const Experiment& experiment, const std::filesystem::path& folder,
                          TrainingWorker& worker, TimedCommunicator& comm,
                          std::int64_t epoch_samples, const RunEvents& events)
     : experiment_(experiment),
@@ -108,15 +107,14 @@ RunRecorder::RunRecorder(const Experiment& experiment, const std::filesystem::pa
       comm_(comm),
       epoch_samples_(epoch_samples),
       events_(events),
-      evaluation_interval_(experiment.evaluate_every_samples > 0 ? experiment.evaluate_every_samples
-                                                                 : epoch_samples),
-      next_evaluation_(evaluation_interval_) {
+      evaluations_(evaluation_schedule(experiment.evaluate_every_samples, epoch_samples,
+                                       experiment.method.max_samples)) {
   result_.first_local_batch_size = experiment.method.initial_local_batch_size;
 }
 
-RunRecorder::~RunRecorder() = default;
+RoundWriter::~RoundWriter() = default;
 
-void RunRecorder::observe(const RoundRecord& round) {
+void RoundWriter::observe(const RoundRecord& round) {
   const std::int64_t samples = round.samples - result_.samples;
   loss_since_evaluation_ += round.loss * static_cast<double>(samples);
   result_.rounds = round.round;
@@ -133,21 +131,21 @@ void RunRecorder::observe(const RoundRecord& round) {
     events_.on_round(progress(round));
   }
   const double evaluated = evaluating_.seconds();
-  if (evaluation_due(round)) evaluate(round);
+  if (round.finite() && evaluations_.due(round.samples)) evaluate(round);
   if (files_ != nullptr) write_timing(round.round, evaluating_.seconds() - evaluated);
 }
 
-void RunRecorder::begin() {
+void RoundWriter::begin() {
   if (comm_.worker() == 0)
     files_ = std::make_unique<Files>(folder_, experiment_, std::span<const std::uint64_t>());
 }
 
-void RunRecorder::visit_state(StateVisitor& visitor) {
+void RoundWriter::visit_state(StateVisitor& visitor) {
   visitor.visit("rounds", result_.rounds);
   visitor.visit("samples", result_.samples);
   visitor.visit("last_local_batch_size", result_.last_local_batch_size);
   visit_evaluation(visitor, result_.last_evaluation);
-  visitor.visit("next_evaluation", next_evaluation_);
+  visitor.visit("next_evaluation", evaluations_.next);
   visitor.visit("samples_at_evaluation", samples_at_evaluation_);
   visitor.visit("loss_since_evaluation", loss_since_evaluation_);
   double so_far = seconds_before_ + seconds();
@@ -156,34 +154,29 @@ void RunRecorder::visit_state(StateVisitor& visitor) {
   localbatch::visit_state(visitor, result_.communication);
   if (visitor.reads()) communication_before_ = result_.communication;
 
-  std::vector<std::uint64_t> sizes;
+  std::array<std::uint64_t, kMostFiles> sizes{};
   if (files_ != nullptr)
-    for (const OutputFile* const file : files_->all()) sizes.push_back(file->size());
-  std::uint64_t count = sizes.size();
-  visitor.visit("files", count);
-  if (count > kMostFiles) fail_input("found the state of another version");
-  sizes.resize(count);
+    std::ranges::transform(files_->all(), sizes.begin(),
+                           [](const OutputFile* file) { return file->size(); });
   visitor.visit("sizes", std::span(sizes));
-  sizes.resize(kMostFiles);
   if (visitor.reads() && comm_.worker() == 0)
     files_ = std::make_unique<Files>(folder_, experiment_, sizes);
 }
 
-void RunRecorder::add_up_communication() {
+void RoundWriter::add_up_communication() {
   result_.communication = communication_before_;
   result_.communication += comm_.ledger_of_all();
 }
 
-void RunRecorder::sync_files() {
+void RoundWriter::sync_files() {
   for (OutputFile* const file : files_->all()) file->sync();
 }
 
-void RunRecorder::ask_shadow_controllers(const RoundRecord& round) {
+void RoundWriter::ask_shadow_controllers(const RoundRecord& round) {
   const LocalSgd& method = experiment_.method;
   std::size_t number = 0;
   for (const ShadowController& shadow : experiment_.shadow_controllers) {
-    const Wanted wanted =
-        wanted_of(*shadow.controller, round, method.initial_local_batch_size, round.observed);
+    const Wanted wanted = method.wanted_by(*shadow.controller, round, round.observed);
     files_->controllers->write(
         {.record = round,
          .controller = ++number,
@@ -193,27 +186,22 @@ void RunRecorder::ask_shadow_controllers(const RoundRecord& round) {
   }
 }
 
-double RunRecorder::seconds() const {
+double RoundWriter::seconds() const {
   return std::chrono::duration<double>(Stopwatch::Clock::now() - started_).count();
 }
 
-double RunRecorder::epoch(std::int64_t samples) const {
+double RoundWriter::epoch(std::int64_t samples) const {
   return static_cast<double>(samples) / static_cast<double>(epoch_samples_);
 }
 
-bool RunRecorder::evaluation_due(const RoundRecord& round) const {
-  if (!std::isfinite(round.loss) || !std::isfinite(round.drift)) return false;
-  return round.samples >= next_evaluation_ || round.samples >= experiment_.method.max_samples;
-}
-
-void RunRecorder::evaluate(const RoundRecord& round) {
+void RoundWriter::evaluate(const RoundRecord& round) {
   const RunProgress before = progress(round);
   TestResult test;
   {
     const Stopwatch::Scope timed(evaluating_);
     test = worker_.evaluate(comm_);
   }
-  next_evaluation_ = (round.samples / evaluation_interval_ + 1) * evaluation_interval_;
+  evaluations_.pass(round.samples);
   const EvaluationRow row{.round = round.round,
                           .samples = round.samples,
                           .epoch = epoch(round.samples),
@@ -231,7 +219,7 @@ void RunRecorder::evaluate(const RoundRecord& round) {
   training_seconds_at_evaluation_ = before.training_seconds;
 }
 
-void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
+void RoundWriter::write_timing(std::int64_t round, double evaluation_seconds) {
   const WorkerSeconds& worker = worker_.seconds();
   const TimingRow now{.round = round,
                       .total = seconds(),
@@ -260,7 +248,7 @@ void RunRecorder::write_timing(std::int64_t round, double evaluation_seconds) {
   before_ = now;
 }
 
-RunProgress RunRecorder::progress(const RoundRecord& round) const {
+RunProgress RoundWriter::progress(const RoundRecord& round) const {
   const double now = seconds();
   const double training = now - evaluating_.seconds();
   const double since = training - training_seconds_at_evaluation_;
@@ -274,7 +262,7 @@ RunProgress RunRecorder::progress(const RoundRecord& round) const {
           .samples_per_second = since > 0 ? samples / since : 0};
 }
 
-RunResult RunRecorder::result(Outcome outcome) const {
+RunResult RoundWriter::result(Outcome outcome) const {
   RunResult result = result_;
   result.outcome = outcome;
   result.folder = folder_;

@@ -3,19 +3,21 @@
 #include <memory>
 
 #include "comm/communicator.h"
+#include "run/evaluation_schedule.h"
 #include "run/run_experiment.h"
+#include "train/round.h"
 #include "train/worker.h"
 
 namespace localbatch {
 
 /// Watches the rounds of one worker: evaluates the averaged model when it is due, together with the
 /// other workers, and, on worker 0, writes the CSV files of the run and tells the events.
-class RunRecorder {
+class RoundWriter {
  public:
-  RunRecorder(const Experiment& experiment, const std::filesystem::path& folder,
+  RoundWriter(const Experiment& experiment, const std::filesystem::path& folder,
               TrainingWorker& worker, TimedCommunicator& comm, std::int64_t epoch_samples,
               const RunEvents& events);
-  ~RunRecorder();
+  ~RoundWriter();
 
   /// Makes the files of a run that begins. A run that goes on has its state visited instead.
   void begin();
@@ -42,7 +44,6 @@ class RunRecorder {
   void ask_shadow_controllers(const RoundRecord& round);
   double epoch(std::int64_t samples) const;
   double seconds() const;
-  bool evaluation_due(const RoundRecord& round) const;
   void evaluate(const RoundRecord& round);
   void write_timing(std::int64_t round, double evaluation_seconds);
   RunProgress progress(const RoundRecord& round) const;
@@ -60,9 +61,8 @@ class RunRecorder {
   Ledger communication_before_;  ///< likewise
   Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
   Stopwatch evaluating_;
-  TimingRow before_;                  ///< totals at the end of the round before
-  std::int64_t evaluation_interval_;  ///< in samples
-  std::int64_t next_evaluation_;
+  TimingRow before_;  ///< totals at the end of the round before
+  EvaluationSchedule evaluations_;
   std::int64_t samples_at_evaluation_ = 0;
   double training_seconds_at_evaluation_ = 0;
   double loss_since_evaluation_ = 0;  ///< weighted by samples

@@ -12,39 +12,25 @@
 #include "comm/ledger.h"
 #include "comm/process_group.h"
 #include "experiment/experiment.h"
-#include "nn/kernel_choices.h"
 #include "run/columns.h"
 #include "run/run_request.h"
 
 namespace localbatch {
 
-/// What is known of an objective that is not a network's; see ProblemFacts.
-struct KnownObjective {
-  double smoothness = 0, strong_convexity = 0;
-  double minimum = 0;                                   ///< F*
-  double initial_suboptimality = 0;                     ///< F(x_0) - F*
-  std::optional<double> initial_squared_distance = {};  ///< |x_0 - x*|^2
-};
-
-/// What is known when everything is built and before the first local step.
+/// The facts of a run when everything is built and before the first local step.
 struct RunStart {
   std::string experiment;
   std::filesystem::path folder;
   int workers = 1, ranks = 1, threads_per_worker = 1;
   int slots = 1;  ///< workers of this rank that compute at the same time
   int cores = 1;  ///< that this rank may use
-  Precision precision = Precision::kFloat32;
-  ConvolutionRule convolution = ConvolutionRule::kAuto;
-  std::vector<LayerKernel> kernels = {};  ///< of a network's convolutions
-  std::size_t parameters = 0;
-  std::size_t train_images = 0, test_images = 0;
-  std::optional<KnownObjective> problem = {};  ///< empty: a network
-  std::uint64_t data = 0;                      ///< checksum of the data
+  TaskFacts task = {};
+  std::uint64_t data = 0;  ///< checksum of the data
   std::int64_t max_samples = 0;
   std::int64_t resumed_round = 0;  ///< 0: it begins
 };
 
-/// Where a run stands, for whoever watches it.
+/// The progress of a run, for an observer.
 struct RunProgress {
   std::int64_t samples = 0, max_samples = 0;
   int local_batch_size = 0;

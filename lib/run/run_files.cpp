@@ -6,11 +6,14 @@
 #include <bit>
 
 #include "core/build_info.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/machine.h"
 #include "nn/execution.h"
 #include "run/ledger_json.h"
+#include "run/run_experiment.h"
+#include "train/worker.h"
 
 namespace localbatch {
 
@@ -32,7 +35,7 @@ Json environment() {
   return variables;
 }
 
-/// What a problem's theory starts from; null for a network.
+/// The constants that a problem's theory starts from; null for a network.
 Json problem_facts(const std::optional<KnownObjective>& problem) {
   if (!problem) return {};
   const auto& distance = problem->initial_squared_distance;
@@ -43,10 +46,11 @@ Json problem_facts(const std::optional<KnownObjective>& problem) {
           {"initial_squared_distance", distance ? Json(*distance) : Json()}};
 }
 
-/// What each convolution of a network uses.
-Json kernels_json(const std::vector<LayerKernel>& kernels) {
+/// The kernel of each convolution of a network.
+Json kernels_json(const std::optional<NetworkFacts>& network) {
   Json list = Json::array();
-  for (const LayerKernel& kernel : kernels)
+  if (!network) return list;
+  for (const LayerKernel& kernel : network->model->kernels(network->execution))
     list.push_back({{"layer", kernel.layer},
                     {"algorithm", algorithm_name(kernel.choice)},
                     {"images_per_slice", kernel.choice.images_per_slice}});
@@ -58,34 +62,36 @@ Json kernels_json(const std::vector<LayerKernel>& kernels) {
 void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
                     const RunStart& start) {
   const BuildInfo build = build_info();
+  const std::optional<NetworkFacts>& network = start.task.network;
   const std::string name = start.resumed_round == 0
                                ? "manifest.json"
                                : fmt::format("manifest-from-{}.json", start.resumed_round);
-  write_json(folder / name, {{"started", utc_now()},
-                             {"resumed_after_round", start.resumed_round},
-                             {"command_line", request.command_line},
-                             {"experiment_file", request.file.string()},
-                             {"version", build.version},
-                             {"commit", build.commit},
-                             {"compiler", build.compiler},
-                             {"build_type", build.build_type},
-                             {"march", build.march},
-                             {"onednn", onednn_version()},
-                             {"instruction_set", onednn_instruction_set()},
-                             {"mpi", mpi_library_version()},
-                             {"host", host_name()},
-                             {"cpu", cpu_model()},
-                             {"ranks", start.ranks},
-                             {"workers", start.workers},
-                             {"threads_per_worker", start.threads_per_worker},
-                             {"execution_slots_per_rank", start.slots},
-                             {"cores_of_rank_0", start.cores},
-                             {"precision", precision_name(start.precision)},
-                             {"convolution", start.problem ? Json() : name_of(start.convolution)},
-                             {"kernels", kernels_json(start.kernels)},
-                             {"parameters", start.parameters},
-                             {"problem", problem_facts(start.problem)},
-                             {"environment", environment()}});
+  write_json(folder / name,
+             {{"started", utc_now()},
+              {"resumed_after_round", start.resumed_round},
+              {"command_line", request.command_line},
+              {"experiment_file", request.file.string()},
+              {"version", build.version},
+              {"commit", build.commit},
+              {"compiler", build.compiler},
+              {"build_type", build.build_type},
+              {"march", build.march},
+              {"onednn", onednn_version()},
+              {"instruction_set", onednn_instruction_set()},
+              {"mpi", mpi_library_version()},
+              {"host", host_name()},
+              {"cpu", cpu_model()},
+              {"ranks", start.ranks},
+              {"workers", start.workers},
+              {"threads_per_worker", start.threads_per_worker},
+              {"execution_slots_per_rank", start.slots},
+              {"cores_of_rank_0", start.cores},
+              {"precision", precision_name(network ? network->execution.precision : Precision())},
+              {"convolution", network ? Json(name_of(network->execution.convolution)) : Json()},
+              {"kernels", kernels_json(network)},
+              {"parameters", start.task.parameters},
+              {"problem", problem_facts(start.task.objective)},
+              {"environment", environment()}});
 }
 
 void write_summary(const std::filesystem::path& folder, const Experiment& experiment,
@@ -119,6 +125,43 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
     index += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"), tensor.offset,
                          tensor.size);
   write_file_atomically(folder / "final_parameters.csv", index);
+}
+
+RunStatus read_outcome(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "summary.json";
+  const Json summary = read_json(path);
+  const auto outcome = summary.find("outcome");
+  if (outcome == summary.end() || (*outcome != "finished" && *outcome != "diverged"))
+    fail_input("{}: outcome: found {}, expected finished or diverged", path.string(),
+               outcome == summary.end() ? "nothing" : outcome->dump());
+  return *outcome == "finished" ? RunStatus::kFinished : RunStatus::kDiverged;
+}
+
+Ledger read_communication(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "summary.json";
+  const Json summary = read_json(path);
+  Ledger ledger;
+  try {
+    const Json communication = summary.value("communication", Json::object());
+    for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
+      const auto found = communication.find(std::string(kTrafficNames[kind]));
+      if (found == communication.end()) continue;
+      ledger.entries[kind] = {.messages = found->at("messages"),
+                              .bytes = found->at("bytes"),
+                              .bytes_between_hosts = found->at("bytes_between_hosts")};
+    }
+  } catch (const Json::exception& error) {
+    fail_input("{}: communication: {}", path.string(), error.what());
+  }
+  return ledger;
+}
+
+std::vector<std::pair<std::string, std::string>> read_manifest(const std::filesystem::path& file) {
+  std::vector<std::pair<std::string, std::string>> facts;
+  const Json manifest = read_json(file);
+  for (const auto& [key, value] : manifest.items())
+    facts.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  return facts;
 }
 
 }  // namespace localbatch

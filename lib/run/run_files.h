@@ -1,22 +1,46 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "run/run_experiment.h"
-#include "train/worker.h"
+#include "comm/ledger.h"
+#include "run/run_folder.h"
 
 namespace localbatch {
 
-/// manifest.json: what ran where, built from what. Facts of a machine, not reproducible.
+struct Experiment;
+struct FinalModel;
+struct RunRequest;
+struct RunResult;
+struct RunStart;
+
+/// Writes manifest.json: what ran where, built from what. Its facts are those of a machine and not
+/// reproducible.
 void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
                     const RunStart& start);
 
-/// summary.json: the final figures of a run, with the schema version of its CSV files.
+/// Writes summary.json: the final figures of a run, with the schema version of its CSV files.
 void write_summary(const std::filesystem::path& folder, const Experiment& experiment,
                    const RunResult& result);
 
-/// `final_parameters.f32` holds the parameters and then the running statistics of batch norm, raw
-/// little-endian f32 in canonical order; `final_parameters.csv` says what lies where.
+/// Writes `final_parameters.f32`, which holds the parameters and then the running statistics of
+/// batch norm, raw little-endian f32 in canonical order, and `final_parameters.csv`, which says
+/// what lies where.
 void write_final_model(const std::filesystem::path& folder, const FinalModel& model);
+
+// The files of a run that has ended, read back. Each function throws an InputError that names the
+// file when it is damaged.
+
+/// kFinished or kDiverged, as summary.json says.
+RunStatus read_outcome(const std::filesystem::path& folder);
+
+/// What all ranks have sent, as summary.json says. Purposes that the file does not know are zero.
+Ledger read_communication(const std::filesystem::path& folder);
+
+/// The facts of manifest.json, or of another file of its kind, in the order of the file: "commit"
+/// and "9074cacc5db0". A value that is not a text is shown as JSON.
+std::vector<std::pair<std::string, std::string>> read_manifest(const std::filesystem::path& file);
 
 }  // namespace localbatch

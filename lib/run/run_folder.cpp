@@ -18,7 +18,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/yaml.h"
-#include "experiment/experiment_file.h"
+#include "run/run_files.h"
 
 namespace localbatch {
 
@@ -42,7 +42,8 @@ constexpr std::string_view kSettings = "experiment.yaml";
 constexpr std::string_view kSummary = "summary.json";
 constexpr std::string_view kFailure = "failure.txt";
 
-/// Results that are no longer whole must not count; what makes a folder a run's goes last.
+/// The order in which files are removed: first the summary, as incomplete results must not count,
+/// and last the settings, whose presence marks the folder as a run.
 int place_in_removal(const fs::path& path) {
   if (path.filename() == kSummary) return 0;
   return path.filename() == kSettings ? 2 : 1;
@@ -88,7 +89,7 @@ std::string run_name(const std::string& cell_name, const std::vector<std::string
 
 fs::path run_folder(const fs::path& output, const std::string& experiment, const std::string& name,
                     const std::string& resolved) {
-  const auto digits = static_cast<std::uint32_t>(content_hash(resolved) >> 32);
+  const auto digits = static_cast<std::uint32_t>(checksum(resolved) >> 32);
   return output / experiment / fmt::format("{}-{:08x}", name, digits);
 }
 
@@ -116,9 +117,9 @@ void forget_failure(const fs::path& folder) {
   if (error) fail_input("{}: cannot be removed: {}", (folder / kFailure).string(), error.message());
 }
 
-FolderState state_of_folder(const fs::path& folder, const std::string& resolved) {
+RunStatus status_of_folder(const fs::path& folder, const std::string& resolved) {
   std::error_code error;
-  if (!fs::exists(folder, error)) return FolderState::kEmpty;
+  if (!fs::exists(folder, error)) return RunStatus::kMissing;
   if (!fs::is_directory(folder, error))
     fail_input("{}: cannot be made: a file has this name", folder.string());
   const fs::path settings = folder / kSettings;
@@ -129,7 +130,7 @@ FolderState state_of_folder(const fs::path& folder, const std::string& resolved)
         fail_input(
             "{}: holds other files already; --force replaces them, --output writes elsewhere",
             folder.string());
-    return FolderState::kEmpty;
+    return RunStatus::kMissing;
   }
   const std::string text = read_text(settings);
   if (text != resolved)
@@ -137,7 +138,7 @@ FolderState state_of_folder(const fs::path& folder, const std::string& resolved)
         "{}: belongs to a run with other settings: {}; --force replaces it, --output writes "
         "elsewhere",
         folder.string(), first_difference(text, resolved));
-  return fs::exists(folder / kSummary, error) ? FolderState::kFinished : FolderState::kUnfinished;
+  return fs::exists(folder / kSummary, error) ? read_outcome(folder) : RunStatus::kUnfinished;
 }
 
 FolderLock::FolderLock(const fs::path& folder) {
@@ -149,7 +150,7 @@ FolderLock::FolderLock(const fs::path& folder) {
   const fs::path path = folder / kLock;
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail_input("{}: cannot be written: {}", path.string(), std::strerror(errno));
-  // Some network file systems know no locks; there it stays with good luck.
+  // Some network file systems do not support flock; go on unlocked.
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
   ::close(descriptor_);
   throw FolderInUse(folder.string() + ": another process is writing there");
@@ -158,7 +159,7 @@ FolderLock::FolderLock(const fs::path& folder) {
 FolderLock::~FolderLock() { ::close(descriptor_); }
 
 void remove_unfinished_files(const fs::path& folder) {
-  std::error_code ignored;  // they do no harm
+  std::error_code ignored;  // leftovers do no harm
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
     if (entry.path().string().ends_with(kUnfinishedSuffix)) fs::remove(entry.path(), ignored);
 }

@@ -14,36 +14,44 @@ namespace localbatch {
 std::string run_name(const std::string& cell_name, const std::vector<std::string>& settings);
 
 /// `<output>/<experiment>/<name>-<hash>`, with the first eight hexadecimal digits of a hash
-/// (FNV-1a, 64 bits) of the resolved experiment file, so that two experiments never share a folder.
+/// (XXH3, 64 bits) of the resolved experiment file, so that two experiments never share a folder.
 std::filesystem::path run_folder(const std::filesystem::path& output, const std::string& experiment,
                                  const std::string& name, const std::string& resolved);
 
 /// Where the texts of two experiment.yaml differ first: "batch_size.max is 64 there and 128 here".
 std::string first_difference(const std::string& there, const std::string& here);
 
-/// Notes in a file of the folder why a run there could not go on. Where the file cannot be written
-/// nothing happens: the failure is what counts.
+/// Writes why a run could not go on to a file of its folder. If the file cannot be written, nothing
+/// happens, as the failure itself is reported elsewhere.
 void record_failure(const std::filesystem::path& folder, const std::string& why);
 
-/// What was noted there last.
+/// The failure that was recorded last, if there is one.
 std::optional<std::string> recorded_failure(const std::filesystem::path& folder);
 
-/// For a run that begins, or goes on.
+/// Removes the record of a failure, as the run begins or goes on.
 void forget_failure(const std::filesystem::path& folder);
 
-/// What a folder holds of a run with given settings; a recorded failure alone is nothing.
-enum class FolderState {
-  kEmpty,       ///< nothing, or there is no folder
-  kUnfinished,  ///< files of a run with these settings that has not ended
-  kFinished,    ///< its results
+/// How far a run is.
+enum class RunStatus {
+  kMissing,     ///< nobody has started it
+  kUnfinished,  ///< it runs, or was interrupted
+  kFinished,    ///< its results are complete
+  kDiverged,    ///< its results are complete and end with a loss or gradient that is not finite
+  kFailed       ///< it could not go on when it was last tried
 };
 
-/// Throws an InputError when the folder holds something else; where it is a run with other
-/// settings, the message names the first key that differs. `resolved` is the text of
-/// experiment.yaml.
-FolderState state_of_folder(const std::filesystem::path& folder, const std::string& resolved);
+/// Whether the results of a run are complete, which they also are when it has diverged.
+inline bool has_ended(RunStatus status) {
+  return status == RunStatus::kFinished || status == RunStatus::kDiverged;
+}
 
-/// Another process has the lock.
+/// The status of the run that belongs to a folder, from the run's own files; a recorded failure is
+/// not considered. Throws an InputError when the folder holds something else; where it is a run
+/// with other settings, the message names the first key that differs. `resolved` is the text of
+/// experiment.yaml.
+RunStatus status_of_folder(const std::filesystem::path& folder, const std::string& resolved);
+
+/// Thrown when another process holds the lock of a folder.
 struct FolderInUse : InputError {
   using InputError::InputError;
 };

@@ -53,12 +53,12 @@ RequestedRun read_request(const RunRequest& request) {
   const int number = request.cell.value_or(1);
   if (number < 1 || number > count)
     fail_input("--cell: found {}, {} has the cells 1 to {}", number, request.file.string(), count);
-  return read_cell(request, std::move(cells[static_cast<std::size_t>(number - 1)]));
+  return read_cell(request, std::move(cells[number - 1]));
 }
 
 namespace {
 
-/// As a shell reads it back.
+/// The word, quoted if a shell would not read it as it is.
 std::string quoted(const std::string& word) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
@@ -85,11 +85,11 @@ std::string run_command_line(const RunRequest& request) {
 Launch read_launch(const RunRequest& request) {
   if (request.file.empty()) return {.output = request.output};
   RunRequest one = request;
-  if (!one.cell) one.cell = 1;  // of several cells the first stands for all
+  if (!one.cell) one.cell = 1;  // the first of several cells stands for all
   const auto [coordinates, experiment, folder] = read_request(one);
   return {.workers = experiment.workers,
-          .threads_per_worker = experiment.problem.make ? 1 : experiment.threads_per_worker,
-          .network = !experiment.problem.make,
+          .threads_per_worker = experiment.worker_threads(),
+          .network = experiment.task->has_network(),
           .command = run_command_line(request),
           .output = folder};
 }

@@ -14,7 +14,7 @@
 
 namespace localbatch {
 
-/// What the command line adds to an experiment.
+/// An experiment file with the options of the command line.
 struct RunRequest {
   std::filesystem::path file;
   std::vector<std::string> settings;  ///< of --set
@@ -23,30 +23,30 @@ struct RunRequest {
   bool force = false;
   std::vector<std::string> command_line = {};  ///< for the manifest
 
-  /// Of the machine that is to run it. What looks at results takes those of any machine: true.
+  /// Whether the CPU of the run supports bf16. Commands that only read results pass true.
   bool cpu_has_bfloat16 = supports_bfloat16();
 
   bool resume = false;                        ///< a run that has finished is no mistake
   std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name
   CheckpointSchedule checkpoints = {};
-  double patience = 0;  ///< seconds that workers wait for each other at most; 0: for ever
+  double stall_limit = 0;  ///< seconds that workers wait for each other at most; 0: for ever
 
   /// Asked after every round, on every rank: whether the run is to stop behind a checkpoint.
   std::function<bool()> stop_requested = [] { return false; };
 };
 
-/// What a request asks for.
+/// The run that a request asks for.
 struct RequestedRun {
   std::vector<SweepCell::Coordinate> coordinates;  ///< in the file's sweep
   Experiment experiment;
   std::filesystem::path folder;  ///< of its results
 };
 
-/// Of the experiment file with its settings; there is one at least. Throws an InputError for a
+/// The cells of the experiment file with its settings, at least one. Throws an InputError for a
 /// setting that the sweep would overwrite.
 std::vector<SweepCell> requested_cells(const RunRequest& request);
 
-/// All of them, each checked as a run would.
+/// The runs of all cells, each checked as a run would check it.
 std::vector<RequestedRun> read_requests(const RunRequest& request);
 
 /// Reads the experiment of a cell: the one that is asked for, or the only one. Throws an InputError

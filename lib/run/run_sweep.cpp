@@ -5,16 +5,14 @@
 #include "comm/agreement.h"
 #include "core/csv.h"
 #include "core/error.h"
-#include "core/files.h"
-#include "core/json.h"
 #include "experiment/experiment_file.h"
 #include "run/run_folder.h"
 
 namespace localbatch {
 
-namespace {
-
 void note_failure(const RunRequest& request, const std::exception& error) {
+  if (dynamic_cast<const FailedElsewhere*>(&error) != nullptr) return;
+  if (dynamic_cast<const FolderInUse*>(&error) != nullptr) return;
   try {
     const RequestedRun run = read_request(request);
     if (!run.coordinates.empty()) record_failure(run.folder, error.what());
@@ -23,38 +21,26 @@ void note_failure(const RunRequest& request, const std::exception& error) {
   }
 }
 
-}  // namespace
-
-RunResult run_cell(const RunRequest& request, ProcessGroup& processes, const RunEvents& events,
-                   const std::function<void()>& training_begins) {
-  RunEvents noting = events;
-  if (events.on_failure)
-    noting.on_failure = [&](const std::exception_ptr& failure) {
+RunEvents noting_failures(const RunRequest& request, RunEvents events,
+                          std::function<void(const std::exception&)> on_failure) {
+  if (on_failure)
+    events.on_failure = [&request, on_failure = std::move(on_failure)](std::exception_ptr failure) {
       try {
-        std::rethrow_exception(failure);
+        std::rethrow_exception(std::move(failure));
       } catch (const std::exception& error) {
         note_failure(request, error);
+        on_failure(error);
       }
-      events.on_failure(failure);
     };
-  try {
-    return run_experiment(request, processes, noting, training_begins);
-  } catch (const FailedElsewhere&) {
-    throw;
-  } catch (const FolderInUse&) {
-    throw;  // it is the other process's
-  } catch (const std::exception& error) {
-    note_failure(request, error);
-    throw;
-  }
+  return events;
 }
 
-std::vector<CellStatus> cells_to_run(const std::vector<CellStatus>& cells, bool force) {
-  std::vector<CellStatus> first, last;
-  for (const CellStatus& cell : cells) {
-    if (cell.state == CellState::kFailed)
+std::vector<CellProgress> cells_to_run(const std::vector<CellProgress>& cells, bool force) {
+  std::vector<CellProgress> first, last;
+  for (const CellProgress& cell : cells) {
+    if (cell.status == RunStatus::kFailed)
       last.push_back(cell);
-    else if (!has_ended(cell) || force)
+    else if (!has_ended(cell.status) || force)
       first.push_back(cell);
   }
   first.insert(first.end(), last.begin(), last.end());
@@ -64,13 +50,13 @@ std::vector<CellStatus> cells_to_run(const std::vector<CellStatus>& cells, bool 
 SweepResult run_sweep(const RunRequest& request, ProcessGroup& processes,
                       const SweepEvents& events) {
   SweepResult result;
-  std::vector<CellStatus> cells;
+  std::vector<CellProgress> cells;
   agree(processes, [&] {
     if (processes.rank() != 0) return true;
-    const std::vector<CellStatus> all = status_of_cells(request);
+    const std::vector<CellProgress> all = progress_of_cells(request);
     events.on_sweep(all);
-    for (const CellStatus& cell : all)
-      result.diverged = result.diverged || cell.state == CellState::kDiverged;
+    for (const CellProgress& cell : all)
+      result.diverged = result.diverged || cell.status == RunStatus::kDiverged;
     cells = cells_to_run(all, request.force);
     return true;
   });
@@ -82,15 +68,18 @@ SweepResult run_sweep(const RunRequest& request, ProcessGroup& processes,
     RunRequest one = request;
     one.cell = number;
     one.resume = true;  // another process may have finished it meanwhile
+    const RunEvents cell_events = noting_failures(one, events.run, events.on_training_failure);
     bool training = false;
     try {
-      const RunResult cell = run_cell(one, processes, events.run, [&training] { training = true; });
+      const RunResult cell =
+          run_experiment(one, processes, cell_events, [&training] { training = true; });
       result.stopped = cell.outcome == Outcome::kStopped;
       result.diverged = result.diverged || cell.outcome == Outcome::kDiverged;
       if (processes.rank() == 0) events.on_cell_end(cell);
     } catch (const FailedElsewhere&) {
       continue;
     } catch (const std::exception& error) {
+      note_failure(one, error);
       // Other ranks wait in the middle of their training for one that fails there.
       if (training && processes.num_ranks() > 1) throw;
       events.on_failure(error);
@@ -105,7 +94,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Rounds that have ended. A run that has just begun, or that begins anew, has no files yet.
-void read_progress(CellStatus& cell) {
+void read_progress(CellProgress& cell) {
   std::error_code error;
   if (!fs::exists(cell.folder / "rounds.csv", error) ||
       !fs::exists(cell.folder / "timing.csv", error))
@@ -119,35 +108,17 @@ void read_progress(CellStatus& cell) {
   cell.seconds = sum_of(CsvColumns(cell.folder / "timing.csv"), "total_seconds");
 }
 
-bool has_diverged(const fs::path& summary) {
-  try {
-    return Json::parse(read_text(summary)).at("outcome") == "diverged";
-  } catch (const Json::exception& error) {
-    fail_input("{}: {}", summary.string(), error.what());
-  }
-}
-
-CellStatus status_of_cell(RequestedRun run, int number) {
-  CellStatus cell;
+CellProgress progress_of_cell(RequestedRun run, int number) {
+  CellProgress cell;
   cell.number = number;
   cell.coordinates = std::move(run.coordinates);
   cell.folder = std::move(run.folder);
   cell.max_samples = run.experiment.method.max_samples;
-  switch (state_of_folder(cell.folder, resolved_yaml(run.experiment.resolved))) {
-    case FolderState::kEmpty:
-      break;
-    case FolderState::kUnfinished:
-      cell.state = CellState::kStarted;
-      break;
-    case FolderState::kFinished:
-      cell.state =
-          has_diverged(cell.folder / "summary.json") ? CellState::kDiverged : CellState::kFinished;
-      break;
-  }
-  if (cell.state != CellState::kWaiting) read_progress(cell);
+  cell.status = status_of_folder(cell.folder, resolved_yaml(run.experiment.resolved));
+  if (cell.status != RunStatus::kMissing) read_progress(cell);
   const std::optional<std::string> failure = recorded_failure(cell.folder);
-  if (failure && !has_ended(cell)) {
-    cell.state = CellState::kFailed;
+  if (failure && !has_ended(cell.status)) {
+    cell.status = RunStatus::kFailed;
     cell.failure = *failure;
   }
   return cell;
@@ -155,24 +126,20 @@ CellStatus status_of_cell(RequestedRun run, int number) {
 
 }  // namespace
 
-std::vector<CellStatus> status_of_cells(const RunRequest& request) {
-  std::vector<CellStatus> cells;
+std::vector<CellProgress> progress_of_cells(const RunRequest& request) {
+  std::vector<CellProgress> cells;
   int number = 0;
   for (RequestedRun& run : read_requests(request))
-    cells.push_back(status_of_cell(std::move(run), ++number));
+    cells.push_back(progress_of_cell(std::move(run), ++number));
   return cells;
 }
 
-bool has_ended(const CellStatus& cell) {
-  return cell.state == CellState::kFinished || cell.state == CellState::kDiverged;
-}
-
-std::optional<double> seconds_left(const std::vector<CellStatus>& cells) {
+std::optional<double> seconds_left(const std::vector<CellProgress>& cells) {
   double seconds = 0, done = 0, left = 0;
-  for (const CellStatus& cell : cells) {
+  for (const CellProgress& cell : cells) {
     seconds += cell.seconds;
     done += static_cast<double>(cell.samples);
-    if (!has_ended(cell)) left += static_cast<double>(cell.max_samples - cell.samples);
+    if (!has_ended(cell.status)) left += static_cast<double>(cell.max_samples - cell.samples);
   }
   if (done == 0) return {};
   return seconds / done * left;

@@ -20,7 +20,7 @@ class Jackknife {
   }
 
   /// Adds up those of all workers. Collective.
-  Judged result(Communicator& comm) const {
+  Estimate result(Communicator& comm) const {
     std::array<double, 3> sums{sum_, squares_, count_};
     comm.sum(sums, Traffic::kStatistics);
     const double mean = sums[0] / sums[2];
@@ -76,8 +76,7 @@ Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& m
               .cheap_wanted = wanted(cheap)};
   const std::optional<double> exact_wanted = wanted(audit.exact);
   Jackknife variance(audit.exact.variance), squared_norm(audit.exact.squared_norm);
-  Jackknife ratio(cheap.variance / audit.exact.variance),
-      jackknife_wanted(exact_wanted.value_or(0));
+  Jackknife ratio(cheap.variance / audit.exact.variance), wanted_sizes(exact_wanted.value_or(0));
   for (std::size_t i = 0; i < mine.size(); ++i) {
     GroupSums others = all;
     others -= own;
@@ -86,13 +85,13 @@ Audit audit_statistics(const GradientStatistics& cheap, const SampleGradients& m
     variance.add(without.variance);
     squared_norm.add(without.squared_norm);
     ratio.add(cheap.variance / without.variance);
-    jackknife_wanted.add(exact_wanted ? wanted(without).value_or(*exact_wanted) : 0);
+    wanted_sizes.add(exact_wanted ? wanted(without).value_or(*exact_wanted) : 0);
   }
   audit.variance = variance.result(comm);
   audit.squared_norm = squared_norm.result(comm);
   audit.ratio = ratio.result(comm);
-  const Judged judged_wanted = jackknife_wanted.result(comm);
-  if (exact_wanted) audit.exact_wanted = judged_wanted;
+  const Estimate wanted_size = wanted_sizes.result(comm);
+  if (exact_wanted) audit.exact_wanted = wanted_size;
   return audit;
 }
 
@@ -100,12 +99,13 @@ GroupSums group_sums(const SampleGradients& samples) {
   const double n = static_cast<double>(samples.size());
   const double norm = samples.mean_squared_norm;
   GroupSums sums{.groups = 1, .chunks = n, .squared_norm = norm, .inverse_samples = 1 / n};
-  for (const double square : samples.squared_norms) sums.variation += square;
-  sums.variation -= n * norm;
-  if (sums.variation < 0) sums.variation = 0;  // equal gradients, rounded; NaN is to stay
+  for (const double square : samples.squared_norms) sums.deviation_squares += square;
+  sums.deviation_squares -= n * norm;
+  if (sums.deviation_squares < 0)
+    sums.deviation_squares = 0;  // equal gradients, rounded; NaN is to stay
   for (const double product : samples.inner_products)
-    sums.along += (product - norm) * (product - norm);
-  sums.relative_along = norm > 0 ? sums.along / norm : 0;
+    sums.inner_product_squares += (product - norm) * (product - norm);
+  sums.scaled_inner_product_squares = norm > 0 ? sums.inner_product_squares / norm : 0;
   return sums;
 }
 
@@ -119,9 +119,9 @@ GroupSums group_sums_without(const SampleGradients& samples, const GroupSums& al
   sums.chunks = rest;
   sums.inverse_samples = 1 / rest;
   sums.squared_norm = (n * n * norm - 2 * n * product + square) / (rest * rest);
-  sums.variation -= n / rest * distance;
-  sums.along -= n / rest * (product - norm) * (product - norm);
-  sums.relative_along = norm > 0 ? sums.along / norm : 0;
+  sums.deviation_squares -= n / rest * distance;
+  sums.inner_product_squares -= n / rest * (product - norm) * (product - norm);
+  sums.scaled_inner_product_squares = norm > 0 ? sums.inner_product_squares / norm : 0;
   return sums;
 }
 

@@ -52,7 +52,7 @@ using WantedOf = std::function<std::optional<double>(const GradientStatistics&)>
 
 /// An estimate with the standard error that the jackknife gives it: with R leave-one-out estimates,
 /// error^2 = (R - 1)/R sum_i (estimate_i - their mean)^2 (Efron and Stein 1981).
-struct Judged {
+struct Estimate {
   double value = 0;
   double error = 0;
 };
@@ -62,10 +62,10 @@ struct Judged {
 struct Audit {
   int samples = 0;
   GradientStatistics cheap = {}, exact = {};
-  Judged variance = {}, squared_norm = {};  ///< exact
-  Judged ratio = {};  ///< cheap variance / exact variance; the error is the exact one's
+  Estimate variance = {}, squared_norm = {};  ///< exact
+  Estimate ratio = {};  ///< cheap variance / exact variance; the error is the exact one's
   std::optional<double> cheap_wanted = {};
-  std::optional<Judged> exact_wanted = {};
+  std::optional<Estimate> exact_wanted = {};
 };
 
 /// Compares `cheap` with the samples of all workers, each worker being a group. Collective, the

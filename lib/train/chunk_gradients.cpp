@@ -41,23 +41,23 @@ void ChunkGradients::end_chunk(std::span<const float> sum) {
 
 void ChunkGradients::end_step(std::span<const float> gradient) {
   const double norm = squared_norm(gradient);
-  const double variation = squares_ - local_batch_size_ * norm;
+  const double deviation_squares = squares_ - local_batch_size_ * norm;
   sums_ = {.groups = 1,
            .chunks = static_cast<double>(samples_.size()),
            .squared_norm = norm,
            .inverse_samples = 1.0 / local_batch_size_,
            // Equal gradients may end just below 0; NaN is to stay.
-           .variation = variation < 0 ? 0 : variation};
+           .deviation_squares = deviation_squares < 0 ? 0 : deviation_squares};
   if (!inner_products_) return;
   double before = 0;
   for (std::size_t chunk = 0; chunk < samples_.size(); ++chunk) {
     const double after = inner_product(kept_[chunk].span(), gradient);
     const double share = samples_[chunk] / local_batch_size_;
-    const double along = (after - before) / share - norm;
-    sums_.along += samples_[chunk] * along * along;
+    const double projection = (after - before) / share - norm;
+    sums_.inner_product_squares += samples_[chunk] * projection * projection;
     before = after;
   }
-  sums_.relative_along = norm > 0 ? sums_.along / norm : 0;
+  sums_.scaled_inner_product_squares = norm > 0 ? sums_.inner_product_squares / norm : 0;
 }
 
 }  // namespace localbatch

@@ -81,15 +81,16 @@ GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_ba
   statistics.num_chunks = static_cast<int>(sums.chunks);
   const double freedom = sums.chunks - sums.groups;
   const double divisor = options.divide_by_chunks ? sums.chunks : freedom;
-  statistics.variance = sums.variation / divisor;
+  statistics.variance = sums.deviation_squares / divisor;
   if (inner_products) {
-    statistics.inner_product_variance = sums.along / divisor;
+    statistics.inner_product_variance = sums.inner_product_squares / divisor;
     // |g_j - (p_j/|g|^2) g|^2 = |g_j - g|^2 - (p_j - |g|^2)^2/|g|^2, without the cancellation of
     // large norms that the left side would suffer.
-    statistics.orthogonal_variance = (sums.variation - sums.relative_along) / divisor;
+    statistics.orthogonal_variance =
+        (sums.deviation_squares - sums.scaled_inner_product_squares) / divisor;
   }
   const double squared_norm = sums.squared_norm / sums.groups;
-  const double noise = sums.variation / freedom;
+  const double noise = sums.deviation_squares / freedom;
   const double of_groups = sums.inverse_samples / sums.groups;
   const double of_all = 1 / static_cast<double>(statistics.global_batch_size);
   statistics.unbiased_squared_norm = squared_norm - noise * of_groups;

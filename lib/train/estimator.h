@@ -36,12 +36,12 @@ StatisticsOptions read_statistics_options(Options& options);
 /// samples together, and p_j = <g_j, g> over the whole vector.
 struct GroupSums {
   double groups = 0;
-  double chunks = 0;           ///< sum of J
-  double squared_norm = 0;     ///< sum of |g|^2
-  double inverse_samples = 0;  ///< sum of 1/n
-  double variation = 0;        ///< sum of n_j |g_j - g|^2
-  double along = 0;            ///< sum of n_j (p_j - |g|^2)^2
-  double relative_along = 0;   ///< sum of n_j (p_j - |g|^2)^2/|g|^2
+  double chunks = 0;                        ///< sum of J
+  double squared_norm = 0;                  ///< sum of |g|^2
+  double inverse_samples = 0;               ///< sum of 1/n
+  double deviation_squares = 0;             ///< sum of n_j |g_j - g|^2
+  double inner_product_squares = 0;         ///< sum of n_j (p_j - |g|^2)^2
+  double scaled_inner_product_squares = 0;  ///< sum of n_j (p_j - |g|^2)^2/|g|^2
 
   GroupSums& operator+=(const GroupSums& other);
   GroupSums& operator-=(const GroupSums& other);
@@ -49,9 +49,13 @@ struct GroupSums {
 
 /// All fields, for what is done to each of them.
 inline constexpr std::array<double GroupSums::*, 7> kGroupSumFields{
-    &GroupSums::groups,          &GroupSums::chunks,    &GroupSums::squared_norm,
-    &GroupSums::inverse_samples, &GroupSums::variation, &GroupSums::along,
-    &GroupSums::relative_along};
+    &GroupSums::groups,
+    &GroupSums::chunks,
+    &GroupSums::squared_norm,
+    &GroupSums::inverse_samples,
+    &GroupSums::deviation_squares,
+    &GroupSums::inner_product_squares,
+    &GroupSums::scaled_inner_product_squares};
 
 /// The sum over all workers' own groups. Collective, the same on all.
 GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm);

@@ -5,72 +5,78 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/state.h"
 #include "core/vector_math.h"
 
 namespace localbatch {
 
-GradientMeter::GradientMeter(const Measurement& measurement, Communicator& comm)
-    : measurement_(measurement), comm_(comm), chunks_(measurement.needs.inner_products) {
-  check(measurement.statistics.chunks != Chunks::kDelta || measurement.steps.has_value(),
+Meter::Meter(const LocalSgd& method, Communicator& comm)
+    : method_(method),
+      options_(method.meter_options()),
+      comm_(comm),
+      chunks_(options_.needs.inner_products) {
+  check(method.statistics.chunks != Chunks::kDelta || method.inner_steps.has_value(),
         "displacements tell about gradients where steps are linear in them");
 }
 
-void GradientMeter::begin_round(std::int64_t round, bool statistics, int local_batch_size,
-                                int local_steps, const MomentumCarry& carry) {
-  carry_ = carry;
-  round_ = round;
-  wants_statistics_ = statistics;
-  audits_ = measurement_.audit.due(round);
-  local_batch_size_ = local_batch_size;
-  local_steps_ = local_steps;
+void Meter::visit_state(StateVisitor& visitor) {
+  auto& [sums, weight] = averages_;
+  auto& [gain, noise] = carry_;
+  visitor.visit("averages.sums", std::span(sums));
+  visitor.visit("averages.weight", weight);
+  visitor.visit("carry.gain", gain);
+  visitor.visit("carry.noise", noise);
+}
+
+void Meter::begin(const RoundPlan& plan) {
+  plan_ = plan;
   learning_rates_.clear();
-  measured_.reset();
 }
 
-bool GradientMeter::is_measured_step() const {
-  return measures() && h_ == (measurement_.statistics.at_first_step ? 0 : local_steps_ - 1);
+bool Meter::is_measured_step(int h) const {
+  return plan_.measured() && h == (options_.statistics.at_first_step ? 0 : plan_.local_steps - 1);
 }
 
-void GradientMeter::before_step(Worker& worker, int h, double learning_rate) {
-  h_ = h;
+double Meter::local_step(Worker& worker, int h) {
+  const bool measured = is_measured_step(h);
+  const Chunks chunks = options_.statistics.chunks;
+  const double learning_rate = plan_.learning_rate(h);
   learning_rates_.push_back(learning_rate);
-  if (!is_measured_step()) return;
-  if (measurement_.statistics.chunks == Chunks::kSamples)
+  if (measured) look_before_step(worker);
+  const bool listens = measured && chunks == Chunks::kMicroBatches;
+  const double loss =
+      worker.local_step(plan_.local_batch_size, learning_rate, listens ? &chunks_ : nullptr);
+  // The gradient of the last step is still there when the round is over.
+  const bool overwritten = h < plan_.local_steps - 1;
+  if (measured && chunks == Chunks::kWorkers && overwritten)
+    first_gradient_.assign(worker.gradient().begin(), worker.gradient().end());
+  return loss;
+}
+
+void Meter::look_before_step(Worker& worker) {
+  if (options_.statistics.chunks == Chunks::kSamples)
     samples_ = worker.sample_gradients(
-        {.samples = local_batch_size_, .inner_products = measurement_.needs.inner_products});
-  if (!audits_) return;
-  const AuditOptions& audit = measurement_.audit;
+        {.samples = plan_.local_batch_size, .inner_products = options_.needs.inner_products});
+  if (!plan_.audited) return;
+  const AuditOptions& audit = options_.audit;
   const int workers = comm_.num_workers();
   const int mine = audit.samples / workers + (comm_.worker() < audit.samples % workers ? 1 : 0);
   audit_samples_ = worker.sample_gradients(
-      {.samples = mine, .audit_round = round_, .inner_products = audit.inner_products});
+      {.samples = mine, .audit_round = plan_.round, .inner_products = audit.inner_products});
 }
 
-ChunkGradients* GradientMeter::listener() {
-  const bool listens =
-      is_measured_step() && measurement_.statistics.chunks == Chunks::kMicroBatches;
-  return listens ? &chunks_ : nullptr;
-}
-
-void GradientMeter::after_step(const Worker& worker) {
-  // The gradient of the last step is still there when the round is over.
-  const bool overwritten = h_ < local_steps_ - 1;
-  if (is_measured_step() && measurement_.statistics.chunks == Chunks::kWorkers && overwritten)
-    first_gradient_.assign(worker.gradient().begin(), worker.gradient().end());
-}
-
-void GradientMeter::add_averaged(const Worker& worker, std::vector<Averaged>& averaged) {
-  if (measurement_.statistics.chunks != Chunks::kWorkers || !measures()) return;
-  const bool first = measurement_.statistics.at_first_step && local_steps_ > 1;
+void Meter::add_averaged(const Worker& worker, std::vector<Averaged>& averaged) {
+  if (options_.statistics.chunks != Chunks::kWorkers || !plan_.measured()) return;
+  const bool first = options_.statistics.at_first_step && plan_.local_steps > 1;
   gradient_ = first ? std::span<const float>(first_gradient_) : worker.gradient();
   mean_gradient_.resize(gradient_.size());
   averaged.push_back({.mine = gradient_, .mean = mean_gradient_, .traffic = Traffic::kGradients});
 }
 
-GroupSums GradientMeter::own_sums(std::span<const float> x, std::span<const float> mean,
-                                  std::span<const float> x_begin) {
-  if (!measures()) return {};
-  switch (measurement_.statistics.chunks) {
+GroupSums Meter::own_sums(std::span<const float> x, std::span<const float> mean,
+                          std::span<const float> x_begin) {
+  if (!plan_.measured()) return {};
+  switch (options_.statistics.chunks) {
     case Chunks::kWorkers:
       return share_of_worker();
     case Chunks::kMicroBatches:
@@ -80,52 +86,51 @@ GroupSums GradientMeter::own_sums(std::span<const float> x, std::span<const floa
     case Chunks::kDelta:
       return share_of_displacement(x, mean, x_begin);
   }
-  broken("chunks are one of their enumerators");
+  internal_error("chunks are one of their enumerators");
 }
 
 /// All workers together are one group, for which worker 0 speaks, and each is a chunk of b samples.
-GroupSums GradientMeter::share_of_worker() const {
-  const double workers = comm_.num_workers(), b = local_batch_size_;
+GroupSums Meter::share_of_worker() const {
+  const double workers = comm_.num_workers(), b = plan_.local_batch_size;
   const double speaks = comm_.worker() == 0 ? 1 : 0;
   const double norm = squared_norm(mean_gradient_);
-  const double along =
-      measurement_.needs.inner_products ? inner_product(gradient_, mean_gradient_) - norm : 0;
+  const double projection =
+      options_.needs.inner_products ? inner_product(gradient_, mean_gradient_) - norm : 0;
   return {.groups = speaks,
           .chunks = 1,
           .squared_norm = speaks * norm,
           .inverse_samples = speaks / (workers * b),
-          .variation = b * squared_distance(gradient_, mean_gradient_),
-          .along = b * along * along,
-          .relative_along = norm > 0 ? b * along * along / norm : 0};
+          .deviation_squares = b * squared_distance(gradient_, mean_gradient_),
+          .inner_product_squares = b * projection * projection,
+          .scaled_inner_product_squares = norm > 0 ? b * projection * projection / norm : 0};
 }
 
-/// The same with displacements: divided by the response's gain they are mean gradients of
-/// gain^2/noise samples.
-GroupSums GradientMeter::share_of_displacement(std::span<const float> x,
-                                               std::span<const float> mean,
-                                               std::span<const float> x_begin) {
+/// As share_of_worker() with displacements: divided by the response's gain they are mean gradients
+/// of gain^2/noise samples.
+GroupSums Meter::share_of_displacement(std::span<const float> x, std::span<const float> mean,
+                                       std::span<const float> x_begin) {
   const RoundResponse response =
-      round_response(*measurement_.steps, carry_, learning_rates_, local_batch_size_);
+      round_response(*method_.inner_steps, carry_, learning_rates_, plan_.local_batch_size);
   const double gain_squared = response.gain * response.gain;
   const double samples = gain_squared / response.noise;
   const double workers = comm_.num_workers();
   const double speaks = comm_.worker() == 0 ? 1 : 0;
   const double norm = squared_distance(mean, x_begin) / gain_squared;
-  double along = 0;
-  if (measurement_.needs.inner_products)
+  double projection = 0;
+  if (options_.needs.inner_products)
     for (std::size_t i = 0; i < x.size(); ++i)
-      along += (double{x[i]} - double{mean[i]}) * (double{mean[i]} - double{x_begin[i]});
-  along /= gain_squared;
+      projection += (double{x[i]} - double{mean[i]}) * (double{mean[i]} - double{x_begin[i]});
+  projection /= gain_squared;
   return {.groups = speaks,
           .chunks = 1,
           .squared_norm = speaks * norm,
           .inverse_samples = speaks / (workers * samples),
-          .variation = samples * squared_distance(x, mean) / gain_squared,
-          .along = samples * along * along,
-          .relative_along = norm > 0 ? samples * along * along / norm : 0};
+          .deviation_squares = samples * squared_distance(x, mean) / gain_squared,
+          .inner_product_squares = samples * projection * projection,
+          .scaled_inner_product_squares = norm > 0 ? samples * projection * projection / norm : 0};
 }
 
-CoordinateRatios GradientMeter::coordinate_ratios() const {
+CoordinateRatios Meter::coordinate_ratios() const {
   std::vector<float> squares(gradient_.size());
   for (std::size_t i = 0; i < squares.size(); ++i) {
     const float difference = gradient_[i] - mean_gradient_[i];
@@ -133,8 +138,8 @@ CoordinateRatios GradientMeter::coordinate_ratios() const {
   }
   comm_.average(squares, squares, Traffic::kGradients);
   const double workers = comm_.num_workers();
-  const double divisor = measurement_.statistics.divide_by_chunks ? workers : workers - 1;
-  const double factor = local_batch_size_ * workers / divisor;
+  const double divisor = options_.statistics.divide_by_chunks ? workers : workers - 1;
+  const double factor = plan_.local_batch_size * workers / divisor;
   constexpr float kLargest = std::numeric_limits<float>::max();
   for (std::size_t i = 0; i < squares.size(); ++i) {
     if (squares[i] == 0) continue;
@@ -155,19 +160,33 @@ CoordinateRatios GradientMeter::coordinate_ratios() const {
   return ratios;
 }
 
-std::optional<GradientStatistics> GradientMeter::statistics(const GroupSums& sums) {
-  if (!measures()) return {};
-  measured_ = estimate(sums, comm_.num_workers(), local_batch_size_, measurement_.statistics,
-                       measurement_.needs.inner_products);
-  if (measurement_.needs.coordinates && comm_.num_workers() > 1)
-    measured_->coordinate_ratios = coordinate_ratios();
-  return measured_;
+GradientStatistics Meter::measured_statistics(const GroupSums& sums) const {
+  GradientStatistics measured = estimate(sums, comm_.num_workers(), plan_.local_batch_size,
+                                         options_.statistics, options_.needs.inner_products);
+  if (options_.needs.coordinates && comm_.num_workers() > 1)
+    measured.coordinate_ratios = coordinate_ratios();
+  return measured;
 }
 
-std::optional<Audit> GradientMeter::audit(const WantedOf& wanted) {
-  if (!audits_) return {};
-  return audit_statistics(*measured_, audit_samples_, measurement_.statistics, local_batch_size_,
-                          wanted, comm_);
+RoundStatistics Meter::statistics(const RoundNumbers& all) {
+  RoundStatistics read;
+  if (plan_.measured()) {
+    const GradientStatistics measured = measured_statistics(all.gradients);
+    if (plan_.observed)
+      read.observed = average_in(measured, options_.statistics.moving_average, averages_);
+    if (plan_.tested) {
+      read.measured = measured;
+      read.statistics = read.observed;
+      read.statistics->has_inner_products = method_.shows_inner_products();
+    }
+    if (plan_.audited)
+      read.audit = audit_statistics(measured, audit_samples_, options_.statistics,
+                                    plan_.local_batch_size, method_.wanted_of(plan_, all), comm_);
+  }
+  if (method_.inner_steps)
+    carry_ = after_round(*method_.inner_steps, method_.velocity_at_sync, carry_, plan_.local_steps,
+                         plan_.local_batch_size);
+  return read;
 }
 
 }  // namespace localbatch

@@ -1,220 +1,227 @@
 #include "train/network_worker.h"
 
 #include <algorithm>
-#include <array>
-#include <exception>
 #include <utility>
 
 #include "core/error.h"
 #include "core/random.h"
 #include "core/vector_math.h"
-#include "nn/model.h"
-#include "train/inner_optimizer_state.h"
 
 namespace localbatch {
 
 namespace {
 
 Sampler make_sampler(const TrainingSetup& setup, int worker, int num_workers) {
-  if (!setup.shares.empty())
-    return {setup.shares[static_cast<std::size_t>(worker)], worker, setup.seed};
-  return {static_cast<std::uint32_t>(setup.dataset.train.size()), worker, num_workers, setup.seed};
-}
-
-/// Calls prepare(i, image i of the slot) for i < count on all threads of the slot. Of several
-/// failures the first one by image counts.
-template <class Prepare>
-void prepare_each(ExecutionSlot& slot, std::size_t count, const Prepare& prepare) {
-  std::vector<std::exception_ptr> failures(count);
-  slot.network->for_each(static_cast<int>(count), [&](int index) {
-    const auto i = static_cast<std::size_t>(index);
-    try {
-      prepare(i, slot.image(i));
-    } catch (...) {
-      failures[i] = std::current_exception();
-    }
-  });
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
+  if (setup.shares) return {(*setup.shares)[static_cast<std::size_t>(worker)], worker, setup.seed};
+  return {static_cast<std::uint32_t>(setup.dataset.train_size()), worker, num_workers, setup.seed};
 }
 
 }  // namespace
 
-NetworkWorker::NetworkWorker(const TrainingSetup& setup, int worker, int num_workers)
+NetworkWorker::NetworkWorker(const TrainingSetup& setup, SlotPool& slots, int worker,
+                             int num_workers)
     : setup_(setup),
+      slots_(slots),
       worker_(worker),
       sampler_(make_sampler(setup, worker, num_workers)),
       parameters_(setup.model.parameter_count()),
       gradient_(parameters_.size()),
-      statistics_(setup.model.running_moment_count()),
+      state_(setup.inner_optimizer, setup.batch_norm_at_sync, parameters_.size(),
+             setup.model.running_moment_tensors()),
       draws_(static_cast<std::size_t>(setup.micro_batch)) {
-  inner_optimizer_ = setup.inner_optimizer.make(parameters_.size());
   std::vector<float> canonical(parameters_.size());
   setup.model.initialize_parameters(setup.seed, canonical);
-  setup.slots.borrow()->network->from_canonical(canonical, parameters_.span());
-  setup.model.initialize_running_moments(statistics_.span());
+  slots_.borrow()->network().from_canonical(canonical, parameters_.span());
+  setup.model.initialize_running_moments(state_.moments());
 }
 
 SlotPool::Lease NetworkWorker::borrow_slot() {
   const Stopwatch::Scope timed(seconds_.slot);
-  return setup_.slots.borrow();
+  return slots_.borrow();
 }
+
+Batch NetworkWorker::fill_training(ExecutionSlot& slot, std::span<const Draw> draws) {
+  const Stopwatch::Scope timed(seconds_.data);
+  return slot.fill_training(setup_.dataset, draws, setup_.seed);
+}
+
+// ---- Local steps and synchronizations ----
 
 void NetworkWorker::begin_round() {
   round_begins_ = false;
   if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kReset)
-    setup_.model.initialize_running_moments(statistics_.span());
+    setup_.model.initialize_running_moments(state_.moments());
 }
 
 double NetworkWorker::local_step(int local_batch_size, double learning_rate,
                                  ChunkGradients* chunks) {
   if (round_begins_) begin_round();
   const SlotPool::Lease slot = borrow_slot();
-  slot->network->load(parameters_.span(), statistics_.span());
-  const ParallelFor parallel_for = slot->network->parallel_for();
+  Network& network = slot->network();
+  network.load(parameters_.span(), state_.moments());
   if (chunks != nullptr) chunks->begin(local_batch_size, count_micro_batches(local_batch_size));
   double loss = 0;
   GradientUse use = GradientUse::kReplace;
-  for_each_micro_batch(local_batch_size, [&](int images) {
-    const auto draws = std::span(draws_).first(static_cast<std::size_t>(images));
+  for_each_micro_batch(local_batch_size, [&](int count) {
+    const auto draws = std::span(draws_).first(static_cast<std::size_t>(count));
     sampler_.draw(draws);
-    prepare_images(*slot, draws);
-    const double weight = static_cast<double>(images) / local_batch_size;
-    loss += weight * compute_gradient(*slot, images, weight, use);
+    const double weight = static_cast<double>(count) / local_batch_size;
+    loss += weight * compute_gradient(network, fill_training(*slot, draws), weight, use);
     use = GradientUse::kAdd;
     if (chunks == nullptr) return;
     const Stopwatch::Scope timed(seconds_.statistics);
-    chunks->add(images, gradient_.span());
+    chunks->add(count, gradient_.span());
   });
   const Stopwatch::Scope timed(seconds_.optimizer);
-  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate, parallel_for);
+  state_.optimizer().step(parameters_.span(), gradient_.span(), learning_rate,
+                          network.parallel_for());
   return loss;
 }
 
-void NetworkWorker::prepare_images(ExecutionSlot& slot, std::span<const Draw> draws) {
-  const Stopwatch::Scope timed(seconds_.data);
-  const Dataset& dataset = setup_.dataset;
-  prepare_each(slot, draws.size(), [&](std::size_t i, std::span<float> image) {
-    prepare_training_image(dataset, setup_.augmentation, setup_.seed, draws[i], image);
-    slot.targets[i] = dataset.train.labels[draws[i].sample];
-  });
-}
-
-std::size_t NetworkWorker::prepare_test_images(ExecutionSlot& slot, std::size_t first,
-                                               std::size_t count) {
-  const Dataset& dataset = setup_.dataset;
-  std::vector<char> is_there(count);
-  prepare_each(slot, count, [&](std::size_t i, std::span<float> image) {
-    is_there[i] = prepare_test_image(dataset, first + i, image) ? 1 : 0;
-  });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (is_there[i] == 0) continue;
-    if (kept < i) std::ranges::copy(slot.image(i), slot.image(kept).begin());
-    slot.targets[kept++] = dataset.test.labels[first + i];
-  }
-  return kept;
-}
-
-double NetworkWorker::compute_gradient(ExecutionSlot& slot, int images, double weight,
+double NetworkWorker::compute_gradient(Network& network, const Batch& batch, double weight,
                                        GradientUse use) {
   const Stopwatch::Scope timed(seconds_.gradient);
-  Network& network = *slot.network;
   const double forward = network.forward_seconds(), backward = network.backward_seconds();
-  const double loss = network.train(slot.batch(images), weight, gradient_.span(), use);
+  const double loss = network.train(batch, weight, gradient_.span(), use);
   seconds_.forward += network.forward_seconds() - forward;
   seconds_.backward += network.backward_seconds() - backward;
   return loss;
 }
 
-void NetworkWorker::add_averaged_state(std::vector<Averaged>& averaged) {
-  localbatch::add_averaged_state(*inner_optimizer_, setup_.inner_optimizer.at_sync, averaged);
-  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kAverage &&
-      statistics_.size() > 0)
-    averaged.push_back(
-        {.mine = statistics_.span(), .mean = statistics_.span(), .traffic = Traffic::kState});
-}
-
 void NetworkWorker::finish_synchronization() {
-  localbatch::finish_synchronization(*inner_optimizer_, setup_.inner_optimizer.at_sync);
-  // Statistics that are to be reset wait until the next round begins: until then models are
-  // evaluated with them.
+  state_.finish_synchronization();
   round_begins_ = true;
 }
 
 void NetworkWorker::visit_state(StateVisitor& visitor) {
-  visit_inner_optimizer(visitor, *inner_optimizer_);
-  visitor.visit("statistics", statistics_.span());
   std::int64_t drawn = sampler_.drawn();
-  visitor.visit("drawn", drawn);
+  state_.visit_state(visitor, drawn);
   sampler_.restore(drawn);
 }
 
-std::vector<float> NetworkWorker::evaluated_statistics(Communicator& comm) {
-  if (setup_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kRecompute)
-    return recomputed_statistics(comm);
-  std::vector<float> mean(statistics_.size());
-  comm.average(statistics_.span(), mean, Traffic::kEvaluation);
-  return mean;
+// ---- Gradients of single samples ----
+
+std::vector<Draw> NetworkWorker::draws_of(const SampleRequest& request) const {
+  const auto count = static_cast<std::size_t>(request.samples);
+  if (request.audit_round) return audit_draws(*request.audit_round, count);
+  std::vector<Draw> draws(count);
+  Sampler ahead = sampler_;
+  ahead.draw(draws);
+  return draws;
+}
+
+std::vector<Draw> NetworkWorker::audit_draws(std::int64_t round, std::size_t count) const {
+  // Epochs that no training reaches, so that an audit's samples are augmented in their own way.
+  constexpr std::uint32_t kFirstAuditEpoch = 1U << 31;
+  const std::uint32_t epoch = kFirstAuditEpoch + static_cast<std::uint32_t>(round);
+  RandomStream random(setup_.seed, Purpose::kAudit, static_cast<std::uint64_t>(round),
+                      static_cast<std::uint32_t>(worker_));
+  std::vector<Draw> draws(count);
+  if (setup_.shares) {
+    const std::vector<std::uint32_t>& share = (*setup_.shares)[static_cast<std::size_t>(worker_)];
+    const auto size = static_cast<std::uint32_t>(share.size());
+    for (Draw& draw : draws) draw = {.epoch = epoch, .sample = share[random.below(size)]};
+  } else {
+    const auto size = static_cast<std::uint32_t>(setup_.dataset.train_size());
+    for (Draw& draw : draws) draw = {.epoch = epoch, .sample = random.below(size)};
+  }
+  return draws;
+}
+
+void NetworkWorker::pass_over_samples(ExecutionSlot& slot, std::span<const Draw> draws,
+                                      std::span<float> gradient, const SampleSums& sums) {
+  std::size_t first = 0;
+  GradientUse use = GradientUse::kReplace;
+  for_each_micro_batch(static_cast<int>(draws.size()), [&](int samples) {
+    const auto count = static_cast<std::size_t>(samples);
+    const auto part = [&](std::span<double> all) {
+      return all.empty() ? all : all.subspan(first, count);
+    };
+    const Batch batch = fill_training(slot, draws.subspan(first, count));
+    const Stopwatch::Scope timed(seconds_.statistics);
+    slot.network().sample_gradients(batch, setup_.sample_normalization, gradient, use,
+                                    {.squared_norms = part(sums.squared_norms),
+                                     .inner_products = part(sums.inner_products),
+                                     .direction = sums.direction});
+    use = GradientUse::kAdd;
+    first += count;
+  });
+}
+
+SampleGradients NetworkWorker::sample_gradients(const SampleRequest& request) {
+  if (round_begins_) begin_round();
+  const std::vector<Draw> draws = draws_of(request);
+  const SlotPool::Lease slot = borrow_slot();
+  slot->network().load(parameters_.span(), state_.moments());
+  SampleGradients samples;
+  samples.squared_norms.resize(draws.size());
+  pass_over_samples(*slot, draws, gradient_.span(), {.squared_norms = samples.squared_norms});
+  const float share = 1 / static_cast<float>(request.samples);
+  for (float& value : gradient_.span()) value *= share;
+  samples.mean_squared_norm = squared_norm(gradient_.span());
+  if (!request.inner_products) return samples;
+  samples.inner_products.resize(draws.size());
+  pass_over_samples(*slot, draws, {},
+                    {.inner_products = samples.inner_products, .direction = gradient_.span()});
+  return samples;
+}
+
+// ---- Evaluations ----
+
+std::vector<float> NetworkWorker::evaluated_moments(Communicator& comm) {
+  return state_.evaluated_moments(
+      comm, [&] { return measured_moments(comm.worker(), comm.num_workers()); });
 }
 
 /// The batches are the same in every evaluation, so that only the model makes a difference, and
 /// dealt to the workers in turn.
-std::vector<float> NetworkWorker::recomputed_statistics(Communicator& comm) {
+std::vector<double> NetworkWorker::measured_moments(int worker, int num_workers) {
   // An epoch that no training reaches.
   constexpr std::uint32_t kEpoch = 1U << 30;
-  const int batches = setup_.batch_norm_at_sync.batches;
-  std::vector<double> sums(statistics_.size());
-  {
-    const SlotPool::Lease slot = borrow_slot();
-    std::vector<float> statistics(statistics_.size());
-    slot->network->load(parameters_.span(), statistics);
-    std::vector<Draw> draws(static_cast<std::size_t>(setup_.micro_batch));
-    const auto images = static_cast<std::uint32_t>(setup_.dataset.train.size());
-    for (int batch = comm.worker(); batch < batches; batch += comm.num_workers()) {
-      RandomStream random(setup_.seed, Purpose::kBatchNorm, static_cast<std::uint64_t>(batch));
-      for (Draw& draw : draws) draw = {.epoch = kEpoch, .sample = random.below(images)};
-      prepare_images(*slot, draws);
-      slot->network->measure_moments(slot->batch(setup_.micro_batch));
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{statistics[i]};
-    }
+  std::vector<float> moments(state_.moments().size());
+  std::vector<double> sums(moments.size());
+  const SlotPool::Lease slot = borrow_slot();
+  slot->network().load(parameters_.span(), moments);
+  std::vector<Draw> draws(static_cast<std::size_t>(setup_.micro_batch));
+  const auto size = static_cast<std::uint32_t>(setup_.dataset.train_size());
+  for (int batch = worker; batch < setup_.batch_norm_at_sync.batches; batch += num_workers) {
+    RandomStream random(setup_.seed, Purpose::kBatchNorm, static_cast<std::uint64_t>(batch));
+    for (Draw& draw : draws) draw = {.epoch = kEpoch, .sample = random.below(size)};
+    slot->network().measure_moments(fill_training(*slot, draws));
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{moments[i]};
   }
-  comm.sum(sums, Traffic::kEvaluation);
-  std::vector<float> mean(sums.size());
-  std::ranges::transform(sums, mean.begin(),
-                         [=](double sum) { return static_cast<float>(sum / batches); });
-  return mean;
+  return sums;
 }
 
 TestResult NetworkWorker::evaluate(Communicator& comm) {
-  std::vector<float> statistics = evaluated_statistics(comm);
-  const ImageSet& test = setup_.dataset.test;
+  return state_.evaluate(
+      comm, [&] { return measured_moments(comm.worker(), comm.num_workers()); },
+      [&](std::span<float> moments) {
+        return evaluate_share(moments, comm.worker(), comm.num_workers());
+      });
+}
+
+Evaluation NetworkWorker::evaluate_share(std::span<float> moments, int worker, int num_workers) {
+  const SlotPool::Lease slot = slots_.borrow();
+  slot->network().load(parameters_.span(), moments);
+  const std::size_t size = setup_.dataset.test_size();
   const auto micro_batch = static_cast<std::size_t>(setup_.micro_batch);
-  std::array<double, 3> sums{};
-  {
-    const SlotPool::Lease slot = setup_.slots.borrow();
-    slot->network->load(parameters_.span(), statistics);
-    const auto stride = static_cast<std::size_t>(comm.num_workers()) * micro_batch;
-    for (std::size_t first = static_cast<std::size_t>(comm.worker()) * micro_batch;
-         first < test.size(); first += stride) {
-      const std::size_t count =
-          prepare_test_images(*slot, first, std::min(micro_batch, test.size() - first));
-      if (count == 0) continue;
-      const Evaluation part = slot->network->evaluate(slot->batch(static_cast<int>(count)));
-      sums[0] += part.loss_sum;
-      sums[1] += static_cast<double>(part.correct);
-      sums[2] += static_cast<double>(part.count);
-    }
+  const std::size_t stride = static_cast<std::size_t>(num_workers) * micro_batch;
+  Evaluation sum;
+  for (std::size_t first = static_cast<std::size_t>(worker) * micro_batch; first < size;
+       first += stride) {
+    const Batch batch = slot->fill_test(setup_.dataset, first, std::min(micro_batch, size - first));
+    if (batch.samples == 0) continue;
+    const Evaluation part = slot->network().evaluate(batch);
+    sum.loss_sum += part.loss_sum;
+    sum.correct += part.correct;
+    sum.count += part.count;
   }
-  comm.sum(sums, Traffic::kEvaluation);
-  if (!(sums[2] > 0)) fail_system("all images of the test set are damaged");
-  return {.loss = sums[0] / sums[2],
-          .correct = static_cast<std::int64_t>(sums[1]),
-          .images = static_cast<std::int64_t>(sums[2])};
+  return sum;
 }
 
 FinalModel NetworkWorker::final_model(Communicator& comm) {
-  const std::vector<float> statistics = evaluated_statistics(comm);
+  const std::vector<float> moments = evaluated_moments(comm);
   if (comm.worker() != 0) return {};
   FinalModel final{.tensors = setup_.model.parameter_tensors(), .values = {}};
   for (TensorView tensor : setup_.model.running_moment_tensors()) {
@@ -222,68 +229,9 @@ FinalModel NetworkWorker::final_model(Communicator& comm) {
     final.tensors.push_back(std::move(tensor));
   }
   final.values.resize(parameters_.size());
-  setup_.slots.borrow()->network->to_canonical(parameters_.span(), final.values);
-  final.values.insert(final.values.end(), statistics.begin(), statistics.end());
+  slots_.borrow()->network().to_canonical(parameters_.span(), final.values);
+  final.values.insert(final.values.end(), moments.begin(), moments.end());
   return final;
-}
-
-std::vector<Draw> NetworkWorker::draws_of(const SampleRequest& request) const {
-  std::vector<Draw> draws(static_cast<std::size_t>(request.samples));
-  if (!request.audit_round) {
-    Sampler ahead = sampler_;
-    ahead.draw(draws);
-    return draws;
-  }
-  // Epochs that no training reaches, so that the augmentation is of the audit's own.
-  constexpr std::uint32_t kFirstAuditEpoch = 1U << 31;
-  const auto round = static_cast<std::uint64_t>(*request.audit_round);
-  RandomStream random(setup_.seed, Purpose::kAudit, round, static_cast<std::uint32_t>(worker_));
-  const std::span<const std::uint32_t> share =
-      setup_.shares.empty() ? std::span<const std::uint32_t>()
-                            : setup_.shares[static_cast<std::size_t>(worker_)];
-  const std::size_t size = share.empty() ? setup_.dataset.train.size() : share.size();
-  for (Draw& draw : draws) {
-    const std::uint32_t index = random.below(static_cast<std::uint32_t>(size));
-    draw = {.epoch = kFirstAuditEpoch + static_cast<std::uint32_t>(round),
-            .sample = share.empty() ? index : share[index]};
-  }
-  return draws;
-}
-
-SampleGradients NetworkWorker::sample_gradients(const SampleRequest& request) {
-  if (round_begins_) begin_round();
-  const std::vector<Draw> draws = draws_of(request);
-  const SlotPool::Lease slot = borrow_slot();
-  Network& network = *slot->network;
-  network.load(parameters_.span(), statistics_.span());
-  const auto pass = [&](std::span<float> gradient, const SampleSums& sums) {
-    std::size_t first = 0;
-    GradientUse use = GradientUse::kReplace;
-    for_each_micro_batch(request.samples, [&](int images) {
-      const auto count = static_cast<std::size_t>(images);
-      const auto part = [&](std::span<double> all) {
-        return all.empty() ? all : all.subspan(first, count);
-      };
-      prepare_images(*slot, std::span(draws).subspan(first, count));
-      const Stopwatch::Scope timed(seconds_.statistics);
-      network.sample_gradients(slot->batch(images), setup_.sample_normalization, gradient, use,
-                               {.squared_norms = part(sums.squared_norms),
-                                .inner_products = part(sums.inner_products),
-                                .direction = sums.direction});
-      use = GradientUse::kAdd;
-      first += count;
-    });
-  };
-  SampleGradients samples;
-  samples.squared_norms.resize(draws.size());
-  pass(gradient_.span(), {.squared_norms = samples.squared_norms});
-  const float share = 1 / static_cast<float>(request.samples);
-  for (float& value : gradient_.span()) value *= share;
-  samples.mean_squared_norm = squared_norm(gradient_.span());
-  if (!request.inner_products) return samples;
-  samples.inner_products.resize(draws.size());
-  pass({}, {.inner_products = samples.inner_products, .direction = gradient_.span()});
-  return samples;
 }
 
 }  // namespace localbatch

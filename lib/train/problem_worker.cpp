@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "train/inner_optimizer_state.h"
+#include "train/worker_state.h"
 
 namespace localbatch {
 

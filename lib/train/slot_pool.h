@@ -2,41 +2,38 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
-#include "core/aligned_buffer.h"
+#include "data/batch_memory.h"
+#include "data/dataset.h"
 #include "nn/network.h"
 
 namespace localbatch {
 
-/// What is large and belongs to nobody: a network with the arrays of its input.
-struct ExecutionSlot {
+/// What is large and belongs to nobody: a network, and the memory of the batch that it sees.
+class ExecutionSlot {
+ public:
   ExecutionSlot(const Model& model, const ExecutionOptions& options)
-      : network(model.make_network(options)),
-        sample_shape(model.sample()),
-        inputs(static_cast<std::size_t>(options.max_samples) * sample_shape.input_bytes()),
-        targets(static_cast<std::size_t>(options.max_samples) * sample_shape.targets()) {}
+      : network_(model.make_network(options)), memory_(model.sample(), options.max_samples) {}
 
-  /// The first samples of the slot.
-  Batch batch(int samples) const {
-    const auto count = static_cast<std::size_t>(samples);
-    return {.samples = samples,
-            .inputs = inputs.span().first(count * sample_shape.input_bytes()),
-            .targets = std::span(targets).first(count * sample_shape.targets())};
-  }
-  /// The input of sample i, an image.
-  std::span<float> image(std::size_t i) {
-    return {reinterpret_cast<float*>(inputs.data() + i * sample_shape.input_bytes()),
-            sample_shape.image.size()};
-  }
+  Network& network() { return *network_; }
 
-  std::unique_ptr<Network> network;
-  SampleShape sample_shape;
-  AlignedBuffer<std::byte> inputs;
-  std::vector<std::int32_t> targets;
+  /// Fills the memory with these training samples, on all threads of the network. Of several
+  /// failures the one of the first sample is thrown.
+  Batch fill_training(const Dataset& dataset, std::span<const Draw> draws, std::uint64_t seed);
+
+  /// Fills the memory with test samples first .. first + count - 1, without those that are damaged
+  /// and to be left out.
+  Batch fill_test(const Dataset& dataset, std::size_t first, std::size_t count);
+
+ private:
+  std::unique_ptr<Network> network_;
+  BatchMemory memory_;
 };
 
 /// How many of a rank's workers compute at the same time: as many as its cores have threads for.

@@ -40,6 +40,9 @@ class Worker {
   /// averaged together with the parameters.
   virtual void add_averaged_state(std::vector<Averaged>& averaged) = 0;
 
+  /// Names of what those arrays are made of, as if they stood one behind the other.
+  virtual std::vector<TensorView> averaged_state_tensors() { return {}; }
+
   /// Does what else the experiment says is to be done when parameters have been averaged.
   virtual void finish_synchronization() = 0;
 

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/desk.h"
+#include "apps/program_fixture.h"
 
 namespace localbatch {
 
@@ -26,13 +26,13 @@ void check_good(const Finished& finished) {
 }  // namespace
 
 TEST_CASE("bench train prints a table and writes the same numbers") {
-  const Desk desk;
+  const ProgramFixture program;
   const Finished finished =
-      desk.run(std::string("bench train --precision f32 --threads 2") + kShort);
+      program.run(std::string("bench train --precision f32 --threads 2") + kShort);
   check_good(finished);
   CHECK(contains(finished.out, "images/s"));
   CHECK(contains(finished.out, "peak f32"));
-  const Json json = Json::parse(text_of(desk.path("out.json")));
+  const Json json = Json::parse(text_of(program.path("out.json")));
   REQUIRE(json["train"].size() == 1);
   const Json& train = json["train"][0];
   CHECK(train["network"] == "resnet20");
@@ -48,10 +48,10 @@ TEST_CASE("bench train prints a table and writes the same numbers") {
 }
 
 TEST_CASE("bench train data also says what share of a step the data take") {
-  const Desk desk;
+  const ProgramFixture program;
   check_good(
-      desk.run(std::string("bench train data --precision f32 --convolution direct") + kShort));
-  const Json json = Json::parse(text_of(desk.path("out.json")));
+      program.run(std::string("bench train data --precision f32 --convolution direct") + kShort));
+  const Json json = Json::parse(text_of(program.path("out.json")));
   CHECK(json["train"][0]["convolution"] == "direct");
   const double step = json["train"][0]["images_per_second"];
   const double data = json["data"]["images_per_second"];
@@ -59,31 +59,31 @@ TEST_CASE("bench train data also says what share of a step the data take") {
 }
 
 TEST_CASE("bench sync averages over the workers of one process and of a job") {
-  const Desk desk;
-  check_good(desk.run(std::string("bench sync --workers 3") + kShort));
-  Json sync = Json::parse(text_of(desk.path("out.json")))["sync"];
+  const ProgramFixture program;
+  check_good(program.run(std::string("bench sync --workers 3") + kShort));
+  Json sync = Json::parse(text_of(program.path("out.json")))["sync"];
   REQUIRE(sync.size() == 1);
   CHECK(sync[0]["workers"] == 3);
   CHECK(sync[0]["ranks"] == 1);
 
-  const Finished job = desk.run(std::string("bench sync") + kShort, LOCALBATCH_MPIRUN " 2");
+  const Finished job = program.run(std::string("bench sync") + kShort, LOCALBATCH_MPIRUN " 2");
   check_good(job);
   const std::vector<std::string> lines = lines_of(job.out);
   CHECK(std::ranges::count_if(
             lines, [](const std::string& line) { return contains(line, "resnet20"); }) == 1);
-  sync = Json::parse(text_of(desk.path("out.json")))["sync"];
+  sync = Json::parse(text_of(program.path("out.json")))["sync"];
   CHECK(sync[0]["workers"] == 2);
   CHECK(sync[0]["ranks"] == 2);
   CHECK(sync[0]["median_seconds"] > 0);
 }
 
 TEST_CASE("bench --tune writes kernels that bench and an experiment take") {
-  const Desk desk;
-  const Finished finished =
-      desk.run("bench --tune kernels.yaml --model resnet20 --batch 4 --seconds 0.01 --threads 2");
+  const ProgramFixture program;
+  const Finished finished = program.run(
+      "bench --tune kernels.yaml --model resnet20 --batch 4 --seconds 0.01 --threads 2");
   check_good(finished);
   CHECK(contains(finished.out, "16x32x32 -> 32, 3x3/2"));
-  const std::string text = text_of(desk.path("kernels.yaml"));
+  const std::string text = text_of(program.path("kernels.yaml"));
   CHECK(contains(text, "resnet20, f32, convolution auto, micro-batch 4, 2 threads"));
   const std::vector<std::string> lines = lines_of(text);
   CHECK(std::ranges::count_if(lines, [](const std::string& line) {
@@ -91,31 +91,32 @@ TEST_CASE("bench --tune writes kernels that bench and an experiment take") {
         }) == 8);
 
   check_good(
-      desk.run("bench train --model resnet20 --batch 4 --seconds 0.01 --precision f32 "
-               "--kernels kernels.yaml --json out.json"));
-  CHECK(Json::parse(text_of(desk.path("out.json")))["kernels"] == "kernels.yaml");
-  const Finished run = desk.run(
+      program.run("bench train --model resnet20 --batch 4 --seconds 0.01 --precision f32 "
+                  "--kernels kernels.yaml --json out.json"));
+  CHECK(Json::parse(text_of(program.path("out.json")))["kernels"] == "kernels.yaml");
+  const Finished run = program.run(
       "run tiny.yaml --set kernels=kernels.yaml --set model.name=resnet --set max_samples=16 "
       "--set batch_size.micro_batch=4 --output out");
   CHECK(run.status == 0);
   CHECK(run.errors.empty());
-  const fs::path cell = fs::directory_iterator(desk.path("out") / "tiny")->path();
+  const fs::path cell = fs::directory_iterator(program.path("out") / "tiny")->path();
   CHECK(text_of(cell / "kernels.yaml") == text);
 }
 
 TEST_CASE("bench --tune refuses what one file of kernels cannot be about") {
-  const Desk desk;
-  check_refused(desk, "bench train --tune k.yaml", {"--tune: found together with train"});
-  check_refused(desk, "bench --tune k.yaml --json out.json", {"found together with --json"});
-  check_refused(desk, "bench --tune none/k.yaml", {"--tune: found 'none/k.yaml'"});
-  check_refused(desk, "bench --tune k.yaml", {"different micro-batches", "--batch or one --model"});
-  check_refused(desk, "bench train --kernels none.yaml", {"none.yaml"});
+  const ProgramFixture program;
+  check_refused(program, "bench train --tune k.yaml", {"--tune: found together with train"});
+  check_refused(program, "bench --tune k.yaml --json out.json", {"found together with --json"});
+  check_refused(program, "bench --tune none/k.yaml", {"--tune: found 'none/k.yaml'"});
+  check_refused(program, "bench --tune k.yaml",
+                {"different micro-batches", "--batch or one --model"});
+  check_refused(program, "bench train --kernels none.yaml", {"none.yaml"});
 }
 
 TEST_CASE("bench: only sync is for several ranks") {
-  const Desk desk;
-  const auto refusals = [&desk](const std::string& arguments) {
-    const Finished finished = desk.run("bench " + arguments, LOCALBATCH_MPIRUN " 2");
+  const ProgramFixture program;
+  const auto refusals = [&program](const std::string& arguments) {
+    const Finished finished = program.run("bench " + arguments, LOCALBATCH_MPIRUN " 2");
     CHECK(finished.status == 2);
     return std::ranges::count_if(finished.errors, [](const std::string& line) {
       return line.starts_with("localbatch: bench: ");
@@ -127,40 +128,40 @@ TEST_CASE("bench: only sync is for several ranks") {
 }
 
 TEST_CASE("bench: mistakes in the command line are refused in one line before measuring") {
-  const Desk desk;
-  check_refused(desk, "bench trian", {"found 'trian'", "did you mean 'train'?"});
-  check_refused(desk, "bench train --model resnet20,resnet19",
+  const ProgramFixture program;
+  check_refused(program, "bench trian", {"found 'trian'", "did you mean 'train'?"});
+  check_refused(program, "bench train --model resnet20,resnet19",
                 {"--model: found 'resnet19'", "resnet20 | resnet18 | resnet50"});
-  check_refused(desk, "bench train --model ''", {"--model: "});
-  check_refused(desk, "bench train --batch 0", {"--batch: found 0, allowed is 1 .. 65536"});
-  check_refused(desk, "bench train --batch many", {"many"});
-  check_refused(desk, "bench train --threads -1", {"--threads: found -1, allowed is 1 .. 1024"});
-  check_refused(desk, "bench train --seconds nan", {"--seconds: found nan"});
-  check_refused(desk, "bench train --precision f64", {"--precision: found 'f64'", "f32 | bf16"});
-  check_refused(desk, "bench train --convolution winogard", {"did you mean 'winograd'?"});
-  std::ofstream(desk.path("kernels.yaml"))
+  check_refused(program, "bench train --model ''", {"--model: "});
+  check_refused(program, "bench train --batch 0", {"--batch: found 0, allowed is 1 .. 65536"});
+  check_refused(program, "bench train --batch many", {"many"});
+  check_refused(program, "bench train --threads -1", {"--threads: found -1, allowed is 1 .. 1024"});
+  check_refused(program, "bench train --seconds nan", {"--seconds: found nan"});
+  check_refused(program, "bench train --precision f64", {"--precision: found 'f64'", "f32 | bf16"});
+  check_refused(program, "bench train --convolution winogard", {"did you mean 'winograd'?"});
+  std::ofstream(program.path("kernels.yaml"))
       << "convolutions:\n  - {channels: 16, filters: 16, height: 32, width: 32, kernel: 3, "
          "stride: 1, padding: 1, algorithm: winograd, images_per_slice: 1}\n";
   check_refused(
-      desk, "bench train --convolution direct --kernels kernels.yaml",
+      program, "bench train --convolution direct --kernels kernels.yaml",
       {"--kernels: found winograd in kernels.yaml:2:5", "--convolution direct is direct"});
-  check_refused(desk, "bench train --json none/out.json", {"--json: found 'none/out.json'"});
-  check_refused(desk, "bench train --json .", {"--json: found '.'"});
-  check_refused(desk, "bench train --fast", {"fast"});
+  check_refused(program, "bench train --json none/out.json", {"--json: found 'none/out.json'"});
+  check_refused(program, "bench train --json .", {"--json: found '.'"});
+  check_refused(program, "bench train --fast", {"fast"});
 }
 
 TEST_CASE("bench --strict ends with status 1 when other programs are busy") {
-  const Desk desk;
+  const ProgramFixture program;
   // More than an eighth of the cores; the time limit is for the case that this test is killed.
   const Finished finished =
-      desk.run("bench data --strict --json out.json",
-               "sh -c 'for i in $(seq $(($(nproc) / 8 + 1))); do"
-               " timeout 30 sh -c \"while :; do :; done\" & pids=\"$pids $!\"; done;"
-               " \"$@\"; status=$?; kill $pids; exit $status' x");
+      program.run("bench data --strict --json out.json",
+                  "sh -c 'for i in $(seq $(($(nproc) / 8 + 1))); do"
+                  " timeout 30 sh -c \"while :; do :; done\" & pids=\"$pids $!\"; done;"
+                  " \"$@\"; status=$?; kill $pids; exit $status' x");
   CHECK(finished.status == 1);
   REQUIRE(finished.errors.size() == 1);
   CHECK(contains(finished.errors.front(), "other programs used"));
-  CHECK_FALSE(fs::exists(desk.path("out.json")));
+  CHECK_FALSE(fs::exists(program.path("out.json")));
 }
 
 }  // namespace localbatch

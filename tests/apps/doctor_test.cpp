@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "apps/desk.h"
+#include "apps/program_fixture.h"
 #include "core/machine.h"
 
 namespace localbatch {
@@ -20,10 +20,10 @@ std::vector<std::string> lines_with(const std::string& severity, const Finished&
 }  // namespace
 
 TEST_CASE("doctor alone: what is here, nothing refused, nothing written") {
-  const Desk desk;
+  const ProgramFixture program;
   for (const char* const arguments : {"doctor", "doctor tiny.yaml --set workers=3"}) {
     CAPTURE(arguments);
-    const Finished finished = desk.run(arguments);
+    const Finished finished = program.run(arguments);
     CHECK(finished.status == 0);
     CHECK(finished.errors.empty());
     CHECK_FALSE(has_control_characters(finished.out));
@@ -32,19 +32,19 @@ TEST_CASE("doctor alone: what is here, nothing refused, nothing written") {
           std::string("one rank, started without"), std::string("a run would start")})
       CHECK_MESSAGE(contains(finished.out, part), finished.out);
     CHECK(lines_with("refusal", finished).empty());
-    CHECK_FALSE(fs::exists(desk.path("results")));
+    CHECK_FALSE(fs::exists(program.path("results")));
   }
-  CHECK(contains(desk.run("doctor tiny.yaml --set workers=3").out, "3 workers of 1 thread"));
+  CHECK(contains(program.run("doctor tiny.yaml --set workers=3").out, "3 workers of 1 thread"));
 }
 
 TEST_CASE("doctor in a Slurm job of several tasks that was started without srun: a warning") {
-  const Desk desk;
+  const ProgramFixture program;
   const Finished finished =
-      desk.run("doctor tiny.yaml", "env SLURM_JOB_ID=7 SLURM_NTASKS=4 SLURM_PROCID=0");
+      program.run("doctor tiny.yaml", "env SLURM_JOB_ID=7 SLURM_NTASKS=4 SLURM_PROCID=0");
   CHECK(finished.status == 0);
   CHECK(contains(finished.out, "the Slurm job has 4 tasks"));
   CHECK(contains(finished.out, "'srun --mpi=pmix -n 2 localbatch run tiny.yaml'"));
-  const Finished run = desk.run("run tiny.yaml", "env SLURM_JOB_ID=7 SLURM_NTASKS=4");
+  const Finished run = program.run("run tiny.yaml", "env SLURM_JOB_ID=7 SLURM_NTASKS=4");
   CHECK(run.status == 0);
   CHECK(std::ranges::any_of(run.errors, [](const std::string& line) {
     return line.starts_with("localbatch: warning: the Slurm job has 4 tasks");
@@ -52,28 +52,28 @@ TEST_CASE("doctor in a Slurm job of several tasks that was started without srun:
 }
 
 TEST_CASE("doctor for tasks of srun that MPI does not connect: one of them refuses") {
-  const Desk desk;
+  const ProgramFixture program;
   const std::string srun = "env SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID=";
-  const Finished first = desk.run("doctor tiny.yaml --set workers=4", srun + "0");
+  const Finished first = program.run("doctor tiny.yaml --set workers=4", srun + "0");
   CHECK(first.status == 2);
   CHECK(lines_with("refusal", first).size() == 1);
   CHECK(contains(first.out, "'srun --mpi=pmix -n 4 localbatch run tiny.yaml --set workers=4'"));
   CHECK(contains(first.out, "a run would be refused"));
-  const Finished other = desk.run("doctor tiny.yaml", srun + "2");
+  const Finished other = program.run("doctor tiny.yaml", srun + "2");
   CHECK(other.status == 0);
   CHECK(other.out.empty());
   CHECK(other.errors.empty());
 
-  const Finished run = desk.run("run tiny.yaml", srun + "0");
+  const Finished run = program.run("run tiny.yaml", srun + "0");
   CHECK(run.status == 2);
   REQUIRE(run.errors.size() == 1);
   CHECK(contains(run.errors.front(), "srun started 4 tasks, but MPI does not connect them"));
-  CHECK_FALSE(fs::exists(desk.path("results")));
+  CHECK_FALSE(fs::exists(program.path("results")));
 }
 
 TEST_CASE("mpirun: one of two ranks speaks for both") {
-  const Desk desk;
-  const Finished finished = desk.run("doctor tiny.yaml", LOCALBATCH_MPIRUN " 2");
+  const ProgramFixture program;
+  const Finished finished = program.run("doctor tiny.yaml", LOCALBATCH_MPIRUN " 2");
   CHECK(finished.status == 0);
   CHECK(contains(finished.out, "MPI connects 2 ranks"));
   CHECK(contains(finished.out, "1 worker on each of 2 ranks"));
@@ -86,8 +86,8 @@ TEST_CASE("mpirun: one of two ranks speaks for both") {
 }
 
 TEST_CASE("mpirun: more ranks than workers are refused with status 2") {
-  const Desk desk;
-  const Finished finished = desk.run("doctor tiny.yaml", LOCALBATCH_MPIRUN " 3");
+  const ProgramFixture program;
+  const Finished finished = program.run("doctor tiny.yaml", LOCALBATCH_MPIRUN " 3");
   CHECK(finished.status == 2);
   const std::vector<std::string> refusals = lines_with("refusal", finished);
   REQUIRE(refusals.size() == 1);
@@ -96,13 +96,13 @@ TEST_CASE("mpirun: more ranks than workers are refused with status 2") {
 
 TEST_CASE("mpirun: ranks on one core are warned, by doctor and by a run that goes on") {
   if (available_cores() == 1) return;  // there is no other core to use
-  const Desk desk;
+  const ProgramFixture program;
   const std::string one_core = "taskset -c $(taskset -cp $$ | sed 's/.*: *//; s/[-,].*//') ";
   const std::string warning = "ranks 0-1 on " + host_name() + " may use core ";
-  const Finished finished = desk.run("doctor tiny.yaml", one_core + LOCALBATCH_MPIRUN " 2");
+  const Finished finished = program.run("doctor tiny.yaml", one_core + LOCALBATCH_MPIRUN " 2");
   CHECK(finished.status == 0);
   CHECK(contains(finished.out, "warning  " + warning));
-  const Finished run = desk.run("run tiny.yaml", one_core + LOCALBATCH_MPIRUN " 2");
+  const Finished run = program.run("run tiny.yaml", one_core + LOCALBATCH_MPIRUN " 2");
   CHECK(run.status == 0);
   CHECK(std::ranges::count_if(run.errors, [&](const std::string& line) {
           return line.starts_with("localbatch: warning: " + warning);
@@ -110,12 +110,12 @@ TEST_CASE("mpirun: ranks on one core are warned, by doctor and by a run that goe
 }
 
 TEST_CASE("doctor refuses mistakes as run does, and a folder that takes no files") {
-  const Desk desk;
-  check_refused(desk, "doctor none.yaml", {"none.yaml"});
-  check_refused(desk, "doctor tiny.yaml --set workrs=2", {"did you mean 'workers'?"});
-  check_refused(desk, "doctor --set workers=2", {"--set: found without an experiment file"});
-  check_refused(desk, "doctor --froce", {"froce"});
-  const Finished finished = desk.run("doctor tiny.yaml --output /proc");
+  const ProgramFixture program;
+  check_refused(program, "doctor none.yaml", {"none.yaml"});
+  check_refused(program, "doctor tiny.yaml --set workrs=2", {"did you mean 'workers'?"});
+  check_refused(program, "doctor --set workers=2", {"--set: found without an experiment file"});
+  check_refused(program, "doctor --froce", {"froce"});
+  const Finished finished = program.run("doctor tiny.yaml --output /proc");
   CHECK(finished.status == 2);
   REQUIRE(lines_with("refusal", finished).size() == 1);
   CHECK(contains(finished.out, "/proc/tiny/run-"));

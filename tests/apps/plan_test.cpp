@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/desk.h"
+#include "apps/program_fixture.h"
 
 namespace localbatch {
 
@@ -16,64 +16,66 @@ const std::string kPlan = "plan tiny.yaml --samples-per-second 1000 ";
 }  // namespace
 
 TEST_CASE("plan prints parameters, memory, traffic and seconds, and writes nothing") {
-  const Desk desk;
-  const Finished finished = desk.run(kPlan + "--hosts 2 --bandwidth 200mbit --latency 0.001");
+  const ProgramFixture program;
+  const Finished finished = program.run(kPlan + "--hosts 2 --bandwidth 200mbit --latency 0.001");
   CHECK(finished.status == 0);
   CHECK(finished.errors.empty());
   CHECK_FALSE(has_control_characters(finished.out));
   for (const char* const part :
        {"tiny: 2 workers of 1 thread on 2 ranks and 2 hosts", "30730", "forward and backward",
-        "25000000", "memory of a rank", "execution slots", "a round sends", "between hosts",
+        "25000000", "memory of a rank", "execution slots", "on disk: a checkpoint", "a round sends", "between hosts",
         "rounds that look at gradients", "as the file says", "with constant H",
         "the local batch follows from gradients: this holds as long as it stays 4"})
     CHECK_MESSAGE(contains(finished.out, part), finished.out);
-  CHECK_FALSE(fs::exists(desk.path("results")));
-  CHECK(contains(desk.run(kPlan).out, "nothing: one process"));
+  CHECK_FALSE(fs::exists(program.path("results")));
+  CHECK(contains(program.run(kPlan).out, "nothing: one process"));
 }
 
 TEST_CASE("plan measures the speed of training if nobody gives it") {
-  const Desk desk;
-  const Finished finished = desk.run("plan tiny.yaml");
+  const ProgramFixture program;
+  const Finished finished = program.run("plan tiny.yaml");
   CHECK(finished.status == 0);
   CHECK(contains(finished.out, "samples per second of a worker, measured now"));
 }
 
 TEST_CASE("plan beside a run: its speed, what it took, and JSON") {
-  const Desk desk;
-  REQUIRE(desk.run("run tiny.yaml").status == 0);
+  const ProgramFixture program;
+  REQUIRE(program.run("run tiny.yaml").status == 0);
   const std::string folder =
       "results/tiny/" +
-      fs::directory_iterator(desk.path("results/tiny"))->path().filename().string();
-  const Finished finished = desk.run("plan tiny.yaml --speed-from " + folder + " --measured " +
-                                     folder + " --json plan.json");
+      fs::directory_iterator(program.path("results/tiny"))->path().filename().string();
+  const Finished finished = program.run("plan tiny.yaml --speed-from " + folder + " --measured " +
+                                        folder + " --json plan.json");
   CHECK(finished.status == 0);
   for (const char* const part : {"predicted", "measured", "error %", "compute seconds", "waited"})
     CHECK_MESSAGE(contains(finished.out, part), finished.out);
-  const auto json = nlohmann::json::parse(text_of(desk.path("plan.json")));
+  const auto json = nlohmann::json::parse(text_of(program.path("plan.json")));
   CHECK(json.at("measured_run").at("seconds") > 0);
   CHECK(json.at("samples_per_second_of_a_worker") > 0);
-  const Finished other = desk.run(kPlan + "--set seed=5 --measured " + folder);
+  const Finished other = program.run(kPlan + "--set seed=5 --measured " + folder);
   CHECK(other.status == 2);
   REQUIRE(other.errors.size() == 1);
   CHECK(contains(other.errors.front(), "other settings: seed is 1 there and 5 here"));
 }
 
 TEST_CASE("mistakes in a plan are refused in one line") {
-  const Desk desk;
-  check_refused(desk, "plan", {"an experiment file is missing"});
-  check_refused(desk, "plan none.yaml", {"none.yaml"});
-  check_refused(desk, kPlan + "--set workrs=2", {"unknown key", "did you mean 'workers'?"});
-  check_refused(desk, kPlan + "--ranks 3", {"found 3 ranks", "as workers, 2"});
-  check_refused(desk, kPlan + "--ranks 0", {"--ranks: found 0, allowed is 1 .. 65536"});
-  check_refused(desk, kPlan + "--ranks 1 --hosts 2", {"--hosts: found 2", "ranks, 1"});
+  const ProgramFixture program;
+  check_refused(program, "plan", {"an experiment file is missing"});
+  check_refused(program, "plan none.yaml", {"none.yaml"});
+  check_refused(program, kPlan + "--set workrs=2", {"unknown key", "did you mean 'workers'?"});
+  check_refused(program, kPlan + "--ranks 3", {"found 3 ranks", "as workers, 2"});
+  check_refused(program, kPlan + "--ranks 0", {"--ranks: found 0, allowed is 1 .. 65536"});
+  check_refused(program, kPlan + "--ranks 1 --hosts 2", {"--hosts: found 2", "ranks, 1"});
   for (const char* const rate : {"fast", "1gbyte", "0", "inf", "1e400gbit", "''"})
-    check_refused(desk, kPlan + "--bandwidth " + rate, {"--bandwidth: found '", "such as 1gbit"});
-  check_refused(desk, kPlan + "--latency=-1", {"--latency: found -1"});
-  check_refused(desk, "plan tiny.yaml --samples-per-second 0", {"--samples-per-second: found 0"});
-  check_refused(desk, kPlan + "--speed-from .", {"--speed-from: found together"});
-  check_refused(desk, "plan tiny.yaml --speed-from .", {"holds no finished run"});
-  check_refused(desk, kPlan + "--json none/plan.json", {"--json: found 'none/plan.json'"});
-  check_refused(desk, kPlan + "--set 'dataset={name: cifar10, root: none}'", {"none"});
+    check_refused(program, kPlan + "--bandwidth " + rate,
+                  {"--bandwidth: found '", "such as 1gbit"});
+  check_refused(program, kPlan + "--latency=-1", {"--latency: found -1"});
+  check_refused(program, "plan tiny.yaml --samples-per-second 0",
+                {"--samples-per-second: found 0"});
+  check_refused(program, kPlan + "--speed-from .", {"--speed-from: found together"});
+  check_refused(program, "plan tiny.yaml --speed-from .", {"holds no finished run"});
+  check_refused(program, kPlan + "--json none/plan.json", {"--json: found 'none/plan.json'"});
+  check_refused(program, kPlan + "--set 'dataset={name: cifar10, root: none}'", {"none"});
 }
 
 }  // namespace localbatch

@@ -1,42 +1,42 @@
 // Options of `run` about runs that are stopped and go on, as a person gives them.
 
-#include "apps/desk.h"
+#include "apps/program_fixture.h"
 
 namespace localbatch {
 
 TEST_CASE("help lists the options of runs that are stopped and go on") {
-  const std::string help = Desk().run("run --help").out;
+  const std::string help = ProgramFixture().run("run --help").out;
   for (const char* const option : {"--resume ", "--resume-from DIR", "--checkpoint-seconds S",
                                    "--checkpoint-rounds K", "--time-limit TIME", "--stall-limit S"})
     CHECK_MESSAGE(contains(help, option), option);
-  CHECK(contains(Desk().run("--help").out, "75 stopped"));
+  CHECK(contains(ProgramFixture().run("--help").out, "75 stopped"));
 }
 
 TEST_CASE("times and rounds that are none are refused") {
-  const Desk desk;
+  const ProgramFixture program;
   for (const char* const option : {"checkpoint-seconds", "checkpoint-rounds", "stall-limit"})
-    check_refused(desk, std::string("run tiny.yaml --") + option + "=-1", {"negative"});
-  check_refused(desk, "run tiny.yaml --checkpoint-seconds=nan", {"run: "});
-  check_refused(desk, "run tiny.yaml --checkpoint-rounds two", {"checkpoint-rounds"});
-  check_refused(desk, "run tiny.yaml --time-limit nonsense",
+    check_refused(program, std::string("run tiny.yaml --") + option + "=-1", {"negative"});
+  check_refused(program, "run tiny.yaml --checkpoint-seconds=nan", {"run: "});
+  check_refused(program, "run tiny.yaml --checkpoint-rounds two", {"checkpoint-rounds"});
+  check_refused(program, "run tiny.yaml --time-limit nonsense",
                 {"--time-limit", "'nonsense'", "HOURS:MINUTES:SECONDS"});
-  check_refused(desk, "run tiny.yaml --time-limit -5", {"time-limit"});
-  check_refused(desk, "run tiny.yaml --resume-from none", {"none", "no unfinished run"});
+  check_refused(program, "run tiny.yaml --time-limit -5", {"time-limit"});
+  check_refused(program, "run tiny.yaml --resume-from none", {"none", "no unfinished run"});
 }
 
 TEST_CASE(
     "a time limit ends a run with status 75, and the same command goes on to the same bytes") {
-  const Desk desk;
-  CHECK(desk.run("run tiny.yaml --output whole").status == 0);
-  const Finished stopped = desk.run("run tiny.yaml --output parts --time-limit 5");
+  const ProgramFixture program;
+  CHECK(program.run("run tiny.yaml --output whole").status == 0);
+  const Finished stopped = program.run("run tiny.yaml --output parts --time-limit 5");
   CHECK(stopped.status == 75);
   CHECK(stopped.errors.empty());
   CHECK(contains(stopped.out, "stopped after round 1; the same command goes on from there"));
-  const Finished last = desk.run("run tiny.yaml --output parts --time-limit 1:00");
+  const Finished last = program.run("run tiny.yaml --output parts --time-limit 1:00");
   CHECK(last.status == 0);
   CHECK(contains(last.out, "goes on after round 1"));
   const auto rounds_in = [&](const char* output) {
-    const fs::path folder = fs::directory_iterator(desk.path(output) / "tiny")->path();
+    const fs::path folder = fs::directory_iterator(program.path(output) / "tiny")->path();
     return text_of(folder / "rounds.csv");
   };
   CHECK(rounds_in("parts") == rounds_in("whole"));
@@ -44,10 +44,10 @@ TEST_CASE(
 }
 
 TEST_CASE("a run that has finished is no mistake for a job script") {
-  const Desk desk;
-  CHECK(desk.run("run tiny.yaml --resume").status == 0);
-  CHECK(desk.run("run tiny.yaml").status == 2);
-  const Finished again = desk.run("run tiny.yaml --resume");
+  const ProgramFixture program;
+  CHECK(program.run("run tiny.yaml --resume").status == 0);
+  CHECK(program.run("run tiny.yaml").status == 2);
+  const Finished again = program.run("run tiny.yaml --resume");
   CHECK(again.status == 0);
   CHECK(contains(again.out, "had finished already; results in results/tiny/"));
 }

@@ -1,13 +1,13 @@
 // Sweeps as a person starts and watches them.
 
-#include "apps/desk.h"
+#include "apps/program_fixture.h"
 
 namespace localbatch {
 
 namespace {
 
-/// The desk's experiment with four cells.
-class SweepDesk : public Desk {
+/// The program's experiment with four cells.
+class SweepDesk : public ProgramFixture {
  public:
   SweepDesk() {
     std::ofstream(path("sweep.yaml"))
@@ -30,102 +30,102 @@ class SweepDesk : public Desk {
 }  // namespace
 
 TEST_CASE("run goes through the cells of a sweep and status shows them") {
-  const SweepDesk desk;
-  const Finished before = desk.run("status sweep.yaml");
+  const SweepDesk program;
+  const Finished before = program.run("status sweep.yaml");
   CHECK(before.status == 0);
   CHECK(contains(before.out, "4 cells: 4 to do"));
-  CHECK_FALSE(fs::exists(desk.path("results")));
+  CHECK_FALSE(fs::exists(program.path("results")));
 
-  CHECK(desk.run("run sweep.yaml --cell 2").status == 0);
-  REQUIRE(desk.folders().size() == 1);
-  CHECK(desk.folders()[0].starts_with("H=1-seed=2-"));
-  CHECK(contains(desk.run("status sweep.yaml").out, "4 cells: 1 finished, 3 to do; "));
+  CHECK(program.run("run sweep.yaml --cell 2").status == 0);
+  REQUIRE(program.folders().size() == 1);
+  CHECK(program.folders()[0].starts_with("H=1-seed=2-"));
+  CHECK(contains(program.run("status sweep.yaml").out, "4 cells: 1 finished, 3 to do; "));
 
-  const Finished rest = desk.run("run sweep.yaml");
+  const Finished rest = program.run("run sweep.yaml");
   CHECK(rest.status == 0);
   CHECK(contains(rest.out, "4 cells: 1 finished, 3 to do"));
   CHECK(contains(rest.out, "cell 4 (H=2, seed=2)"));
   CHECK_FALSE(contains(rest.out, "cell 2 ("));
-  CHECK(desk.folders().size() == 4);
-  const Finished after = desk.run("status sweep.yaml");
+  CHECK(program.folders().size() == 4);
+  const Finished after = program.run("status sweep.yaml");
   CHECK(contains(after.out, "4 cells: 4 finished\n"));
-  CHECK(contains(desk.run("run sweep.yaml").out, "4 cells: 4 finished\n"));
+  CHECK(contains(program.run("run sweep.yaml").out, "4 cells: 4 finished\n"));
 }
 
 TEST_CASE("a task of a Slurm array runs one cell") {
-  const SweepDesk desk;
-  CHECK(desk.run("run sweep.yaml", "SLURM_ARRAY_TASK_ID=3").status == 0);
-  REQUIRE(desk.folders().size() == 1);
-  CHECK(desk.folders()[0].starts_with("H=2-seed=1-"));
-  const Finished none = desk.run("run sweep.yaml", "SLURM_ARRAY_TASK_ID=5");
+  const SweepDesk program;
+  CHECK(program.run("run sweep.yaml", "SLURM_ARRAY_TASK_ID=3").status == 0);
+  REQUIRE(program.folders().size() == 1);
+  CHECK(program.folders()[0].starts_with("H=2-seed=1-"));
+  const Finished none = program.run("run sweep.yaml", "SLURM_ARRAY_TASK_ID=5");
   CHECK(none.status == 2);
   CHECK(contains(none.errors.front(), "found 5, sweep.yaml has the cells 1 to 4"));
-  CHECK(desk.run("run tiny.yaml --output one", "SLURM_ARRAY_TASK_ID=5").status == 0);
+  CHECK(program.run("run tiny.yaml --output one", "SLURM_ARRAY_TASK_ID=5").status == 0);
 }
 
 TEST_CASE("jobs beside each other give the bytes of cells one after the other") {
-  const SweepDesk desk;
-  CHECK(desk.run("run sweep.yaml").status == 0);
-  const Finished jobs = desk.run("run sweep.yaml --jobs 2 --output jobs --set workers=2");
+  const SweepDesk program;
+  CHECK(program.run("run sweep.yaml").status == 0);
+  const Finished jobs = program.run("run sweep.yaml --jobs 2 --output jobs --set workers=2");
   if (jobs.status == 2) {
     MESSAGE("skipped: ", jobs.errors.front());
     return;
   }
   CHECK(jobs.status == 0);
   CHECK(contains(jobs.out, "cell 3 (H=2, seed=1) finished after"));
-  REQUIRE(desk.folders("jobs").size() == 4);
-  for (const std::string& folder : desk.folders()) {
+  REQUIRE(program.folders("jobs").size() == 4);
+  for (const std::string& folder : program.folders()) {
     const std::string hash = folder.substr(folder.size() - 8);
-    for (const std::string& other : desk.folders("jobs"))
+    for (const std::string& other : program.folders("jobs"))
       if (other.ends_with(hash))
-        CHECK(desk.rounds("results", folder) == desk.rounds("jobs", other));
+        CHECK(program.rounds("results", folder) == program.rounds("jobs", other));
   }
 }
 
 TEST_CASE("a job that fails is told and does not keep the others from running") {
-  const SweepDesk desk;
-  std::ofstream(desk.path("bad.yaml"))
-      << text_of(desk.path("tiny.yaml"))
+  const SweepDesk program;
+  std::ofstream(program.path("bad.yaml"))
+      << text_of(program.path("tiny.yaml"))
       << "sweep:\n  case:\n    bad: {dataset: {name: cifar10, root: nowhere}}\n"
          "    good: {seed: 2}\n    diverges: {learning_rate.peak: 1.0e6, "
          "inner_optimizer.weight_decay: 1.0, max_samples: 10000}\n";
   for (const char* const how : {"", " --jobs 2"}) {
     CAPTURE(how);
-    fs::remove_all(desk.path("results"));
-    const Finished finished = desk.run(std::string("run bad.yaml") + how);
+    fs::remove_all(program.path("results"));
+    const Finished finished = program.run(std::string("run bad.yaml") + how);
     if (finished.out.empty()) continue;  // one core
     CHECK(finished.status == 2);
     REQUIRE(finished.errors.size() == 1);
     CHECK(contains(finished.errors.front(), "nowhere"));
-    const std::string status = desk.run("status bad.yaml").out;
+    const std::string status = program.run("status bad.yaml").out;
     CHECK(contains(status, "3 cells: 1 finished, 1 diverged, 1 failed"));
     CHECK(contains(status, "nowhere"));
   }
 }
 
 TEST_CASE("plan has a line for each cell and their sum") {
-  const SweepDesk desk;
-  const Finished all = desk.run("plan sweep.yaml --samples-per-second 100");
+  const SweepDesk program;
+  const Finished all = program.run("plan sweep.yaml --samples-per-second 100");
   CHECK(all.status == 0);
   for (const char* const part : {"1 H=1-seed=1", "4 H=2-seed=2", "4 cells one after the other: "})
     CHECK_MESSAGE(contains(all.out, part), all.out);
-  const Finished one = desk.run("plan sweep.yaml --cell 3 --samples-per-second 100");
+  const Finished one = program.run("plan sweep.yaml --cell 3 --samples-per-second 100");
   CHECK(contains(one.out, "the whole run"));
-  check_refused(desk, "plan sweep.yaml --json x.json", {"--json", "--cell"});
-  check_refused(desk, "plan sweep.yaml --cell 9", {"--cell: found 9"});
+  check_refused(program, "plan sweep.yaml --json x.json", {"--json", "--cell"});
+  check_refused(program, "plan sweep.yaml --cell 9", {"--cell: found 9"});
 }
 
 TEST_CASE("mistakes about sweeps are refused") {
-  const SweepDesk desk;
-  check_refused(desk, "run sweep.yaml --cell 5", {"--cell: found 5", "the cells 1 to 4"});
-  check_refused(desk, "run sweep.yaml --cell 0", {"--cell: found 0"});
-  check_refused(desk, "run sweep.yaml --jobs 0", {"--jobs: found 0"});
-  check_refused(desk, "run sweep.yaml --jobs 5000", {"--jobs: found 5000", "cores"});
-  check_refused(desk, "run sweep.yaml --jobs 2 --cell 1", {"--jobs"});
-  check_refused(desk, "run sweep.yaml --set seed=3", {"seed=3", "the sweep of sweep.yaml"});
-  check_refused(desk, "run sweep.yaml --resume-from x", {"--resume-from", "--cell"});
-  check_refused(desk, "status", {"an experiment file is missing"});
-  check_refused(desk, "status nothing.yaml", {"nothing.yaml"});
+  const SweepDesk program;
+  check_refused(program, "run sweep.yaml --cell 5", {"--cell: found 5", "the cells 1 to 4"});
+  check_refused(program, "run sweep.yaml --cell 0", {"--cell: found 0"});
+  check_refused(program, "run sweep.yaml --jobs 0", {"--jobs: found 0"});
+  check_refused(program, "run sweep.yaml --jobs 5000", {"--jobs: found 5000", "cores"});
+  check_refused(program, "run sweep.yaml --jobs 2 --cell 1", {"--jobs"});
+  check_refused(program, "run sweep.yaml --set seed=3", {"seed=3", "the sweep of sweep.yaml"});
+  check_refused(program, "run sweep.yaml --resume-from x", {"--resume-from", "--cell"});
+  check_refused(program, "status", {"an experiment file is missing"});
+  check_refused(program, "status nothing.yaml", {"nothing.yaml"});
 }
 
 }  // namespace localbatch

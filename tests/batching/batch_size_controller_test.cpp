@@ -6,18 +6,20 @@
 #include <set>
 
 #include "batching/brute_force.h"
+#include "batching/noise_tests.h"
+#include "batching/schedules.h"
 
 using namespace localbatch;
 
 TEST_CASE("a fixed batch size is kept, whatever the statistics, and needs none") {
-  const auto fixed = controller({{"name", "fixed"}});
+  const auto fixed = make_fixed();
   CHECK_FALSE(fixed->needs().any());
   const Wanted wanted = fixed->wanted({48}, {});
   CHECK(wanted.reason == Reason::kFixed);
   CHECK(wanted.local_batch_size == 48);
   CHECK_FALSE(wanted.test);
-  CHECK(controller({{"name", "norm_test"}})->needs().any());
-  CHECK(controller({{"name", "inner_product_test"}})->needs().any());
+  CHECK(make_norm_test(NormTestSettings{})->needs().any());
+  CHECK(make_inner_product_test(InnerProductTestSettings{})->needs().any());
 }
 
 TEST_CASE("each reason has a name of its own") {
@@ -61,6 +63,37 @@ TEST_CASE("an unknown controller or key is refused with the nearest name") {
                        "'eta'?)",
                        InputError);
   CHECK_THROWS_AS(controller({{"name", "norm_test"}, {"eta", "0"}}), InputError);
+}
+
+TEST_CASE("each key of a controller sets its own parameter") {
+  const GradientStatistics statistics{.num_workers = 4,
+                                      .num_chunks = 4,
+                                      .global_batch_size = 256,
+                                      .variance = 1000,
+                                      .squared_norm = 10,
+                                      .inner_product_variance = 12800,
+                                      .orthogonal_variance = 12800,
+                                      .coordinate_ratios = CoordinateRatios{8, 32, 128, 512, 2048}};
+  const auto thresholds = [&](const std::vector<std::pair<std::string, std::string>>& keys) {
+    const Wanted wanted = controller(keys)->wanted({.local_batch_size = 64, .loss = 3}, statistics);
+    return std::pair(wanted.test->threshold,
+                     wanted.orthogonality ? wanted.orthogonality->threshold : -1);
+  };
+  CHECK(thresholds({{"name", "norm_test"}, {"eta", "0.5"}}) == std::pair(2.5, -1.0));
+  CHECK(thresholds({{"name", "gradient_noise_scale"}, {"scale", "4"}}) == std::pair(2.5, -1.0));
+  CHECK(thresholds({{"name", "inner_product_test"}, {"theta", "0.5"}}) == std::pair(25.0, -1.0));
+  CHECK(thresholds({{"name", "inner_product_test"}, {"theta", "0.5"}, {"nu", "2"}}) ==
+        std::pair(25.0, 40.0));
+  CHECK(thresholds({{"name", "cabs"}, {"scale", "2"}}) == std::pair(3.0, -1.0));
+  CHECK(thresholds({{"name", "coordinate_norm_test"}, {"eta", "0.5"}}) == std::pair(0.25, -1.0));
+  const auto statistic = [&](const char* share) {
+    return controller({{"name", "coordinate_norm_test"}, {"share", share}})
+        ->wanted({64}, statistics)
+        .test->statistic;
+  };
+  CHECK(statistic("0.5") == 8.0 / 256);
+  CHECK(statistic("0.99") == 128.0 / 256);
+  CHECK(statistic("1") == 2048.0 / 256);
 }
 
 TEST_CASE("all controllers can be described") {

@@ -107,7 +107,7 @@ TEST_CASE("any wanted size under any limits ends inside them, for the reason tha
     limits.min = draw(1, 50);
     limits.max = draw(limits.min, 600);
     limits.multiple_of = draw(0, 2) == 0 ? draw(1, std::min(limits.max, 70)) : 1;
-    limits.growth_limit = draw(0, 1) == 0 ? 0 : 1 + 2.0 * (stream.uniform() + 0.01);
+    if (draw(0, 1) != 0) limits.growth_limit = 1 + 2.0 * (stream.uniform() + 0.01);
     limits.monotone = draw(0, 1) == 0;
     const int b = draw(limits.min, limits.max);
     const double wanted = b * std::exp(2.0 * stream.normal());
@@ -123,9 +123,9 @@ TEST_CASE("any wanted size under any limits ends inside them, for the reason tha
     REQUIRE(next <= limits.max);
     REQUIRE((next % limits.multiple_of == 0 || next == limits.max));
     if (limits.monotone) REQUIRE(next >= b);
-    const double allowed = std::max(b + 1.0, std::floor(b * limits.growth_limit));
-    if (limits.growth_limit > 0) REQUIRE(next < allowed + limits.multiple_of);
-    if (limits.growth_limit == 0 && next < limits.max) REQUIRE(next >= wanted);
+    const double allowed = std::max(b + 1.0, std::floor(b * limits.growth_limit.value_or(0)));
+    if (limits.growth_limit) REQUIRE(next < allowed + limits.multiple_of);
+    if (!limits.growth_limit && next < limits.max) REQUIRE(next >= wanted);
     const bool truthful = [&] {
       switch (decision.reason) {
         case Reason::kPass:
@@ -171,7 +171,7 @@ TEST_CASE("limits are read from the two mappings that hold them, each key to its
   CHECK(defaults.min == 1);
   CHECK(defaults.max == 65536);
   CHECK(defaults.multiple_of == 1);
-  CHECK(defaults.growth_limit == 0);
+  CHECK_FALSE(defaults.growth_limit);
   CHECK(defaults.monotone);
   CHECK(defaults.every_rounds == 1);
 }

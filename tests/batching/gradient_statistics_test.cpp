@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "batching/brute_force.h"
+#include "batching/noise_tests.h"
 
 using namespace localbatch;
 
@@ -25,19 +26,19 @@ TEST_CASE("a test passes just above its smallest passing parameter and fails jus
   for (std::uint64_t trial = 0; trial < 20; ++trial) {
     const auto statistics = brute_force(noisy_chunks(4, 8, 200, 0.2, trial), 8, 4);
     const PassingParameters passing = passing_parameters(statistics);
-    const auto reason = [&](const char* name, const char* key, double value, const char* theta) {
-      std::vector<std::pair<std::string, std::string>> keys{{"name", name},
-                                                            {key, fmt::format("{}", value)}};
-      if (theta != nullptr) keys.emplace_back("theta", theta);
-      return controller(keys)->wanted({8}, statistics).reason;
+    const auto reason = [&](const std::shared_ptr<const BatchSizeController>& test) {
+      return test->wanted({8}, statistics).reason;
+    };
+    const auto inner_product = [&](double theta, std::optional<double> nu) {
+      return reason(make_inner_product_test({.theta = theta, .nu = nu}));
     };
     const double above = 1 + 1e-9, below = 1 - 1e-9;
-    CHECK(reason("norm_test", "eta", *passing.eta * above, nullptr) == Reason::kPass);
-    CHECK(reason("norm_test", "eta", *passing.eta * below, nullptr) == Reason::kGrow);
-    CHECK(reason("inner_product_test", "theta", *passing.theta * above, nullptr) == Reason::kPass);
-    CHECK(reason("inner_product_test", "theta", *passing.theta * below, nullptr) == Reason::kGrow);
-    CHECK(reason("inner_product_test", "nu", *passing.nu * above, "1000") == Reason::kPass);
-    CHECK(reason("inner_product_test", "nu", *passing.nu * below, "1000") == Reason::kGrow);
+    CHECK(reason(make_norm_test({.eta = *passing.eta * above})) == Reason::kPass);
+    CHECK(reason(make_norm_test({.eta = *passing.eta * below})) == Reason::kGrow);
+    CHECK(inner_product(*passing.theta * above, std::nullopt) == Reason::kPass);
+    CHECK(inner_product(*passing.theta * below, std::nullopt) == Reason::kGrow);
+    CHECK(inner_product(1000, *passing.nu * above) == Reason::kPass);
+    CHECK(inner_product(1000, *passing.nu * below) == Reason::kGrow);
     CHECK(*passing.theta * *passing.theta + *passing.nu * *passing.nu ==
           doctest::Approx(*passing.eta * *passing.eta));
   }

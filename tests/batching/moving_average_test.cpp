@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "batching/brute_force.h"
 #include "batching/gradient_statistics.h"
+#include "batching/noise_tests.h"
 
 using namespace localbatch;
 
@@ -58,10 +58,8 @@ TEST_CASE("without decay statistics are left alone, and unusable ones leave no t
 TEST_CASE("the coordinate-wise norm test asks for what the chosen share of coordinates needs") {
   GradientStatistics now = statistics(10, 1);
   now.coordinate_ratios = CoordinateRatios{8, 32, 128, 512, 2048};
-  for (const auto& [share, ratio] :
-       {std::pair<std::string, double>{"0.5", 8}, {"0.99", 128}, {"1", 2048}}) {
-    const auto test =
-        controller({{"name", "coordinate_norm_test"}, {"eta", "0.5"}, {"share", share}});
+  for (const auto& [share, ratio] : {std::pair<double, double>{0.5, 8}, {0.99, 128}, {1, 2048}}) {
+    const auto test = make_coordinate_norm_test({.eta = 0.5, .share = share});
     CHECK(test->needs().coordinates);
     const Wanted wanted = test->wanted({.local_batch_size = 8}, now);
     // ratio/(M b) against eta^2: b = ratio/(M eta^2).

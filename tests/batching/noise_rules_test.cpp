@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "batching/brute_force.h"
+#include "batching/noise_tests.h"
 
 using namespace localbatch;
 
@@ -26,7 +27,7 @@ BatchContext round_with(double learning_rate, double loss) {
 }  // namespace
 
 TEST_CASE("the gradient noise scale asks for variance over squared norm, shared by the workers") {
-  const auto scale_1 = controller({{"name", "gradient_noise_scale"}});
+  const auto scale_1 = make_gradient_noise_scale(GradientNoiseScaleSettings{});
   CHECK(scale_1->needs().any());
   const Wanted grows = scale_1->wanted({64}, statistics_of(4000, 10));  // 400 samples in all
   CHECK(grows.reason == Reason::kGrow);
@@ -34,13 +35,13 @@ TEST_CASE("the gradient noise scale asks for variance over squared norm, shared 
   const Wanted passes = scale_1->wanted({64}, statistics_of(1000, 10));
   CHECK(passes.reason == Reason::kPass);
   CHECK(passes.local_batch_size == doctest::Approx(25));
-  const auto scale_2 = controller({{"name", "gradient_noise_scale"}, {"scale", "2"}});
+  const auto scale_2 = make_gradient_noise_scale({.scale = 2});
   CHECK(scale_2->wanted({64}, statistics_of(4000, 10)).local_batch_size == doctest::Approx(200));
 }
 
 TEST_CASE("the gradient noise scale is the norm test with eta^2 = 1/scale") {
-  const auto noise_scale = controller({{"name", "gradient_noise_scale"}, {"scale", "4"}});
-  const auto norm_test = controller({{"name", "norm_test"}, {"eta", "0.5"}});
+  const auto noise_scale = make_gradient_noise_scale({.scale = 4});
+  const auto norm_test = make_norm_test({.eta = 0.5});
   for (const double squared_norm : {-1.0, 0.0, 0.1, 10.0, 1000.0}) {
     CAPTURE(squared_norm);
     const GradientStatistics statistics = statistics_of(1000, squared_norm);
@@ -52,7 +53,7 @@ TEST_CASE("the gradient noise scale is the norm test with eta^2 = 1/scale") {
 }
 
 TEST_CASE("CABS asks for learning rate times variance over loss, shared by the workers") {
-  const auto cabs = controller({{"name", "cabs"}});
+  const auto cabs = make_cabs(CabsSettings{});
   CHECK(cabs->needs().any());
   // 0.1 8000/2 = 400 samples in all.
   const Wanted grows = cabs->wanted(round_with(0.1, 2), statistics_of(8000, 1));
@@ -61,13 +62,13 @@ TEST_CASE("CABS asks for learning rate times variance over loss, shared by the w
   CHECK(cabs->wanted(round_with(0.1, 8), statistics_of(8000, 1)).reason == Reason::kPass);
   CHECK(cabs->wanted(round_with(0.1, 8), statistics_of(8000, 1)).local_batch_size ==
         doctest::Approx(25));
-  const auto half = controller({{"name", "cabs"}, {"scale", "0.5"}});
+  const auto half = make_cabs({.scale = 0.5});
   CHECK(half->wanted(round_with(0.1, 2), statistics_of(8000, 1)).local_batch_size ==
         doctest::Approx(50));
 }
 
 TEST_CASE("CABS without a learning rate wants no batch, without a loss any") {
-  const auto cabs = controller({{"name", "cabs"}});
+  const auto cabs = make_cabs(CabsSettings{});
   const Wanted still = cabs->wanted(round_with(0, 2), statistics_of(8000, 1));
   CHECK(still.reason == Reason::kPass);
   CHECK(still.local_batch_size == 0);

@@ -1,3 +1,5 @@
+#include "batching/schedules.h"
+
 #include <doctest/doctest.h>
 
 #include "batching/batch_size_controller.h"
@@ -33,27 +35,23 @@ double size_after(const std::shared_ptr<const BatchSizeController>& controller,
 }  // namespace
 
 TEST_CASE("a linear ramp goes from the initial to the final batch size and stays there") {
-  const auto up =
-      make({{"name", scalar("linear")}, {"final", scalar("24")}, {"ramp_samples", scalar("1000")}});
+  const auto up = make_linear_ramp({.final_size = 24, .ramp_samples = 1000});
   CHECK(size_after(up, 0) == 8);
   CHECK(size_after(up, 250) == 12);
   CHECK(size_after(up, 999) == doctest::Approx(23.984));
   CHECK(size_after(up, 1000) == 24);
   CHECK(size_after(up, 123456) == 24);
-  const auto down =
-      make({{"name", scalar("linear")}, {"final", scalar("4")}, {"ramp_samples", scalar("1000")}});
+  const auto down = make_linear_ramp({.final_size = 4, .ramp_samples = 1000});
   CHECK(size_after(down, 500) == 6);
 }
 
 TEST_CASE("a geometric schedule multiplies once per stretch of samples") {
-  const auto doubling = make(
-      {{"name", scalar("geometric")}, {"factor", scalar("2")}, {"every_samples", scalar("100")}});
+  const auto doubling = make_geometric({.factor = 2, .every_samples = 100});
   CHECK(size_after(doubling, 99) == 8);
   CHECK(size_after(doubling, 100) == 16);
   CHECK(size_after(doubling, 299) == 32);
   CHECK(size_after(doubling, 300) == 64);
-  const auto slow = make(
-      {{"name", scalar("geometric")}, {"factor", scalar("1.5")}, {"every_samples", scalar("100")}});
+  const auto slow = make_geometric({.factor = 1.5, .every_samples = 100});
   CHECK(size_after(slow, 300) == 27);
   // Factors are applied to the initial size, so rounding does not accumulate; far out there is no
   // number for the size any more, and the maximum ends it.
@@ -64,25 +62,41 @@ TEST_CASE("a geometric schedule multiplies once per stretch of samples") {
 }
 
 TEST_CASE("stages of batch sizes begin at their milestones") {
-  const auto stages = [](const std::vector<Node>& milestones, const std::vector<Node>& sizes) {
-    return make(
-        {{"name", scalar("stagewise")}, {"milestones", list(milestones)}, {"sizes", list(sizes)}});
-  };
-  const auto controller = stages({scalar("100"), scalar("500")}, {scalar("32"), scalar("16")});
+  const auto controller = make_stagewise({.milestones = {100, 500}, .sizes = {32, 16}});
   CHECK(size_after(controller, 0) == 8);
   CHECK(size_after(controller, 99) == 8);
   CHECK(size_after(controller, 100) == 32);
   CHECK(size_after(controller, 499) == 32);
   CHECK(size_after(controller, 500) == 16);
+}
+
+TEST_CASE("stages need a size for each milestone, and milestones that increase") {
+  const auto stages = [](const std::vector<Node>& milestones, const std::vector<Node>& sizes) {
+    return make(
+        {{"name", scalar("stagewise")}, {"milestones", list(milestones)}, {"sizes", list(sizes)}});
+  };
   CHECK_THROWS_WITH_AS(
       stages({scalar("100")}, {}),
       "test.yaml:1:1: sizes: found 0 numbers, expected one for each of 1 milestones", InputError);
   CHECK_THROWS_AS(stages({scalar("7"), scalar("7")}, {scalar("1"), scalar("2")}), InputError);
 }
 
+TEST_CASE("each key of a schedule sets its own number") {
+  const auto ramp =
+      make({{"name", scalar("linear")}, {"final", scalar("24")}, {"ramp_samples", scalar("1000")}});
+  CHECK(size_after(ramp, 250) == 12);
+  const auto geometric = make(
+      {{"name", scalar("geometric")}, {"factor", scalar("1.5")}, {"every_samples", scalar("100")}});
+  CHECK(size_after(geometric, 300) == 27);
+  const auto stages = make({{"name", scalar("stagewise")},
+                            {"milestones", list({scalar("100"), scalar("500")})},
+                            {"sizes", list({scalar("32"), scalar("16")})}});
+  CHECK(size_after(stages, 100) == 32);
+  CHECK(size_after(stages, 500) == 16);
+}
+
 TEST_CASE("a monotone schedule never shrinks, a free one does, and limits apply to both") {
-  const auto controller =
-      make({{"name", scalar("linear")}, {"final", scalar("4")}, {"ramp_samples", scalar("1000")}});
+  const auto controller = make_linear_ramp({.final_size = 4, .ramp_samples = 1000});
   const Wanted wanted = controller->wanted({.initial_local_batch_size = 8, .samples = 500}, {});
   CHECK(apply_limits({.monotone = true}, 8, wanted).next == 8);
   const BatchSizeDecision free = apply_limits({.monotone = false}, 8, wanted);

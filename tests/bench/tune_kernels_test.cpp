@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "bench/measure_convolutions.h"
+#include "bench/tune_kernels.h"
 
 using namespace localbatch;
 

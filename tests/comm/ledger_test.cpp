@@ -66,11 +66,11 @@ TEST_CASE("numbers go from every rank to every other one") {
 TEST_CASE("a worker alone, and workers of one process, send nothing") {
   for (const int num_workers : {1, 4}) {
     const Ledger ledger = total_of_an_average(num_workers, {0}, Payload::kFloat32);
-    for (const Ledger::Entry& entry : ledger.entries) CHECK(entry.messages == 0);
+    for (const Ledger::Total& entry : ledger.entries) CHECK(entry.messages == 0);
   }
 }
 
-TEST_CASE("a rank that does not come is named when the patience of the others is over") {
+TEST_CASE("a rank that does not come is named when the stall_limit of the others is over") {
   std::mutex mutex;
   std::vector<std::string> messages;
   run_simulated_ranks(3, [&](ProcessGroup& processes) {
@@ -81,7 +81,7 @@ TEST_CASE("a rank that does not come is named when the patience of the others is
             std::vector<double> numbers(1);
             if (comm.worker() != 1) comm.sum(numbers, Traffic::kControl);
           },
-          /*patience=*/0.1);
+          /*stall_limit=*/0.1);
     } catch (const SystemError& error) {
       const std::lock_guard lock(mutex);
       messages.emplace_back(error.what());

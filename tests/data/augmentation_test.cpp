@@ -13,27 +13,25 @@ using namespace localbatch;
 namespace {
 
 /// `count` images of random bytes, the same in both sets.
-Dataset random_dataset(ImageShape shape, std::size_t count) {
-  Dataset dataset;
-  dataset.shape = shape;
-  dataset.num_classes = 1;
+ResidentImages random_images(const ImageShape& shape, std::size_t count) {
+  ImageFormat format{.shape = shape, .num_classes = 1, .mean = {}, .stddev = {}};
   for (int c = 0; c < shape.channels; ++c) {
-    dataset.mean.push_back(0.4F + 0.05F * static_cast<float>(c));
-    dataset.stddev.push_back(0.2F + 0.03F * static_cast<float>(c));
+    format.mean.push_back(0.4F + 0.05F * static_cast<float>(c));
+    format.stddev.push_back(0.2F + 0.03F * static_cast<float>(c));
   }
+  ImageSet set;
   RandomStream random(1, Purpose::kTest);
   for (std::size_t i = 0; i < count * shape.size(); ++i)
-    dataset.train.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
-  dataset.train.labels.assign(count, 0);
-  dataset.test = dataset.train;
-  return dataset;
+    set.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+  set.labels.assign(count, 0);
+  return {format, set, set, {}};
 }
 
 /// The definition, pixel by pixel in double: pad with byte 0, cut at (dy, dx), mirror, normalize.
-std::vector<double> reference(const Dataset& dataset, std::size_t index, int pad, int dy, int dx,
-                              bool mirrored) {
-  const auto bytes = dataset.image(dataset.train, index);
-  const auto [channels, height, width] = dataset.shape;
+std::vector<double> reference(const ResidentImages& dataset, std::size_t index, int pad, int dy,
+                              int dx, bool mirrored) {
+  const auto bytes = dataset.image(dataset.train(), index);
+  const auto [channels, height, width] = dataset.format().shape;
   std::vector<double> image;
   for (int c = 0; c < channels; ++c)
     for (int y = 0; y < height; ++y)
@@ -41,7 +39,8 @@ std::vector<double> reference(const Dataset& dataset, std::size_t index, int pad
         const int row = y + dy - pad, column = (mirrored ? width - 1 - x : x) + dx - pad;
         const bool inside = 0 <= row && row < height && 0 <= column && column < width;
         const double byte = inside ? bytes[(c * height + row) * width + column] : 0;
-        image.push_back((byte / 255 - double{dataset.mean[c]}) / double{dataset.stddev[c]});
+        image.push_back((byte / 255 - double{dataset.format().mean[c]}) /
+                        double{dataset.format().stddev[c]});
       }
   return image;
 }
@@ -52,15 +51,14 @@ bool close(const std::vector<float>& image, const std::vector<double>& expected)
   return image.size() == expected.size();
 }
 
-std::vector<float> prepared(const Dataset& dataset, const Augmentation& augmentation,
+std::vector<float> prepared(const ResidentImages& dataset, const Augmentation& augmentation,
                             std::uint64_t seed, Draw draw) {
-  std::vector<float> image(dataset.shape.size(), NAN);
-  prepare_training_image(dataset, augmentation, seed, draw, image);
-  return image;
+  return training_image(
+      ResidentImages(dataset.format(), dataset.train(), dataset.test(), augmentation), seed, draw);
 }
 
 /// Which crop and mirroring an image shows: {dy, dx, mirrored}, or nothing that is allowed.
-std::vector<int> find_crop(const Dataset& dataset, const std::vector<float>& image,
+std::vector<int> find_crop(const ResidentImages& dataset, const std::vector<float>& image,
                            std::size_t index, int pad) {
   for (int dy = 0; dy <= 2 * pad; ++dy)
     for (int dx = 0; dx <= 2 * pad; ++dx)
@@ -73,20 +71,18 @@ std::vector<int> find_crop(const Dataset& dataset, const std::vector<float>& ima
 }  // namespace
 
 TEST_CASE("without augmentation an image is normalized and nothing else") {
-  const Dataset dataset = random_dataset({.channels = 3, .height = 5, .width = 7}, 4);
+  const ResidentImages dataset = random_images({.channels = 3, .height = 5, .width = 7}, 4);
   for (std::uint32_t i = 0; i < 4; ++i) {
     const std::vector<double> expected = reference(dataset, i, 0, 0, 0, false);
     const std::vector<float> train = prepared(dataset, {}, 1, {.epoch = 2, .sample = i});
-    std::vector<float> test(dataset.shape.size(), NAN);
-    prepare_test_image(dataset, i, test);
     CHECK(close(train, expected));
-    CHECK(train == test);
+    CHECK(train == test_image(dataset, i));
   }
 }
 
 TEST_CASE("every training image is some allowed crop of the image in black, perhaps mirrored") {
   for (const ImageShape shape : {ImageShape{3, 8, 9}, ImageShape{1, 6, 6}, ImageShape{2, 3, 2}}) {
-    const Dataset dataset = random_dataset(shape, 1);
+    const ResidentImages dataset = random_images(shape, 1);
     constexpr int kPad = 2;
     std::set<std::vector<int>> seen;
     for (std::uint32_t epoch = 0; epoch < 400; ++epoch) {
@@ -102,7 +98,7 @@ TEST_CASE("every training image is some allowed crop of the image in black, perh
 }
 
 TEST_CASE("crop offsets and flips are uniform") {
-  const Dataset dataset = random_dataset({.channels = 1, .height = 4, .width = 5}, 1);
+  const ResidentImages dataset = random_images({.channels = 1, .height = 4, .width = 5}, 1);
   constexpr int kPad = 1, kDraws = 9000;
   int flips = 0;
   std::vector<int> offsets(9);
@@ -120,7 +116,7 @@ TEST_CASE("crop offsets and flips are uniform") {
 }
 
 TEST_CASE("an augmented image is a function of seed, epoch and sample alone") {
-  const Dataset dataset = random_dataset({.channels = 3, .height = 16, .width = 16}, 3);
+  const ResidentImages dataset = random_images({.channels = 3, .height = 16, .width = 16}, 3);
   const Augmentation augmentation{.pad_crop = 4, .flip = true};
   const Draw draw{.epoch = 5, .sample = 2};
   const std::vector<float> image = prepared(dataset, augmentation, 1, draw);
@@ -137,7 +133,7 @@ TEST_CASE("an augmented image is a function of seed, epoch and sample alone") {
 }
 
 TEST_CASE("samples of one epoch are cropped independently of each other") {
-  const Dataset dataset = random_dataset({.channels = 1, .height = 16, .width = 16}, 20);
+  const ResidentImages dataset = random_images({.channels = 1, .height = 16, .width = 16}, 20);
   std::set<std::vector<int>> seen;
   for (std::uint32_t i = 0; i < 20; ++i)
     seen.insert(
@@ -146,7 +142,7 @@ TEST_CASE("samples of one epoch are cropped independently of each other") {
 }
 
 TEST_CASE("turning flips on leaves crops as they were, and the other way round") {
-  const Dataset dataset = random_dataset({.channels = 1, .height = 9, .width = 9}, 1);
+  const ResidentImages dataset = random_images({.channels = 1, .height = 9, .width = 9}, 1);
   int flips = 0;
   for (std::uint32_t epoch = 0; epoch < 30; ++epoch) {
     const Draw draw{epoch, 0};

@@ -107,15 +107,15 @@ TEST_CASE("the official CIFAR-10 files have their known labels and statistics") 
     MESSAGE(not_found("cifar-10-batches-bin", "data_batch_1.bin"));
     return;
   }
-  const Dataset dataset = load({{"name", "cifar10"}, {"root", root->string()}});
-  REQUIRE(dataset.train.size() == 50000);
-  REQUIRE(dataset.test.size() == 10000);
-  CHECK(dataset.train.labels.front() == 6);  // a frog
-  CHECK(dataset.test.labels.front() == 3);   // a cat
+  const ResidentImages dataset = load_images({{"name", "cifar10"}, {"root", root->string()}});
+  REQUIRE(dataset.train().size() == 50000);
+  REQUIRE(dataset.test().size() == 10000);
+  CHECK(dataset.train().labels.front() == 6);  // a frog
+  CHECK(dataset.test().labels.front() == 3);   // a cat
 
   std::array<int, 10> train{}, test{};
-  for (const Label label : dataset.train.labels) ++train[label];
-  for (const Label label : dataset.test.labels) ++test[label];
+  for (const Label label : dataset.train().labels) ++train[label];
+  for (const Label label : dataset.test().labels) ++test[label];
   for (std::size_t c = 0; c < 10; ++c) {
     CHECK(train[c] == 5000);
     CHECK(test[c] == 1000);
@@ -123,16 +123,17 @@ TEST_CASE("the official CIFAR-10 files have their known labels and statistics") 
 
   for (std::size_t channel = 0; channel < 3; ++channel) {
     std::uint64_t sum = 0, sum_of_squares = 0;
-    for (std::size_t i = 0; i < dataset.train.size(); ++i)
+    for (std::size_t i = 0; i < dataset.train().size(); ++i)
       for (const std::uint8_t byte :
-           dataset.image(dataset.train, i).subspan(channel * 1024, 1024)) {
+           dataset.image(dataset.train(), i).subspan(channel * 1024, 1024)) {
         sum += byte;
         sum_of_squares += std::uint64_t{byte} * byte;
       }
     const double n = 50000.0 * 1024;
     const double mean = static_cast<double>(sum) / n;
     const double stddev = std::sqrt(static_cast<double>(sum_of_squares) / n - mean * mean);
-    CHECK(255.0 * double{dataset.mean[channel]} == doctest::Approx(mean).epsilon(0.002));
-    CHECK(255.0 * double{dataset.stddev[channel]} == doctest::Approx(stddev).epsilon(0.002));
+    CHECK(255.0 * double{dataset.format().mean[channel]} == doctest::Approx(mean).epsilon(0.002));
+    CHECK(255.0 * double{dataset.format().stddev[channel]} ==
+          doctest::Approx(stddev).epsilon(0.002));
   }
 }

@@ -4,6 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +15,7 @@
 #include "core/error.h"
 #include "core/make_node.h"
 #include "core/options.h"
-#include "data/dataset.h"
+#include "data/resident_images.h"
 
 namespace localbatch {
 
@@ -67,13 +71,47 @@ inline Node mapping(const std::vector<std::pair<std::string, std::string>>& keys
   return map(entries);
 }
 
-/// Makes the data set that `keys` describe and loads it.
-inline Dataset load(const std::vector<std::pair<std::string, std::string>>& keys) {
+using Keys = std::vector<std::pair<std::string, std::string>>;
+
+/// Reads the data set that `keys` describe.
+inline DatasetFactory dataset_factory(const Keys& keys) {
   const Node node = mapping(keys);
   Options options(node);
-  const DatasetLoader loader = make_part(dataset_table(), options, "", "the data set");
+  DatasetFactory factory = make_part(dataset_table(), options, "", "the data set");
   options.finish();
-  return loader();
+  return factory;
+}
+
+/// Reads the data set that `keys` describe and loads it.
+inline std::unique_ptr<Dataset> load(const Keys& keys, const Augmentation& augmentation = {}) {
+  return dataset_factory(keys).load(augmentation);
+}
+
+/// Loads a data set whose images are in memory.
+inline ResidentImages load_images(const Keys& keys) {
+  return dynamic_cast<ResidentImages&>(*load(keys));
+}
+
+/// The numbers that a network sees of an image.
+inline std::vector<float> floats_of(const Dataset& dataset,
+                                    const std::function<void(const SamplePlace&)>& write) {
+  std::vector<float> image(dataset.sample_shape().input_bytes() / sizeof(float),
+                           std::numeric_limits<float>::quiet_NaN());
+  std::vector<std::int32_t> targets(dataset.sample_shape().targets());
+  write({.input = std::as_writable_bytes(std::span(image)), .targets = targets});
+  return image;
+}
+
+inline std::vector<float> training_image(const Dataset& dataset, std::uint64_t seed,
+                                         const Draw& draw) {
+  return floats_of(
+      dataset, [&](const SamplePlace& place) { dataset.write_training_sample(draw, seed, place); });
+}
+
+inline std::vector<float> test_image(const Dataset& dataset, std::size_t index) {
+  return floats_of(dataset, [&](const SamplePlace& place) {
+    check(dataset.write_test_sample(index, place), "a test image is not damaged");
+  });
 }
 
 }  // namespace localbatch

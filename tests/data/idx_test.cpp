@@ -173,7 +173,9 @@ TEST_CASE("the loaders prefer plain files, take gzipped ones and name a missing 
   const Bytes images = idx_file({0x803, 2, 28, 28}, 1568);
   for (const char* name : {"mnist", "fashion_mnist"}) {
     const ScratchFolder folder;
-    const auto read = [&] { return load({{"name", name}, {"root", folder.path().string()}}); };
+    const auto read = [&] {
+      return load_images({{"name", name}, {"root", folder.path().string()}});
+    };
     folder.write("train-images-idx3-ubyte.gz", gzipped(images));
     folder.write("train-labels-idx1-ubyte.gz", gzipped(idx_file({0x801, 2}, 2, 1)));
     folder.write("t10k-images-idx3-ubyte", images);
@@ -181,13 +183,13 @@ TEST_CASE("the loaders prefer plain files, take gzipped ones and name a missing 
                                    ": no such file, nor with .gz at the end");
     folder.write("t10k-labels-idx1-ubyte", idx_file({0x801, 2}, 2, 7));
     folder.write("t10k-labels-idx1-ubyte.gz", {1, 2, 3});
-    const Dataset dataset = read();
-    CHECK(dataset.shape == ImageShape{.channels = 1, .height = 28, .width = 28});
-    CHECK(dataset.train.labels == std::vector<Label>{0, 1});
-    CHECK(dataset.test.labels == std::vector<Label>{0, 7});
-    CHECK(dataset.mean.size() == 1);
-    CHECK(dataset.stddev.size() == 1);
-    CHECK(dataset.image(dataset.train, 1)[0] == 784 % 256);
+    const ResidentImages dataset = read();
+    CHECK(dataset.format().shape == ImageShape{.channels = 1, .height = 28, .width = 28});
+    CHECK(dataset.train().labels == std::vector<Label>{0, 1});
+    CHECK(dataset.test().labels == std::vector<Label>{0, 7});
+    CHECK(dataset.format().mean.size() == 1);
+    CHECK(dataset.format().stddev.size() == 1);
+    CHECK(dataset.image(dataset.train(), 1)[0] == 784 % 256);
   }
 }
 

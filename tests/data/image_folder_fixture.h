@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/fixtures.h"
+#include "data/image_folder.h"
 #include "data/jpeg_files.h"
 
 namespace localbatch {
@@ -41,9 +42,9 @@ class SmallImageNet {
     std::filesystem::resize_file(root() / name, size);
   }
 
-  Dataset load(std::vector<std::pair<std::string, std::string>> keys = {}) const {
+  ImageFolder load(Keys keys = {}, const Augmentation& augmentation = {}) const {
     keys.insert(keys.begin(), {{"name", "imagenet"}, {"root", root().string()}, {"size", "32"}});
-    return localbatch::load(keys);
+    return std::move(dynamic_cast<ImageFolder&>(*localbatch::load(keys, augmentation)));
   }
 
  private:

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <thread>
 
-#include "data/augmentation.h"
+#include "data/batch_memory.h"
 #include "data/image_folder.h"
 #include "data/image_folder_fixture.h"
 #include "data/jpeg.h"
@@ -18,16 +18,9 @@ namespace {
 
 constexpr Augmentation kRandom{.flip = true, .random_resized_crop = true};
 
-std::vector<float> train_image(const Dataset& dataset, Draw draw,
-                               const Augmentation& augmentation = kRandom) {
-  std::vector<float> image(dataset.shape.size(), NAN);
-  prepare_training_image(dataset, augmentation, 1, draw, image);
-  return image;
-}
-
-std::vector<float> mirrored(const Dataset& dataset, const std::vector<float>& image) {
+std::vector<float> mirrored(const ImageFolder& dataset, const std::vector<float>& image) {
   std::vector<float> turned = image;
-  const auto width = static_cast<std::ptrdiff_t>(dataset.shape.width);
+  const auto width = static_cast<std::ptrdiff_t>(dataset.format().shape.width);
   for (auto row = turned.begin(); row != turned.end(); row += width) std::reverse(row, row + width);
   return turned;
 }
@@ -47,60 +40,65 @@ std::string system_error(const Action& action) {
 
 TEST_CASE("a folder of images has its classes and files in the order of their names") {
   const SmallImageNet small;
-  const Dataset dataset = small.load();
-  CHECK(dataset.num_classes == 2);
-  CHECK(dataset.shape == ImageShape{.channels = 3, .height = 32, .width = 32});
-  CHECK(dataset.train.labels == std::vector<Label>{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1});
-  CHECK(dataset.test.labels == std::vector<Label>{0, 0, 0, 1, 1, 1});
-  const FileList& train = dataset.train.files->list();
+  const ImageFolder dataset = small.load();
+  CHECK(dataset.format().num_classes == 2);
+  CHECK(dataset.format().shape == ImageShape{.channels = 3, .height = 32, .width = 32});
+  CHECK(dataset.train().list().labels() ==
+        std::vector<Label>{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1});
+  CHECK(dataset.test().list().labels() == std::vector<Label>{0, 0, 0, 1, 1, 1});
+  const FileList& train = dataset.train().list();
   CHECK(train.path(0) == small.root() / "train/apple/0.JPEG");
   CHECK(train.path(9) == small.root() / "train/pear/1.jpg");
-  CHECK(dataset.test.files->list().path(5) == small.root() / "val/pear/2.JPEG");
-  CHECK(bytes_of(dataset.train) < 1000);
-  CHECK(dataset.train.files->settings().resize == 37);
+  CHECK(dataset.test().list().path(5) == small.root() / "val/pear/2.JPEG");
+  CHECK(dataset.bytes() < 1000);
+  CHECK(dataset.settings().resize == 37);
 }
 
 TEST_CASE("the checksum of a folder sees names and sizes, and nothing else") {
   const SmallImageNet small;
-  const std::uint64_t before = checksum_of(small.load());
-  CHECK(checksum_of(small.load({{"resize", "64"}})) == before);
+  const std::uint64_t before = small.load().checksum();
+  CHECK(small.load({{"resize", "64"}}).checksum() == before);
   small.add("train/apple/notes.txt", {'x', 'y'});
-  CHECK(checksum_of(small.load()) == before);
+  CHECK(small.load().checksum() == before);
   small.cut("val/pear/0.JPEG", 100);
-  const std::uint64_t cut = checksum_of(small.load());
+  const std::uint64_t cut = small.load().checksum();
   CHECK(cut != before);
   fs::rename(small.root() / "train/apple/0.JPEG", small.root() / "train/apple/00.JPEG");
-  CHECK(checksum_of(small.load()) != cut);
+  CHECK(small.load().checksum() != cut);
 }
 
 TEST_CASE("an evaluated image is the middle of the file's pixels, normalized") {
   const SmallImageNet small;
   const RgbImage image = smooth_image(48, 32, 5);
   small.add("val/apple/0.JPEG", jpeg_bytes(image));
-  const Dataset dataset = small.load({{"resize", "32"}});
-  std::vector<float> found(dataset.shape.size());
-  REQUIRE(prepare_test_image(dataset, 0, found));
+  const Keys keys{{"resize", "32"}};
+  const ImageFolder dataset = small.load(keys);
+  const std::vector<float> found = test_image(dataset, 0);
   double sum = 0;
   for (int c = 0; c < 3; ++c)
     for (int y = 0; y < 32; ++y)
       for (int x = 0; x < 32; ++x) {
-        const double byte = 255 * (double{found[(c * 32 + y) * 32 + x]} * dataset.stddev[c] +
-                                   double{dataset.mean[c]});
+        const double byte =
+            255 * (double{found[(c * 32 + y) * 32 + x]} * dataset.format().stddev[c] +
+                   double{dataset.format().mean[c]});
         sum += std::abs(byte - image.pixel(y, x + 8)[c]);
       }
   CHECK(sum / (3 * 32 * 32) < 2);
   // Without a crop of its own a training image is the same, but for the flip.
   small.add("train/apple/0.JPEG", jpeg_bytes(image));
-  CHECK(train_image(dataset, {}, {}) == found);
+  CHECK(training_image(dataset, 1, {}) == found);
+  const ImageFolder flipped = small.load(keys, {.flip = true});
+  const ImageFolder cropped = small.load(keys, {.random_resized_crop = true});
+  const ImageFolder changed = small.load(keys, kRandom);
   int flips = 0;
   for (std::uint32_t epoch = 0; epoch < 40; ++epoch) {
-    const auto turned = train_image(dataset, {epoch, 0}, {.flip = true});
+    const auto turned = training_image(flipped, 1, {epoch, 0});
     const bool is_mirrored = turned == mirrored(dataset, found);
     REQUIRE((is_mirrored || turned == found));
     flips += is_mirrored ? 1 : 0;
     // The flip stays the same under a random crop.
-    const auto crop = train_image(dataset, {epoch, 0}, {.random_resized_crop = true});
-    const auto both = train_image(dataset, {epoch, 0});
+    const auto crop = training_image(cropped, 1, {epoch, 0});
+    const auto both = training_image(changed, 1, {epoch, 0});
     CHECK(both == (is_mirrored ? mirrored(dataset, crop) : crop));
   }
   CHECK(flips > 8);
@@ -109,12 +107,12 @@ TEST_CASE("an evaluated image is the middle of the file's pixels, normalized") {
 
 TEST_CASE("every image gives the same numbers to all threads, whatever they did before") {
   const SmallImageNet small;
-  const Dataset dataset = small.load({{"exif_orientation", "apply"}});
+  const ImageFolder dataset = small.load({{"exif_orientation", "apply"}}, kRandom);
   const auto images = [&](std::uint32_t first) {
     std::vector<std::vector<float>> found(32);
     for (std::uint32_t i = 0; i < 32; ++i) {
       const std::uint32_t k = (i + first) % 32;
-      found[k] = train_image(dataset, {.epoch = k / 16, .sample = k % 16});
+      found[k] = training_image(dataset, 1, {.epoch = k / 16, .sample = k % 16});
     }
     return found;
   };
@@ -136,14 +134,9 @@ TEST_CASE("what a camera says about its orientation is ignored unless it is to b
   const RgbImage image = smooth_image(32, 32, 5);
   small.add("val/apple/0.JPEG", jpeg_bytes(image));
   small.add("val/apple/1.jpg", jpeg_bytes(image, JpegKind::kColour, 2));
-  const auto test_image = [](const Dataset& dataset, std::size_t index) {
-    std::vector<float> found(dataset.shape.size());
-    REQUIRE(prepare_test_image(dataset, index, found));
-    return found;
-  };
-  const Dataset ignored = small.load({{"resize", "32"}});
+  const ImageFolder ignored = small.load({{"resize", "32"}});
   CHECK(test_image(ignored, 1) == test_image(ignored, 0));
-  const Dataset applied = small.load({{"resize", "32"}, {"exif_orientation", "apply"}});
+  const ImageFolder applied = small.load({{"resize", "32"}, {"exif_orientation", "apply"}});
   CHECK(test_image(applied, 0) == test_image(ignored, 0));
   CHECK(test_image(applied, 1) == mirrored(applied, test_image(ignored, 0)));
 
@@ -151,13 +144,13 @@ TEST_CASE("what a camera says about its orientation is ignored unless it is to b
       jpeg_bytes(smooth_image(60, 32, 5), JpegKind::kColour, 6);
   small.add("val/apple/2.JPEG", turned);
   const RgbImage tall = upright(JpegReader(turned).decode(1), 6);
-  std::vector<std::uint8_t> expected(applied.shape.size());
+  std::vector<std::uint8_t> expected(applied.format().shape.size());
   resample(tall, centre_crop(32, 60, 32, 32), expected);
   const std::vector<float> found = test_image(applied, 2);
   for (std::size_t i = 0; i < found.size(); ++i) {
     const std::size_t c = i / 1024;
-    REQUIRE(found[i] == doctest::Approx((expected[i] / 255.0 - double{applied.mean[c]}) /
-                                        double{applied.stddev[c]})
+    REQUIRE(found[i] == doctest::Approx((expected[i] / 255.0 - double{applied.format().mean[c]}) /
+                                        double{applied.format().stddev[c]})
                             .epsilon(1e-4));
   }
 }
@@ -165,46 +158,49 @@ TEST_CASE("what a camera says about its orientation is ignored unless it is to b
 TEST_CASE("a damaged file ends a run and is named") {
   const SmallImageNet small;
   small.cut("train/apple/3.jpg", 400);
-  const Dataset dataset = small.load();
-  train_image(dataset, {.epoch = 0, .sample = 2});
-  const std::string text = system_error([&] { train_image(dataset, {.epoch = 0, .sample = 3}); });
+  ImageFolder dataset = small.load();
+  training_image(dataset, 1, {.epoch = 0, .sample = 2});
+  const std::string text =
+      system_error([&] { training_image(dataset, 1, {.epoch = 0, .sample = 3}); });
   CHECK(contains(text, (small.root() / "train/apple/3.jpg").string() + ": damaged image: "));
   CHECK_FALSE(contains(text, "\n"));
-  CHECK(dataset.train.files->take_reports().empty());
+  CHECK(dataset.take_warnings().empty());
 }
 
 TEST_CASE("a damaged file that is skipped is replaced in training and left out of evaluations") {
   const SmallImageNet small;
-  const Dataset before = small.load();
+  const ImageFolder before = small.load();
   for (const std::string name : {"train/apple/5.jpg", "train/apple/7.jpg", "val/pear/1.jpg"})
     small.cut(name, 300);
-  const Dataset dataset = small.load({{"damaged_files", "skip"}});
-  CHECK(dataset.train.labels == before.train.labels);
+  ImageFolder dataset = small.load({{"damaged_files", "skip"}});
+  CHECK(dataset.train().list().labels() == before.train().list().labels());
   // The next one of the class, or its first. The crop is the damaged one's own, so there is none.
   for (int i = 0; i < 2; ++i)
     for (const auto& [damaged, replacement] : {std::pair{5U, 6U}, {7U, 0U}})
-      CHECK(train_image(dataset, {0, damaged}, {}) == train_image(before, {0, replacement}, {}));
-  std::vector<float> image(dataset.shape.size());
-  CHECK(prepare_test_image(dataset, 3, image));
-  CHECK_FALSE(prepare_test_image(dataset, 4, image));
-  CHECK_FALSE(prepare_test_image(dataset, 4, image));
-
-  std::vector<std::string> reports = dataset.train.files->take_reports();
+      CHECK(training_image(dataset, 1, {0, damaged}) ==
+            training_image(before, 1, {0, replacement}));
+  std::vector<std::string> reports = dataset.take_warnings();
   CHECK(reports.size() == 2);
-  CHECK(dataset.train.files->take_reports().empty());
-  reports = dataset.test.files->take_reports();
+  CHECK(dataset.take_warnings().empty());
+
+  BatchMemory memory(dataset.sample_shape(), 1);
+  CHECK(dataset.write_test_sample(3, memory.place(0)));
+  CHECK_FALSE(dataset.write_test_sample(4, memory.place(0)));
+  CHECK_FALSE(dataset.write_test_sample(4, memory.place(0)));
+  reports = dataset.take_warnings();
   REQUIRE(reports.size() == 1);
   CHECK(contains(reports.front(), (small.root() / "val/pear/1.jpg").string() + ": skipped: "));
 }
 
 TEST_CASE("a file that is gone, or a class without an undamaged file, ends a run in any case") {
   const SmallImageNet small;
-  const Dataset dataset = small.load({{"damaged_files", "skip"}});
+  const ImageFolder dataset = small.load({{"damaged_files", "skip"}});
   fs::remove(small.root() / "train/apple/0.JPEG");
-  CHECK(contains(system_error([&] { train_image(dataset, {}); }), "apple/0.JPEG: no such file"));
+  CHECK(contains(system_error([&] { training_image(dataset, 1, {}); }),
+                 "apple/0.JPEG: no such file"));
   for (int i = 0; i < 8; ++i)
     small.cut("train/pear/" + std::to_string(i) + (i % 2 == 0 ? ".JPEG" : ".jpg"), 10);
-  CHECK(contains(system_error([&] { train_image(dataset, {.epoch = 0, .sample = 12}); }),
+  CHECK(contains(system_error([&] { training_image(dataset, 1, {.epoch = 0, .sample = 12}); }),
                  "train/pear: all images in this folder are damaged"));
 }
 
@@ -236,12 +232,11 @@ TEST_CASE("a folder that is no ImageNet is refused with what is wrong in it") {
 
 TEST_CASE("crops belong to images in memory or to those in files") {
   const SmallImageNet small;
-  const Dataset files = small.load();
-  const Dataset memory = load({{"name", "synthetic"}, {"train_samples", "10"}});
-  check_augmentation(kRandom, files);
-  check_augmentation({.pad_crop = 4, .flip = true}, memory);
-  CHECK(contains(input_error([&] { check_augmentation({.pad_crop = 4}, files); }),
+  const Keys in_memory{{"name", "synthetic"}, {"train_samples", "10"}};
+  small.load({}, kRandom);
+  load(in_memory, {.pad_crop = 4, .flip = true});
+  CHECK(contains(input_error([&] { small.load({}, {.pad_crop = 4}); }),
                  "augmentation.pad_crop: found 4, which is for images in memory"));
-  CHECK(contains(input_error([&] { check_augmentation(kRandom, memory); }),
+  CHECK(contains(input_error([&] { load(in_memory, kRandom); }),
                  "augmentation.random_resized_crop: found true, which is for images in files"));
 }

@@ -26,6 +26,12 @@ Partition dirichlet(const char* alpha) {
   return make({{"partition", scalar("dirichlet")}, {"alpha", scalar(alpha)}});
 }
 
+Shares share_out(const Partition& partition, const std::vector<Label>& labels, int num_classes,
+                 int num_workers, std::uint64_t seed) {
+  return partition(SampleClasses{.labels = labels, .count = num_classes}, num_workers, seed)
+      .value();
+}
+
 /// `each` samples of every class, classes in turn.
 std::vector<Label> labels_of(int num_classes, int each) {
   std::vector<Label> labels;
@@ -51,7 +57,7 @@ TEST_CASE("every sample goes to exactly one worker, for the same arguments to th
         make({{"partition", scalar("shards")}, {"shards_per_worker", scalar("7")}})})
     for (const int num_workers : {1, 2, 7, 16}) {
       CAPTURE(num_workers);
-      const Shares shares = partition(labels, 10, num_workers, 3);
+      const Shares shares = share_out(partition, labels, 10, num_workers, 3);
       REQUIRE(shares.size() == static_cast<std::size_t>(num_workers));
       std::vector<std::uint32_t> all;
       for (const auto& share : shares) all.insert(all.end(), share.begin(), share.end());
@@ -59,13 +65,13 @@ TEST_CASE("every sample goes to exactly one worker, for the same arguments to th
       std::vector<std::uint32_t> expected(labels.size());
       std::iota(expected.begin(), expected.end(), 0U);
       CHECK(all == expected);
-      CHECK(partition(labels, 10, num_workers, 3) == shares);
+      CHECK(share_out(partition, labels, 10, num_workers, 3) == shares);
     }
 }
 
 TEST_CASE("by class, workers get neighbouring classes and equally many samples") {
   const std::vector<Label> labels = labels_of(10, 20);
-  const Shares shares = make({{"partition", scalar("by_class")}})(labels, 10, 5, 1);
+  const Shares shares = share_out(make({{"partition", scalar("by_class")}}), labels, 10, 5, 1);
   for (int worker = 0; worker < 5; ++worker) {
     const auto& share = shares[static_cast<std::size_t>(worker)];
     CHECK(share.size() == 40);
@@ -76,12 +82,12 @@ TEST_CASE("by class, workers get neighbouring classes and equally many samples")
 TEST_CASE("shards of one class each give a worker as many classes as shards, chosen by the seed") {
   const std::vector<Label> labels = labels_of(10, 20);
   const Partition partition = make({{"partition", scalar("shards")}});
-  const Shares shares = partition(labels, 10, 5, 1);
+  const Shares shares = share_out(partition, labels, 10, 5, 1);
   for (const auto& share : shares) {
     CHECK(share.size() == 40);
     CHECK(classes_of(share, labels).size() == 2);
   }
-  CHECK(partition(labels, 10, 5, 2) != shares);
+  CHECK(share_out(partition, labels, 10, 5, 2) != shares);
 }
 
 TEST_CASE("shares of a class have the mean and the variance of a Dirichlet distribution") {
@@ -89,7 +95,8 @@ TEST_CASE("shares of a class have the mean and the variance of a Dirichlet distr
   const std::vector<Label> labels = labels_of(kClasses, kEach);
   for (const double alpha : {0.3, 1.0, 5.0}) {
     CAPTURE(alpha);
-    const Shares shares = dirichlet(std::to_string(alpha).c_str())(labels, kClasses, kWorkers, 1);
+    const Shares shares =
+        share_out(dirichlet(std::to_string(alpha).c_str()), labels, kClasses, kWorkers, 1);
     double mean = 0, square = 0;
     for (const auto& share : shares) {
       std::vector<double> proportions(kClasses);
@@ -108,11 +115,11 @@ TEST_CASE("shares of a class have the mean and the variance of a Dirichlet distr
 
 TEST_CASE("a small alpha gives each class to one worker, a large one an equal mixture to all") {
   const std::vector<Label> labels = labels_of(10, 100);
-  const Shares apart = dirichlet("0.001")(labels, 10, 4, 1);
+  const Shares apart = share_out(dirichlet("0.001"), labels, 10, 4, 1);
   int homes = 0;
   for (const auto& share : apart) homes += static_cast<int>(classes_of(share, labels).size());
   CHECK(homes <= 11);
-  for (const auto& share : dirichlet("1000000")(labels, 10, 4, 1)) {
+  for (const auto& share : share_out(dirichlet("1000000"), labels, 10, 4, 1)) {
     CHECK(classes_of(share, labels).size() == 10);
     CHECK(std::abs(static_cast<double>(share.size()) - 250) <= 10);
   }
@@ -141,6 +148,19 @@ TEST_CASE("a worker with a share of its own visits it once in each of its epochs
     CHECK(seen == sorted);
   }
   CHECK(differs);
+}
+
+TEST_CASE("samples without classes are drawn by all workers, and no other partition takes them") {
+  for (const PartRow<Partition>& row : partition_table()) {
+    CAPTURE(row.name);
+    std::vector<std::pair<std::string, Node>> keys{{"partition", scalar(std::string(row.name))}};
+    if (row.name == "dirichlet") keys.emplace_back("alpha", scalar("1"));
+    const Partition partition = make(keys);
+    if (row.name == "iid")
+      CHECK_FALSE(partition(std::nullopt, 4, 1).has_value());
+    else
+      CHECK_THROWS_AS(partition(std::nullopt, 4, 1), InputError);
+  }
 }
 
 TEST_CASE("all partitions can be described") {

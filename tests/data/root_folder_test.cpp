@@ -62,14 +62,12 @@ TEST_CASE("the folder that LOCALBATCH_DATA names is read, and settings keep the 
   const ScratchFolder folder;
   fs::create_directory(folder.path() / "sets");
   const DataVariable variable(folder.path().c_str());
-  const Node node = mapping({{"name", "cifar10"}, {"root", "data/sets"}});
+  const Node node = mapping({{"root", "data/sets"}});
   Options options(node);
-  options.text("name", {.meaning = "the data set"});
-  const RootFolder root = read_root(options, "files");
-  CHECK(root.path == folder.path() / "sets");
-  CHECK(root.dataset == "cifar10");
+  const fs::path root = read_root(options, "files");
+  CHECK(root == folder.path() / "sets");
   CHECK(options.declarations().back().value == "data/sets");
-  CHECK_NOTHROW(require_folder(root));
+  CHECK_NOTHROW(require_folder({.path = root, .files = "files"}));
   CHECK(refusal("cifar10", "data/sets") ==
         (folder.path() / "sets/data_batch_1.bin").string() + ": no such file");
 }

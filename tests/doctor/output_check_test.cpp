@@ -71,16 +71,32 @@ TEST_CASE("a disk that takes no byte is told, and nothing is left on it") {
 }
 
 TEST_CASE("room on the disk against what a run writes") {
-  const Launch launch{.output_bytes = 300 * kMebibyte};
+  const Launch launch{.output_bytes = OutputBytes{.checkpoint = 140 * kMebibyte,
+                                                  .final_parameters = 20 * kMebibyte}};
   check_only(check_output(room_for(999 * kMebibyte), launch), Severity::kOk, "999 MiB are free");
   check_only(check_output(room_for(310 * kMebibyte), launch), Severity::kWarning,
              "only 310 MiB are free in /disk/out", "--output");
   check_only(check_output(room_for(299 * kMebibyte), launch), Severity::kRefusal,
-             "the run writes at least 300 MiB", "--output");
+             "the run needs 300 MiB: 2 x 140 MiB for checkpoints and 20 MiB for the final "
+             "parameters",
+             "--output");
   check_only(check_output(room_for(0), {}), Severity::kWarning, "only 0 MiB", "--output");
   OutputFacts unknown = room_for(0);
   unknown.free_bytes.reset();
   check_only(check_output(unknown, launch), Severity::kOk, "in /disk/out");
+}
+
+TEST_CASE("files of the run that are there already need no more room") {
+  const ScratchFolder scratch;
+  std::ofstream(scratch.path() / "checkpoint-000000001") << std::string(5000, 'x');
+  CHECK(look_at_output(scratch.path()).bytes_there == 5000);
+  CHECK(look_at_output(scratch.path() / "none").bytes_there == 0);
+  const Launch launch{.output_bytes = OutputBytes{.checkpoint = 150 * kMebibyte}};
+  OutputFacts output = room_for(100 * kMebibyte);
+  output.bytes_there = 300 * kMebibyte;
+  check_only(check_output(output, launch), Severity::kOk, "100 MiB are free");
+  output.bytes_there = 150 * kMebibyte;
+  check_only(check_output(output, launch), Severity::kRefusal, "needs 300 MiB", "--output");
 }
 
 TEST_CASE("a folder that takes no file is refused") {

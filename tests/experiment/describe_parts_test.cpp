@@ -151,7 +151,7 @@ TEST_CASE("all implementations of all tables are described") {
   const auto same = [&](const std::string& part, const std::vector<std::string>& table) {
     CHECK(described[part] == std::set<std::string>(table.begin(), table.end()));
   };
-  same("problem", part_names(problem_table()));
+  same("problem", task_names());
   same("dataset", part_names(dataset_table()));
   same("dataset.partition", part_names(partition_table()));
   same("model", part_names(model_table()));

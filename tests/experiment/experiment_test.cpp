@@ -115,15 +115,13 @@ TEST_CASE("every experiment file is read, and its model fits images and classes 
     CAPTURE(cell_name(cell.coordinates));
     const Experiment experiment =
         read_experiment(Options(cell.experiment), /*cpu_has_bfloat16=*/true);
-    if (!experiment.problem.make) {
-      const SampleShape sample{.image = {.channels = 3, .height = 32, .width = 32},
+    if (experiment.task->has_network()) {
+      const SampleShape sample{.input = ImageShape{.channels = 3, .height = 32, .width = 32},
                                .num_classes = 10};
-      const std::unique_ptr<const Model> model = experiment.make_model(sample);
+      const std::unique_ptr<const Model> model = network_of(experiment).model.make(sample);
       CHECK(model->sample() == sample);
       CHECK(model->parameter_count() > 0);
     }
-    const bool needs_images = !experiment.problem.make || experiment.problem.needs_images;
-    CHECK((experiment.load_dataset != nullptr) == needs_images);
     CHECK(experiment.method.controller != nullptr);
     CHECK(experiment.method.learning_rate(0, experiment.method.max_samples) >= 0);
     CHECK(experiment.method.sync_interval({}) >= 1);
@@ -148,12 +146,14 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(read.seed == 7);
   CHECK(read.workers == 3);
   CHECK(read.threads_per_worker == 2);
-  CHECK(read.augmentation.pad_crop == 4);
-  CHECK(read.augmentation.flip);
+  CHECK(read.worker_threads() == 2);
+  const NetworkSettings& network = network_of(read);
+  CHECK(network.augmentation.pad_crop == 4);
+  CHECK(network.augmentation.flip);
   CHECK(read.inner_optimizer.at_sync == StatePolicy::kReset);
-  CHECK(read.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kLocal);
+  CHECK(network.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kLocal);
   CHECK(read.method.initial_local_batch_size == 10);
-  CHECK(read.micro_batch == 4);
+  CHECK(network.micro_batch == 4);
   CHECK(read.evaluate_every_samples == 250);
   CHECK(read.method.max_samples == 1000);
   CHECK(read.method.learning_rate(500, 1000) == doctest::Approx(0.25));
@@ -164,39 +164,24 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(read.method.limits.growth_limit == 3);
   CHECK(read.method.limits.every_rounds == 2);
   CHECK(read.method.controller->needs().any());
-  const Dataset data = read.load_dataset();
-  CHECK(data.train.size() == 12);
-  CHECK(data.test.size() == 5);
-  const std::unique_ptr<const Model> model =
-      read.make_model({.image = data.shape, .num_classes = data.num_classes});
-  CHECK(model->parameter_count() == 3072 * 9 + 9 + 9 * 10 + 10);
+  const TaskFacts facts = load_task(read)->facts();
+  CHECK(facts.train_samples == 12);
+  CHECK(facts.test_samples == 5);
+  CHECK(facts.parameters == 3072 * 9 + 9 + 9 * 10 + 10);
+  CHECK(facts.summary == "12 training and 5 test images");
+  REQUIRE(facts.network);
+  CHECK(facts.network->execution.max_samples == 4);
+  CHECK(facts.network->execution.threads == 2);
 }
 
 TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwise") {
   const Experiment defaults = read_text(kSmallest);
-  CHECK(defaults.precision == Precision::kFloat32);
-  CHECK(defaults.convolution == ConvolutionRule::kAuto);
+  CHECK(network_of(defaults).precision == Precision::kFloat32);
+  CHECK(network_of(defaults).convolution == ConvolutionRule::kAuto);
   const Node file = parse_yaml(kSmallest + "precision: bf16\nconvolution: direct\n", "test.yaml");
   const Experiment read = read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
-  CHECK(read.precision == Precision::kBfloat16);
-  CHECK(read.convolution == ConvolutionRule::kDirect);
-}
-
-TEST_CASE("what a run of an earlier version has left is read as today's") {
-  const ScratchFolder folder;
-  const std::filesystem::path path = folder.path() / "experiment.yaml";
-  const auto read_file = [&path](const std::string& line) {
-    std::ofstream(path) << kSmallest << line;
-    return read_experiment(Options(read_experiment_file(path)));
-  };
-  CHECK(read_file("winograd: true\n").convolution == ConvolutionRule::kAuto);
-  const Experiment direct = read_file("winograd: false\n");
-  CHECK(direct.convolution == ConvolutionRule::kDirect);
-  CHECK(contains(resolved_yaml(direct.resolved), "\nconvolution: direct\n"));
-  for (const std::string line : {"winograd: 2x2\n", "winograd: true\nconvolution: direct\n"}) {
-    const std::string message = input_error([&] { read_file(line); });
-    CHECK_MESSAGE(one_line_with(message, {"4:1: winograd: unknown key"}), message);
-  }
+  CHECK(network_of(read).precision == Precision::kBfloat16);
+  CHECK(network_of(read).convolution == ConvolutionRule::kDirect);
 }
 
 TEST_CASE("Winograd is refused for models that have nothing for it, auto is not") {

@@ -8,6 +8,7 @@
 #include "data/fixtures.h"
 #include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
+#include "experiment/network_factory.h"
 
 namespace localbatch {
 
@@ -15,6 +16,11 @@ namespace localbatch {
 inline Experiment read_text(const std::string& text) {
   const Node file = parse_yaml(text, "test.yaml");
   return read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
+}
+
+/// The network of an experiment that trains one.
+inline const NetworkSettings& network_of(const Experiment& experiment) {
+  return dynamic_cast<const NetworkTaskFactory&>(*experiment.task).settings();
 }
 
 /// What the InputError of reading `text` says.

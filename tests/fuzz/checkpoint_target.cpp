@@ -1,8 +1,9 @@
 #include <span>
 
 #include "fuzz/fuzz_target.h"
+#include "core/state.h"
 #include "run/checkpoints.h"
-#include "train/progress.h"
+#include "train/round.h"
 
 using namespace localbatch;
 

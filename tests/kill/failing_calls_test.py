@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 
-from desk import QUICK, Desk, Failure, checkpoints, require, require_same, run_folder
+from program_fixture import QUICK, ProgramFixture, Failure, checkpoints, require, require_same, run_folder
 
 ROUNDS = ("--checkpoint-rounds", "2")
 
@@ -41,32 +41,32 @@ MAY_BE_IGNORED = ("remove",)
 class Scenario:
     """Runs that find an empty folder, or one that another run has left."""
 
-    def __init__(self, desk, library, name, experiment, folder_before=None, status=0, options=(),
+    def __init__(self, fixture, library, name, experiment, folder_before=None, status=0, options=(),
                  calls=()):
         self.kinds = [kind for kind in KINDS if not calls or kind[0] in calls]
-        self.desk, self.library, self.name, self.options = desk, library, name, options
+        self.fixture, self.library, self.name, self.options = fixture, library, name, options
         self.experiment, self.folder_before, self.status = experiment, folder_before, status
-        output = desk.folder / f"{name}-reference"
-        finished = desk.run(experiment, output)
+        output = fixture.folder / f"{name}-reference"
+        finished = fixture.run(experiment, output)
         require(finished.status == status, "the reference does not run", finished)
         self.reference = run_folder(output)
 
     def start_with(self, call, number, error, lasts, output):
         if self.folder_before:
             shutil.copytree(self.folder_before, output)
-        report = self.desk.folder / f"{output.name}.report"
+        report = self.fixture.folder / f"{output.name}.report"
         environment = {"LD_PRELOAD": str(self.library), "FAILING_FOLDER": str(output),
                        "FAILING_CALL": call, "FAILING_NUMBER": str(number),
                        "FAILING_ERROR": str(error), "FAILING_REPORT": str(report)}
         if lasts:
             environment["FAILING_LASTS"] = "1"
-        finished = self.desk.run(self.experiment, output, *ROUNDS, *self.options,
+        finished = self.fixture.run(self.experiment, output, *ROUNDS, *self.options,
                                  environment=environment)
         return finished, report.exists()
 
     def fail(self, call, number, error, lasts):
         """One failing call; whether the run came so far."""
-        output = self.desk.folder / f"{self.name}-{call}{'s' if lasts else ''}-{number}"
+        output = self.fixture.folder / f"{self.name}-{call}{'s' if lasts else ''}-{number}"
         to_keep = self.folder_before and "--force" not in self.options
         before = (checkpoints(run_folder(self.folder_before)) if to_keep else [])[-1:]
         finished, was_hit = self.start_with(call, number, error, lasts, output)
@@ -80,7 +80,7 @@ class Scenario:
         newest = (checkpoints(folder) if folder else [])[-1:]
         require("summary.json" in files or newest >= before, what, "a checkpoint is lost", files)
         if was_hit:
-            again = self.desk.run(self.experiment, output, *ROUNDS, "--resume")
+            again = self.fixture.run(self.experiment, output, *ROUNDS, "--resume")
             expected = 0 if "summary.json" in files else self.status
             require(again.status == expected, what, "the run does not go on", again)
             if newest and "summary.json" not in files:
@@ -101,11 +101,11 @@ class Scenario:
         require(finished.status == 2 or name in line, what, f"'{name}' expected", line)
 
 
-def interrupted(desk, experiment, library):
+def interrupted(fixture, experiment, library):
     """Files of a run that has failed between its first and its second checkpoint."""
     for number in itertools.count(20):
-        output = desk.folder / f"before-{number}"
-        desk.run(experiment, output, *ROUNDS, environment={
+        output = fixture.folder / f"before-{number}"
+        fixture.run(experiment, output, *ROUNDS, environment={
             "LD_PRELOAD": str(library), "FAILING_FOLDER": str(output), "FAILING_CALL": "write",
             "FAILING_NUMBER": str(number), "FAILING_ERROR": str(errno.EIO)})
         if checkpoints(run_folder(output)):
@@ -124,19 +124,19 @@ def main():
     library = os.path.realpath(arguments.library)
     total = 0
     try:
-        with Desk(arguments.program, in_memory=True) as desk:
-            quick = desk.write("quick.yaml", QUICK.replace("640", "300"))
-            diverging = desk.write("diverging.yaml", QUICK.replace("640", "100000").replace(
+        with ProgramFixture(arguments.program, in_memory=True) as fixture:
+            quick = fixture.write("quick.yaml", QUICK.replace("640", "300"))
+            diverging = fixture.write("diverging.yaml", QUICK.replace("640", "100000").replace(
                 "peak: 0.05", "peak: 1000").replace("quick", "diverging"))
-            before = interrupted(desk, quick, library)
-            locked = desk.folder / "locked"  # killed before it could write anything
+            before = interrupted(fixture, quick, library)
+            locked = fixture.folder / "locked"  # killed before it could write anything
             (locked / run_folder(before).relative_to(before)).mkdir(parents=True)
             (run_folder(locked) / "lock").touch()
-            scenarios = [Scenario(desk, library, "begin", quick),
-                         Scenario(desk, library, "go-on", quick, before),
-                         Scenario(desk, library, "diverge", diverging, status=3, calls=DIVERGING),
-                         Scenario(desk, library, "locked", quick, locked, calls=LOCKED),
-                         Scenario(desk, library, "replace", quick, before, options=["--force"],
+            scenarios = [Scenario(fixture, library, "begin", quick),
+                         Scenario(fixture, library, "go-on", quick, before),
+                         Scenario(fixture, library, "diverge", diverging, status=3, calls=DIVERGING),
+                         Scenario(fixture, library, "locked", quick, locked, calls=LOCKED),
+                         Scenario(fixture, library, "replace", quick, before, options=["--force"],
                                   calls=REPLACING)]
             with concurrent.futures.ThreadPoolExecutor(2) as pool:
                 for scenario, (call, errors, lasts) in (

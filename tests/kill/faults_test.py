@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 
-from desk import (LONG, QUICK, checkpoints, files_of, require, require_same, run_folder, run_tests,
+from program_fixture import (LONG, QUICK, checkpoints, files_of, require, require_same, run_folder, run_tests,
                   send_signal)
 
 ROUNDS = ("--checkpoint-rounds", "3")
@@ -22,10 +22,10 @@ NO_MOUNT = "as only root can mount a file system"
 
 
 class Mount:
-    """A small file system of its own at desk / "disk"; is_there: only root can make one."""
+    """A small file system of its own at fixture / "disk"; is_there: only root can make one."""
 
-    def __init__(self, desk):
-        self.path = desk.folder / "disk"
+    def __init__(self, fixture):
+        self.path = fixture.folder / "disk"
         self.path.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", "size=80m", "localbatch-test", self.path]
         self.is_there = subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -51,64 +51,64 @@ class Mount:
                     continue
 
 
-def full_disk(desk):
+def full_disk(fixture):
     """the disk is full in the middle: status 1 with path and reason, and the run goes on later"""
-    with Mount(desk) as mount:
+    with Mount(fixture) as mount:
         if not mount.is_there:
             return NO_MOUNT
-        experiment = desk.write("long.yaml", LONG)
-        reference = desk.reference(experiment)
+        experiment = fixture.write("long.yaml", LONG)
+        reference = fixture.reference(experiment)
         for ranks in (0, 2):
             output = mount.path / f"out{ranks}"
-            job, folder = desk.start_in_the_middle(experiment, output, *ROUNDS, ranks=ranks)
+            job, folder = fixture.start_in_the_middle(experiment, output, *ROUNDS, ranks=ranks)
             mount.fill()
             finished = job.wait(20)
             finished.require(1, folder)
             require("No space left on device" in finished.errors or
                     "no space for the next checkpoint" in finished.errors, finished)
             # Still full, but for what the unfinished checkpoint took: too little to go on.
-            again = desk.run(experiment, output, *ROUNDS)
+            again = fixture.run(experiment, output, *ROUNDS)
             require(again.status in (1, 2) and str(folder) in again.errors, again)
             (mount.path / "filler").unlink()
             require(checkpoints(folder), "no checkpoint is left")
-            finished = desk.run(experiment, output, *ROUNDS)
+            finished = fixture.run(experiment, output, *ROUNDS)
             finished.require(0)
             require("goes on after round" in finished.out, finished)
             require_same(folder, reference)
 
 
-def read_only_folder(desk):
+def read_only_folder(fixture):
     """a read-only folder: status 2 before anything is written, at the beginning and to go on"""
-    with Mount(desk) as mount:
+    with Mount(fixture) as mount:
         if not mount.is_there:
             return NO_MOUNT
-        experiment, output = desk.write("quick.yaml", QUICK), mount.path / "out"
-        reference = desk.reference(experiment)
+        experiment, output = fixture.write("quick.yaml", QUICK), mount.path / "out"
+        reference = fixture.reference(experiment)
         mount.remount("ro")
-        desk.run(experiment, output).require(2, output, "Read-only file system")
+        fixture.run(experiment, output).require(2, output, "Read-only file system")
         require(not list(mount.path.iterdir()), "something was written")
         mount.remount("rw")
-        desk.run(experiment, output, *ONE_ROUND).require(75)
+        fixture.run(experiment, output, *ONE_ROUND).require(75)
         mount.remount("ro")
         before = files_of(run_folder(output))
-        desk.run(experiment, output).require(2, run_folder(output), "Read-only file system")
+        fixture.run(experiment, output).require(2, run_folder(output), "Read-only file system")
         require(files_of(run_folder(output)) == before, "something was written")
         mount.remount("rw")
-        desk.run(experiment, output).require(0)
+        fixture.run(experiment, output).require(0)
         require_same(run_folder(output), reference)
 
 
-def vanished_folder(desk):
+def vanished_folder(fixture):
     """the folder is removed in the middle: status 1 that names it; a later run begins anew"""
-    experiment = desk.write("long.yaml", LONG)
-    reference = desk.reference(experiment)
+    experiment = fixture.write("long.yaml", LONG)
+    reference = fixture.reference(experiment)
     for ranks in (0, 2):
-        output = desk.folder / f"out{ranks}"
-        job, folder = desk.start_in_the_middle(experiment, output, *ROUNDS, ranks=ranks)
-        output.rename(desk.folder / f"gone{ranks}")
+        output = fixture.folder / f"out{ranks}"
+        job, folder = fixture.start_in_the_middle(experiment, output, *ROUNDS, ranks=ranks)
+        output.rename(fixture.folder / f"gone{ranks}")
         job.wait(20).require(1, folder, "No such file or directory")
         require(not output.exists(), "it is there again")
-        desk.run(experiment, output, *ROUNDS).require(0)
+        fixture.run(experiment, output, *ROUNDS).require(0)
         require_same(folder, reference)
 
 
@@ -127,22 +127,22 @@ def damages(path):
     yield "longer", whole + b"\0"
 
 
-def damaged_checkpoint(desk):
+def damaged_checkpoint(fixture):
     """a checkpoint with any damage is named and refused; without it the run goes on as advised"""
-    experiment, output = desk.write("quick.yaml", QUICK), desk.folder / "out"
-    reference = desk.reference(experiment)
+    experiment, output = fixture.write("quick.yaml", QUICK), fixture.folder / "out"
+    reference = fixture.reference(experiment)
     for _ in range(2):
-        desk.run(experiment, output, *ONE_ROUND).require(75)
+        fixture.run(experiment, output, *ONE_ROUND).require(75)
     first, last = checkpoints(run_folder(output))
     require((first, last) == ("checkpoint-000000001", "checkpoint-000000002"), first, last)
 
     def refused(number, what, content):
-        copy = desk.folder / f"copy{number}"
+        copy = fixture.folder / f"copy{number}"
         shutil.copytree(output, copy)
         folder = run_folder(copy)
         (folder / last).write_bytes(content)
         before = files_of(folder)
-        finished = desk.run(experiment, copy)
+        finished = fixture.run(experiment, copy)
         require(finished.status == 2, what, finished)
         finished.require(2, f"localbatch: {folder / last}: damaged: ",
                          f"; remove it to go on from {folder / first}")
@@ -162,28 +162,28 @@ def damaged_checkpoint(desk):
 
     folder = run_folder(output)
     (folder / last).write_bytes((folder / last).read_bytes()[:-1])
-    finished = desk.run(experiment, output, ranks=2)
+    finished = fixture.run(experiment, output, ranks=2)
     finished.require(2, f"{folder / last}: damaged: ")
     (folder / last).unlink()
-    finished = desk.run(experiment, output, *ONE_ROUND)
+    finished = fixture.run(experiment, output, *ONE_ROUND)
     finished.require(75)
     require("goes on after round 1\n" in finished.out, finished)
     (folder / first).unlink()
     (folder / last).write_bytes(b"")
-    desk.run(experiment, output).require(2, f"{folder / last}: damaged: ", "; remove it to begin anew")
+    fixture.run(experiment, output).require(2, f"{folder / last}: damaged: ", "; remove it to begin anew")
     (folder / last).unlink()
-    desk.run(experiment, output).require(0)
+    fixture.run(experiment, output).require(0)
     require_same(folder, reference)
 
 
-def shortened_curves(desk):
+def shortened_curves(fixture):
     """curves that are shorter than the checkpoint says are refused with status 2 on any ranks"""
-    experiment, output = desk.write("quick.yaml", QUICK), desk.folder / "out"
-    desk.run(experiment, output, *ONE_ROUND).require(75)
+    experiment, output = fixture.write("quick.yaml", QUICK), fixture.folder / "out"
+    fixture.run(experiment, output, *ONE_ROUND).require(75)
     curves = run_folder(output) / "rounds.csv"
     curves.write_bytes(curves.read_bytes()[:-1])
     for ranks in (0, 1, 2):
-        desk.run(experiment, output, ranks=ranks).require(2, curves, "somebody has cut it short")
+        fixture.run(experiment, output, ranks=ranks).require(2, curves, "somebody has cut it short")
 
 
 def write_digits(folder, images):
@@ -197,11 +197,11 @@ def write_digits(folder, images):
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(labels)
 
 
-def changed_data(desk):
+def changed_data(fixture):
     """data that have changed since the run began, or are cut short, are refused with status 2"""
-    data, output = desk.folder / "digits", desk.folder / "out"
+    data, output = fixture.folder / "digits", fixture.folder / "out"
     write_digits(data, 100)
-    experiment = desk.write("digits.yaml", f"""
+    experiment = fixture.write("digits.yaml", f"""
 experiment: digits
 workers: 2
 max_samples: 200
@@ -211,32 +211,32 @@ learning_rate: {{name: constant, peak: 0.01}}
 sync_interval: {{name: constant, H: 2}}
 batch_size:    {{initial: 10}}
 """)
-    reference = desk.reference(experiment)
-    desk.run(experiment, output, *ONE_ROUND).require(75)
+    reference = fixture.reference(experiment)
+    fixture.run(experiment, output, *ONE_ROUND).require(75)
     folder = run_folder(output)
     before = files_of(folder)
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"):
         whole = (data / name).read_bytes()
         (data / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         for ranks in (0, 2):
-            desk.run(experiment, output, ranks=ranks).require(
+            fixture.run(experiment, output, ranks=ranks).require(
                 2, folder / "checkpoint-000000001", "the data are not those that the run began with")
         (data / name).write_bytes(whole[:-1])
-        desk.run(experiment, output).require(2, data / name, f"found {len(whole) - 1} bytes")
+        fixture.run(experiment, output).require(2, data / name, f"found {len(whole) - 1} bytes")
         (data / name).write_bytes(whole)
         require(files_of(folder) == before, "the folder has changed")
-    desk.run(experiment, output).require(0)
+    fixture.run(experiment, output).require(0)
     require_same(folder, reference)
 
 
-def two_at_once(desk):
+def two_at_once(fixture):
     """a second process is refused while the first one runs, which is not disturbed"""
-    experiment, output = desk.write("long.yaml", LONG), desk.folder / "out"
-    reference = desk.reference(experiment)
-    job, folder = desk.start_in_the_middle(experiment, output, *ROUNDS)
+    experiment, output = fixture.write("long.yaml", LONG), fixture.folder / "out"
+    reference = fixture.reference(experiment)
+    job, folder = fixture.start_in_the_middle(experiment, output, *ROUNDS)
     send_signal(job.process.pid, signal.SIGSTOP)
     for options in ((), ("--resume",), ("--force",)):
-        finished = desk.run(experiment, output, *options)
+        finished = fixture.run(experiment, output, *options)
         finished.require(2, folder, "another process is writing there")
     send_signal(job.process.pid, signal.SIGCONT)
     job.wait().require(0)

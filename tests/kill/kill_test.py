@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 
-from desk import (Desk, Failure, checkpoints, require, require_same, run_folder, send_signal)
+from program_fixture import (ProgramFixture, Failure, checkpoints, require, require_same, run_folder, send_signal)
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXPERIMENTS = ("instruments", "adamw", "trace")
@@ -47,18 +47,18 @@ def names_in(folder):
 class Killer:
     """Runs of all experiments, and how many kills there were of which kind."""
 
-    def __init__(self, desk, seed, verbose):
-        self.desk, self.verbose = desk, verbose
+    def __init__(self, fixture, seed, verbose):
+        self.fixture, self.verbose = fixture, verbose
         self.random = random.Random(seed)
         self.counts = collections.Counter()
         self.references, self.seconds = {}, {}
         self.ranks = {}  # of the job under way: rank -> process
 
     def prepare(self, name):
-        experiment = self.desk.folder / f"{name}.yaml"
+        experiment = self.fixture.folder / f"{name}.yaml"
         shutil.copy(HERE / experiment.name, experiment)
         began = time.monotonic()
-        self.references[name] = self.desk.reference(experiment)
+        self.references[name] = self.fixture.reference(experiment)
         self.seconds[name] = time.monotonic() - began
         rows = (self.references[name] / "rounds.csv").read_text().splitlines()[1:]
         sizes = [int(row.split(",")[4]) for row in rows]
@@ -67,7 +67,7 @@ class Killer:
     def start(self, name, output, ranks):
         """A run that goes on, or begins; another process may hold the folder for a moment."""
         every = self.random.choice(("1", "2"))
-        return self.desk.start(self.desk.folder / f"{name}.yaml", output, "--checkpoint-rounds",
+        return self.fixture.start(self.fixture.folder / f"{name}.yaml", output, "--checkpoint-rounds",
                                every, "--resume", ranks=ranks)
 
     def wait_for_moment(self, job, output, moment, seconds):
@@ -151,7 +151,7 @@ class Killer:
     def run(self, number, kills_left):
         """One run from its beginning to its end; how many kills it took."""
         name = EXPERIMENTS[number % len(EXPERIMENTS)]
-        output = self.desk.folder / f"{name}-{number}"
+        output = self.fixture.folder / f"{name}-{number}"
         before = self.counts["kills"]
         most = min(kills_left, self.random.randint(2, MOST_KILLS_OF_A_RUN))
         while self.counts["kills"] - before < most:
@@ -179,8 +179,8 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     try:
-        with Desk(arguments.program, keep=True) as desk:
-            killer = Killer(desk, arguments.seed, arguments.verbose)
+        with ProgramFixture(arguments.program, keep=True) as fixture:
+            killer = Killer(fixture, arguments.seed, arguments.verbose)
             for name in EXPERIMENTS:
                 killer.prepare(name)
             number = 0

@@ -9,111 +9,111 @@ import signal
 import sys
 import time
 
-from desk import LONG, QUICK, require, require_same, round_of, run_folder, run_tests, send_signal
+from program_fixture import LONG, QUICK, require, require_same, round_of, run_folder, run_tests, send_signal
 
 ROUNDS = ("--checkpoint-rounds", "3")
 AT_ONCE = 10  # seconds
 
 
-def go_on(desk, experiment, output, reference, ranks=0):
-    finished = desk.run(experiment, output, *ROUNDS, ranks=ranks)
+def go_on(fixture, experiment, output, reference, ranks=0):
+    finished = fixture.run(experiment, output, *ROUNDS, ranks=ranks)
     finished.require(0)
     require("goes on after round" in finished.out, finished)
     require_same(run_folder(output), reference)
 
 
-def signals_stop_behind_a_checkpoint(desk):
+def signals_stop_behind_a_checkpoint(fixture):
     """SIGTERM, SIGINT, SIGUSR1: status 75, and the same command goes on"""
-    experiment = desk.write("long.yaml", LONG)
-    reference = desk.reference(experiment)
+    experiment = fixture.write("long.yaml", LONG)
+    reference = fixture.reference(experiment)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        output = desk.folder / number.name
-        job, folder = desk.start_in_the_middle(experiment, output)
+        output = fixture.folder / number.name
+        job, folder = fixture.start_in_the_middle(experiment, output)
         send_signal(job.process.pid, number)
         finished = job.wait(AT_ONCE)
         finished.require(75)
         require(f"stopped after round {round_of(folder)}; the same command goes on from there\n" in
                 finished.out, finished)
-        go_on(desk, experiment, output, reference, ranks=2)
+        go_on(fixture, experiment, output, reference, ranks=2)
 
 
-def a_signal_to_one_rank_or_the_launcher(desk):
+def a_signal_to_one_rank_or_the_launcher(fixture):
     """SIGUSR1 to mpirun, SIGTERM to one rank: all ranks stop after the same round, status 75"""
-    experiment = desk.write("long.yaml", LONG)
-    reference = desk.reference(experiment)
+    experiment = fixture.write("long.yaml", LONG)
+    reference = fixture.reference(experiment)
     for number, rank in ((signal.SIGUSR1, None), (signal.SIGTERM, 2)):
-        output = desk.folder / number.name
-        job, _ = desk.start_in_the_middle(experiment, output, ranks=4)
+        output = fixture.folder / number.name
+        job, _ = fixture.start_in_the_middle(experiment, output, ranks=4)
         send_signal(job.process.pid if rank is None else job.process_of(rank), number)
         finished = job.wait(AT_ONCE)
         finished.require(75)
         require("stopped after round" in finished.out, finished)
-        go_on(desk, experiment, output, reference)
+        go_on(fixture, experiment, output, reference)
 
 
-def two_interrupts_end_at_once(desk):
+def two_interrupts_end_at_once(fixture):
     """SIGINT twice: ends at once without a checkpoint, status 130, and a later run goes on"""
-    experiment = desk.write("long.yaml", LONG)
-    reference = desk.reference(experiment)
-    job, _ = desk.start_in_the_middle(experiment, desk.folder / "out", *ROUNDS)
+    experiment = fixture.write("long.yaml", LONG)
+    reference = fixture.reference(experiment)
+    job, _ = fixture.start_in_the_middle(experiment, fixture.folder / "out", *ROUNDS)
     for _ in range(20):  # on a busy machine several may arrive as one
         send_signal(job.process.pid, signal.SIGINT)
         time.sleep(0.0005)
     finished = job.wait(AT_ONCE)
     require(finished.status == 130 and not finished.errors, finished)
-    go_on(desk, experiment, desk.folder / "out", reference)
+    go_on(fixture, experiment, fixture.folder / "out", reference)
 
 
-def time_limit_stops_after_a_round(desk):
+def time_limit_stops_after_a_round(fixture):
     """--time-limit and the end of a Slurm job: status 75 while there is time for a checkpoint"""
-    experiment = desk.write("quick.yaml", QUICK)
-    reference = desk.reference(experiment)
-    output = desk.folder / "out"
+    experiment = fixture.write("quick.yaml", QUICK)
+    reference = fixture.reference(experiment)
+    output = fixture.folder / "out"
     slurm = {"SLURM_JOB_END_TIME": str(int(time.time()) + 5)}
     for number, (options, environment) in enumerate(
             ((["--time-limit", "1"], {}), (["--time-limit", "0:05"], {}), ([], slurm)), start=1):
-        finished = desk.run(experiment, output, *options, environment=environment)
+        finished = fixture.run(experiment, output, *options, environment=environment)
         finished.require(75)
         require(f"stopped after round {number};" in finished.out, finished)
-    desk.run(experiment, output, "--time-limit", "soon").require(2, "found 'soon', expected seconds")
-    go_on(desk, experiment, output, reference)
+    fixture.run(experiment, output, "--time-limit", "soon").require(2, "found 'soon', expected seconds")
+    go_on(fixture, experiment, output, reference)
 
 
-def a_lost_rank_ends_the_job(desk):
+def a_lost_rank_ends_the_job(fixture):
     """one of four ranks is killed: the job ends within seconds with another status, and goes on"""
-    experiment = desk.write("long.yaml", LONG)
-    reference = desk.reference(experiment)
+    experiment = fixture.write("long.yaml", LONG)
+    reference = fixture.reference(experiment)
     for rank in (0, 3):
-        output = desk.folder / f"rank{rank}"
-        job, _ = desk.start_in_the_middle(experiment, output, *ROUNDS, ranks=4)
+        output = fixture.folder / f"rank{rank}"
+        job, _ = fixture.start_in_the_middle(experiment, output, *ROUNDS, ranks=4)
         send_signal(job.process_of(rank), signal.SIGKILL)
         finished = job.wait(AT_ONCE)
         require(finished.status not in (0, 75), finished)
-        go_on(desk, experiment, output, reference, ranks=2)
+        go_on(fixture, experiment, output, reference, ranks=2)
 
 
-def a_hanging_rank_is_named(desk):
+def a_hanging_rank_is_named(fixture):
     """one of three ranks hangs: --stall-limit names it and ends the job"""
-    experiment = desk.write("long.yaml", LONG)
-    reference = desk.reference(experiment)
+    experiment = fixture.write("long.yaml", LONG)
+    reference = fixture.reference(experiment)
     for rank in (0, 1):
-        output = desk.folder / f"rank{rank}"
-        job, _ = desk.start_in_the_middle(experiment, output, *ROUNDS, "--stall-limit", "3", ranks=3)
+        output = fixture.folder / f"rank{rank}"
+        job, _ = fixture.start_in_the_middle(experiment, output, *ROUNDS, "--stall-limit", "3", ranks=3)
         send_signal(job.process_of(rank), signal.SIGSTOP)
         finished = job.wait(AT_ONCE)
         require(finished.status == 1, finished)
         named = [line for line in finished.lines() if f"no message from rank {rank} for 3 s" in line]
         require(named, f"rank {rank} is not named", finished)
-        go_on(desk, experiment, output, reference)
+        go_on(fixture, experiment, output, reference)
 
 
-def divergence_is_recorded(desk):
+def divergence_is_recorded(fixture):
     """a learning rate that is too large: status 3, the last round and the summary say so"""
     text = QUICK.replace("640", "100000").replace("peak: 0.05", "peak: 1000")
-    experiment = desk.write("quick.yaml", text)
+    experiment = fixture.write("quick.yaml", text)
     for ranks in (0, 2):
-        output = desk.folder / f"out{ranks}"
-        finished = desk.run(experiment, output, "--checkpoint-rounds", "1", ranks=ranks)
+        output = fixture.folder / f"out{ranks}"
+        finished = fixture.run(experiment, output, "--checkpoint-rounds", "1", ranks=ranks)
         finished.require(3)
         folder = run_folder(output)
         last = round_of(folder)
@@ -121,7 +121,7 @@ def divergence_is_recorded(desk):
         require(json.loads((folder / "summary.json").read_text())["outcome"] == "diverged", folder)
         loss = (folder / "rounds.csv").read_text().splitlines()[-1].split(",")[7]
         require(loss in ("inf", "nan", "-nan"), loss)
-    require_same(run_folder(output), run_folder(desk.folder / "out0"))
+    require_same(run_folder(output), run_folder(fixture.folder / "out0"))
 
 
 TESTS = (signals_stop_behind_a_checkpoint, a_signal_to_one_rank_or_the_launcher,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from desk import (QUICK, Job, checkpoints, require, require_same, round_of, run_tests, send_signal)
+from program_fixture import (QUICK, Job, checkpoints, require, require_same, round_of, run_tests, send_signal)
 
 SWEEP = QUICK.replace("quick", "sweep").replace("640", "24000") + """
 sweep:
@@ -39,28 +39,28 @@ def finished_in(output):
             for name, path in cells_of(output).items() if (path / "summary.json").exists()}
 
 
-def table_of(desk, experiment, output):
+def table_of(fixture, experiment, output):
     """What a sweep's table says but for seconds; folders' names stand in it."""
     columns = "steps,rounds,average_local_batch_size,bytes,final_test_loss,best_test_loss,samples"
-    return subprocess.run([desk.program, "table", experiment, "--output", output, "--format", "csv",
+    return subprocess.run([fixture.program, "table", experiment, "--output", output, "--format", "csv",
                            "--columns", columns], capture_output=True, text=True, check=True).stdout
 
 
-def killed_sweep(desk, kills, seed):
+def killed_sweep(fixture, kills, seed):
     generator = random.Random(seed)
-    experiment = desk.write("sweep.yaml", SWEEP)
-    desk.run(experiment, desk.folder / "whole").require(0)
-    whole = cells_of(desk.folder / "whole")
+    experiment = fixture.write("sweep.yaml", SWEEP)
+    fixture.run(experiment, fixture.folder / "whole").require(0)
+    whole = cells_of(fixture.folder / "whole")
     require(len(whole) == 8, "eight cells expected", sorted(whole))
     began = time.monotonic()
-    desk.run(experiment, desk.folder / "timed").require(0)
+    fixture.run(experiment, fixture.folder / "timed").require(0)
     seconds = time.monotonic() - began
 
-    output, done = desk.folder / "out", {}
+    output, done = fixture.folder / "out", {}
     for kill in range(kills + 1):
         ranks, options = generator.choice(STARTS)
-        job = Job(desk.program, [experiment, "--output", output, "--checkpoint-rounds", "5", *options],
-                  desk.folder / f"job-{kill}", ranks=ranks)
+        job = Job(fixture.program, [experiment, "--output", output, "--checkpoint-rounds", "5", *options],
+                  fixture.folder / f"job-{kill}", ranks=ranks)
         if kill < kills:
             time.sleep(generator.uniform(0.2, 0.4 * seconds + 0.2))
             job.kill_all()
@@ -69,7 +69,7 @@ def killed_sweep(desk, kills, seed):
             finished = job.wait(60)
             # More jobs than cores are refused, as the last start they would leave the rest undone.
             if finished.status == 2 and "--jobs" in finished.errors:
-                finished = desk.run(experiment, output)
+                finished = fixture.run(experiment, output)
             finished.require(0)
         now = finished_in(output)
         for name, written in done.items():
@@ -78,18 +78,18 @@ def killed_sweep(desk, kills, seed):
     require(sorted(cells_of(output)) == sorted(whole), "other cells", sorted(cells_of(output)))
     for name, folder in cells_of(output).items():
         require_same(folder, whole[name])
-    tables = [table_of(desk, experiment, where) for where in (output, desk.folder / "whole")]
+    tables = [table_of(fixture, experiment, where) for where in (output, fixture.folder / "whole")]
     require(tables[0] == tables[1], "other tables", *tables)
     require("missing" not in tables[0] and tables[0].count("\n") > 4, "a whole table", tables[0])
 
 
-def stopped_jobs(desk):
+def stopped_jobs(fixture):
     """SIGTERM to a sweep of several cells at a time: status 75, all stop behind a checkpoint, and it goes on"""
     if len(os.sched_getaffinity(0)) < 2:
         return "one core"
-    experiment = desk.write("sweep.yaml", SWEEP.replace("24000", "200000"))
-    output = desk.folder / "out"
-    job = desk.start(experiment, output, "--jobs", "2")
+    experiment = fixture.write("sweep.yaml", SWEEP.replace("24000", "200000"))
+    output = fixture.folder / "out"
+    job = fixture.start(experiment, output, "--jobs", "2")
     end = time.monotonic() + 30
     while sum(round_of(folder) > 3 for folder in cells_of(output).values()) < 2:
         require(job.process.poll() is None and time.monotonic() < end, "two cells under way expected")
@@ -101,7 +101,7 @@ def stopped_jobs(desk):
     for folder in cells_of(output).values():
         require((folder / "summary.json").exists() or checkpoints(folder), f"{folder}: no checkpoint")
     before = {name: round_of(folder) for name, folder in cells_of(output).items()}
-    desk.run(experiment, output, "--jobs", "2", "--time-limit", "5").require(75)
+    fixture.run(experiment, output, "--jobs", "2", "--time-limit", "5").require(75)
     for name, rounds in before.items():
         require(round_of(cells_of(output)[name]) >= rounds, f"{name} began anew")
     return None
@@ -114,8 +114,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
 
-    def test(desk):
-        killed_sweep(desk, options.kills, options.seed)
+    def test(fixture):
+        killed_sweep(fixture, options.kills, options.seed)
 
     test.__doc__ = (f"a sweep killed {options.kills} times ends with the same bytes and table, "
                     "and no finished cell is run again")

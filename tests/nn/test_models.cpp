@@ -16,9 +16,10 @@ ImageModel make_test_model(const std::string& name,
   for (const auto& [key, value] : keys) entries.emplace_back(key, scalar(value));
   const Node node = map(entries);
   Options options(node);
-  const ModelFactory maker = make_part(model_table(), options, "", "the model under test");
+  const ModelFactory factory = make_part(model_table(), options, "", "the model under test");
   options.finish();
-  const std::unique_ptr<const Model> model = maker({.image = input, .num_classes = num_classes});
+  const std::unique_ptr<const Model> model =
+      factory.make({.input = input, .num_classes = num_classes});
   return dynamic_cast<const ImageModel&>(*model);
 }
 

@@ -15,12 +15,12 @@ namespace {
 
 using Keys = std::vector<std::pair<std::string, Node>>;
 
-InnerOptimizerFactory choose(const Keys& keys) {
+InnerOptimizerFactory read(const Keys& keys) {
   const Node file = map(keys);
   Options options(file);
-  InnerOptimizerFactory choice = make_part(inner_optimizer_table(), options, "", "");
+  InnerOptimizerFactory factory = make_part(inner_optimizer_table(), options, "", "");
   options.finish();
-  return choice;
+  return factory;
 }
 
 std::vector<double> random_vector(std::size_t size, std::uint64_t owner) {
@@ -40,12 +40,12 @@ std::vector<float> to_float(const std::vector<double>& values) {
 /// The largest distance between ten steps of the optimizer and ten of `reference` in double, which
 /// gets (parameters, gradient, learning rate, step counted from 1).
 template <class Reference>
-double largest_deviation(const Keys& keys, Reference reference) {
+double largest_deviation(const InnerOptimizerFactory& factory, Reference reference) {
   constexpr std::size_t kCount = 1003;
   std::vector<double> exact = random_vector(kCount, 1000);
   std::vector<float> x = to_float(exact);
   std::ranges::copy(x, exact.begin());
-  const auto optimizer = choose(keys).make(kCount);
+  const auto optimizer = factory.make(kCount);
   double largest = 0;
   for (int t = 1; t <= 10; ++t) {
     const std::vector<float> gradient = to_float(random_vector(kCount, t));
@@ -59,9 +59,9 @@ double largest_deviation(const Keys& keys, Reference reference) {
 }
 
 /// Three steps of the small problem of torch_reference() below.
-std::vector<float> three_steps(const Keys& keys) {
+std::vector<float> three_steps(const InnerOptimizerFactory& factory) {
   std::vector<float> x{1, -2, 0.5, 3};
-  const auto optimizer = choose(keys).make(x.size());
+  const auto optimizer = factory.make(x.size());
   for (int t = 0; t < 3; ++t) {
     std::vector<float> gradient{0.5, -1, 0.25, 2};
     for (float& g : gradient) g = g * static_cast<float>(t + 1) - 0.125F * static_cast<float>(t);
@@ -81,7 +81,7 @@ constexpr double kRoundOff = 5e-6;
 }  // namespace
 
 TEST_CASE("plain SGD moves against the gradient and has no state") {
-  const auto optimizer = choose({{"name", scalar("sgd")}}).make(2);
+  const auto optimizer = make_sgd(SgdSettings{}).make(2);
   std::vector<float> x{1, -1};
   const std::vector<float> gradient{2, 4};
   optimizer->step(x, gradient, 0.25);
@@ -93,7 +93,7 @@ TEST_CASE("plain SGD moves against the gradient and has no state") {
 
 TEST_CASE("heavy-ball momentum: two steps by hand") {
   // u = 4, x = 8 - 0.5 4 = 6; then u = 0.5 4 + 4 = 6, x = 6 - 0.5 6 = 3.
-  const auto optimizer = choose({{"name", scalar("sgd")}, {"momentum", scalar("0.5")}}).make(1);
+  const auto optimizer = make_sgd({.momentum = 0.5}).make(1);
   std::vector<float> x{8};
   const std::vector<float> gradient{4};
   optimizer->step(x, gradient, 0.5);
@@ -106,11 +106,8 @@ TEST_CASE("heavy-ball momentum: two steps by hand") {
 TEST_CASE("Nesterov momentum with weight decay: two steps by hand") {
   // g = 4 + 0.25 8 = 6, u = 6, x = 8 - 0.5 (6 + 3) = 3.5;
   // g = 4 + 0.25 3.5 = 4.875, u = 3 + 4.875 = 7.875, x = 3.5 - 0.5 (4.875 + 3.9375).
-  const auto optimizer = choose({{"name", scalar("sgd")},
-                                 {"momentum", scalar("0.5")},
-                                 {"nesterov", scalar("true")},
-                                 {"weight_decay", scalar("0.25")}})
-                             .make(1);
+  const auto optimizer =
+      make_sgd({.momentum = 0.5, .weight_decay = 0.25, .nesterov = true}).make(1);
   std::vector<float> x{8};
   const std::vector<float> gradient{4};
   optimizer->step(x, gradient, 0.5);
@@ -120,7 +117,7 @@ TEST_CASE("Nesterov momentum with weight decay: two steps by hand") {
 }
 
 TEST_CASE("AdamW's first step has the length of the learning rate, whatever the gradient's scale") {
-  const auto optimizer = choose({{"name", scalar("adamw")}, {"weight_decay", scalar("0")}}).make(3);
+  const auto optimizer = make_adamw({.weight_decay = 0}).make(3);
   std::vector<float> x{1, 1, 1};
   const std::vector<float> gradient{1e-3F, -1e3F, 0};
   optimizer->step(x, gradient, 0.25);
@@ -130,8 +127,7 @@ TEST_CASE("AdamW's first step has the length of the learning rate, whatever the 
 }
 
 TEST_CASE("AdamW's weight decay is decoupled: it acts alone where the gradient is zero") {
-  const auto optimizer =
-      choose({{"name", scalar("adamw")}, {"weight_decay", scalar("0.5")}}).make(1);
+  const auto optimizer = make_adamw({.weight_decay = 0.5}).make(1);
   std::vector<float> x{8};
   optimizer->step(x, std::vector<float>{0}, 0.25);
   CHECK(x[0] == 7);
@@ -139,17 +135,15 @@ TEST_CASE("AdamW's weight decay is decoupled: it acts alone where the gradient i
 
 TEST_CASE("SGD follows a double-precision implementation") {
   const double momentum = 0.9, decay = 0.01;
-  const Keys plain{{"name", scalar("sgd")}, {"weight_decay", scalar("0.01")}};
+  const InnerOptimizerFactory plain = make_sgd({.weight_decay = decay});
   CHECK(largest_deviation(plain, [=](auto& x, const auto& g, double lr, int) {
           for (std::size_t i = 0; i < x.size(); ++i) x[i] -= lr * (g[i] + decay * x[i]);
         }) < kRoundOff);
   for (const bool nesterov : {false, true}) {
     CAPTURE(nesterov);
     std::vector<double> u(1003, -1e9);  // the first step must not look at it
-    const Keys keys{{"name", scalar("sgd")},
-                    {"momentum", scalar("0.9")},
-                    {"weight_decay", scalar("0.01")},
-                    {"nesterov", scalar(nesterov ? "true" : "false")}};
+    const InnerOptimizerFactory sgd =
+        make_sgd({.momentum = momentum, .weight_decay = decay, .nesterov = nesterov});
     const auto reference = [&](auto& x, const auto& gradient, double lr, int t) {
       for (std::size_t i = 0; i < x.size(); ++i) {
         double d = gradient[i] + decay * x[i];
@@ -158,18 +152,15 @@ TEST_CASE("SGD follows a double-precision implementation") {
         x[i] -= lr * d;
       }
     };
-    CHECK(largest_deviation(keys, reference) < kRoundOff);
+    CHECK(largest_deviation(sgd, reference) < kRoundOff);
   }
 }
 
 TEST_CASE("AdamW follows a double-precision implementation") {
   const double beta1 = 0.8, beta2 = 0.95, epsilon = 1e-3, decay = 0.3;
   std::vector<double> m(1003), v(1003);
-  const Keys keys{{"name", scalar("adamw")},
-                  {"beta1", scalar("0.8")},
-                  {"beta2", scalar("0.95")},
-                  {"epsilon", scalar("1e-3")},
-                  {"weight_decay", scalar("0.3")}};
+  const InnerOptimizerFactory adamw =
+      make_adamw({.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weight_decay = decay});
   const auto reference = [&](auto& x, const auto& g, double lr, int t) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       x[i] *= 1 - lr * decay;
@@ -180,7 +171,7 @@ TEST_CASE("AdamW follows a double-precision implementation") {
       x[i] -= lr * m_hat / (std::sqrt(v_hat) + epsilon);
     }
   };
-  CHECK(largest_deviation(keys, reference) < kRoundOff);
+  CHECK(largest_deviation(adamw, reference) < kRoundOff);
 }
 
 TEST_CASE("three steps end where PyTorch's do") {
@@ -188,34 +179,25 @@ TEST_CASE("three steps end where PyTorch's do") {
   //   x = torch.tensor([1.0, -2.0, 0.5, 3.0], requires_grad=True); o = torch.optim.SGD([x], lr=0.1,
   //   ...); for t in range(3): x.grad = torch.tensor([0.5, -1.0, 0.25, 2.0]) * (t + 1) - 0.125 * t;
   //   o.step()
-  const Node sgd = scalar("sgd"), adamw = scalar("adamw"), momentum = scalar("0.9"),
-             decay = scalar("0.01");
-  check_near(three_steps({{"name", sgd}}), {0.737500012, -1.36249995, 0.387499988, 1.83749986});
-  check_near(three_steps({{"name", sgd}, {"momentum", momentum}, {"weight_decay", decay}}),
+  check_near(three_steps(make_sgd(SgdSettings{})),
+             {0.737500012, -1.36249995, 0.387499988, 1.83749986});
+  check_near(three_steps(make_sgd({.momentum = 0.9, .weight_decay = 0.01})),
              {0.567922235, -0.98963201, 0.30832988, 1.13108158});
-  check_near(three_steps({{"name", sgd},
-                          {"momentum", momentum},
-                          {"weight_decay", decay},
-                          {"nesterov", scalar("true")}}),
+  check_near(three_steps(make_sgd({.momentum = 0.9, .weight_decay = 0.01, .nesterov = true})),
              {0.346220344, -0.448451042, 0.213775113, 0.148926884});
   // torch.optim.AdamW([x], lr=0.1, weight_decay=0.01)
-  check_near(three_steps({{"name", adamw}}), {0.702252626, -1.70327556, 0.200995088, 2.69832087});
+  check_near(three_steps(make_adamw(AdamwSettings{})),
+             {0.702252626, -1.70327556, 0.200995088, 2.69832087});
   // torch.optim.AdamW([x], lr=0.1, betas=(0.8, 0.95), eps=0.1, weight_decay=0.5)
-  check_near(three_steps({{"name", adamw},
-                          {"beta1", scalar("0.8")},
-                          {"beta2", scalar("0.95")},
-                          {"epsilon", scalar("0.1")},
-                          {"weight_decay", scalar("0.5")}}),
-             {0.610290885, -1.45218849, 0.212165281, 2.30007529});
+  check_near(
+      three_steps(make_adamw({.beta1 = 0.8, .beta2 = 0.95, .epsilon = 0.1, .weight_decay = 0.5})),
+      {0.610290885, -1.45218849, 0.212165281, 2.30007529});
 }
 
 TEST_CASE("an optimizer that gets another one's state and step count goes on like it") {
-  for (const char* name : {"sgd", "adamw"}) {
-    CAPTURE(name);
-    Keys keys{{"name", scalar(name)}};
-    if (keys[0].second.scalar == "sgd") keys.push_back({"momentum", scalar("0.9")});
-    const InnerOptimizerFactory choice = choose(keys);
-    const auto first = choice.make(50), resumed = choice.make(50);
+  for (const InnerOptimizerFactory& factory :
+       {make_sgd({.momentum = 0.9}), make_adamw(AdamwSettings{})}) {
+    const auto first = factory.make(50), resumed = factory.make(50);
     std::vector<float> x = to_float(random_vector(50, 1));
     for (int t = 0; t < 3; ++t) first->step(x, to_float(random_vector(50, 2 + t)), 0.1);
 
@@ -231,8 +213,8 @@ TEST_CASE("an optimizer that gets another one's state and step count goes on lik
 }
 
 TEST_CASE("zero state and zero steps make an optimizer new") {
-  const InnerOptimizerFactory choice = choose({{"name", scalar("adamw")}});
-  const auto used = choice.make(20), fresh = choice.make(20);
+  const InnerOptimizerFactory factory = make_adamw(AdamwSettings{});
+  const auto used = factory.make(20), fresh = factory.make(20);
   CHECK(used->state().size() == 40);
   std::vector<float> elsewhere(20, 1.0F);
   used->step(elsewhere, to_float(random_vector(20, 1)), 0.1);
@@ -244,25 +226,48 @@ TEST_CASE("zero state and zero steps make an optimizer new") {
   CHECK(x == y);
 }
 
+TEST_CASE("each key of an inner optimizer sets its own number") {
+  const Node sgd = scalar("sgd"), adamw = scalar("adamw"), yes = scalar("true");
+  CHECK(three_steps(read({{"name", sgd}})) == three_steps(make_sgd(SgdSettings{})));
+  const Keys all_of_sgd{{"name", sgd},
+                        {"momentum", scalar("0.75")},
+                        {"nesterov", yes},
+                        {"weight_decay", scalar("0.125")}};
+  const SgdSettings sgd_settings{.momentum = 0.75, .weight_decay = 0.125, .nesterov = true};
+  CHECK(three_steps(read(all_of_sgd)) == three_steps(make_sgd(sgd_settings)));
+  CHECK(read(all_of_sgd).linear->momentum == 0.75);
+  CHECK(read(all_of_sgd).linear->nesterov);
+  CHECK(three_steps(read({{"name", adamw}})) == three_steps(make_adamw(AdamwSettings{})));
+  CHECK_FALSE(read({{"name", adamw}}).linear);
+  const Keys all_of_adamw{{"name", adamw},
+                          {"beta1", scalar("0.8")},
+                          {"beta2", scalar("0.95")},
+                          {"epsilon", scalar("0.1")},
+                          {"weight_decay", scalar("0.5")}};
+  const AdamwSettings adamw_settings{
+      .beta1 = 0.8, .beta2 = 0.95, .epsilon = 0.1, .weight_decay = 0.5};
+  CHECK(three_steps(read(all_of_adamw)) == three_steps(make_adamw(adamw_settings)));
+}
+
 TEST_CASE("what happens to the state at a synchronization is a named choice, keep by default") {
   for (const char* name : {"sgd", "adamw"}) {
     const auto policy = [&](const char* value) {
-      return choose({{"name", scalar(name)}, {"at_sync", scalar(value)}}).at_sync;
+      return read({{"name", scalar(name)}, {"at_sync", scalar(value)}}).at_sync;
     };
-    CHECK(choose({{"name", scalar(name)}}).at_sync == StatePolicy::kKeep);
+    CHECK(read({{"name", scalar(name)}}).at_sync == StatePolicy::kKeep);
     CHECK(policy("keep") == StatePolicy::kKeep);
     CHECK(policy("average") == StatePolicy::kAverage);
     CHECK(policy("reset") == StatePolicy::kReset);
   }
   CHECK_THROWS_WITH_AS(
-      choose({{"name", scalar("sgd")}, {"at_sync", scalar("averge", 2, 9)}}),
+      read({{"name", scalar("sgd")}, {"at_sync", scalar("averge", 2, 9)}}),
       "test.yaml:2:9: at_sync: found 'averge', allowed is keep | average | reset (did you mean "
       "'average'?)",
       InputError);
 }
 
 TEST_CASE("Nesterov's step without momentum is refused") {
-  CHECK_THROWS_WITH_AS(choose({{"name", scalar("sgd")}, {"nesterov", scalar("true", 3, 11)}}),
+  CHECK_THROWS_WITH_AS(read({{"name", scalar("sgd")}, {"nesterov", scalar("true", 3, 11)}}),
                        "test.yaml:3:11: nesterov: found true with momentum 0, needs momentum above "
                        "0",
                        InputError);

@@ -7,7 +7,7 @@ using namespace localbatch;
 
 namespace {
 
-LearningRateCoupling choose(const std::vector<std::pair<std::string, Node>>& keys) {
+LearningRateCoupling read(const std::vector<std::pair<std::string, Node>>& keys) {
   const Node file = map(keys);
   Options options(file);
   LearningRateCoupling coupling = make_part(learning_rate_coupling_table(), options, "", "");
@@ -18,7 +18,7 @@ LearningRateCoupling choose(const std::vector<std::pair<std::string, Node>>& key
 }  // namespace
 
 TEST_CASE("AdaScale's gain lies between 1 without noise and the growth without gradient") {
-  const LearningRateCoupling gain = choose({{"name", scalar("adascale")}});
+  const LearningRateCoupling gain = make_adascale_coupling(CouplingSettings{});
   const auto at = [&](double variance, double squared_norm) {
     return gain({.growth = 8, .initial_variance = variance, .squared_norm = squared_norm});
   };
@@ -28,24 +28,37 @@ TEST_CASE("AdaScale's gain lies between 1 without noise and the growth without g
   CHECK(at(5, 0) == doctest::Approx(8));
   CHECK(at(5, -1) == doctest::Approx(8));  // an unbiased squared norm may be negative
   CHECK(at(3, 2) == doctest::Approx(5 / (3.0 / 8 + 2)));
-  CHECK(choose({{"name", scalar("adascale")}, {"max_factor", scalar("1.5")}})(
+  CHECK(make_adascale_coupling({.max_factor = 1.5})(
             {.growth = 8, .initial_variance = 3, .squared_norm = 2}) == 1.5);
 }
 
 TEST_CASE("the learning rate follows the growth of the batch, its root, or nothing") {
-  CHECK(choose({{"name", scalar("none")}})({.growth = 8}) == 1);
-  CHECK(choose({{"name", scalar("linear")}})({.growth = 8}) == 8);
-  CHECK(choose({{"name", scalar("sqrt")}})({.growth = 16}) == 4);
-  for (const char* const name : {"none", "linear", "sqrt"})
-    CHECK(choose({{"name", scalar(name)}})({.growth = 1}) == 1);
-  CHECK(choose({{"name", scalar("linear")}})({.growth = 0.5}) == 0.5);  // a batch that shrank
+  const LearningRateCoupling none{}, linear = make_linear_coupling(CouplingSettings{}),
+                                     root = make_sqrt_coupling(CouplingSettings{});
+  CHECK(none({.growth = 8}) == 1);
+  CHECK(linear({.growth = 8}) == 8);
+  CHECK(root({.growth = 16}) == 4);
+  for (const LearningRateCoupling& coupling : {none, linear, root})
+    CHECK(coupling({.growth = 1}) == 1);
+  CHECK(linear({.growth = 0.5}) == 0.5);  // a batch that shrank
+}
+
+TEST_CASE("the coupling of a name is the one that an experiment file gets") {
+  CHECK(read({{"name", scalar("none")}})({.growth = 8}) == 1);
+  CHECK(read({{"name", scalar("linear")}})({.growth = 8}) == 8);
+  CHECK(read({{"name", scalar("linear")}, {"max_factor", scalar("3")}})({.growth = 8}) == 3);
+  CHECK(read({{"name", scalar("sqrt")}})({.growth = 16}) == 4);
+  CHECK(read({{"name", scalar("sqrt")}, {"max_factor", scalar("3")}})({.growth = 16}) == 3);
+  CHECK(read({{"name", scalar("adascale")}}).needs_statistics);
+  CHECK(read({{"name", scalar("adascale")}, {"max_factor", scalar("1.5")}})(
+            {.growth = 8, .initial_variance = 3, .squared_norm = 2}) == 1.5);
 }
 
 TEST_CASE("the factor is bounded where a bound is given, and a bound below 1 is refused") {
-  const auto bounded = choose({{"name", scalar("linear")}, {"max_factor", scalar("3")}});
+  const auto bounded = make_linear_coupling({.max_factor = 3});
   CHECK(bounded({.growth = 2}) == 2);
   CHECK(bounded({.growth = 100}) == 3);
-  CHECK_THROWS_WITH_AS(choose({{"name", scalar("sqrt")}, {"max_factor", scalar("0.5", 2, 4)}}),
+  CHECK_THROWS_WITH_AS(read({{"name", scalar("sqrt")}, {"max_factor", scalar("0.5", 2, 4)}}),
                        "test.yaml:2:4: max_factor: found 0.5, allowed is 0 or at least 1",
                        InputError);
 }

@@ -13,7 +13,7 @@ namespace {
 
 using Keys = std::vector<std::pair<std::string, Node>>;
 
-LearningRate choose(const char* name, Keys keys) {
+LearningRate read(const char* name, Keys keys) {
   keys.push_back({"name", scalar(name)});
   const Node file = map(keys);
   Options options(file);
@@ -22,7 +22,8 @@ LearningRate choose(const char* name, Keys keys) {
   return rate;
 }
 
-const Keys kWarmUp{{"peak", scalar("0.5")}, {"warmup_samples", scalar("1000")}};
+constexpr WarmUp kWarmUp{.peak = 0.5, .samples = 1000};
+const Keys kWarmUpKeys{{"peak", scalar("0.5")}, {"warmup_samples", scalar("1000")}};
 
 Keys with(Keys keys, const Keys& more) {
   keys.insert(keys.end(), more.begin(), more.end());
@@ -32,16 +33,15 @@ Keys with(Keys keys, const Keys& more) {
 }  // namespace
 
 TEST_CASE("a constant learning rate is the peak everywhere") {
-  const LearningRate rate = choose("constant", {{"peak", scalar("0.3")}});
+  const LearningRate rate = make_constant_rate({.peak = 0.3});
   for (const std::int64_t n : {0, 1, 500, 1000, 5000}) CHECK(rate(n, 1000) == 0.3);
 }
 
 TEST_CASE("every schedule warms up on a straight line from 0 to the peak") {
-  const Keys milestones{{"milestones", list({scalar("5000")})}};
-  for (const char* name : {"constant", "cosine", "linear", "multistep"}) {
-    CAPTURE(name);
-    const LearningRate rate =
-        choose(name, std::string(name) == "multistep" ? with(kWarmUp, milestones) : kWarmUp);
+  for (const LearningRate& rate :
+       {make_constant_rate(kWarmUp), make_cosine_rate({.warm_up = kWarmUp}),
+        make_linear_rate({.warm_up = kWarmUp}),
+        make_multistep_rate({.warm_up = kWarmUp, .milestones = {5000}})}) {
     CHECK(rate(0, 10000) == 0);
     CHECK(rate(1, 10000) == doctest::Approx(0.0005));
     CHECK(rate(250, 10000) == 0.125);
@@ -51,7 +51,7 @@ TEST_CASE("every schedule warms up on a straight line from 0 to the peak") {
 }
 
 TEST_CASE("a cosine falls from the peak to the minimum over the rest of the budget") {
-  const LearningRate rate = choose("cosine", with(kWarmUp, {{"min", scalar("0.1")}}));
+  const LearningRate rate = make_cosine_rate({.warm_up = kWarmUp, .min = 0.1});
   const std::int64_t budget = 9000;
   CHECK(rate(1000, budget) == 0.5);
   CHECK(rate(3000, budget) ==
@@ -64,10 +64,9 @@ TEST_CASE("a cosine falls from the peak to the minimum over the rest of the budg
 
 TEST_CASE("a cosine is the companion code's at its own settings") {
   // peak 0.5, min 0.05, warm-up 1 M, decay end 9 M of 10 M samples (method.md 4.2).
-  const LearningRate rate = choose("cosine", {{"peak", scalar("0.5")},
-                                              {"min", scalar("0.05")},
-                                              {"warmup_samples", scalar("1000000")},
-                                              {"decay_end_samples", scalar("9000000")}});
+  const LearningRate rate = make_cosine_rate({.warm_up = {.peak = 0.5, .samples = 1'000'000},
+                                              .min = 0.05,
+                                              .decay_end_samples = 9'000'000});
   for (std::int64_t n = 1'000'000; n <= 9'000'000; n += 123'456) {
     const double p = static_cast<double>(n - 1'000'000) / 8e6;
     CHECK(rate(n, 10'000'000) ==
@@ -77,7 +76,7 @@ TEST_CASE("a cosine is the companion code's at its own settings") {
 }
 
 TEST_CASE("a line falls evenly from the peak to the minimum") {
-  const LearningRate rate = choose("linear", with(kWarmUp, {{"min", scalar("0.1")}}));
+  const LearningRate rate = make_linear_rate({.warm_up = kWarmUp, .min = 0.1});
   CHECK(rate(1000, 9000) == 0.5);
   CHECK(rate(3000, 9000) == doctest::Approx(0.4));
   CHECK(rate(5000, 9000) == doctest::Approx(0.3));
@@ -86,10 +85,8 @@ TEST_CASE("a line falls evenly from the peak to the minimum") {
 }
 
 TEST_CASE("a decay that ends before the budget does not look at the budget") {
-  for (const char* name : {"cosine", "linear"}) {
-    CAPTURE(name);
-    const LearningRate rate = choose(
-        name, with(kWarmUp, {{"decay_end_samples", scalar("5000")}, {"min", scalar("0.1")}}));
+  const DecaySettings settings{.warm_up = kWarmUp, .min = 0.1, .decay_end_samples = 5000};
+  for (const LearningRate& rate : {make_cosine_rate(settings), make_linear_rate(settings)}) {
     for (const std::int64_t n : {0, 500, 1000, 3000, 4999, 5000, 7000})
       CHECK(rate(n, 6000) == rate(n, 60000));
     CHECK(rate(3000, 6000) == doctest::Approx(0.3));
@@ -98,9 +95,8 @@ TEST_CASE("a decay that ends before the budget does not look at the budget") {
 }
 
 TEST_CASE("a budget that ends within the warm-up leaves the warm-up alone, then the minimum") {
-  for (const char* name : {"cosine", "linear"}) {
-    CAPTURE(name);
-    const LearningRate rate = choose(name, kWarmUp);
+  const DecaySettings settings{.warm_up = kWarmUp};
+  for (const LearningRate& rate : {make_cosine_rate(settings), make_linear_rate(settings)}) {
     for (const std::int64_t budget : {500, 1000}) {
       CHECK(rate(400, budget) == doctest::Approx(0.2));
       CHECK(rate(1000, budget) == 0);
@@ -110,8 +106,7 @@ TEST_CASE("a budget that ends within the warm-up leaves the warm-up alone, then 
 
 TEST_CASE("a schedule of steps is multiplied by the factor at each milestone, from it on") {
   const LearningRate rate =
-      choose("multistep", with(kWarmUp, {{"milestones", list({scalar("2000"), scalar("3000")})},
-                                         {"factor", scalar("0.5")}}));
+      make_multistep_rate({.warm_up = kWarmUp, .milestones = {2000, 3000}, .factor = 0.5});
   CHECK(rate(1999, 4000) == 0.5);
   CHECK(rate(2000, 4000) == 0.25);
   CHECK(rate(2999, 4000) == 0.25);
@@ -119,31 +114,51 @@ TEST_CASE("a schedule of steps is multiplied by the factor at each milestone, fr
   CHECK(rate(90000, 4000) == 0.125);
 }
 
+TEST_CASE("each key of a learning rate sets its own number") {
+  const Keys decay{{"min", scalar("0.1")}, {"decay_end_samples", scalar("5000")}};
+  const DecaySettings settings{.warm_up = kWarmUp, .min = 0.1, .decay_end_samples = 5000};
+  const LearningRate constant = read("constant", kWarmUpKeys),
+                     cosine = read("cosine", with(kWarmUpKeys, decay)),
+                     linear = read("linear", with(kWarmUpKeys, decay)),
+                     whole = read("linear", kWarmUpKeys),
+                     steps = read("multistep",
+                                  with(kWarmUpKeys, {{"milestones", list({scalar("2000")})},
+                                                     {"factor", scalar("0.5")}}));
+  for (const std::int64_t n : {0, 500, 1000, 2000, 3000, 4999, 5000}) {
+    CHECK(constant(n, 6000) == make_constant_rate(kWarmUp)(n, 6000));
+    CHECK(cosine(n, 6000) == make_cosine_rate(settings)(n, 6000));
+    CHECK(linear(n, 6000) == make_linear_rate(settings)(n, 6000));
+    CHECK(whole(n, 6000) == make_linear_rate({.warm_up = kWarmUp})(n, 6000));
+    CHECK(steps(n, 6000) ==
+          make_multistep_rate({.warm_up = kWarmUp, .milestones = {2000}, .factor = 0.5})(n, 6000));
+  }
+}
+
 TEST_CASE("milestones that do not increase, or lie within the warm-up, are refused") {
-  const auto choose_milestones = [](const std::vector<Node>& milestones) {
-    return choose("multistep", with(kWarmUp, {{"milestones", list(milestones, 4, 13)}}));
+  const auto read_milestones = [](const std::vector<Node>& milestones) {
+    return read("multistep", with(kWarmUpKeys, {{"milestones", list(milestones, 4, 13)}}));
   };
-  CHECK_THROWS_WITH_AS(choose_milestones({scalar("3000"), scalar("3000")}),
+  CHECK_THROWS_WITH_AS(read_milestones({scalar("3000"), scalar("3000")}),
                        "test.yaml:4:13: milestones: found [3000, 3000], each must be more than the "
                        "one before it",
                        InputError);
-  CHECK_THROWS_WITH_AS(choose_milestones({scalar("1000"), scalar("3000")}),
+  CHECK_THROWS_WITH_AS(read_milestones({scalar("1000"), scalar("3000")}),
                        "test.yaml:4:13: milestones: found 1000, allowed is more than the "
                        "warmup_samples 1000",
                        InputError);
-  CHECK_NOTHROW(choose_milestones({scalar("1001"), scalar("3000")}));
+  CHECK_NOTHROW(read_milestones({scalar("1001"), scalar("3000")}));
 }
 
 TEST_CASE("a decay that ends within the warm-up, or a minimum above the peak, is refused") {
   CHECK_THROWS_WITH_AS(
-      choose("cosine", with(kWarmUp, {{"decay_end_samples", scalar("1000", 5, 20)}})),
+      read("cosine", with(kWarmUpKeys, {{"decay_end_samples", scalar("1000", 5, 20)}})),
       "test.yaml:5:20: decay_end_samples: found 1000, allowed is 0 or more than the "
       "warmup_samples 1000",
       InputError);
-  CHECK_THROWS_WITH_AS(choose("linear", with(kWarmUp, {{"min", scalar("0.6", 5, 6)}})),
+  CHECK_THROWS_WITH_AS(read("linear", with(kWarmUpKeys, {{"min", scalar("0.6", 5, 6)}})),
                        "test.yaml:5:6: min: found 0.6, allowed is at most the peak 0.5",
                        InputError);
-  CHECK_NOTHROW(choose("linear", with(kWarmUp, {{"min", scalar("0.5")}})));
+  CHECK_NOTHROW(read("linear", with(kWarmUpKeys, {{"min", scalar("0.5")}})));
 }
 
 TEST_CASE("all learning rates can be described") {

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <vector>
 
-#include "core/make_node.h"
-
 using namespace localbatch;
 
 namespace {
@@ -15,20 +13,11 @@ constexpr LinearSteps kPlain{};
 constexpr LinearSteps kHeavyBall{.momentum = 0.9};
 constexpr LinearSteps kNesterov{.momentum = 0.9, .nesterov = true};
 
-/// The optimizer itself on one parameter.
-std::unique_ptr<InnerOptimizer> make_sgd(const LinearSteps& steps) {
-  const Node file = map({{"name", scalar("sgd")},
-                         {"momentum", scalar(std::to_string(steps.momentum))},
-                         {"nesterov", scalar(steps.nesterov ? "true" : "false")}});
-  Options options(file);
-  return make_part(inner_optimizer_table(), options, "", "").make(1);
-}
-
 /// Displacement in the last round when the gradient of step `when`, counted over all rounds, is 1
 /// and all others are 0.
 double displacement(const LinearSteps& steps, const std::vector<std::vector<double>>& rates,
                     int when) {
-  const auto sgd = make_sgd(steps);
+  const auto sgd = make_sgd({.momentum = steps.momentum, .nesterov = steps.nesterov}).make(1);
   float x = 0, before = 0;
   for (const std::vector<double>& round : rates) {
     before = x;

@@ -11,13 +11,21 @@ using namespace localbatch;
 
 namespace {
 
-std::unique_ptr<OuterOptimizer> make(const std::vector<std::pair<std::string, Node>>& keys,
-                                     std::size_t size) {
+OuterOptimizerFactory read(const std::vector<std::pair<std::string, Node>>& keys) {
   const Node file = map(keys);
   Options options(file);
-  auto optimizer = make_part(outer_optimizer_table(), options, "", "")(size);
+  OuterOptimizerFactory factory = make_part(outer_optimizer_table(), options, "", "");
   options.finish();
-  return optimizer;
+  return factory;
+}
+
+/// Two rounds of one parameter.
+float two_rounds(const OuterOptimizerFactory& factory) {
+  const auto optimizer = factory(1);
+  std::vector<float> x{8};
+  optimizer->step(x, std::vector<float>{4}, 0.25);
+  optimizer->step(x, std::vector<float>{3}, 0.125);
+  return x[0];
 }
 
 constexpr double kAnyRate = 0.05;
@@ -25,7 +33,7 @@ constexpr double kAnyRate = 0.05;
 }  // namespace
 
 TEST_CASE("averaging makes the workers' mean the global parameters, bit by bit, without state") {
-  const auto optimizer = make({{"name", scalar("averaging")}}, 3);
+  const auto optimizer = make_averaging()(3);
   std::vector<float> global{1, 2, 3};
   const std::vector<float> mean{0.1F, -2e30F, std::numeric_limits<float>::denorm_min()};
   optimizer->step(global, mean, kAnyRate);
@@ -34,10 +42,9 @@ TEST_CASE("averaging makes the workers' mean the global parameters, bit by bit, 
 }
 
 TEST_CASE("Nesterov and SlowMo with a rate of 1 and without momentum are averaging, bit by bit") {
-  for (const char* const name : {"nesterov", "slowmo"}) {
-    CAPTURE(name);
-    const auto optimizer = make(
-        {{"name", scalar(name)}, {"learning_rate", scalar("1")}, {"momentum", scalar("0")}}, 1000);
+  for (const OuterOptimizerFactory& factory : {make_nesterov({.learning_rate = 1, .momentum = 0}),
+                                               make_slowmo({.learning_rate = 1, .momentum = 0})}) {
+    const auto optimizer = factory(1000);
     RandomStream random(1, Purpose::kTest);
     std::vector<float> global(1000), mean(1000);
     for (float& value : global) value = random.normal();
@@ -50,10 +57,7 @@ TEST_CASE("Nesterov and SlowMo with a rate of 1 and without momentum are averagi
 }
 
 TEST_CASE("Nesterov's first two rounds follow the formula") {
-  const auto optimizer = make({{"name", scalar("nesterov")},
-                               {"learning_rate", scalar("0.5")},
-                               {"momentum", scalar("0.75")}},
-                              1);
+  const auto optimizer = make_nesterov({.learning_rate = 0.5, .momentum = 0.75})(1);
   std::vector<float> global{8};
   // Pseudo gradient and buffer 4: 8 - 0.5 (4 + 0.75 4) = 4.5.
   optimizer->step(global, std::vector<float>{4}, kAnyRate);
@@ -66,8 +70,7 @@ TEST_CASE("Nesterov's first two rounds follow the formula") {
 }
 
 TEST_CASE("SlowMo's buffer is measured in learning rates") {
-  const auto optimizer = make(
-      {{"name", scalar("slowmo")}, {"learning_rate", scalar("1")}, {"momentum", scalar("0.5")}}, 1);
+  const auto optimizer = make_slowmo({.learning_rate = 1, .momentum = 0.5})(1);
   std::vector<float> global{8};
   // u = 4/0.25 = 16, moved by 0.25 16 = 4.
   optimizer->step(global, std::vector<float>{4}, 0.25);
@@ -82,18 +85,32 @@ TEST_CASE("SlowMo's buffer is measured in learning rates") {
 
 TEST_CASE("on a quadratic, momentum between rounds gets there in fewer rounds") {
   // Workers without noise move by 10 % of the distance to 0.
-  const auto rounds_to_get_near = [](const char* momentum) {
-    const auto optimizer = make({{"name", scalar("nesterov")},
-                                 {"learning_rate", scalar("1")},
-                                 {"momentum", scalar(momentum)}},
-                                1);
+  const auto rounds_to_get_near = [](double momentum) {
+    const auto optimizer = make_nesterov({.learning_rate = 1, .momentum = momentum})(1);
     std::vector<float> x{1};
     int rounds = 0;
     for (; x[0] > 1e-2F; ++rounds) optimizer->step(x, std::vector<float>{0.9F * x[0]}, kAnyRate);
     return rounds;
   };
-  CHECK(rounds_to_get_near("0") == 44);  // 0.9^44 < 0.01
-  CHECK(rounds_to_get_near("0.5") < 25);
+  CHECK(rounds_to_get_near(0) == 44);  // 0.9^44 < 0.01
+  CHECK(rounds_to_get_near(0.5) < 25);
+}
+
+TEST_CASE("each key of an outer optimizer sets its own number") {
+  for (const char* const name : {"nesterov", "slowmo"}) {
+    CAPTURE(name);
+    const bool nesterov = std::string_view(name) == "nesterov";
+    const auto made = [&](double learning_rate, double momentum) {
+      return nesterov ? make_nesterov({.learning_rate = learning_rate, .momentum = momentum})
+                      : make_slowmo({.learning_rate = learning_rate, .momentum = momentum});
+    };
+    CHECK(two_rounds(read({{"name", scalar(name)},
+                           {"learning_rate", scalar("0.5")},
+                           {"momentum", scalar("0.25")}})) == two_rounds(made(0.5, 0.25)));
+    CHECK(two_rounds(read({{"name", scalar(name)}})) ==
+          two_rounds(nesterov ? made(0.7, 0.9) : made(1, 0.5)));
+  }
+  CHECK(two_rounds(read({{"name", scalar("averaging")}})) == 3);
 }
 
 TEST_CASE("all outer optimizers can be described, and keep what the next step depends on") {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/make_node.h"
 #include "core/random.h"
 #include "core/vector_math.h"
 #include "optim/inner_optimizer.h"
@@ -16,16 +15,10 @@ TEST_CASE("a local step has the same bits however the parameters are cut into pi
     for (std::size_t last = count; last > 0; last -= std::min(last, kPiece))
       work(last - std::min(last, kPiece), last);
   };
-  const std::vector<std::vector<std::pair<std::string, Node>>> optimizers{
-      {{"name", scalar("sgd")}, {"weight_decay", scalar("0.01")}},
-      {{"name", scalar("sgd")}, {"momentum", scalar("0.9")}},
-      {{"name", scalar("sgd")}, {"momentum", scalar("0.9")}, {"nesterov", scalar("true")}},
-      {{"name", scalar("adamw")}}};
-  for (const auto& keys : optimizers) {
-    const Node file = map(keys);
-    Options options(file);
-    const InnerOptimizerFactory choice = make_part(inner_optimizer_table(), options, "", "");
-    const auto whole = choice.make(kCount), cut = choice.make(kCount);
+  for (const InnerOptimizerFactory& factory :
+       {make_sgd({.weight_decay = 0.01}), make_sgd({.momentum = 0.9}),
+        make_sgd({.momentum = 0.9, .nesterov = true}), make_adamw(AdamwSettings{})}) {
+    const auto whole = factory.make(kCount), cut = factory.make(kCount);
     std::vector<float> x(kCount, 1), y(kCount, 1), gradient(kCount);
     RandomStream random(1, Purpose::kTest);
     for (int step = 1; step <= 3; ++step) {

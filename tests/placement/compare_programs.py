@@ -24,11 +24,11 @@ import tempfile
 import time
 
 from results import TREE, Results, require_same
-from desk import Failure, Job, checkpoints, require  # of tests/kill, where results.py looks too
+from program_fixture import Failure, Job, checkpoints, require  # of tests/kill, where results.py looks too
 
 FILES = ("experiments/demo.yaml", "experiments/methods/*.yaml", "experiments/theory/*.yaml",
          "tests/kill/*.yaml", "tests/placement/*.yaml")
-# What desk.py says to Open MPI 4, in the words of version 5.
+# What program_fixture.py says to Open MPI 4, in the words of version 5.
 OPEN_MPI_5 = {"PRTE_ALLOW_RUN_AS_ROOT": "1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
               "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
               "PRTE_MCA_hwloc_default_binding_policy": "none"}

@@ -8,7 +8,7 @@ import tempfile
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tests" / "kill"))
-from desk import Failure, require  # noqa: E402
+from program_fixture import Failure, require  # noqa: E402
 
 FILES = ("rounds.csv", "evaluations.csv", "controllers.csv", "audits.csv", "final_parameters.f32")
 

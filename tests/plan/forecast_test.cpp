@@ -62,8 +62,8 @@ void check_forecast(const std::vector<std::string>& settings, const std::vector<
   const MeasuredRun measured = read_measured_run(folder);
   for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
     CAPTURE(kTrafficNames[kind]);
-    const Ledger::Entry& expected = cost.traffic.ledger.entries[kind];
-    const Ledger::Entry& real = measured.communication.entries[kind];
+    const Ledger::Total& expected = cost.traffic.ledger.entries[kind];
+    const Ledger::Total& real = measured.communication.entries[kind];
     CHECK(expected.messages == real.messages);
     CHECK(expected.bytes == real.bytes);
     CHECK(expected.bytes_between_hosts == real.bytes_between_hosts);
@@ -131,6 +131,11 @@ TEST_CASE("what is not known before a run is said") {
   CHECK(adacomm.cost.count.assumes_sync_interval);
   CHECK(adacomm.cost.count.sync_interval == 7);
   for (const RunCost& cost : adacomm.alternatives) CHECK_FALSE(cost.count.assumes_sync_interval);
+  // The learning rate decides H, and gradients decide the learning rate.
+  const std::string quadratic = "sync_interval={name: quadratic, H: 2, alpha: 0.01}";
+  CHECK_FALSE(forecast({quadratic}, {0}).cost.count.assumes_sync_interval);
+  CHECK(forecast({quadratic, "learning_rate_coupling={name: adascale}"}, {0})
+            .cost.count.assumes_sync_interval);
 }
 
 TEST_CASE("seconds follow from speed, waits and the busiest link") {
@@ -280,6 +285,37 @@ TEST_CASE("a run that was interrupted counts what was sent before") {
   CHECK(twice.at("checkpoint").at("bytes") > once.at("checkpoint").at("bytes"));
 }
 
+TEST_CASE("the forecast of a checkpoint's bytes is the size of the file") {
+  const std::vector<std::vector<std::string>> experiments{
+      {},
+      {"outer_optimizer={name: slowmo}", "communication.parameters=bf16"},
+      {"model={name: resnet}", "max_samples=70", "inner_optimizer={name: adamw}",
+       "audit={every_rounds: 4, samples: 6}"}};
+  for (const std::vector<std::string>& settings : experiments)
+    // Before the first evaluation, and behind one.
+    for (const int rounds : {1, 3})
+      for (const std::vector<int>& hosts : {std::vector<int>{0}, std::vector<int>{0, 1}}) {
+        CAPTURE(rounds);
+        const ScratchFolder scratch;
+        RunRequest asked = request(scratch, tiny_experiment(), "out", settings);
+        int counted = 0;
+        asked.stop_requested = [&] { return ++counted == rounds; };
+        fs::path folder;
+        run_simulated_ranks(hosts, [&](ProcessGroup& processes) {
+          RunRequest mine = asked;
+          if (processes.rank() != 0) mine.stop_requested = [] { return false; };
+          const RunResult result = run_experiment(mine, processes, {}, [] {});
+          CHECK(result.outcome == Outcome::kStopped);
+          if (processes.rank() == 0) folder = result.folder;
+        });
+        std::vector<std::size_t> sizes;
+        for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+          if (entry.path().filename().string().starts_with("checkpoint-"))
+            sizes.push_back(entry.file_size());
+        CHECK(sizes == std::vector{forecast(settings, hosts).checkpoint_bytes});
+      }
+}
+
 TEST_CASE("the forecast as JSON") {
   const auto json = nlohmann::json::parse(to_json(forecast({}, {0, 0, 1}), {}));
   CHECK(json.at("ranks") == 3);
@@ -289,6 +325,7 @@ TEST_CASE("the forecast as JSON") {
   CHECK(json.at("round").at("parameters").at("bytes") == 2 * 2 * 49338 * 4);
   CHECK(json.at("alternatives").size() == 4);
   CHECK(json.at("memory_bytes_per_rank").at("execution_slots") > 0);
+  CHECK(json.at("checkpoint_bytes") > 49338 * 4);
   CHECK(json.at("measured_run").is_null());
   MeasuredRun measured;
   measured.seconds = 3;

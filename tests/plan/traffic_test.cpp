@@ -57,7 +57,7 @@ TEST_CASE("the forecast of a meeting is what the ledgers of all ranks show, for 
         sent += host.sent;
         received += host.received;
       }
-      for (const Ledger::Entry& entry : expected.ledger.entries)
+      for (const Ledger::Total& entry : expected.ledger.entries)
         between_hosts += entry.bytes_between_hosts;
       CHECK(sent == between_hosts);
       CHECK(received == between_hosts);
@@ -71,7 +71,7 @@ TEST_CASE("the forecast of a start is what dealing no checkpoint sends") {
     CAPTURE(placement.hosts.size());
     CHECK(TrafficForecast(placement).start().ledger ==
           total_of(placement.workers, placement.hosts, [](Communicator& comm) {
-            comm.deal([](int) { return Communicator::Bytes(); });
+            comm.scatter([](int) { return Communicator::Bytes(); });
           }));
   }
 }
@@ -85,7 +85,7 @@ TEST_CASE("closed forms where ranks and hosts hold whole subtrees") {
         const int ranks = hosts * ranks_of_host, workers = ranks * workers_of_rank;
         const TrafficForecast forecast({workers, neighbours_on_hosts(ranks, hosts)});
         const ExpectedTraffic traffic = forecast.meeting(average);
-        const Ledger::Entry& parameters = traffic.ledger[Traffic::kParameters];
+        const Ledger::Total& parameters = traffic.ledger[Traffic::kParameters];
         CHECK(parameters.bytes == 2 * (ranks - 1) * n * 4);
         CHECK(parameters.bytes_between_hosts == 2 * (hosts - 1) * n * 4);
         CHECK(traffic.busiest_link() == 2 * (hosts - 1) * n * 4 / hosts);

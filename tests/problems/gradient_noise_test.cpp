@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "problems/noisy_problems.h"
+#include "problems/problem.h"
 #include "problems/problems.h"
 
 namespace localbatch {

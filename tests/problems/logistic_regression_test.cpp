@@ -13,7 +13,7 @@ namespace {
 
 std::string input_error_of(const std::string& name, const Keys& keys, const RandomImages& images) {
   try {
-    make_problem(name, keys, images);
+    make(read_problem(name, keys), images);
   } catch (const InputError& error) {
     return error.what();
   }
@@ -28,7 +28,7 @@ bool has(const std::string& text, const std::string& part) {
 
 TEST_CASE("features are centred means of squares with a bias behind them, signs the two halves") {
   const RandomImages images(60);
-  const BinaryFeatures features = binary_features(images.view(), 50, 2);
+  const BinaryFeatures features = binary_features(images.view(), {.samples = 50, .pool = 2});
   CHECK(features.samples() == 50);
   REQUIRE(features.size == 2 * 3 + 1);
   double square = 0;
@@ -109,7 +109,7 @@ TEST_CASE("images that do not fit are refused") {
 }
 
 TEST_CASE("sample number s of a worker does not depend on batch sizes") {
-  const auto problem = make_problem("logistic_regression", {{"ridge", "0.1"}});
+  const auto problem = make(make_logistic_regression({}, {.ridge = 0.1}));
   const std::vector<float> x = random_point(problem->dimension(), 0);
   const auto whole = sample_of(*problem, x, {.seed = 1, .worker = 1, .first = 10, .size = 6});
   std::vector<double> parts(x.size());
@@ -123,8 +123,8 @@ TEST_CASE("sample number s of a worker does not depend on batch sizes") {
 }
 
 TEST_CASE("exact gradients ask for no samples, and take relative noise") {
-  const auto problem = make_problem(
-      "logistic_regression", {{"ridge", "0.1"}, {"gradient", "exact"}, {"relative_noise", "0.5"}});
+  const auto problem = make(make_logistic_regression(
+      {}, {.ridge = 0.1, .exact_gradient = true, .noise = {.relative = 0.5}}));
   const std::vector<float> x = random_point(problem->dimension(), 0);
   const auto exact = gradient_of(*problem, x);
   const auto noisy = sample_of(*problem, x, {.seed = 1, .size = 3});

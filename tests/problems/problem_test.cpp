@@ -75,15 +75,14 @@ TEST_CASE("no curvature of a problem lies outside of mu .. L, and L is met") {
     }
   }
   const auto quadratic =
-      make_problem("quadratic", {{"smallest_eigenvalue", "0.25"}, {"largest_eigenvalue", "4"}});
+      make(make_quadratic({.smallest_eigenvalue = 0.25, .largest_eigenvalue = 4}));
   CHECK(quadratic->facts().strong_convexity == 0.25);
   CHECK(smallest_curvature(*quadratic, std::vector<float>(20)) == doctest::Approx(0.25));
 }
 
 TEST_CASE("the spectrum of the quadratic is geometric") {
-  const auto problem = make_problem(
-      "quadratic",
-      {{"dimension", "3"}, {"smallest_eigenvalue", "0.5"}, {"largest_eigenvalue", "8"}});
+  const auto problem =
+      make(make_quadratic({.dimension = 3, .smallest_eigenvalue = 0.5, .largest_eigenvalue = 8}));
   const std::vector<double> gradient = gradient_of(*problem, {1, 1, 1});
   CHECK(gradient[0] == 0.5);
   CHECK(gradient[1] == doctest::Approx(2));
@@ -105,17 +104,67 @@ TEST_CASE("no point lies below the minimum, and the minimizer on it, with no gra
 }
 
 TEST_CASE("the quadratic and the cosine keep their digits near the minimum") {
+  const auto quadratic = make(make_quadratic({.dimension = 1, .smallest_eigenvalue = 0.1}));
+  CHECK(value_of(*quadratic, {1e-15F}) == doctest::Approx(0.1 * 0.5e-30).epsilon(1e-6));
+  const auto cosine = make(make_cosine({.dimension = 1}));
+  CHECK(value_of(*cosine, {1e-15F}) == doctest::Approx(0.5e-30).epsilon(1e-6));
+}
+
+TEST_CASE("each key of a problem sets its own number") {
+  const auto check_same = [](const ProblemFactory& read, const ProblemFactory& made) {
+    const auto one = make(read), other = make(made);
+    REQUIRE(one->dimension() == other->dimension());
+    CHECK(read.trace == made.trace);
+    CHECK(read.needs_images == made.needs_images);
+    std::vector<float> x(one->dimension()), y(x);
+    one->initial_point(x);
+    other->initial_point(y);
+    CHECK(x == y);
+    CHECK(one->facts().minimum == other->facts().minimum);
+    const ProblemBatch batch{.seed = 1, .worker = 1, .first = 3, .size = 2};
+    CHECK(sample_of(*one, x, batch) == sample_of(*other, x, batch));
+  };
+  check_same(read_problem("quadratic", {{"dimension", "7"},
+                                        {"smallest_eigenvalue", "0.25"},
+                                        {"largest_eigenvalue", "4"},
+                                        {"start", "0.5"},
+                                        {"trace", "true"},
+                                        {"noise_variance", "2"},
+                                        {"relative_noise", "0.5"}}),
+             make_quadratic({.dimension = 7,
+                             .smallest_eigenvalue = 0.25,
+                             .largest_eigenvalue = 4,
+                             .start = 0.5,
+                             .trace = true,
+                             .noise = {.variance = 2, .relative = 0.5}}));
+  check_same(read_problem("cosine", {{"dimension", "7"}, {"start", "0.5"}, {"trace", "true"}}),
+             make_cosine({.dimension = 7, .start = 0.5, .trace = true}));
+  check_same(
+      read_problem("logistic_regression", {{"samples", "50"}, {"pool", "1"}, {"ridge", "1"}}),
+      make_logistic_regression({.samples = 50, .pool = 1}, {.ridge = 1}));
+  check_same(
+      read_problem("generated_logistic_regression", {{"samples", "40"},
+                                                     {"features", "3"},
+                                                     {"signal", "0.5"},
+                                                     {"generator_seed", "9"},
+                                                     {"gradient", "exact"},
+                                                     {"relative_noise", "0.5"}}),
+      make_generated_logistic_regression({.samples = 40, .features = 3, .signal = 0.5, .seed = 9},
+                                         {.exact_gradient = true, .noise = {.relative = 0.5}}));
   for (const char* const name : {"quadratic", "cosine"}) {
-    const auto problem = make_problem(name, {{"dimension", "1"}});
-    const double curvature = name == std::string("quadratic") ? 0.1 : 1;
-    CHECK(value_of(*problem, {1e-15F}) == doctest::Approx(curvature * 0.5e-30).epsilon(1e-6));
+    const ProblemFactory defaults = name == std::string("cosine")
+                                        ? make_cosine(CosineSettings{})
+                                        : make_quadratic(QuadraticSettings{});
+    check_same(read_problem(name, {}), defaults);
   }
 }
 
 TEST_CASE("a sampled gradient is a function of seed, worker, place and size") {
-  const Keys noise = {{"noise_variance", "1"}};
-  for (const char* const name : {"quadratic", "cosine", "logistic_regression"}) {
-    const auto problem = make_problem(name, noise);
+  const GradientNoise noise{.variance = 1};
+  for (const ProblemFactory& factory :
+       {make_quadratic({.noise = noise}), make_cosine({.noise = noise}),
+        make_logistic_regression({}, {.noise = noise})}) {
+    const auto problem = make(factory);
     const std::vector<float> x = random_point(problem->dimension(), 0);
     const ProblemBatch batch{.seed = 3, .worker = 2, .first = 40, .size = 7};
     const std::vector<double> gradient = sample_of(*problem, x, batch);
@@ -129,7 +178,7 @@ TEST_CASE("a sampled gradient is a function of seed, worker, place and size") {
 TEST_CASE("sampled gradients are unbiased, and their variance falls with the batch") {
   // With images drawn by chance, and noise beside them.
   const auto problem =
-      make_problem("logistic_regression", {{"ridge", "0.1"}, {"noise_variance", "0.25"}});
+      make(make_logistic_regression({}, {.ridge = 0.1, .noise = {.variance = 0.25}}));
   const std::vector<float> x = random_point(problem->dimension(), 1);
   const std::vector<double> exact = gradient_of(*problem, x);
   std::vector<double> variances;

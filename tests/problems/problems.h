@@ -9,7 +9,8 @@
 
 #include "core/make_node.h"
 #include "core/random.h"
-#include "problems/problem.h"
+#include "problems/logistic_regression.h"
+#include "problems/noisy_problems.h"
 
 namespace localbatch {
 
@@ -34,34 +35,33 @@ struct RandomImages {
 
 using Keys = std::vector<std::pair<std::string, std::string>>;
 
-/// The problem that `{name: name, keys}` describes; images are there for those that want some.
-inline std::unique_ptr<const Problem> make_problem(const std::string& name, const Keys& keys = {},
-                                                   const RandomImages& images = RandomImages(60)) {
-  std::vector<std::pair<std::string, Node>> entries;
+/// What an experiment file with these keys makes.
+inline ProblemFactory read_problem(const std::string& name, const Keys& keys) {
+  std::vector<std::pair<std::string, Node>> entries{{"name", scalar(name)}};
   for (const auto& [key, value] : keys) entries.emplace_back(key, scalar(value));
   const Node mapping = map(entries);
-  for (const PartRow<ProblemFactory>& row : problem_table()) {
-    if (row.name != name) continue;
-    Options options(mapping);
-    const ProblemFactory choice = row.make(options);
-    options.finish();
-    return choice.make(images.view());
-  }
-  FAIL("no problem of this name: " << name);
-  return {};
+  Options options(mapping);
+  ProblemFactory factory = make_part(problem_table(), options, "", "");
+  options.finish();
+  return factory;
+}
+
+/// The problem, with images for those that want some.
+inline std::unique_ptr<const Problem> make(const ProblemFactory& factory,
+                                           const RandomImages& images = RandomImages(60)) {
+  return factory.make(images.view());
 }
 
 /// One of each kind, small, without noise.
 inline std::vector<std::unique_ptr<const Problem>> small_problems() {
   std::vector<std::unique_ptr<const Problem>> problems;
-  problems.push_back(make_problem(
-      "quadratic",
-      {{"dimension", "5"}, {"smallest_eigenvalue", "0.25"}, {"largest_eigenvalue", "4"}}));
-  problems.push_back(make_problem("cosine", {{"dimension", "4"}}));
-  problems.push_back(make_problem("logistic_regression", {{"ridge", "0.1"}}));
-  problems.push_back(make_problem("logistic_regression", {{"pool", "2"}, {"samples", "50"}}));
-  problems.push_back(make_problem("generated_logistic_regression",
-                                  {{"samples", "80"}, {"features", "3"}, {"ridge", "0.01"}}));
+  problems.push_back(
+      make(make_quadratic({.dimension = 5, .smallest_eigenvalue = 0.25, .largest_eigenvalue = 4})));
+  problems.push_back(make(make_cosine({.dimension = 4})));
+  problems.push_back(make(make_logistic_regression({}, {.ridge = 0.1})));
+  problems.push_back(make(make_logistic_regression({.samples = 50, .pool = 2}, {})));
+  problems.push_back(
+      make(make_generated_logistic_regression({.samples = 80, .features = 3}, {.ridge = 0.01})));
   return problems;
 }
 

@@ -63,7 +63,7 @@ TEST_CASE("points on a flat stretch of a line are left out") {
 TEST_CASE("curves against samples, rounds, seconds and bytes") {
   const ScratchFolder folder;
   write_run(folder.path(), {.folder = "a"});
-  const RecordedRun run = read_recorded_run(folder.path() / "a", "a");
+  const FinishedRun run = read_finished_run(folder.path() / "a", "a");
   const auto x = [&run](const std::string& name) {
     return curve_of(run, {.x = name, .y = "test_accuracy"})->x;
   };

@@ -58,8 +58,8 @@ TEST_CASE("coordinates give a row its name, without those of H and the seed") {
 }
 
 TEST_CASE("labels that several rows have are told apart by what differs") {
-  CHECK(told_apart({"a", "a", "b"}, {settings("x: {peak: 1}\nz: 3\n"), settings("x: {peak: 2}\n"),
-                                     settings("x: {peak: 9}\n")}) ==
+  CHECK(disambiguated({"a", "a", "b"}, {settings("x: {peak: 1}\nz: 3\n"),
+                                        settings("x: {peak: 2}\n"), settings("x: {peak: 9}\n")}) ==
         std::vector<std::string>{"a, peak 1", "a, peak 2", "b"});
 }
 

@@ -11,8 +11,8 @@ namespace localbatch {
 namespace {
 
 /// Three seeds with 51, 52 and 53 %.
-struct Desk {
-  Desk() {
+struct ReferenceFixture {
+  ReferenceFixture() {
     for (int seed = 1; seed <= 3; ++seed)
       write_run(
           folder.path() / "runs",
@@ -46,27 +46,27 @@ struct Desk {
 }  // namespace
 
 TEST_CASE("a figure beside ours is inside or outside the noise of the seeds") {
-  const Desk desk;
-  CHECK(desk.verdict("53,1,3") == "inside");   // noise 2.776 sqrt(2/3) = 2.27
-  CHECK(desk.verdict("55,1,3") == "outside");  // 3 apart
-  CHECK(desk.verdict("55,1,1") == "too few seeds");
-  CHECK(desk.verdict("55,,3") == "too few seeds");
-  CHECK(desk.verdict("55,,") == "too few seeds");
+  const ReferenceFixture fixture;
+  CHECK(fixture.verdict("53,1,3") == "inside");   // noise 2.776 sqrt(2/3) = 2.27
+  CHECK(fixture.verdict("55,1,3") == "outside");  // 3 apart
+  CHECK(fixture.verdict("55,1,1") == "too few seeds");
+  CHECK(fixture.verdict("55,,3") == "too few seeds");
+  CHECK(fixture.verdict("55,,") == "too few seeds");
 }
 
 TEST_CASE("another protocol is said in place of a verdict, and an unknown one beside it") {
-  const Desk desk;
-  CHECK(desk.verdict("53,1,3", "7500000,2,synthetic,resnet20") ==
+  const ReferenceFixture fixture;
+  CHECK(fixture.verdict("53,1,3", "7500000,2,synthetic,resnet20") ==
         "other protocol (samples 64, theirs 7500000)");
-  CHECK(desk.verdict("53,1,3", ",16,cifar10,") ==
+  CHECK(fixture.verdict("53,1,3", ",16,cifar10,") ==
         "other protocol (workers 2, theirs 16; dataset synthetic, theirs cifar10); protocol "
         "unknown: samples, model");
-  CHECK(desk.verdict("53,1,3", ",2,synthetic,") == "inside; protocol unknown: samples, model");
+  CHECK(fixture.verdict("53,1,3", ",2,synthetic,") == "inside; protocol unknown: samples, model");
 }
 
 TEST_CASE("comparisons as text and CSV") {
-  const Desk desk;
-  const auto all = desk.compared(
+  const ReferenceFixture fixture;
+  const auto all = fixture.compared(
       "schedule,H,column,mean,source\nconstant 8,H = 4,final_test_accuracy,50,paper\n");
   const TextTable table = text_of(all);
   REQUIRE(table.rows.size() == 1);
@@ -80,25 +80,26 @@ TEST_CASE("comparisons as text and CSV") {
 }
 
 TEST_CASE("mistakes in a reference table are refused with file and line") {
-  const Desk desk;
-  const std::string path = (desk.folder.path() / "table.csv").string();
+  const ReferenceFixture fixture;
+  const std::string path = (fixture.folder.path() / "table.csv").string();
   const std::string head = "schedule,H,column,mean,n\n";
-  CHECK(desk.error("") == path + ": holds no line");
-  CHECK(desk.error("schedule,H,colum,mean\n")
+  CHECK(fixture.error("") == path + ": holds no line");
+  CHECK(fixture.error("schedule,H,colum,mean\n")
             .starts_with(path + ":1: found the column 'colum', allowed is "));
-  CHECK(desk.error("schedule,H,column\n") == path + ":1: the column mean is missing");
-  CHECK(desk.error(head + "constant 8,4\n") == path + ":2: found 2 cells, expected 5");
-  CHECK(desk.error(head + "constant 9,4,rounds,1,1\n") ==
+  CHECK(fixture.error("schedule,H,column\n") == path + ":1: the column mean is missing");
+  CHECK(fixture.error(head + "constant 8,4\n") == path + ":2: found 2 cells, expected 5");
+  CHECK(fixture.error(head + "constant 9,4,rounds,1,1\n") ==
         path +
             ":2: schedule: found 'constant 9', allowed is constant 8 (did you mean 'constant "
             "8'?)");
-  CHECK(contains(desk.error(head + "constant 8,5,rounds,1,1\n"), ":2: H: found '5', allowed is"));
-  CHECK(contains(desk.error(head + "constant 8,4,round,1,1\n"), "(did you mean 'rounds'?)"));
-  CHECK(desk.error(head + "\nconstant 8,4,rounds,x,1\n") ==
+  CHECK(
+      contains(fixture.error(head + "constant 8,5,rounds,1,1\n"), ":2: H: found '5', allowed is"));
+  CHECK(contains(fixture.error(head + "constant 8,4,round,1,1\n"), "(did you mean 'rounds'?)"));
+  CHECK(fixture.error(head + "\nconstant 8,4,rounds,x,1\n") ==
         path + ":3: mean: found 'x', expected a number");
-  CHECK(contains(desk.error(head + "constant 8,4,rounds,,1\n"), ":2: mean: found nothing"));
-  CHECK(contains(desk.error(head + "constant 8,4,rounds,1,1.5\n"), ":2: n: found '1.5'"));
-  CHECK(desk.error(head + "\"constant 8,4,rounds,1,1\n") ==
+  CHECK(contains(fixture.error(head + "constant 8,4,rounds,,1\n"), ":2: mean: found nothing"));
+  CHECK(contains(fixture.error(head + "constant 8,4,rounds,1,1.5\n"), ":2: n: found '1.5'"));
+  CHECK(fixture.error(head + "\"constant 8,4,rounds,1,1\n") ==
         path + ":2: a quote does not end on this line");
 }
 

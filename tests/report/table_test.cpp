@@ -221,12 +221,12 @@ TEST_CASE("unknown columns are refused with the nearest name") {
 TEST_CASE("without a summary a run has finished when its budget is used up and evaluated") {
   const ScratchFolder folder;
   write_run(folder.path(), {.folder = "a", .outcome = ""});
-  CHECK(read_recorded_run(folder.path() / "a", "a").state == RunState::kFinished);
+  CHECK(read_finished_run(folder.path() / "a", "a").status == RunStatus::kFinished);
   write_text(folder.path() / "a" / "evaluations.csv",
              "round,samples,train_loss,test_loss,test_accuracy\n");
-  const RecordedRun run = read_recorded_run(folder.path() / "a", "a");
-  CHECK(run.state == RunState::kUnfinished);
-  CHECK(state_text(run) == "unfinished, 100 %");
+  const FinishedRun run = read_finished_run(folder.path() / "a", "a");
+  CHECK(run.status == RunStatus::kUnfinished);
+  CHECK(status_text(run) == "unfinished, 100 %");
 }
 
 TEST_CASE("a run that went on in another version names both") {
@@ -235,7 +235,7 @@ TEST_CASE("a run that went on in another version names both") {
   const std::filesystem::path run = folder.path() / "a";
   write_text(run / "manifest-from-10.json", R"({"commit": "third", "host": "desk"})");
   write_text(run / "manifest-from-9.json", R"({"commit": "second", "host": "desk"})");
-  CHECK(origin_text(read_recorded_run(run, "a")) == "commit abc123, second, third");
+  CHECK(origin_text(read_finished_run(run, "a")) == "commit abc123, second, third");
 }
 
 TEST_CASE("folders without a run, damaged files and the same run twice are refused") {

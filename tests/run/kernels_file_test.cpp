@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "bench/tuning_log.h"
+#include "bench/tune_kernels.h"
 #include "experiment/fixtures.h"
 #include "run/run_fixtures.h"
 

@@ -14,7 +14,7 @@ inline std::set<std::string> registered_methods() {
   const auto add = [&methods](const std::string& part, const std::vector<std::string>& names) {
     for (const std::string& name : names) methods.insert(part + " " + name);
   };
-  add("problem", part_names(problem_table()));
+  add("problem", task_names());
   add("inner_optimizer", part_names(inner_optimizer_table()));
   add("outer_optimizer", part_names(outer_optimizer_table()));
   add("learning_rate", part_names(learning_rate_table()));

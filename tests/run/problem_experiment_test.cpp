@@ -63,7 +63,7 @@ TEST_CASE("a problem reads no key of a network") {
 
 TEST_CASE("a network's settings say that it is one, and nothing else of problems") {
   const Experiment read = read_text(tiny_experiment());
-  CHECK_FALSE(read.problem.make);
+  CHECK(read.task->has_network());
   const std::string yaml = resolved_yaml(read.resolved);
   CHECK(contains(yaml, "name: network"));
   CHECK_FALSE(contains(yaml, "trace"));

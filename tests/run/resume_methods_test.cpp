@@ -89,7 +89,7 @@ TEST_CASE("an interruption changes nothing, whatever the methods") {
   for (const fs::path& file : files_in("theory")) {
     std::vector<std::string> settings{"workers=3", "max_samples=1000", "batch_size.initial=2",
                                       "evaluation.every_samples=50"};
-    if (read_with(file, {}).load_dataset)
+    if (contains(text_of(file), "dataset:"))
       settings.emplace_back("dataset={name: synthetic, train_samples: 100, test_samples: 10}");
     check_file(file, settings);
   }

@@ -9,7 +9,7 @@
 #include <csignal>
 #include <thread>
 
-#include "data/augmentation.h"
+#include "data/batch_memory.h"
 #include "data/synthetic.h"
 #include "experiment/fixtures.h"
 #include "run/run_fixtures.h"
@@ -137,12 +137,13 @@ TEST_CASE("the final parameters give the last evaluation, computed anew in doubl
                         {"model={name: softmax_regression}", "learning_rate.peak=0.002"}));
   const std::vector<float> x = final_values(result.folder);
   REQUIRE(x.size() == 3072 * 10 + 10);
-  const Dataset data = generate_synthetic({.train_samples = 200, .test_samples = 61});
-  std::vector<float> image(3072);
+  const ResidentImages data = generate_synthetic({.train_samples = 200, .test_samples = 61});
+  BatchMemory memory(data.sample_shape(), 1);
   double loss = 0;
   long correct = 0;
   for (std::size_t i = 0; i < 61; ++i) {
-    prepare_test_image(data, i, image);
+    data.write_test_sample(i, memory.place(0));
+    const std::span image(reinterpret_cast<const float*>(memory.batch(1).inputs.data()), 3072);
     std::array<double, 10> logits{};
     double sum = 0;
     for (std::size_t c = 0; c < 10; ++c) {
@@ -151,8 +152,8 @@ TEST_CASE("the final parameters give the last evaluation, computed anew in doubl
         logits[c] += double{x[c * image.size() + j]} * image[j];
     }
     for (const double logit : logits) sum += std::exp(logit);
-    loss += std::log(sum) - logits[data.test.labels[i]];
-    correct += std::ranges::max_element(logits) - logits.begin() == data.test.labels[i] ? 1 : 0;
+    loss += std::log(sum) - logits[data.test().labels[i]];
+    correct += std::ranges::max_element(logits) - logits.begin() == data.test().labels[i] ? 1 : 0;
   }
   CHECK(result.last_evaluation.test.correct == correct);
   CHECK(result.last_evaluation.test.loss == doctest::Approx(loss / 61).epsilon(1e-5));
@@ -203,9 +204,9 @@ TEST_CASE("events tell the start, every round and every evaluation") {
       {.on_start =
            [&](const RunStart& start) {
              CHECK(begun);
-             CHECK(start.parameters == 3072 * 16 + 16 + 16 * 10 + 10);
-             CHECK(start.train_images == 200);
-             CHECK(start.test_images == 61);
+             CHECK(start.task.parameters == 3072 * 16 + 16 + 16 * 10 + 10);
+             CHECK(start.task.train_samples == 200);
+             CHECK(start.task.test_samples == 61);
              CHECK(start.slots <= static_cast<int>(std::thread::hardware_concurrency()));
              ++starts;
            },

@@ -21,12 +21,12 @@ void write_text(const fs::path& path, const std::string& text) { std::ofstream(p
 
 TEST_CASE("a run's folder is named after its experiment, its settings and a hash of all") {
   CHECK(run_folder("out", "exp", "run", "").parent_path() == fs::path("out") / "exp");
-  // FNV-1a, 64 bits: published test values.
-  CHECK(cell_name({}, "") == "run-cbf29ce4");
-  CHECK(cell_name({}, "a") == "run-af63dc4c");
-  CHECK(cell_name({}, "foobar") == "run-85944171");
-  CHECK(cell_name({"batch_size_controller.eta=0.9"}, "a") == "eta=0.9-af63dc4c");
-  CHECK(cell_name({"seed=2", "sync_interval.H=16"}, "a") == "seed=2-H=16-af63dc4c");
+  // Values of XXH3, 64 bits, as xxhsum -H3 prints them.
+  CHECK(cell_name({}, "") == "run-2d068005");
+  CHECK(cell_name({}, "a") == "run-e6c632b6");
+  CHECK(cell_name({}, "foobar") == "run-d78fda63");
+  CHECK(cell_name({"batch_size_controller.eta=0.9"}, "a") == "eta=0.9-e6c632b6");
+  CHECK(cell_name({"seed=2", "sync_interval.H=16"}, "a") == "seed=2-H=16-e6c632b6");
 }
 
 TEST_CASE("no setting leads out of the folder or makes a name too long") {
@@ -36,17 +36,17 @@ TEST_CASE("no setting leads out of the folder or makes a name too long") {
   CHECK(cell.find(' ') == std::string::npos);
   CHECK(run_folder("out", "exp", run_name("", {"..=/"}), "a").parent_path() ==
         fs::path("out") / "exp");
-  CHECK(cell_name({"a=" + std::string(300, 'x')}, "a") == "run-af63dc4c");
+  CHECK(cell_name({"a=" + std::string(300, 'x')}, "a") == "run-e6c632b6");
 }
 
 TEST_CASE("a folder and those around it are made") {
   const ScratchFolder scratch;
   const fs::path folder = scratch.path() / "a" / "b" / "c";
-  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);
+  CHECK(status_of_folder(folder, "") == RunStatus::kMissing);
   CHECK_FALSE(fs::exists(folder));
   const FolderLock lock(folder);
   CHECK(fs::is_directory(folder));
-  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);  // nothing to lose
+  CHECK(status_of_folder(folder, "") == RunStatus::kMissing);  // nothing to lose
 }
 
 TEST_CASE("only one process writes to a folder") {
@@ -67,9 +67,14 @@ TEST_CASE("what a folder holds is known by its settings and its summary") {
   fs::create_directory(folder);
   write_text(folder / "experiment.yaml", settings);
   write_text(folder / "rounds.csv", "old");
-  CHECK(state_of_folder(folder, settings) == FolderState::kUnfinished);
+  CHECK(status_of_folder(folder, settings) == RunStatus::kUnfinished);
+  write_text(folder / "summary.json", R"({"outcome": "finished"})");
+  CHECK(status_of_folder(folder, settings) == RunStatus::kFinished);
+  write_text(folder / "summary.json", R"({"outcome": "diverged"})");
+  CHECK(status_of_folder(folder, settings) == RunStatus::kDiverged);
   write_text(folder / "summary.json", "{}");
-  CHECK(state_of_folder(folder, settings) == FolderState::kFinished);
+  CHECK(one_line_with(input_error([&] { static_cast<void>(status_of_folder(folder, settings)); }),
+                      {"summary.json: outcome: found nothing"}));
 }
 
 TEST_CASE("of a run with other settings the first key that differs is named") {
@@ -78,7 +83,7 @@ TEST_CASE("of a run with other settings the first key that differs is named") {
   fs::create_directory(folder);
   write_text(folder / "experiment.yaml", "workers: 4\nbatch_size: {initial: 8, max: 64}\n");
   const auto message = [&](const std::string& settings) {
-    return input_error([&] { static_cast<void>(state_of_folder(folder, settings)); });
+    return input_error([&] { static_cast<void>(status_of_folder(folder, settings)); });
   };
   CHECK(one_line_with(message("workers: 4\nbatch_size: {initial: 8, max: 128}\n"),
                       {folder.string(), "batch_size.max is 64 there and 128 here"}));
@@ -93,12 +98,12 @@ TEST_CASE("files of something else are refused and stay") {
   const fs::path folder = scratch.path() / "run";
   fs::create_directory(folder);
   write_text(folder / "thesis.tex", "text");
-  const std::string message = input_error([&] { static_cast<void>(state_of_folder(folder, "")); });
+  const std::string message = input_error([&] { static_cast<void>(status_of_folder(folder, "")); });
   CHECK(one_line_with(message, {folder.string(), "other files", "--force"}));
   CHECK(fs::exists(folder / "thesis.tex"));
   const FolderLock lock(folder);
   empty_folder(folder);
-  CHECK(state_of_folder(folder, "") == FolderState::kEmpty);
+  CHECK(status_of_folder(folder, "") == RunStatus::kMissing);
   CHECK_FALSE(fs::exists(folder / "thesis.tex"));
 }
 
@@ -125,7 +130,7 @@ TEST_CASE("a file in the place of a run's folder is never removed") {
   const ScratchFolder scratch;
   const fs::path path = scratch.path() / "run";
   write_text(path, "text");
-  CHECK(one_line_with(input_error([&] { static_cast<void>(state_of_folder(path, "")); }),
+  CHECK(one_line_with(input_error([&] { static_cast<void>(status_of_folder(path, "")); }),
                       {path.string()}));
   CHECK(one_line_with(input_error([&] { const FolderLock lock(path); }), {path.string()}));
   CHECK(fs::is_regular_file(path));

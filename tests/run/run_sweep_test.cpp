@@ -38,7 +38,7 @@ struct Watched {
 Watched sweep(const RunRequest& request) {
   Watched watched;
   SweepEvents events;
-  events.on_cell = [&](const CellStatus& cell) { watched.cells.push_back(cell.number); };
+  events.on_cell = [&](const CellProgress& cell) { watched.cells.push_back(cell.number); };
   events.on_failure = [&](const std::exception& error) {
     watched.failures.emplace_back(error.what());
   };
@@ -47,10 +47,10 @@ Watched sweep(const RunRequest& request) {
   return watched;
 }
 
-std::vector<CellState> states_of(const RunRequest& request) {
-  std::vector<CellState> states;
-  for (const CellStatus& cell : status_of_cells(request)) states.push_back(cell.state);
-  return states;
+std::vector<RunStatus> statuses_of(const RunRequest& request) {
+  std::vector<RunStatus> statuses;
+  for (const CellProgress& cell : progress_of_cells(request)) statuses.push_back(cell.status);
+  return statuses;
 }
 
 }  // namespace
@@ -67,9 +67,9 @@ TEST_CASE("a cell that cannot go on is recorded and the others go on") {
   CHECK_FALSE(first.result.stopped);
   CHECK_THROWS_AS(std::rethrow_exception(first.result.failure), InputError);
 
-  const std::vector<CellStatus> cells = status_of_cells(asked);
-  CHECK(states_of(asked) == std::vector{CellState::kFinished, CellState::kFailed,
-                                        CellState::kDiverged, CellState::kFinished});
+  const std::vector<CellProgress> cells = progress_of_cells(asked);
+  CHECK(statuses_of(asked) == std::vector{RunStatus::kFinished, RunStatus::kFailed,
+                                          RunStatus::kDiverged, RunStatus::kFinished});
   CHECK(cells[1].failure == first.failures[0]);
   CHECK(cells[0].samples >= 600);
   CHECK(cells[0].seconds > 0);
@@ -79,7 +79,7 @@ TEST_CASE("a sweep that is repeated runs no finished cell again, and failed ones
   const ScratchFolder scratch;
   const RunRequest asked = request(scratch, sweep_of(scratch.path() / "nowhere"), "out");
   sweep(asked);
-  std::vector<CellStatus> cells = status_of_cells(asked);
+  std::vector<CellProgress> cells = progress_of_cells(asked);
   const auto written = fs::last_write_time(cells[0].folder / "rounds.csv");
   fs::remove_all(cells[3].folder);
   const Watched second = sweep(asked);
@@ -96,12 +96,12 @@ TEST_CASE("a cell that failed is forgotten to have failed when it runs") {
   const ScratchFolder scratch;
   const RunRequest asked =
       request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 3]}\n", "out");
-  const std::vector<CellStatus> before = status_of_cells(asked);
+  const std::vector<CellProgress> before = progress_of_cells(asked);
   record_failure(before[0].folder, "the disk was full");
-  CHECK(status_of_cells(asked)[0].state == CellState::kFailed);
-  CHECK(status_of_cells(asked)[0].failure == "the disk was full");
+  CHECK(progress_of_cells(asked)[0].status == RunStatus::kFailed);
+  CHECK(progress_of_cells(asked)[0].failure == "the disk was full");
   CHECK(sweep(asked).cells == std::vector{2, 1});
-  CHECK(states_of(asked) == std::vector{CellState::kFinished, CellState::kFinished});
+  CHECK(statuses_of(asked) == std::vector{RunStatus::kFinished, RunStatus::kFinished});
   CHECK_FALSE(recorded_failure(before[0].folder));
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("a sweep that is stopped says so and goes on later") {
   const Watched stopped = sweep(asked);
   CHECK(stopped.result.stopped);
   CHECK(stopped.cells == std::vector{1});
-  CHECK(states_of(asked) == std::vector{CellState::kStarted, CellState::kWaiting});
+  CHECK(statuses_of(asked) == std::vector{RunStatus::kUnfinished, RunStatus::kMissing});
   asked.stop_requested = [] { return false; };
   CHECK(sweep(asked).cells == std::vector{1, 2});
 }
@@ -139,8 +139,8 @@ TEST_CASE("several ranks run the same cells, and all know of one that failed") {
     CHECK((result.failure != nullptr) == (failures[processes.rank()] > 0));
   });
   CHECK(failures == std::vector{1, 0, 0});
-  CHECK(states_of(asked) == states_of(alone));
-  const auto theirs = status_of_cells(alone), ours = status_of_cells(asked);
+  CHECK(statuses_of(asked) == statuses_of(alone));
+  const auto theirs = progress_of_cells(alone), ours = progress_of_cells(asked);
   for (const std::size_t cell : {0, 2, 3})
     CHECK(text_of(ours[cell].folder / "rounds.csv") == text_of(theirs[cell].folder / "rounds.csv"));
 }
@@ -149,13 +149,13 @@ TEST_CASE("a cell that another process runs is left to it") {
   const ScratchFolder scratch;
   const RunRequest asked =
       request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 3]}\n", "out");
-  const fs::path folder = status_of_cells(asked)[0].folder;
+  const fs::path folder = progress_of_cells(asked)[0].folder;
   const FolderLock other(folder);
   const Watched watched = sweep(asked);
   REQUIRE(watched.failures.size() == 1);
   CHECK(contains(watched.failures[0], "another process"));
   CHECK_FALSE(recorded_failure(folder));
-  CHECK(states_of(asked) == std::vector{CellState::kWaiting, CellState::kFinished});
+  CHECK(statuses_of(asked) == std::vector{RunStatus::kMissing, RunStatus::kFinished});
 }
 
 TEST_CASE("settings of the command line do not touch what the sweep sets") {
@@ -173,13 +173,13 @@ TEST_CASE("settings of the command line do not touch what the sweep sets") {
 }
 
 TEST_CASE("time left follows the speed of what has been done") {
-  std::vector<CellStatus> cells(3);
-  for (CellStatus& cell : cells) cell.max_samples = 1000;
+  std::vector<CellProgress> cells(3);
+  for (CellProgress& cell : cells) cell.max_samples = 1000;
   CHECK_FALSE(seconds_left(cells));
-  cells[0].state = CellState::kFinished;
+  cells[0].status = RunStatus::kFinished;
   cells[0].samples = 1000;
   cells[0].seconds = 20;
-  cells[1].state = CellState::kStarted;
+  cells[1].status = RunStatus::kUnfinished;
   cells[1].samples = 500;
   cells[1].seconds = 10;
   CHECK(*seconds_left(cells) == doctest::Approx(0.02 * 1500));

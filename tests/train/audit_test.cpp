@@ -51,7 +51,7 @@ TEST_CASE("leaving a sample out in closed form is the same as leaving it out") {
     const GroupSums direct = group_sums(samples.scalars(i));
     CHECK(closed.chunks == direct.chunks);
     CHECK(closed.squared_norm == doctest::Approx(direct.squared_norm).epsilon(1e-10));
-    CHECK(closed.variation == doctest::Approx(direct.variation).epsilon(1e-10));
+    CHECK(closed.deviation_squares == doctest::Approx(direct.deviation_squares).epsilon(1e-10));
     CHECK(closed.inverse_samples == doctest::Approx(direct.inverse_samples));
   }
 }

@@ -168,16 +168,19 @@ TEST_CASE("a listener to micro-batches finds what brute force over stored gradie
       double product = 0;
       for (std::size_t j = 0; j < size; ++j) {
         const double distance = mean[j] / n - double{sum[j]};
-        expected.variation += n * distance * distance;
+        expected.deviation_squares += n * distance * distance;
         product += mean[j] / n * double{sum[j]};
       }
-      expected.along += n * (product - expected.squared_norm) * (product - expected.squared_norm);
+      expected.inner_product_squares +=
+          n * (product - expected.squared_norm) * (product - expected.squared_norm);
     }
     CHECK(chunks.sums().chunks == count);
     CHECK(chunks.sums().squared_norm == doctest::Approx(expected.squared_norm).epsilon(1e-10));
-    CHECK(chunks.sums().variation == doctest::Approx(expected.variation).epsilon(1e-5));
-    CHECK(norms.sums().variation == chunks.sums().variation);
-    CHECK(chunks.sums().along == doctest::Approx(expected.along).epsilon(1e-4));
+    CHECK(chunks.sums().deviation_squares ==
+          doctest::Approx(expected.deviation_squares).epsilon(1e-5));
+    CHECK(norms.sums().deviation_squares == chunks.sums().deviation_squares);
+    CHECK(chunks.sums().inner_product_squares ==
+          doctest::Approx(expected.inner_product_squares).epsilon(1e-4));
   }
 }
 

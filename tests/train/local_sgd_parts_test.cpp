@@ -48,8 +48,7 @@ TEST_CASE("the outer optimizer is told the learning rate of the last local step"
   Listener listener;
   run_workers(1, *single_process(), [&](Communicator& comm) {
     QuadraticWorker worker(kQuiet, 0);
-    Progress progress{.local_batch_size = 4};
-    local_sgd(method, worker, listener, comm, progress, [](const RoundRecord&) {});
+    LoopOfWorker(method, worker, listener, comm, 4).run();
   });
   CHECK(listener.rates == std::vector<double>{1.0 / 9, 1.0 / 21});
 }

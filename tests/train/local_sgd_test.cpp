@@ -56,8 +56,8 @@ TEST_CASE("a round does H local steps and synchronizes state once") {
     QuadraticWorker worker(kQuiet, 0);
     seen = &worker;
     const auto outer = default_part(outer_optimizer_table(), "averaging")(kQuiet.target.size());
-    Progress progress{.local_batch_size = 2};
-    local_sgd(make_method(30, 5, 0.1), worker, *outer, comm, progress, [](const RoundRecord&) {});
+    const LocalSgd method = make_method(30, 5, 0.1);
+    LoopOfWorker(method, worker, *outer, comm, 2).run();
     CHECK(seen->steps() == 15);
     CHECK(seen->synchronizations() == 3);
   });
@@ -78,12 +78,14 @@ TEST_CASE("the learning rate is a function of the samples processed before each 
     return 0.1;
   };
   run(method, kQuiet, 1, 4);
-  CHECK(asked == std::vector<std::int64_t>{0, 0, 0, 4, 4, 8, 8, 8, 12, 12, 16, 16, 16, 20, 20});
+  // Each round asks for its rule for H, for its local steps, for the outer step and for its record.
+  CHECK(asked == std::vector<std::int64_t>{0, 0, 4, 4, 0, 8, 8, 12, 12, 8, 16, 16, 20, 20, 16});
 }
 
 TEST_CASE("stopping between rounds and going on from the same progress gives the same bytes") {
   LocalSgd whole = make_method(4096, 4, 0.05);
   whole.controller = default_part(batch_size_controller_table(), "norm_test");
+  whole.num_workers = 4;
   LocalSgd first_half = whole;
   first_half.max_samples = 1000;
   const Run uninterrupted = run(whole, kNoisy, 4, 2);
@@ -93,16 +95,16 @@ TEST_CASE("stopping between rounds and going on from the same progress gives the
   run_workers(4, *processes, [&](Communicator& comm) {
     QuadraticWorker worker(kNoisy, comm.worker());
     const auto outer = default_part(outer_optimizer_table(), "averaging")(kNoisy.target.size());
-    Progress progress{.local_batch_size = 2};
-    const auto ignore = [](const RoundRecord&) {};
     // A round that is cut short would not be the same run, so the first half ends at a round's end.
     std::int64_t stop = 0;
     for (const RoundRecord& round : uninterrupted.rounds)
       if (round.samples <= first_half.max_samples) stop = round.samples;
     LocalSgd first = first_half;
     first.max_samples = stop;
-    local_sgd(first, worker, *outer, comm, progress, ignore);
-    local_sgd(whole, worker, *outer, comm, progress, ignore);
+    LoopOfWorker loop(first, worker, *outer, comm, 2);
+    loop.run();
+    first.max_samples = whole.max_samples;
+    loop.run();
     if (comm.worker() == 0) x.assign(worker.parameters().begin(), worker.parameters().end());
   });
   CHECK(x == uninterrupted.x);

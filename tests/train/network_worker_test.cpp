@@ -8,28 +8,27 @@
 #include "comm/workers.h"
 #include "core/options.h"
 #include "core/random.h"
+#include "data/resident_images.h"
 #include "nn/image_model.h"
 
 namespace localbatch {
 namespace {
 
-Dataset make_dataset(std::uint32_t train_images, std::uint32_t test_images) {
-  Dataset dataset{.shape = {3, 8, 8},
-                  .num_classes = 4,
-                  .mean = {0.5F, 0.5F, 0.5F},
-                  .stddev = {0.3F, 0.3F, 0.3F},
-                  .train = {},
-                  .test = {}};
-  const auto fill = [&](ImageSet& set, std::uint32_t images, std::uint64_t seed) {
+ResidentImages make_dataset(std::uint32_t train_images, std::uint32_t test_images) {
+  const ImageFormat format{.shape = {3, 8, 8},
+                           .num_classes = 4,
+                           .mean = {0.5F, 0.5F, 0.5F},
+                           .stddev = {0.3F, 0.3F, 0.3F}};
+  const auto random_set = [&](std::uint32_t images, std::uint64_t seed) {
+    ImageSet set;
     RandomStream random(seed, Purpose::kTest);
     for (std::uint32_t i = 0; i < images; ++i)
       set.labels.push_back(static_cast<Label>(random.below(4)));
-    for (std::size_t i = 0; i < images * dataset.shape.size(); ++i)
+    for (std::size_t i = 0; i < images * format.shape.size(); ++i)
       set.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+    return set;
   };
-  fill(dataset.train, train_images, 1);
-  fill(dataset.test, test_images, 2);
-  return dataset;
+  return {format, random_set(train_images, 1), random_set(test_images, 2), {}};
 }
 
 ImageModel make_mlp_model() {
@@ -65,7 +64,7 @@ struct Case {
   int workers = 1;
   int micro_batch = 64;
   int slots = 1;
-  Shares shares = {};
+  std::optional<Shares> shares = {};
   std::string_view momentum = "0";
   StatePolicy optimizer_at_sync = StatePolicy::kKeep;
   BatchNormAtSync batch_norm_at_sync = {.policy = BatchNormAtSync::Policy::kLocal};
@@ -77,16 +76,14 @@ void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
   SlotPool slots(test.model, {.max_samples = test.micro_batch}, test.slots);
   const TrainingSetup setup{.dataset = dataset,
                             .shares = test.shares,
-                            .augmentation = {},
                             .model = test.model,
                             .micro_batch = test.micro_batch,
                             .seed = 5,
                             .inner_optimizer = make_sgd(test.momentum, test.optimizer_at_sync),
-                            .batch_norm_at_sync = test.batch_norm_at_sync,
-                            .slots = slots};
+                            .batch_norm_at_sync = test.batch_norm_at_sync};
   const auto processes = single_process();
   run_workers(test.workers, *processes, [&](Communicator& comm) {
-    NetworkWorker worker(setup, comm.worker(), comm.num_workers());
+    NetworkWorker worker(setup, slots, comm.worker(), comm.num_workers());
     body(worker, comm);
   });
 }
@@ -99,7 +96,7 @@ void synchronize_state(NetworkWorker& worker, Communicator& comm) {
 }
 
 std::vector<float> parameters_after(const Case& test, int local_batch_size, int rounds, int H) {
-  const Dataset dataset = make_dataset(101, 10);
+  const ResidentImages dataset = make_dataset(101, 10);
   std::vector<float> result;
   with_workers(test, dataset, [&](NetworkWorker& worker, Communicator& comm) {
     for (int round = 0; round < rounds; ++round) {
@@ -142,7 +139,7 @@ TEST_CASE("batch norm sees micro-batches of equal size, not a few images that ar
 }
 
 TEST_CASE("local batches that change at every step have the gradients of batches in one piece") {
-  const Dataset dataset = make_dataset(101, 10);
+  const ResidentImages dataset = make_dataset(101, 10);
   const auto gradients_of = [&](int micro_batch) {
     std::vector<std::vector<float>> gradients;
     with_workers({.micro_batch = micro_batch}, dataset, [&](NetworkWorker& worker, Communicator&) {
@@ -187,7 +184,7 @@ TEST_CASE("the number of execution slots does not change a bit") {
 }
 
 TEST_CASE("batch-norm statistics follow their policy at a synchronization") {
-  const Dataset dataset = make_dataset(64, 10);
+  const ResidentImages dataset = make_dataset(64, 10);
   const auto statistics_after = [&](BatchNormAtSync::Policy policy) {
     std::vector<std::vector<float>> all(3);
     with_workers(
@@ -195,8 +192,8 @@ TEST_CASE("batch-norm statistics follow their policy at a synchronization") {
         dataset, [&](NetworkWorker& worker, Communicator& comm) {
           worker.local_step(8, 0.1);
           synchronize_state(worker, comm);
-          all[static_cast<std::size_t>(comm.worker())].assign(worker.statistics().begin(),
-                                                              worker.statistics().end());
+          all[static_cast<std::size_t>(comm.worker())].assign(worker.running_moments().begin(),
+                                                              worker.running_moments().end());
         });
     return all;
   };
@@ -210,7 +207,7 @@ TEST_CASE("batch-norm statistics follow their policy at a synchronization") {
 }
 
 TEST_CASE("reset statistics are those of the round until the next one begins, and then initial") {
-  const Dataset dataset = make_dataset(64, 10);
+  const ResidentImages dataset = make_dataset(64, 10);
   struct Seen {
     std::vector<float> mean;               ///< that an evaluation takes after the first round
     std::vector<float> own, after_a_step;  ///< of worker 1
@@ -221,11 +218,11 @@ TEST_CASE("reset statistics are those of the round until the next one begins, an
         {.model = make_batch_norm_model(), .workers = 3, .batch_norm_at_sync = {.policy = policy}},
         dataset, [&](NetworkWorker& worker, Communicator& comm) {
           const auto copy = [&] {
-            return std::vector(worker.statistics().begin(), worker.statistics().end());
+            return std::vector(worker.running_moments().begin(), worker.running_moments().end());
           };
           worker.local_step(8, 0.1);
           synchronize_state(worker, comm);
-          const std::vector<float> mean = worker.evaluated_statistics(comm), own = copy();
+          const std::vector<float> mean = worker.evaluated_moments(comm), own = copy();
           worker.local_step(8, 0.1);
           if (comm.worker() == 1) seen = {mean, own, copy()};
         });
@@ -244,7 +241,7 @@ TEST_CASE("reset statistics are those of the round until the next one begins, an
 }
 
 TEST_CASE("recomputed statistics are those of training images, whatever the workers have seen") {
-  const Dataset dataset = make_dataset(64, 10);
+  const ResidentImages dataset = make_dataset(64, 10);
   const auto recomputed = [&](int workers, int steps, int batches) {
     std::vector<float> found;
     with_workers(
@@ -254,9 +251,10 @@ TEST_CASE("recomputed statistics are those of training images, whatever the work
          .batch_norm_at_sync = {.policy = BatchNormAtSync::Policy::kRecompute, .batches = batches}},
         dataset, [&](NetworkWorker& worker, Communicator& comm) {
           for (int step = 0; step < steps; ++step) worker.local_step(8, 0);
-          const std::vector<float> before(worker.statistics().begin(), worker.statistics().end());
-          const std::vector<float> mine = worker.evaluated_statistics(comm);
-          CHECK(std::ranges::equal(before, worker.statistics()));
+          const std::vector<float> before(worker.running_moments().begin(),
+                                          worker.running_moments().end());
+          const std::vector<float> mine = worker.evaluated_moments(comm);
+          CHECK(std::ranges::equal(before, worker.running_moments()));
           if (comm.worker() == 0) found = mine;
         });
     return found;
@@ -274,19 +272,16 @@ TEST_CASE("recomputed statistics are those of training images, whatever the work
   model.initialize_parameters(5, canonical);
   network->from_canonical(canonical, parameters);
   network->load(parameters, whole);
-  std::vector<float> images(64 * dataset.shape.size());
+  BatchMemory memory(dataset.sample_shape(), 64);
   for (std::uint32_t i = 0; i < 64; ++i)
-    prepare_training_image(
-        dataset, {}, 5, {.epoch = 0, .sample = i},
-        std::span(images).subspan(i * dataset.shape.size(), dataset.shape.size()));
-  network->measure_moments(
-      {.samples = 64, .inputs = std::as_bytes(std::span(images)), .targets = {}});
+    dataset.write_training_sample({.epoch = 0, .sample = i}, 5, memory.place(i));
+  network->measure_moments(memory.batch(64));
   for (std::size_t i = 0; i < whole.size(); ++i)
     CHECK(std::abs(double{once[i]} - double{whole[i]}) < 0.05 * (1 + std::abs(double{whole[i]})));
 }
 
 TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work") {
-  const Dataset dataset = make_dataset(64, 103);
+  const ResidentImages dataset = make_dataset(64, 103);
   const auto evaluate = [&](int workers, int micro_batch) {
     TestResult result;
     with_workers({.model = make_batch_norm_model(),
@@ -310,7 +305,7 @@ TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work
 }
 
 TEST_CASE("a local step takes samples where the last one stopped, whatever their sizes") {
-  const Dataset dataset = make_dataset(50, 10);
+  const ResidentImages dataset = make_dataset(50, 10);
   with_workers({}, dataset, [&](NetworkWorker& worker, Communicator&) {
     worker.local_step(7, 0.1);
     worker.local_step(30, 0.1);

@@ -40,14 +40,14 @@ ProblemSetup setup_of(const Problem& problem, bool trace,
 }
 
 /// What every worker's last evaluation finds after a run of `method`.
-std::vector<TestResult> results_of(const LocalSgd& method, const ProblemSetup& setup, int workers) {
+std::vector<TestResult> results_of(LocalSgd method, const ProblemSetup& setup, int workers) {
+  method.num_workers = workers;
   std::vector<TestResult> results(static_cast<std::size_t>(workers));
   const auto processes = single_process();
   run_workers(workers, *processes, [&](Communicator& comm) {
     ProblemWorker worker(setup, comm);
     const auto outer = default_part(outer_optimizer_table(), "averaging")(2);
-    Progress progress{.local_batch_size = 1};
-    local_sgd(method, worker, *outer, comm, progress, [](const RoundRecord&) {});
+    LoopOfWorker(method, worker, *outer, comm, 1).run();
     results[static_cast<std::size_t>(comm.worker())] = worker.evaluate(comm);
   });
   return results;

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace localbatch {
+
+// Tables for a terminal, in plain text.
+
+/// The cells of one line; all lines of a table have the same number of cells.
+using TextRow = std::vector<std::string>;
+
+/// The width of the widest cell of each column.
+std::vector<std::size_t> column_widths(std::span<const TextRow> rows);
+
+/// Lines of left-aligned columns that are two spaces apart; nothing is appended to the last column.
+std::string left_aligned(std::span<const TextRow> rows);
+
+/// Lines that begin with two spaces and a left-aligned name, followed by right-aligned numbers two
+/// spaces apart.
+std::string right_aligned(std::span<const TextRow> rows);
+
+}  // namespace localbatch

@@ -1,0 +1,107 @@
+#include "experiment/network_factory.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace localbatch {
+
+namespace {
+
+void read_execution(Options& file, bool cpu_has_bfloat16, NetworkSettings& settings) {
+  settings.precision = file.choice<Precision>(
+      "precision", {.fallback = Precision::kFloat32,
+                    .choices = {{"f32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}},
+                    .meaning = "of convolutions and activations; parameters, "
+                               "gradients, statistics and loss are always f32"});
+  settings.convolution = file.choice<ConvolutionRule>(
+      "convolution",
+      {.fallback = ConvolutionRule::kAuto,
+       .choices = {kConvolutionRules.begin(), kConvolutionRules.end()},
+       .meaning = "3x3 convolutions with stride 1 directly by oneDNN or by our own Winograd "
+                  "kernels, with another speed and rounding; auto: winograd in a program that was "
+                  "built for fused multiply-adds, else direct"});
+  if (settings.convolution == ConvolutionRule::kWinograd && !settings.model.has_3x3_convolutions)
+    file.fail("convolution",
+              "found 'winograd', which is for models with 3x3 convolutions with stride 1; "
+              "allowed here is auto | direct");
+  if (settings.precision == Precision::kFloat32) return;
+  if (!settings.model.has_convolutions)
+    file.fail("precision",
+              "found 'bf16', which is for models with convolutions; allowed here is f32");
+  if (!cpu_has_bfloat16)
+    file.fail("precision",
+              "found 'bf16', which this CPU does not have (avx512_bf16); allowed here is f32");
+}
+
+void read_kernels(Options& file, NetworkSettings& settings) {
+  const std::string path =
+      file.text("kernels",
+                {.fallback = "",
+                 .meaning = "file of 'localbatch bench --tune', relative to the working directory: "
+                            "kernels of convolutions, with their rounding, instead of the rule's"});
+  const std::string hash = file.text(
+      "kernels_hash",
+      {.fallback = "",
+       .meaning = "of the content of 'kernels'; a run records it, and a file that has changed "
+                  "since is refused"});
+  if (path.empty() && hash.empty()) return;
+  if (path.empty()) file.fail("kernels_hash", "found without 'kernels', expected both");
+  const KernelsFile kernels = read_kernels_file(path);
+  if (!hash.empty() && hash != kernels.hash())
+    file.fail("kernels_hash", fmt::format("found '{}', but that of '{}' is '{}': not the file "
+                                          "that these settings were recorded with",
+                                          hash, path, kernels.hash()));
+  if (const KernelOverride* const other = kernel_against(kernels.choices, settings.convolution))
+    file.fail("kernels", fmt::format("found {} in {}, allowed with 'convolution: {}' is {}",
+                                     algorithm_name(other->choice), other->where,
+                                     name_of(settings.convolution), name_of(settings.convolution)));
+  settings.kernels = kernels;
+}
+
+}  // namespace
+
+DatasetFactory read_dataset(Options& file) {
+  return read_part(file, "dataset", dataset_table(), "", "which images, and where they are");
+}
+
+void NetworkTaskFactory::read_parts(Options& file, bool cpu_has_bfloat16) {
+  settings_.dataset = read_dataset(file);
+  Options augmentation = file.part("augmentation", "random changes of training images");
+  settings_.augmentation = read_augmentation(augmentation);
+  settings_.model = read_part(file, "model", model_table(), "resnet", "the network");
+  read_execution(file, cpu_has_bfloat16, settings_);
+  read_kernels(file, settings_);
+}
+
+void NetworkTaskFactory::read_batch_size(Options& batch_size) {
+  settings_.micro_batch = batch_size.integer<int>(
+      "micro_batch",
+      {.fallback = 64,
+       .min = 1,
+       .max = 4096,
+       .meaning = "most images that the network sees at once; larger local batches are added up "
+                  "from equal parts, and batch norm takes its statistics over such a micro-batch"});
+}
+
+void NetworkTaskFactory::read_synchronization(Options& file) {
+  settings_.batch_norm_at_sync = read_batch_norm_at_sync(file);
+}
+
+void NetworkTaskFactory::complete(std::vector<Declaration>& resolved) const {
+  if (!settings_.kernels) return;
+  // Settings are the same only if the content is, so the record names the content.
+  const auto hash = std::ranges::find(resolved, "kernels_hash", &Declaration::key);
+  hash->value = fmt::format("'{}'", settings_.kernels->hash());
+}
+
+std::vector<SettingsFile> NetworkTaskFactory::files() const {
+  if (!settings_.kernels) return {};
+  return {{.name = "kernels.yaml", .text = settings_.kernels->text}};
+}
+
+std::unique_ptr<Task> NetworkTaskFactory::load(const WorkerSettings& workers) const {
+  return std::make_unique<NetworkTask>(settings_, workers);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,116 @@
+#include "run/worker_run.h"
+
+#include "comm/communicator.h"
+#include "core/state.h"
+#include "experiment/experiment.h"
+#include "run/checkpointer.h"
+#include "run/round_writer.h"
+#include "run/run_files.h"
+#include "train/dry_run.h"
+#include "train/local_sgd.h"
+#include "train/meter.h"
+#include "train/synchronizer.h"
+
+namespace localbatch {
+
+namespace {
+
+/// Everything that a worker trains with, and what happens between its rounds.
+class WorkerRun final : public RunObserver, public SavedState {
+ public:
+  WorkerRun(const WorkerRunSetup& setup, TrainingWorker& worker, TimedCommunicator& comm)
+      : setup_(setup),
+        comm_(comm),
+        worker_(worker),
+        outer_optimizer_(setup.experiment.make_outer_optimizer(worker.parameters().size())),
+        meter_(setup.experiment.method, comm),
+        synchronizer_(setup.experiment.method, worker, *outer_optimizer_, comm),
+        progress_{.local_batch_size = setup.experiment.method.initial_local_batch_size},
+        writer_(setup.experiment, setup.folder, worker, comm, setup.epoch_samples, setup.events),
+        checkpoints_(setup.schedule, setup.folder, setup.facts, *this, comm) {}
+
+  void begin(const std::optional<Checkpoint>& checkpoint) {
+    if (!checkpoints_.restore(checkpoint)) writer_.begin();
+  }
+
+  Outcome train() {
+    return local_sgd(setup_.experiment.method, worker_, meter_, synchronizer_, progress_, *this);
+  }
+
+  RunResult finish(Outcome outcome) {
+    const bool has_ended = outcome != Outcome::kStopped;
+    const FinalModel model = has_ended ? worker_.final_model(comm_) : FinalModel();
+    if (has_ended) writer_.add_up_communication();
+    RunResult result = writer_.result(outcome);
+    if (comm_.worker() != 0 || !has_ended) return result;
+    write_final_model(setup_.folder, model);
+    write_summary(setup_.folder, setup_.experiment, result);
+    remove_checkpoints(setup_.folder);
+    return result;
+  }
+
+  std::size_t checkpoint_bytes() const { return checkpoints_.file_size(); }
+
+  Request request() override {
+    return {.save = checkpoints_.is_due(progress_.round + 1),
+            .stop = speaks_for_rank() && setup_.stop_requested()};
+  }
+
+  void on_round(const RoundRecord& round) override {
+    writer_.observe(round);
+    if (speaks_for_rank())
+      for (const std::string& warning : setup_.take_warnings()) setup_.events.on_warning(warning);
+    // A diverged run has ended: there is nothing to go on from.
+    if (round.request.save && round.finite()) save();
+  }
+
+  void visit_common(StateVisitor& visitor) override {
+    visit_state(visitor, progress_);
+    meter_.visit_state(visitor);
+    synchronizer_.visit_common_state(visitor);
+    writer_.visit_state(visitor);
+  }
+
+  void visit_own(StateVisitor& visitor) override {
+    synchronizer_.visit_own_state(visitor);
+    worker_.visit_state(visitor);
+  }
+
+ private:
+  bool speaks_for_rank() const { return comm_.worker() == setup_.first_hosted; }
+
+  void save() {
+    writer_.add_up_communication();
+    if (comm_.worker() == 0) writer_.sync_files();
+    checkpoints_.save(progress_.round);
+  }
+
+  const WorkerRunSetup& setup_;
+  TimedCommunicator& comm_;
+  TrainingWorker& worker_;
+  std::unique_ptr<OuterOptimizer> outer_optimizer_;
+  Meter meter_;
+  Synchronizer synchronizer_;
+  Progress progress_;
+  RoundWriter writer_;
+  Checkpointer checkpoints_;
+};
+
+}  // namespace
+
+RunResult train_worker(const WorkerRunSetup& setup, const MakeWorker& make_worker,
+                       const std::optional<Checkpoint>& checkpoint, TimedCommunicator& comm) {
+  const std::unique_ptr<TrainingWorker> worker = make_worker(comm);
+  WorkerRun run(setup, *worker, comm);
+  run.begin(checkpoint);
+  return run.finish(run.train());
+}
+
+std::size_t checkpoint_bytes(const WorkerRunSetup& setup, const MakeWorker& make_worker) {
+  DryCommunicator nobody(setup.experiment.workers);
+  TimedCommunicator comm(nobody);
+  const std::unique_ptr<TrainingWorker> worker = make_worker(comm);
+  return WorkerRun(setup, *worker, comm).checkpoint_bytes();
+}
+
+}  // namespace localbatch

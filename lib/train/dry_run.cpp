@@ -1,0 +1,57 @@
+#include "train/dry_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/state.h"
+
+namespace localbatch {
+
+void DryCommunicator::exchange(const Exchange& what) {
+  Meeting& meeting = meetings_.emplace_back();
+  for (const Averaged& array : what.averaged) {
+    meeting.averaged.push_back(
+        {.length = array.mine.size(), .traffic = array.traffic, .payload = array.payload});
+    if (array.mean.data() != array.mine.data()) std::ranges::copy(array.mine, array.mean.begin());
+  }
+  meeting.numbers = what.mine.size();
+  meeting.traffic = what.traffic;
+  for (std::size_t i = 0; i < what.all.size(); ++i) what.all[i] = what.mine[i % what.mine.size()];
+}
+
+DryNetworkWorker::DryNetworkWorker(const InnerOptimizerFactory& optimizer,
+                                   const BatchNormAtSync& batch_norm,
+                                   std::vector<TensorView> parameters,
+                                   std::vector<TensorView> moments)
+    : tensors_(std::move(parameters)),
+      zeros_(total_size(tensors_)),
+      state_(optimizer, batch_norm, zeros_.size(), std::move(moments)) {}
+
+double DryNetworkWorker::local_step(int local_batch_size, double /*learning_rate*/,
+                                    ChunkGradients* chunks) {
+  if (chunks != nullptr) chunks->begin(local_batch_size, 1);
+  return 0;
+}
+
+SampleGradients DryNetworkWorker::sample_gradients(const SampleRequest& request) {
+  const auto samples = static_cast<std::size_t>(request.samples);
+  return {.squared_norms = std::vector<double>(samples),
+          .inner_products = std::vector<double>(request.inner_products ? samples : 0)};
+}
+
+TestResult DryNetworkWorker::evaluate(Communicator& comm) {
+  return state_.evaluate(
+      comm, [&] { return no_moments(); }, [](std::span<float>) { return Evaluation{.count = 1}; });
+}
+
+FinalModel DryNetworkWorker::final_model(Communicator& comm) {
+  state_.evaluated_moments(comm, [&] { return no_moments(); });
+  return {};
+}
+
+void DryNetworkWorker::visit_state(StateVisitor& visitor) {
+  std::int64_t drawn = 0;
+  state_.visit_state(visitor, drawn);
+}
+
+}  // namespace localbatch

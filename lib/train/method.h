@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "batching/batch_size_limits.h"
+#include "comm/ledger.h"
+#include "optim/learning_rate.h"
+#include "optim/momentum_response.h"
+#include "optim/sync_interval.h"
+#include "train/round.h"
+
+namespace localbatch {
+
+/// What a Meter is to measure, and how.
+struct MeterOptions {
+  StatisticsOptions statistics = {};
+  StatisticsNeeds needs = {};  ///< of all controllers that look
+  AuditOptions audit = {};
+};
+
+/// What the experiment chose: everything that all workers share and nobody changes, and what
+/// follows from it for a round before and after it takes place.
+struct LocalSgd {
+  int num_workers = 1;           ///< M
+  std::int64_t max_samples = 0;  ///< budget of all workers together
+  int initial_local_batch_size = 1;
+  LearningRate learning_rate;
+  LearningRateCoupling learning_rate_coupling;
+  SyncInterval sync_interval;
+  std::shared_ptr<const BatchSizeController> controller;
+  BatchSizeLimits limits;
+  StatisticsOptions statistics = {};
+  AuditOptions audit = {};
+  StatisticsNeeds observer_needs = {};  ///< of those who look at statistics beside the controller
+  std::optional<LinearSteps> inner_steps = {};  ///< if the inner optimizer's are linear
+  StatePolicy velocity_at_sync = StatePolicy::kKeep;
+  Payload payload = Payload::kFloat32;  ///< what parameters travel as
+
+  /// The round after `progress`: b as it is there, H as the rule says or as many local steps as
+  /// the budget still allows, and who looks at its gradients. A pure function: the command `plan`
+  /// walks a run by it. The plan's learning rates must not outlive the method.
+  RoundPlan plan(const Progress& progress) const;
+
+  /// H of that round as the rule says, whatever the budget allows.
+  int wanted_sync_interval(const Progress& progress) const;
+
+  /// What the round came to, with the local batch size of the next one.
+  RoundRecord decide(const RoundPlan& plan, const RoundNumbers& numbers,
+                     const RoundStatistics& gradients) const;
+
+  /// What `asked` makes of these statistics of a round. Without statistics a controller that looks
+  /// at some is not asked, and the reason says so.
+  Wanted wanted_by(const BatchSizeController& asked, const RoundRecord& round,
+                   const std::optional<GradientStatistics>& seen) const;
+
+  /// The batch size that the controller wants on any statistics of this round, for an audit.
+  WantedOf wanted_of(const RoundPlan& plan, const RoundNumbers& numbers) const;
+
+  /// What a meter is to measure for everybody who looks.
+  MeterOptions meter_options() const;
+
+  /// Whether a round's record has inner products, whoever else looks at them.
+  bool shows_inner_products() const;
+
+ private:
+  std::function<double(int h)> learning_rates(const Progress& progress) const;
+  RoundRecord record_of(const RoundPlan& plan, const RoundNumbers& numbers) const;
+};
+
+}  // namespace localbatch

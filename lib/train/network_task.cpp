@@ -1,0 +1,84 @@
+#include "train/network_task.h"
+
+#include "core/error.h"
+#include "core/machine.h"
+#include "train/dry_run.h"
+
+namespace localbatch {
+
+namespace {
+
+void check_nobody_is_left_out(const std::optional<Shares>& shares) {
+  if (!shares) return;
+  for (std::size_t worker = 0; worker < shares->size(); ++worker)
+    if ((*shares)[worker].empty())
+      fail_input(
+          "dataset.partition: worker {} of {} would get no training image; use fewer workers, "
+          "another seed or a more even partition",
+          worker, shares->size());
+}
+
+ExecutionOptions execution_options(const NetworkSettings& settings, int threads) {
+  return {.max_samples = settings.micro_batch,
+          .threads = threads,
+          .precision = settings.precision,
+          .convolution = settings.convolution,
+          .kernels = settings.kernels ? settings.kernels->choices : KernelChoices()};
+}
+
+}  // namespace
+
+NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& workers)
+    : execution_(execution_options(settings, workers.threads)),
+      dataset_(settings.dataset.load(settings.augmentation)),
+      shares_(settings.dataset.partition(dataset_->classes(), workers.num_workers, workers.seed)),
+      model_(settings.model.make(dataset_->sample_shape())),
+      setup_{.dataset = *dataset_,
+             .shares = shares_,
+             .model = *model_,
+             .micro_batch = settings.micro_batch,
+             .seed = workers.seed,
+             .inner_optimizer = workers.inner_optimizer,
+             .batch_norm_at_sync = settings.batch_norm_at_sync,
+             .sample_normalization = workers.sample_normalization} {
+  check_nobody_is_left_out(shares_);
+  if (settings.kernels) check_kernels_are_used(*settings.kernels, *model_);
+}
+
+TaskFacts NetworkTask::facts() const {
+  return {.summary = fmt::format("{} training and {} test {}", dataset_->train_size(),
+                                 dataset_->test_size(), dataset_->unit()),
+          .parameters = model_->parameter_count(),
+          .running_moments = model_->running_moment_count(),
+          .train_samples = dataset_->train_size(),
+          .test_samples = dataset_->test_size(),
+          .epoch_samples = static_cast<std::int64_t>(dataset_->train_size()),
+          .network = NetworkFacts{.model = model_, .execution = execution_}};
+}
+
+std::vector<MemoryPart> NetworkTask::memory(int /*hosted_workers*/, int slots) const {
+  const auto micro_batch = static_cast<std::size_t>(execution_.max_samples);
+  const std::size_t slot =
+      model_->predicted_bytes(execution_) + micro_batch * dataset_->sample_shape().input_bytes();
+  return {{"execution slots", static_cast<std::size_t>(slots) * slot},
+          {"data set", dataset_->bytes()}};
+}
+
+int NetworkTask::allocate(int hosted_workers) {
+  const int count = execution_slots(available_cores(), execution_.threads, hosted_workers);
+  slots_.emplace(*model_, execution_, count);
+  return count;
+}
+
+std::unique_ptr<TrainingWorker> NetworkTask::make_worker(Communicator& comm) {
+  check(slots_.has_value(), "memory is allocated before workers are made");
+  return std::make_unique<NetworkWorker>(setup_, *slots_, comm.worker(), comm.num_workers());
+}
+
+std::unique_ptr<TrainingWorker> NetworkTask::make_dry_worker(Communicator& /*comm*/) const {
+  return std::make_unique<DryNetworkWorker>(setup_.inner_optimizer, setup_.batch_norm_at_sync,
+                                            model_->parameter_tensors(),
+                                            model_->running_moment_tensors());
+}
+
+}  // namespace localbatch

@@ -1,0 +1,190 @@
+#include "train/synchronizer.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/state.h"
+#include "core/vector_math.h"
+#include "optim/outer_optimizer.h"
+#include "train/meter.h"
+#include "train/method.h"
+#include "train/worker.h"
+
+namespace localbatch {
+
+Averaged ParameterAverage::begin(std::span<const float> x, std::span<const float> x_global,
+                                 std::span<float> mean) {
+  if (payload_ == Payload::kFloat32)
+    return {.mine = x, .mean = mean, .traffic = Traffic::kParameters};
+  check(residual_.size() == x.size(), "every parameter has a residual");
+  sent_.resize(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const float move = (x[i] - x_global[i]) + residual_[i];
+    sent_[i] = rounded_to_bfloat16(move);
+    residual_[i] = move - sent_[i];
+  }
+  return {.mine = sent_, .mean = mean, .traffic = Traffic::kParameters, .payload = payload_};
+}
+
+void ParameterAverage::finish(std::span<const float> x_global, std::span<float> mean) const {
+  if (payload_ == Payload::kFloat32) return;
+  for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += x_global[i];
+}
+
+double ParameterAverage::squared_residual() const { return squared_norm(residual_); }
+
+void ParameterAverage::visit_state(StateVisitor& visitor) {
+  visitor.visit("residual", std::span(residual_));
+}
+
+Synchronizer::Synchronizer(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_optimizer,
+                           Communicator& comm)
+    : worker_(worker),
+      outer_optimizer_(outer_optimizer),
+      comm_(comm),
+      parameters_(method.payload, worker.parameters().size()),
+      x_global_(worker.parameters().begin(), worker.parameters().end()),
+      mean_(x_global_.size()) {
+  check(method.num_workers == comm.num_workers(), "the method knows how many workers there are");
+}
+
+RoundNumbers Synchronizer::average(Meter& meter, double learning_rate) {
+  const std::span<float> x = worker_.parameters();
+  std::vector<Averaged> averaged{parameters_.begin(x, x_global_, mean_)};
+  worker_.add_averaged_state(averaged);
+  meter.add_averaged(worker_, averaged);
+  comm_.exchange({.averaged = averaged});
+  parameters_.finish(x_global_, mean_);
+
+  const RoundNumbers mine{.drift = squared_distance(x, mean_),
+                          .residual = parameters_.squared_residual(),
+                          .gradients = meter.own_sums(x, mean_, x_global_)};
+  outer_optimizer_.step(x_global_, mean_, learning_rate);
+  std::ranges::copy(x_global_, x.begin());
+  worker_.finish_synchronization();
+  return mine;
+}
+
+namespace {
+
+/// As a number that only travels: 52 bits of it.
+double hash_of(std::span<const std::byte> bytes) {
+  return static_cast<double>(checksum(bytes) >> 12);
+}
+
+constexpr std::size_t kRoundNumbers =
+    kRoundMeanFields.size() + kRequestFields.size() + kGroupSumFields.size();
+/// The last one is the hash.
+using SharedNumbers = std::array<double, kRoundNumbers + 1>;
+
+SharedNumbers encode(const RoundNumbers& numbers, double hash) {
+  SharedNumbers shared{};
+  auto next = shared.begin();
+  for (const auto field : kRoundMeanFields) *next++ = numbers.*field;
+  for (const auto field : kRequestFields) *next++ = numbers.request.*field ? 1 : 0;
+  for (const auto field : kGroupSumFields) *next++ = numbers.gradients.*field;
+  *next = hash;
+  return shared;
+}
+
+/// From the sums over all workers.
+RoundNumbers decode(const SharedNumbers& sums, int num_workers) {
+  RoundNumbers numbers;
+  auto next = sums.begin();
+  for (const auto field : kRoundMeanFields) numbers.*field = *next++ / num_workers;
+  for (const auto field : kRequestFields) numbers.request.*field = *next++ > 0;
+  for (const auto field : kGroupSumFields) numbers.gradients.*field = *next++;
+  return numbers;
+}
+
+}  // namespace
+
+RoundNumbers Synchronizer::share(const RoundNumbers& mine) {
+  RoundNumbers own = mine;
+  own.request.save |= own.request.stop;  // a run does not stop unsaved
+  const SharedNumbers shared = encode(own, hash_of_common_state());
+  std::vector<double> all(shared.size() * static_cast<std::size_t>(comm_.num_workers()));
+  comm_.exchange({.mine = shared, .all = all, .traffic = Traffic::kStatistics});
+
+  SharedNumbers sums{};
+  bool alike = true;
+  for (std::size_t first = 0; first < all.size(); first += sums.size()) {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += all[first + i];
+    alike = alike && all[first + sums.size() - 1] == shared.back();
+  }
+  if (!alike) fail_different();
+  return decode(sums, comm_.num_workers());
+}
+
+namespace {
+
+/// Its arrays one behind the other.
+std::vector<float> averaged_state_of(Worker& worker) {
+  std::vector<Averaged> arrays;
+  worker.add_averaged_state(arrays);
+  std::vector<float> state;
+  for (const Averaged& array : arrays)
+    state.insert(state.end(), array.mean.begin(), array.mean.end());
+  return state;
+}
+
+}  // namespace
+
+/// Parameters, and the state that was averaged with them.
+double Synchronizer::hash_of_common_state() {
+  std::vector<Averaged> state;
+  worker_.add_averaged_state(state);
+  if (state.empty()) return hash_of(std::as_bytes(worker_.parameters()));
+  std::vector<std::uint64_t> hashes{checksum(std::as_bytes(worker_.parameters()))};
+  for (const Averaged& array : state) hashes.push_back(checksum(std::as_bytes(array.mean)));
+  return hash_of(std::as_bytes(std::span(hashes)));
+}
+
+/// Collective.
+void Synchronizer::fail_different() {
+  struct Part {
+    std::string_view whole;
+    std::string name;
+  };
+  std::vector<Part> parts;
+  std::vector<double> mine;
+  const auto add = [&](std::string_view whole, const TensorView& tensor,
+                       std::span<const float> values) {
+    parts.push_back({whole, tensor.name});
+    mine.push_back(hash_of(std::as_bytes(values)));
+  };
+  for (const TensorView& tensor : worker_.tensors())
+    add("parameters", tensor, worker_.parameters().subspan(tensor.offset, tensor.size));
+  const std::vector<float> state = averaged_state_of(worker_);
+  for (const TensorView& tensor : worker_.averaged_state_tensors())
+    add("averaged states", tensor, std::span(state).subspan(tensor.offset, tensor.size));
+
+  std::vector<double> all(mine.size() * static_cast<std::size_t>(comm_.num_workers()));
+  comm_.exchange({.mine = mine, .all = all});
+  for (std::size_t part = 0; part < parts.size(); ++part) {
+    std::vector<int> different;
+    for (int m = 1; m < comm_.num_workers(); ++m)
+      if (all[static_cast<std::size_t>(m) * mine.size() + part] != all[part])
+        different.push_back(m);
+    if (!different.empty())
+      fail_system(
+          "after the synchronization the {} of worker {} differ from those of worker 0, first in "
+          "{}: "
+          "memory, processor or network of one of them has failed",
+          parts[part].whole, fmt::join(different, ", "), parts[part].name);
+  }
+  fail_system(
+      "after the synchronization the workers' parameters differ for a moment: memory fails");
+}
+
+void Synchronizer::visit_common_state(StateVisitor& visitor) {
+  visitor.visit("parameters", worker_.parameters());
+  visitor.visit("outer_optimizer", outer_optimizer_.state());
+  if (visitor.reads()) std::ranges::copy(worker_.parameters(), x_global_.begin());
+}
+
+}  // namespace localbatch

@@ -1,0 +1,104 @@
+#include "train/worker_state.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/error.h"
+#include "core/state.h"
+
+namespace localbatch {
+
+void add_averaged_state(InnerOptimizer& optimizer, StatePolicy policy,
+                        std::vector<Averaged>& averaged) {
+  if (policy == StatePolicy::kAverage && !optimizer.state().empty())
+    averaged.push_back(
+        {.mine = optimizer.state(), .mean = optimizer.state(), .traffic = Traffic::kState});
+}
+
+void finish_synchronization(InnerOptimizer& optimizer, StatePolicy policy) {
+  if (policy != StatePolicy::kReset) return;
+  std::ranges::fill(optimizer.state(), 0.0F);
+  optimizer.steps() = 0;
+}
+
+void visit_inner_optimizer(StateVisitor& visitor, InnerOptimizer& optimizer) {
+  visitor.visit("optimizer.state", optimizer.state());
+  visitor.visit("optimizer.steps", optimizer.steps());
+}
+
+NetworkState::NetworkState(const InnerOptimizerFactory& optimizer,
+                           const BatchNormAtSync& batch_norm, std::size_t num_parameters,
+                           std::vector<TensorView> moments)
+    : optimizer_at_sync_(optimizer.at_sync),
+      batch_norm_(batch_norm),
+      optimizer_(optimizer.make(num_parameters)),
+      moment_tensors_(std::move(moments)),
+      moments_(total_size(moment_tensors_)) {}
+
+void NetworkState::add_averaged(std::vector<Averaged>& averaged) {
+  add_averaged_state(*optimizer_, optimizer_at_sync_, averaged);
+  if (batch_norm_.policy == BatchNormAtSync::Policy::kAverage && moments_.size() > 0)
+    averaged.push_back(
+        {.mine = moments_.span(), .mean = moments_.span(), .traffic = Traffic::kState});
+}
+
+std::vector<TensorView> NetworkState::averaged_tensors() {
+  std::vector<Averaged> arrays;
+  add_averaged(arrays);
+  std::vector<TensorView> tensors;
+  std::size_t offset = 0;
+  for (const Averaged& array : arrays) {
+    const std::size_t size = array.mine.size();
+    if (array.mine.data() == moments_.data()) {
+      for (const TensorView& tensor : moment_tensors_)
+        tensors.emplace_back(tensor).offset += offset;
+    } else {
+      tensors.push_back({.name = "the state of the inner optimizer",
+                         .dims = {static_cast<int>(size)},
+                         .offset = offset,
+                         .size = size});
+    }
+    offset += size;
+  }
+  return tensors;
+}
+
+void NetworkState::finish_synchronization() {
+  localbatch::finish_synchronization(*optimizer_, optimizer_at_sync_);
+}
+
+void NetworkState::visit_state(StateVisitor& visitor, std::int64_t& drawn) {
+  visit_inner_optimizer(visitor, *optimizer_);
+  visitor.visit("moments", moments_.span());
+  visitor.visit("drawn", drawn);
+}
+
+std::vector<float> NetworkState::evaluated_moments(Communicator& comm,
+                                                   const Measure& measure) const {
+  std::vector<float> mean(moments_.size());
+  if (batch_norm_.policy != BatchNormAtSync::Policy::kRecompute) {
+    comm.average(moments_.span(), mean, Traffic::kEvaluation);
+    return mean;
+  }
+  std::vector<double> sums = measure();
+  comm.sum(sums, Traffic::kEvaluation);
+  std::ranges::transform(sums, mean.begin(),
+                         [&](double sum) { return static_cast<float>(sum / batch_norm_.batches); });
+  return mean;
+}
+
+TestResult NetworkState::evaluate(Communicator& comm, const Measure& measure,
+                                  const Test& test) const {
+  std::vector<float> moments = evaluated_moments(comm, measure);
+  const Evaluation mine = test(moments);
+  std::array<double, 3> sums{mine.loss_sum, static_cast<double>(mine.correct),
+                             static_cast<double>(mine.count)};
+  comm.sum(sums, Traffic::kEvaluation);
+  if (!(sums[2] > 0)) fail_system("all images of the test set are damaged");
+  return {.loss = sums[0] / sums[2],
+          .correct = static_cast<std::int64_t>(sums[1]),
+          .images = static_cast<std::int64_t>(sums[2])};
+}
+
+}  // namespace localbatch

@@ -1,0 +1,58 @@
+#include "train/synchronizer.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "core/random.h"
+#include "train/local_sgd_fixtures.h"
+
+namespace localbatch {
+namespace {
+
+TEST_CASE("what rounding takes away is sent with the next move") {
+  run_workers(1, *single_process(), [](Communicator& comm) {
+    const std::vector<float> x{1 + 0x1p-12F, -2, 3e-20F}, x_global{0, 0, 0};
+    std::vector<float> mean(3), sum_of_sent(3);
+    ParameterAverage average(Payload::kBfloat16, 3);
+    constexpr int kRounds = 64;
+    for (int round = 0; round < kRounds; ++round) {
+      const std::vector<Averaged> averaged{average.begin(x, x_global, mean)};
+      comm.exchange({.averaged = averaged});
+      average.finish(x_global, mean);
+      for (std::size_t i = 0; i < 3; ++i) sum_of_sent[i] += mean[i];
+    }
+    // Rounding alone would lose 64 x 2^-12 of the first.
+    CHECK(std::abs(sum_of_sent[0] - kRounds * x[0]) <= 0x1p-8F);
+    CHECK(sum_of_sent[1] == kRounds * -2);
+    CHECK(std::abs(sum_of_sent[2] / (kRounds * x[2]) - 1) < 1e-3);
+    CHECK(average.squared_residual() <= 0x1p-16);
+  });
+}
+
+TEST_CASE("parameters that travel as they are leave no residual") {
+  const std::vector<float> x{1, 2}, x_global{5, 5};
+  std::vector<float> mean(2);
+  ParameterAverage average(Payload::kFloat32, 2);
+  const Averaged averaged = average.begin(x, x_global, mean);
+  CHECK(averaged.mine.data() == x.data());
+  CHECK(averaged.payload == Payload::kFloat32);
+  CHECK(average.squared_residual() == 0);
+}
+
+TEST_CASE("moves of half the bytes lead to the same minimum") {
+  LocalSgd method = make_method(8000, 4, 0.05);
+  const Run full = run(method, kQuiet, 4, 2);
+  method.payload = Payload::kBfloat16;
+  const Run half = run(method, kQuiet, 4, 2);
+  REQUIRE(full.x.size() == half.x.size());
+  for (std::size_t i = 0; i < full.x.size(); ++i)
+    CHECK(std::abs(half.x[i] - full.x[i]) < 1e-4F * std::abs(full.x[i]));
+  CHECK_FALSE(full.rounds[0].residual.has_value());
+  REQUIRE(half.rounds[0].residual.has_value());
+  CHECK(*half.rounds[0].residual > 0);
+  CHECK(*half.rounds[0].residual < 1e-4);
+}
+
+}  // namespace
+}  // namespace localbatch
