@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "experiment/fixtures.h"
@@ -172,6 +173,22 @@ TEST_CASE("the values of a file arrive where they are used") {
   REQUIRE(facts.network);
   CHECK(facts.network->execution.max_samples == 4);
   CHECK(facts.network->execution.threads == 2);
+}
+
+TEST_CASE("what a model says of its convolutions without an image is true of its layers") {
+  for (const PartRow<ModelFactory>& row : model_table()) {
+    CAPTURE(row.name);
+    Options options = Options::describing();
+    const ModelFactory factory = row.make(options);
+    const std::unique_ptr<const Model> model = factory.make(
+        {.input = ImageShape{.channels = 3, .height = 32, .width = 32}, .num_classes = 10});
+    const std::vector<LayerKernel> layers =
+        model->kernels({.convolution = ConvolutionRule::kWinograd});
+    CHECK(factory.has_convolutions == !layers.empty());
+    CHECK(factory.has_3x3_convolutions == std::ranges::any_of(layers, [](const LayerKernel& layer) {
+            return layer.choice.winograd;
+          }));
+  }
 }
 
 TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwise") {
