@@ -11,30 +11,30 @@
 
 namespace localbatch {
 
-/// Why a round ended with the local batch size it ended with. The first group is what a test can
-/// say, the second what the limits made of it.
+/// Why a round ended with its next local batch size. The first group are the answers of
+/// controllers, the second the limits that changed an answer.
 enum class Reason {
   kFixed,         ///< no test: the controller keeps the batch size
   kSchedule,      ///< no test: the controller follows a schedule
   kNotDue,        ///< a test exists but not in this round
   kPass,          ///< the test passed
-  kGrow,          ///< it failed, and the batch size grows to what it wanted
+  kGrow,          ///< the test failed, and the batch size grows to the wanted one
   kShrink,        ///< a non-monotone controller lowers the batch size
   kTooFewChunks,  ///< a variance needs two chunks
   kZeroGradient,  ///< squared norm and variance both vanish: there is nothing to test
   kNonFinite,     ///< a statistic is infinite or not a number
 
-  kCap,          ///< it wanted more than the maximum
-  kFloor,        ///< it wanted less than the minimum
-  kRounding,     ///< rounded up to a multiple
-  kGrowthLimit,  ///< it wanted to grow faster than allowed
+  kCap,          ///< the controller wanted more than the maximum
+  kFloor,        ///< the controller wanted less than the minimum
+  kRounding,     ///< the wanted size was rounded up to a multiple
+  kGrowthLimit,  ///< the controller wanted to grow faster than allowed
 };
 std::string_view to_string(Reason reason);
 
 /// Whether a controller that gives this reason wants a batch size: kPass, kGrow, kSchedule.
 bool wants_size(Reason reason);
 
-/// One inequality of a test: it passes when statistic <= threshold.
+/// One inequality of a test, which passes when statistic <= threshold.
 struct Inequality {
   double statistic = 0;
   double threshold = 0;
@@ -42,10 +42,10 @@ struct Inequality {
   bool passes() const { return statistic <= threshold; }
 };
 
-/// What a controller makes of one round's statistics.
+/// A controller's answer to one round's statistics.
 struct Wanted {
-  /// The smallest one that passes, or the schedule's, not rounded; no meaning unless kPass, kGrow
-  /// or kSchedule.
+  /// The smallest size that passes, or the schedule's, not rounded. It has no meaning unless the
+  /// reason is kPass, kGrow or kSchedule.
   double local_batch_size = 0;
   Reason reason = Reason::kFixed;
   /// The norm or inner-product test.
@@ -54,7 +54,7 @@ struct Wanted {
   std::optional<Inequality> orthogonality = std::nullopt;
 };
 
-/// What a controller may look at beside statistics when a round ends.
+/// The facts besides statistics that a controller may look at when a round ends.
 struct BatchContext {
   int local_batch_size = 1;  ///< of this round
   int initial_local_batch_size = 1;
@@ -63,14 +63,14 @@ struct BatchContext {
   double loss = 0;           ///< mean over workers and local steps
 };
 
-/// The rule that says how large the next local batch should be. Pure: no model, no communication,
-/// no clock, no state.
+/// The rule that says how large the next local batch should be. A controller is a pure function: it
+/// knows no model, no communication, no clock, and has no state.
 class BatchSizeController {
  public:
   virtual ~BatchSizeController() = default;
 
-  /// What `wanted` looks at; without any, no gradient is communicated, and it is given empty
-  /// statistics.
+  /// The statistics that `wanted` looks at. A controller without needs is given empty statistics,
+  /// and no gradient is communicated for it.
   virtual StatisticsNeeds needs() const = 0;
 
   virtual Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const = 0;
@@ -79,8 +79,8 @@ class BatchSizeController {
 /// All controllers that an experiment file can name.
 std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_controller_table();
 
-/// What every test refuses to judge: kTooFewChunks, kNonFinite, kZeroGradient, in this order, or
-/// nothing when the statistics can be used.
+/// Why no test can judge these statistics: kTooFewChunks, kNonFinite, kZeroGradient, in this order.
+/// Empty when the statistics can be used.
 std::optional<Reason> unusable(const GradientStatistics& statistics);
 
 /// Whether noise hides the gradient altogether: usable statistics with a squared norm that is not

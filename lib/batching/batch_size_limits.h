@@ -8,7 +8,7 @@
 
 namespace localbatch {
 
-/// What stands between the batch size that a controller wants and the next local batch size.
+/// The limits between the batch size that a controller wants and the next local batch size.
 struct BatchSizeLimits {
   int min = 1;
   int max = 65536;

@@ -170,11 +170,11 @@ struct PartRow {
   std::string_view name;
   std::string_view summary;  ///< one line
   Part (*make)(Options&);
-  /// What it computes, in the names of the experiment file; empty where there is nothing to say.
+  /// The computation, in the names of the experiment file; empty where there is nothing to say.
   std::string_view formula = {};
   std::string_view source = {};  ///< who published it, and what is different here
-  /// What tables of results call it in a run with these settings. Without this function they call
-  /// it by its name.
+  /// The label of the part in tables of results, for a run with these settings. Without this
+  /// function the label is the name.
   std::string (*label)(std::span<const KeyValue> settings) = nullptr;
 };
 

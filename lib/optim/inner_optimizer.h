@@ -30,7 +30,7 @@ class InnerOptimizer {
   virtual std::int64_t& steps() = 0;
 };
 
-/// What happens to a worker's optimizer state when parameters are averaged. The paper's choice is
+/// The fate of a worker's optimizer state when parameters are averaged. The paper's choice is
 /// not known (method.md 1.3), so every choice has a name.
 enum class StatePolicy { kKeep, kAverage, kReset };
 

@@ -46,7 +46,7 @@ LearningRate make_multistep_rate(Options& options);
 
 std::span<const PartRow<LearningRate>> learning_rate_table();
 
-/// What the learning rate may depend on when the local batch has grown.
+/// The facts that a coupling of the learning rate to a grown batch may look at.
 struct CouplingContext {
   double growth = 1;  ///< local batch size / initial one
   /// Latest statistics of gradients, 0 before the first: the variance of the mean gradient of all

@@ -15,7 +15,7 @@ struct RoundResponse {
                      ///< around the workers' mean
 };
 
-/// What the velocity holds when a round begins, in the same units.
+/// The velocity when a round begins, in the units of RoundResponse.
 struct MomentumCarry {
   double gain = 0;   ///< velocity = gain g
   double noise = 0;  ///< variance around the workers' mean: noise S

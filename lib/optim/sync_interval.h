@@ -9,7 +9,7 @@
 
 namespace localbatch {
 
-/// What a rule for H may look at when a round begins.
+/// The facts that a rule for H may look at when a round begins.
 struct SyncContext {
   std::int64_t round = 0;
   std::int64_t samples = 0;  ///< processed by all workers together
@@ -21,7 +21,7 @@ struct SyncContext {
 /// A rule for H, the number of local steps of the round that begins; at least 1.
 struct SyncInterval {
   std::function<int(const SyncContext&)> rule = [](const SyncContext&) { return 1; };
-  /// What the rule looks at besides round and samples. Without both, H is known before a run.
+  /// Whether the rule looks at more than round and samples. If not, H is known before a run.
   bool depends_on_losses = false, depends_on_learning_rate = false;
 
   int operator()(const SyncContext& context) const { return rule(context); }
