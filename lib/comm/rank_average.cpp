@@ -79,7 +79,7 @@ void RankAverage::run(std::span<const RankVector> vectors) {
 
 void RankAverage::begin(Block& block, const RankVector& vector, Slice slice) {
   block.vector = &vector;
-  Part& part = block.parts[0];
+  LevelData& part = block.parts[0];
   part.slice = slice;
   part.rows.clear();
   std::vector<const float*> arrays;
@@ -110,7 +110,7 @@ void RankAverage::advance(Block& block, std::size_t step) {
 void RankAverage::scatter(Block& block, std::size_t l) {
   const RankLevel& level = levels_[l];
   const auto& [_, mean, length, payload, traffic] = *block.vector;
-  Part& part = block.parts[l];
+  LevelData& part = block.parts[l];
   const std::size_t unit = size_of(payload);
   std::byte* out = at_least(part.outgoing, part.rows.size() * part.slice.size() * unit);
   for (std::size_t owner = 0; owner < level.owners; ++owner) {
@@ -140,8 +140,8 @@ void RankAverage::scatter(Block& block, std::size_t l) {
 void RankAverage::join(Block& block, std::size_t l) {
   const RankLevel& level = levels_[l];
   if (!level.owns()) return;
-  Part& part = block.parts[l];
-  Part& next = block.parts[l + 1];
+  LevelData& part = block.parts[l];
+  LevelData& next = block.parts[l + 1];
   const RankVector& vector = *block.vector;
   const std::size_t size = next.slice.size();
 
@@ -180,7 +180,7 @@ void RankAverage::join(Block& block, std::size_t l) {
 void RankAverage::gather(Block& block, std::size_t l) {
   const RankLevel& level = levels_[l];
   const RankVector& vector = *block.vector;
-  Part& part = block.parts[l];
+  LevelData& part = block.parts[l];
   const bool as_floats = vector.payload == Payload::kFloat32;
   const std::size_t unit = size_of(vector.payload);
 
@@ -212,7 +212,7 @@ void RankAverage::decode_gathered(Block& block, std::size_t l) {
   const RankLevel& level = levels_[l];
   const RankVector& vector = *block.vector;
   if (vector.payload == Payload::kFloat32) return;
-  const Part& part = block.parts[l];
+  const LevelData& part = block.parts[l];
   for (std::size_t owner = 0; owner < level.owners; ++owner) {
     if (owner == level.me) continue;
     const Slice slice = part_of(part.slice, owner, level.owners);

@@ -39,7 +39,7 @@ class RankAverage {
 
  private:
   /// The data of one level for a block that is under way.
-  struct Part {
+  struct LevelData {
     Slice slice;                     ///< of the vector
     std::vector<const float*> rows;  ///< their first elements are those of slice.begin
     std::vector<float> joined;       ///< the rows that are no worker's own array
@@ -48,7 +48,7 @@ class RankAverage {
   };
   struct Block {
     const RankVector* vector = nullptr;
-    std::vector<Part> parts;  ///< of each level, and of what this rank averages itself
+    std::vector<LevelData> parts;  ///< of each level, and of what this rank averages itself
     Messages messages;
   };
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/execution.h"
+#include "experiment/fixtures.h"
 #include "run/run_fixtures.h"
 
 namespace localbatch {
@@ -63,6 +64,35 @@ TEST_CASE("the manifest says what computes each convolution") {
   CHECK(ours[1]["algorithm"] == "winograd");
   CHECK(direct[1]["algorithm"] == "direct");
   CHECK(direct[1]["images_per_slice"] >= 1);
+}
+
+TEST_CASE("the summary and the manifest of a run are read back") {
+  const ScratchFolder scratch;
+  const RunResult result = run_alone(request(scratch, tiny_experiment(), "out"));
+  CHECK(read_outcome(result.folder) == RunStatus::kFinished);
+  CHECK(read_communication(result.folder) == result.communication);
+  std::string ranks;
+  for (const auto& [key, value] : read_manifest(result.folder / "manifest.json"))
+    if (key == "ranks") ranks = value;
+  CHECK(ranks == "1");
+}
+
+TEST_CASE("a damaged summary is one line with its path and place") {
+  const ScratchFolder scratch;
+  const std::filesystem::path path = scratch.path() / "summary.json";
+  const auto error = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    return input_error([&] {
+      static_cast<void>(read_outcome(scratch.path()));
+      static_cast<void>(read_communication(scratch.path()));
+    });
+  };
+  CHECK(one_line_with(error("{"), {path.string()}));
+  CHECK(one_line_with(error("[]"), {path.string(), "outcome: found nothing"}));
+  CHECK(
+      one_line_with(error(R"({"outcome": "stopped"})"), {"found \"stopped\", expected finished"}));
+  CHECK(one_line_with(error(R"({"outcome": "finished", "communication": {"state": 3}})"),
+                      {path.string(), "communication: "}));
 }
 
 TEST_CASE("precision and algorithm change the bytes of a run, and not its direction") {
