@@ -43,14 +43,11 @@ MAX_CALLS_TO_LOOP = 4
 # How `main` comes to the loop: a function, its file, and the text in that file by which it calls the next one. A test
 # of text cannot follow a table of functions or a thread, so people keep this list, and the test that it is still true.
 CALLS_TO_LOOP = [
-    ("main", "apps/main.cpp", r"\bdispatch\("),
-    ("dispatch", "apps/main.cpp", r"\bcommand\.run\("),
-    ("run_command", "apps/run_command.cpp", r"\brun\("),
-    ("run", "apps/run_command.cpp", r"\brun_one\("),
-    ("run_one", "apps/run_command.cpp", r"\brun_cell\("),
-    ("run_cell", "lib/run/run_sweep.cpp", r"\brun_experiment\("),
-    ("run_experiment", "lib/run/run_experiment.cpp", r"\btrain\("),
-    ("train", "lib/run/run_experiment.cpp", r"\blocal_sgd\("),
+    ("main", "apps/main.cpp", r"command_named\(.*\)\.run\("),
+    ("run_command", "apps/run_command.cpp", r"\brun_experiment\("),
+    ("run_experiment", "lib/run/run_experiment.cpp", r"\btrain_worker\("),
+    ("train_worker", "lib/run/worker_run.cpp", r"\brun\.train\("),
+    ("train", "lib/run/worker_run.cpp", r"\blocal_sgd\("),
 ]
 
 
