@@ -11,8 +11,8 @@
 
 namespace localbatch {
 
-/// How a gradient is stored: the first micro-batch of a step
-/// replaces the array's content, the others are added.
+/// How a gradient is stored: the first micro-batch of a step replaces the array's content, the
+/// others are added.
 enum class GradientUse { kReplace, kAdd };
 
 /// Batch norm couples the images of a micro-batch, so the gradient of one image alone needs a
@@ -24,8 +24,8 @@ enum class SampleNormalization {
                 ///< that evaluate() sees
 };
 
-/// Sums over the gradients of single samples: g_i is the gradient by the
-/// parameters of the samples' summand, were the parameters of sample i its own.
+/// Sums over the gradients of single samples. g_i is what sample i adds to the gradient of the sum
+/// of the losses, as if it had a copy of the parameters to itself.
 struct SampleSums {
   std::span<double> squared_norms = {};   ///< |g_i|^2, by sample; empty: not wanted
   std::span<double> inner_products = {};  ///< <g_i, direction>, by sample; empty: not wanted
