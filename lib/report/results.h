@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "experiment/sweep.h"
 #include "report/finished_run.h"
 #include "run/run_request.h"
 

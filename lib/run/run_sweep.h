@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "experiment/sweep.h"
 #include "run/run_experiment.h"
 #include "run/run_folder.h"
 #include "run/run_request.h"

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,7 +41,7 @@ class TextWindows final : public Dataset {
     return true;
   }
   std::uint64_t checksum() const override {
-    return localbatch::checksum(std::as_bytes(std::span(train_ + test_)));
+    return localbatch::checksum(std::as_bytes(std::span(std::string_view(train_ + test_))));
   }
   std::size_t bytes() const override { return train_.size() + test_.size(); }
 
