@@ -5,7 +5,7 @@
 
 #include "comm/workers.h"
 #include "core/random.h"
-#include "train/meter.h"
+#include "train/local_sgd_fixtures.h"
 
 namespace localbatch {
 namespace {
@@ -36,14 +36,17 @@ GradientStatistics measure(const Gradients& gradients, const StatisticsOptions& 
   run_workers(static_cast<int>(gradients.size()), *processes, [&](Communicator& comm) {
     const std::vector<float>& mine = gradients[static_cast<std::size_t>(comm.worker())];
     const Given worker(mine);
-    GradientMeter meter(
-        {.statistics = options, .needs = {.variance = true, .inner_products = true}}, comm);
-    meter.begin_round(1, true, kBatch, 1, {});
+    LocalSgd method = make_method(1, 1, 0.1);
+    method.statistics = options;
+    method.observer_needs = {.variance = true, .inner_products = true};
+    Meter meter(method, comm);
+    meter.begin({.local_batch_size = kBatch, .observed = true});
     std::vector<Averaged> averaged;
     meter.add_averaged(worker, averaged);
     comm.exchange({.averaged = averaged});
-    const auto measured = meter.statistics(sum_over_workers(meter.own_sums({}, {}, {}), comm));
-    if (comm.worker() == 0) result = *measured;
+    const GroupSums sums = sum_over_workers(meter.own_sums({}, {}, {}), comm);
+    const RoundStatistics measured = meter.statistics({.gradients = sums});
+    if (comm.worker() == 0) result = measured.observed.value();
   });
   return result;
 }
