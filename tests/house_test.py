@@ -46,8 +46,7 @@ CALLS_TO_LOOP = [
     ("main", "apps/main.cpp", r"command_named\(.*\)\.run\("),
     ("run_command", "apps/run_command.cpp", r"\brun_experiment\("),
     ("run_experiment", "lib/run/run_experiment.cpp", r"\btrain_worker\("),
-    ("train_worker", "lib/run/worker_run.cpp", r"\brun\.train\("),
-    ("train", "lib/run/worker_run.cpp", r"\blocal_sgd\("),
+    ("train_worker", "lib/run/worker_run.cpp", r"\blocal_sgd\("),
 ]
 
 

@@ -110,7 +110,7 @@ def batch_size_controller(copy):
     copy.add_file("lib/batching/dummy_controller.cpp")
     copy.add_file("tests/batching/dummy_controller_test.cpp")
     copy.add_include("lib/batching/batch_size_controller.cpp", "batching/dummy_controller.h")
-    copy.add_part("lib/batching/batch_size_controller.cpp", "batch_size_controller_table", "dummy_controller")
+    copy.add_part("lib/batching/batch_size_controller.cpp", "kTable", "dummy_controller")
 
 
 def data_set(copy):
@@ -200,7 +200,7 @@ SyncInterval make_dummy_interval(Options&) {
 
 def problem(copy):
     copy.add_file("lib/problems/dummy_problem.cpp")
-    copy.add_before("lib/problems/problem.cpp", "make_quadratic", "ProblemFactory make_dummy_problem(Options& options);\n")
+    copy.add_before("lib/problems/problem.cpp", r"^namespace \{", "ProblemFactory make_dummy_problem(Options& options);\n")
     copy.add_part("lib/problems/problem.cpp", "kTable", "dummy_problem")
 
 

@@ -46,84 +46,89 @@ bool wants_size(Reason reason) {
   return reason == Reason::kPass || reason == Reason::kGrow || reason == Reason::kSchedule;
 }
 
+namespace {
+
+constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTable{{
+    {.name = "fixed",
+     .summary = "the initial batch size throughout",
+     .make = make_fixed,
+     .label = fixed_label},
+    {.name = "stagewise",
+     .summary = "a batch size for each stage of the run",
+     .make = make_stagewise,
+     .formula =
+         "b = batch_size.initial before milestones[0] samples, sizes[i] from milestones[i] "
+         "samples on",
+     .source =
+         "Smith et al. 2018, as recalled: a larger batch in place of a smaller learning rate; "
+         "stages also in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
+    {.name = "linear",
+     .summary = "a straight line in samples from the initial batch size",
+     .make = make_linear_ramp,
+     .formula = "b = i + (final - i) min(1, samples/ramp_samples), with i = batch_size.initial",
+     .source =
+         "AdAdaGrad's code (companion paper, arXiv 2402.11215), there by an increment per step"},
+    {.name = "geometric",
+     .summary = "multiplied by a factor every so many samples",
+     .make = make_geometric,
+     .formula = "b = batch_size.initial factor^floor(samples/every_samples)",
+     .source = "Smith et al. 2018 and AdaBatch, as recalled"},
+    {.name = "norm_test",
+     .summary = "the variance of the mean gradient against its squared norm (Byrd et al. 2012)",
+     .make = make_norm_test,
+     .formula =
+         "passes when variance/(M b) <= eta^2 |g|^2; wants b = variance/(M eta^2 |g|^2), or "
+         "max(2, 1/eta^2) times the present b where |g|^2 <= 0 (variance: of one sample's "
+         "gradient, g: the mean gradient, both as gradient_statistics says)",
+     .source =
+         "Byrd et al. 2012; between workers as in AdLoCo's code (arXiv 2508.18182); that arXiv "
+         "2406.13936 does the same is not verified",
+     .label = norm_test_label},
+    {.name = "inner_product_test",
+     .summary = "the variance along the mean gradient, optionally also the one across it "
+                "(Bollapragada et al. 2018)",
+     .make = make_inner_product_test,
+     .formula =
+         "passes when inner_product_variance/(M b) <= theta^2 |g|^4 and, if nu > 0, "
+         "orthogonal_variance/(M b) <= nu^2 |g|^2; wants b = inner_product_variance/(M theta^2 "
+         "|g|^4) or, if larger, orthogonal_variance/(M nu^2 |g|^2), or max(2, 1/theta^2) "
+         "(1/nu^2 if 0 < nu < theta) times the present b where |g|^2 <= 0 (variances: along "
+         "and across the mean gradient g, both as gradient_statistics says)",
+     .source =
+         "Bollapragada et al. 2018, equations 2.6 and 3.3; for gradients of workers by our own "
+         "derivation",
+     .label = inner_product_test_label},
+    {.name = "coordinate_norm_test",
+     .summary = "the norm test of every coordinate of the mean gradient by itself",
+     .make = make_coordinate_norm_test,
+     .formula = "passes when variance_i/(M b) <= eta^2 g_i^2 for the share of the coordinates i; "
+                "wants b = "
+                "the ratio variance_i/(M eta^2 g_i^2) that this share does not exceed "
+                "(variance_i: of one "
+                "sample's gradient in coordinate i, g: the mean gradient)",
+     .source = "named in the abstract of the companion paper, arXiv 2402.11215; formula as "
+               "recalled, the "
+               "share is our own"},
+    {.name = "gradient_noise_scale",
+     .summary = "in proportion to the simple noise scale (McCandlish et al. 2018)",
+     .make = make_gradient_noise_scale,
+     .formula =
+         "wants b = scale variance/(M |g|^2), or max(2, scale) times the present b where |g|^2 "
+         "<= 0 (variance: of one sample's gradient, g: the mean gradient, both as "
+         "gradient_statistics says)",
+     .source = "McCandlish et al. 2018, the rule as recalled; without moving averages"},
+    {.name = "cabs",
+     .summary = "by variance, learning rate and loss (Balles et al. 2017)",
+     .make = make_cabs,
+     .formula =
+         "wants b = scale lr variance/(M loss), with the lr of the round's first step and its "
+         "mean loss (variance: of one sample's gradient, as gradient_statistics says)",
+     .source = "Balles et al. 2017, without its moving averages"},
+}};
+
+}  // namespace
+
 std::span<const PartRow<std::shared_ptr<const BatchSizeController>>> batch_size_controller_table() {
-  static constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTable{{
-      {.name = "fixed",
-       .summary = "the initial batch size throughout",
-       .make = make_fixed,
-       .label = fixed_label},
-      {.name = "stagewise",
-       .summary = "a batch size for each stage of the run",
-       .make = make_stagewise,
-       .formula =
-           "b = batch_size.initial before milestones[0] samples, sizes[i] from milestones[i] "
-           "samples on",
-       .source =
-           "Smith et al. 2018, as recalled: a larger batch in place of a smaller learning rate; "
-           "stages also in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
-      {.name = "linear",
-       .summary = "a straight line in samples from the initial batch size",
-       .make = make_linear_ramp,
-       .formula = "b = i + (final - i) min(1, samples/ramp_samples), with i = batch_size.initial",
-       .source =
-           "AdAdaGrad's code (companion paper, arXiv 2402.11215), there by an increment per step"},
-      {.name = "geometric",
-       .summary = "multiplied by a factor every so many samples",
-       .make = make_geometric,
-       .formula = "b = batch_size.initial factor^floor(samples/every_samples)",
-       .source = "Smith et al. 2018 and AdaBatch, as recalled"},
-      {.name = "norm_test",
-       .summary = "the variance of the mean gradient against its squared norm (Byrd et al. 2012)",
-       .make = make_norm_test,
-       .formula =
-           "passes when variance/(M b) <= eta^2 |g|^2; wants b = variance/(M eta^2 |g|^2), or "
-           "max(2, 1/eta^2) times the present b where |g|^2 <= 0 (variance: of one sample's "
-           "gradient, g: the mean gradient, both as gradient_statistics says)",
-       .source =
-           "Byrd et al. 2012; between workers as in AdLoCo's code (arXiv 2508.18182); that arXiv "
-           "2406.13936 does the same is not verified",
-       .label = norm_test_label},
-      {.name = "inner_product_test",
-       .summary = "the variance along the mean gradient, optionally also the one across it "
-                  "(Bollapragada et al. 2018)",
-       .make = make_inner_product_test,
-       .formula =
-           "passes when inner_product_variance/(M b) <= theta^2 |g|^4 and, if nu > 0, "
-           "orthogonal_variance/(M b) <= nu^2 |g|^2; wants b = inner_product_variance/(M theta^2 "
-           "|g|^4) or, if larger, orthogonal_variance/(M nu^2 |g|^2), or max(2, 1/theta^2) "
-           "(1/nu^2 if 0 < nu < theta) times the present b where |g|^2 <= 0 (variances: along "
-           "and across the mean gradient g, both as gradient_statistics says)",
-       .source =
-           "Bollapragada et al. 2018, equations 2.6 and 3.3; for gradients of workers by our own "
-           "derivation",
-       .label = inner_product_test_label},
-      {.name = "coordinate_norm_test",
-       .summary = "the norm test of every coordinate of the mean gradient by itself",
-       .make = make_coordinate_norm_test,
-       .formula = "passes when variance_i/(M b) <= eta^2 g_i^2 for the share of the coordinates i; "
-                  "wants b = "
-                  "the ratio variance_i/(M eta^2 g_i^2) that this share does not exceed "
-                  "(variance_i: of one "
-                  "sample's gradient in coordinate i, g: the mean gradient)",
-       .source = "named in the abstract of the companion paper, arXiv 2402.11215; formula as "
-                 "recalled, the "
-                 "share is our own"},
-      {.name = "gradient_noise_scale",
-       .summary = "in proportion to the simple noise scale (McCandlish et al. 2018)",
-       .make = make_gradient_noise_scale,
-       .formula =
-           "wants b = scale variance/(M |g|^2), or max(2, scale) times the present b where |g|^2 "
-           "<= 0 (variance: of one sample's gradient, g: the mean gradient, both as "
-           "gradient_statistics says)",
-       .source = "McCandlish et al. 2018, the rule as recalled; without moving averages"},
-      {.name = "cabs",
-       .summary = "by variance, learning rate and loss (Balles et al. 2017)",
-       .make = make_cabs,
-       .formula =
-           "wants b = scale lr variance/(M loss), with the lr of the round's first step and its "
-           "mean loss (variance: of one sample's gradient, as gradient_statistics says)",
-       .source = "Balles et al. 2017, without its moving averages"},
-  }};
   return kTable;
 }
 

@@ -19,7 +19,7 @@ using CoordinateRatios = std::array<double, kCoordinateShares.size()>;
 ///   orthogonal_variance    = n/(J-1) sum_j |g_j - (p_j/|g|^2) g|^2
 /// so variance = inner_product_variance/|g|^2 + orthogonal_variance. The divisor is J - 1 or J, and
 /// squared_norm is |g|^2 or an unbiased estimate, as the estimator was told. Chunks may also come
-/// in groups, each with a mean of its own (train/gradient_statistics.h).
+/// in groups, each with a mean of its own (train/estimator.h).
 struct GradientStatistics {
   int num_workers = 1;
   int num_chunks = 0;

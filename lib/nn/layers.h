@@ -36,7 +36,7 @@ std::unique_ptr<Layer> make_winograd_layer(const Source<T>& src, const Destinati
                                            const TensorView& weight, int max_images,
                                            int images_per_slice);
 
-/// Batch norm or group norm (normalizer.h), with the residual and ReLU.
+/// Batch norm or group norm (normalizers.h), with the residual and ReLU.
 template <class T>
 std::unique_ptr<Layer> make_normalization_layer(const Source<T>& src,
                                                 std::optional<Source<T>> residual,

@@ -177,6 +177,7 @@ std::string to_json(const RunForecast& run, const std::optional<MeasuredRun>& me
                   {"parameters", run.parameters},
                   {"forward_multiply_adds", multiply_adds ? Json(*multiply_adds) : Json()},
                   {"memory_bytes_per_rank", memory_of(run.memory)},
+                  {"checkpoint_bytes", run.checkpoint_bytes},
                   {"round", to_json(run.round.ledger)},
                   {"measured_round", to_json(run.measured_round.ledger)},
                   {"initial_sync_interval_assumed", run.cost.count.assumes_sync_interval},

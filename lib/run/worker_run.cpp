@@ -15,17 +15,29 @@ namespace localbatch {
 
 namespace {
 
-/// Everything that a worker trains with, and what happens between its rounds.
+/// What the loop of a worker works on beside the worker.
+struct LoopState {
+  LoopState(const Experiment& experiment, TrainingWorker& worker, TimedCommunicator& comm)
+      : outer_optimizer(experiment.make_outer_optimizer(worker.parameters().size())),
+        meter(experiment.method, comm),
+        synchronizer(experiment.method, worker, *outer_optimizer, comm),
+        progress{.local_batch_size = experiment.method.initial_local_batch_size} {}
+
+  std::unique_ptr<OuterOptimizer> outer_optimizer;
+  Meter meter;
+  Synchronizer synchronizer;
+  Progress progress;
+};
+
+/// What happens around and between the rounds of a worker: curves and checkpoints.
 class WorkerRun final : public RunObserver, public SavedState {
  public:
-  WorkerRun(const WorkerRunSetup& setup, TrainingWorker& worker, TimedCommunicator& comm)
+  WorkerRun(const WorkerRunSetup& setup, TrainingWorker& worker, LoopState& loop,
+            TimedCommunicator& comm)
       : setup_(setup),
         comm_(comm),
         worker_(worker),
-        outer_optimizer_(setup.experiment.make_outer_optimizer(worker.parameters().size())),
-        meter_(setup.experiment.method, comm),
-        synchronizer_(setup.experiment.method, worker, *outer_optimizer_, comm),
-        progress_{.local_batch_size = setup.experiment.method.initial_local_batch_size},
+        loop_(loop),
         writer_(setup.experiment, setup.folder, worker, comm, setup.epoch_samples, setup.events),
         checkpoints_(setup.schedule, setup.folder, setup.facts, *this, comm) {}
 
@@ -33,9 +45,6 @@ class WorkerRun final : public RunObserver, public SavedState {
     if (!checkpoints_.restore(checkpoint)) writer_.begin();
   }
 
-  Outcome train() {
-    return local_sgd(setup_.experiment.method, worker_, meter_, synchronizer_, progress_, *this);
-  }
 
   RunResult finish(Outcome outcome) {
     const bool has_ended = outcome != Outcome::kStopped;
@@ -52,7 +61,7 @@ class WorkerRun final : public RunObserver, public SavedState {
   std::size_t checkpoint_bytes() const { return checkpoints_.file_size(); }
 
   Request request() override {
-    return {.save = checkpoints_.is_due(progress_.round + 1),
+    return {.save = checkpoints_.is_due(loop_.progress.round + 1),
             .stop = speaks_for_rank() && setup_.stop_requested()};
   }
 
@@ -65,14 +74,14 @@ class WorkerRun final : public RunObserver, public SavedState {
   }
 
   void visit_common(StateVisitor& visitor) override {
-    visit_state(visitor, progress_);
-    meter_.visit_state(visitor);
-    synchronizer_.visit_common_state(visitor);
+    visit_state(visitor, loop_.progress);
+    loop_.meter.visit_state(visitor);
+    loop_.synchronizer.visit_common_state(visitor);
     writer_.visit_state(visitor);
   }
 
   void visit_own(StateVisitor& visitor) override {
-    synchronizer_.visit_own_state(visitor);
+    loop_.synchronizer.visit_own_state(visitor);
     worker_.visit_state(visitor);
   }
 
@@ -82,16 +91,13 @@ class WorkerRun final : public RunObserver, public SavedState {
   void save() {
     writer_.add_up_communication();
     if (comm_.worker() == 0) writer_.sync_files();
-    checkpoints_.save(progress_.round);
+    checkpoints_.save(loop_.progress.round);
   }
 
   const WorkerRunSetup& setup_;
   TimedCommunicator& comm_;
   TrainingWorker& worker_;
-  std::unique_ptr<OuterOptimizer> outer_optimizer_;
-  Meter meter_;
-  Synchronizer synchronizer_;
-  Progress progress_;
+  LoopState& loop_;
   RoundWriter writer_;
   Checkpointer checkpoints_;
 };
@@ -101,16 +107,19 @@ class WorkerRun final : public RunObserver, public SavedState {
 RunResult train_worker(const WorkerRunSetup& setup, const MakeWorker& make_worker,
                        const std::optional<Checkpoint>& checkpoint, TimedCommunicator& comm) {
   const std::unique_ptr<TrainingWorker> worker = make_worker(comm);
-  WorkerRun run(setup, *worker, comm);
+  LoopState loop(setup.experiment, *worker, comm);
+  WorkerRun run(setup, *worker, loop, comm);
   run.begin(checkpoint);
-  return run.finish(run.train());
+  return run.finish(local_sgd(setup.experiment.method, *worker, loop.meter, loop.synchronizer,
+                              loop.progress, run));
 }
 
 std::size_t checkpoint_bytes(const WorkerRunSetup& setup, const MakeWorker& make_worker) {
   DryCommunicator nobody(setup.experiment.workers);
   TimedCommunicator comm(nobody);
   const std::unique_ptr<TrainingWorker> worker = make_worker(comm);
-  return WorkerRun(setup, *worker, comm).checkpoint_bytes();
+  LoopState loop(setup.experiment, *worker, comm);
+  return WorkerRun(setup, *worker, loop, comm).checkpoint_bytes();
 }
 
 }  // namespace localbatch

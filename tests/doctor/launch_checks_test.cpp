@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "doctor/rank_fixtures.h"
 
@@ -54,13 +55,13 @@ TEST_CASE("mpirun with fewer ranks than the job has tasks is noted") {
 }
 
 TEST_CASE("shares of the workers: refused without one, noted where uneven") {
-  const auto shares = [](int workers, int ranks) {
+  const auto shares = [](std::optional<int> workers, int ranks) {
     return check_shares(ranks_with(ranks, {}), {.workers = workers});
   };
   check_only(shares(4, 2), Severity::kOk, "2 workers on each of 2 ranks");
   check_only(shares(5, 2), Severity::kNote, "some host 3 and some 2");
   check_only(shares(2, 3), Severity::kRefusal, "3 ranks were started for 2 workers");
-  CHECK(shares(0, 3).empty());
+  CHECK(shares({}, 3).empty());
 }
 
 TEST_CASE("a job that is refused for its launch is not told about its cores") {
