@@ -13,7 +13,6 @@
 #include "bench_options.h"
 #include "comm/agreement.h"
 #include "commands.h"
-#include "core/build_info.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"

@@ -14,9 +14,9 @@
 #include <cstring>
 #include <map>
 
+#include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
-#include "exit_status.h"
 #include "printers.h"
 #include "stop_requests.h"
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "report/results.h"
+
 namespace localbatch {
 
 /// Reads the command line of a subcommand into variables. Options are declared in the order in
@@ -69,5 +71,18 @@ void check_can_hold_a_file(std::string_view command, std::string_view option,
 
 /// Makes a folder for files that a command writes.
 void make_folder(const std::string& folder);
+
+class CommandLine;
+
+/// The options by which `table`, `plot` and `report` choose results.
+struct ResultOptions {
+  std::vector<std::string> sources, settings;
+  std::string output = "results";
+
+  void declare(CommandLine& line);
+
+  /// Throws an InputError that names the command when there is no source.
+  Results collect(std::string_view command) const;
+};
 
 }  // namespace localbatch

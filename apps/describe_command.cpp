@@ -11,8 +11,8 @@
 #include "experiment/experiment.h"
 #include "nn/execution.h"
 #include "nn/kernel_choices.h"
-#include "run/requested_run.h"
 #include "run/columns.h"
+#include "run/requested_run.h"
 #include "run/run_request.h"
 
 namespace localbatch {

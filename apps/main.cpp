@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "commands.h"
-#include "core/build_info.h"
 #include "core/error.h"
+#include "core/machine.h"
 
 namespace localbatch {
 namespace {

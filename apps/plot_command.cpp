@@ -7,7 +7,6 @@
 #include "commands.h"
 #include "core/error.h"
 #include "report/gnuplot.h"
-#include "result_options.h"
 
 namespace localbatch {
 

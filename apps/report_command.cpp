@@ -8,7 +8,6 @@
 #include "report/gnuplot.h"
 #include "report/html_page.h"
 #include "report/result_table.h"
-#include "result_options.h"
 
 namespace localbatch {
 

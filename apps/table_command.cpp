@@ -9,7 +9,6 @@
 #include "core/files.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
-#include "result_options.h"
 
 namespace localbatch {
 

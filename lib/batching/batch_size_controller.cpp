@@ -56,9 +56,8 @@ constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTa
     {.name = "stagewise",
      .summary = "a batch size for each stage of the run",
      .make = make_stagewise,
-     .formula =
-         "b = batch_size.initial before milestones[0] samples, sizes[i] from milestones[i] "
-         "samples on",
+     .formula = "b = batch_size.initial before milestones[0] samples, sizes[i] from milestones[i] "
+                "samples on",
      .source =
          "Smith et al. 2018, as recalled: a larger batch in place of a smaller learning rate; "
          "stages also in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
@@ -76,10 +75,9 @@ constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTa
     {.name = "norm_test",
      .summary = "the variance of the mean gradient against its squared norm (Byrd et al. 2012)",
      .make = make_norm_test,
-     .formula =
-         "passes when variance/(M b) <= eta^2 |g|^2; wants b = variance/(M eta^2 |g|^2), or "
-         "max(2, 1/eta^2) times the present b where |g|^2 <= 0 (variance: of one sample's "
-         "gradient, g: the mean gradient, both as gradient_statistics says)",
+     .formula = "passes when variance/(M b) <= eta^2 |g|^2; wants b = variance/(M eta^2 |g|^2), or "
+                "max(2, 1/eta^2) times the present b where |g|^2 <= 0 (variance: of one sample's "
+                "gradient, g: the mean gradient, both as gradient_statistics says)",
      .source =
          "Byrd et al. 2012; between workers as in AdLoCo's code (arXiv 2508.18182); that arXiv "
          "2406.13936 does the same is not verified",

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/batch_memory.h"
+#include "data/dataset.h"
 #include "data/image_folder.h"
 #include "data/resident_images.h"
 

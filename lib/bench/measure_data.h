@@ -21,9 +21,9 @@ struct DataSpeed {
 /// normalizes them.
 DataSpeed measure_data(double seconds);
 
-/// Reads and decodes the training images of a folder laid out like ImageNet (data/image_folder.h), cuts
-/// random crops of 3x224x224 out of them, mirrors and normalizes them. The speed is compared with
-/// resnet101.
+/// Reads and decodes the training images of a folder laid out like ImageNet (data/image_folder.h),
+/// cuts random crops of 3x224x224 out of them, mirrors and normalizes them. The speed is compared
+/// with resnet101.
 DataSpeed measure_files(double seconds, const std::filesystem::path& root);
 
 }  // namespace localbatch

@@ -10,7 +10,7 @@ if(NOT COMMIT)
   set(COMMIT unknown)
 endif()
 file(CONFIGURE OUTPUT ${OUTPUT} CONTENT [[
-#include "core/build_info.h"
+#include "core/machine.h"
 
 namespace localbatch {
 

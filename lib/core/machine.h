@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace localbatch {
@@ -32,5 +33,16 @@ struct HostMemory {
 /// Reads /proc/meminfo and the limits of this process's control groups, version 1 or 2
 /// (cgroups(7)). `root` is another root of the file system, for tests.
 HostMemory host_memory(const std::filesystem::path& root = "/");
+
+/// The sources and settings that the program was built from; the build writes them.
+struct BuildInfo {
+  std::string_view version;  ///< "0.1.0"
+  std::string_view commit;  ///< git's hash, "-dirty" behind it when files had changed, or "unknown"
+  std::string_view compiler;  ///< "GNU 12.2.0"
+  std::string_view build_type;
+  std::string_view march;  ///< instruction set that the compiler was allowed to use
+};
+
+BuildInfo build_info();
 
 }  // namespace localbatch

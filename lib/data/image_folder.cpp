@@ -6,7 +6,6 @@
 #include <limits>
 #include <utility>
 
-#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "data/jpeg.h"

@@ -9,7 +9,6 @@
 #include <string_view>
 
 #include "comm/agreement.h"
-#include "core/build_info.h"
 #include "core/json.h"
 #include "core/machine.h"
 #include "nn/execution.h"

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/shape.h"
+#include "core/batch.h"
 
 namespace localbatch {
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/options.h"

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "core/aligned_buffer.h"
-#include "core/shape.h"
+#include "core/batch.h"
 #include "nn/execution_plan.h"
 #include "nn/network.h"
 #include "nn/team.h"

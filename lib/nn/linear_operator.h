@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "core/shape.h"
+#include "core/batch.h"
 #include "nn/execution.h"
 #include "nn/onednn.h"
 

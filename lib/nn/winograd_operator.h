@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/aligned_buffer.h"
-#include "core/shape.h"
+#include "core/batch.h"
 #include "nn/layer.h"
 #include "nn/winograd.h"
 

@@ -10,8 +10,8 @@
 #include "experiment/experiment.h"
 #include "plan/dry_rounds.h"
 #include "run/checkpointer.h"
-#include "run/ledger_json.h"
 #include "run/run_experiment.h"
+#include "run/run_files.h"
 #include "run/worker_run.h"
 #include "train/slot_pool.h"
 

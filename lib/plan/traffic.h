@@ -7,7 +7,6 @@
 #include "comm/ledger.h"
 #include "comm/mean_tree.h"
 #include "plan/dry_rounds.h"
-#include "plan/round_count.h"
 
 namespace localbatch {
 

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "core/batch.h"
 #include "core/options.h"
-#include "core/shape.h"
 
 namespace localbatch {
 

@@ -94,8 +94,7 @@ class PageBuilder {
       }
       is_there = true;
       cells.push_back({.text = count_text(*found), .best = false, .note = add_note(*found)});
-      const auto& entries =
-          table_.entries[found - table_.results.cells.begin()];
+      const auto& entries = table_.entries[found - table_.results.cells.begin()];
       for (std::size_t i = 0; i < entries.size(); ++i)
         cells.push_back(entry_cell(*found, table_.columns[i], entries[i]));
     }

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "core/build_info.h"
 #include "core/error.h"
+#include "core/machine.h"
 #include "core/state.h"
 #include "nn/execution.h"
 

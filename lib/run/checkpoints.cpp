@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/checksum.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/state.h"
 
 namespace localbatch {

@@ -1,4 +1,3 @@
-#include "run/requested_run.h"
 #include "run/prepared_run.h"
 
 #include <utility>
@@ -10,6 +9,7 @@
 #include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "run/checkpointer.h"
+#include "run/requested_run.h"
 #include "run/run_files.h"
 #include "run/run_request.h"
 #include "run/worker_run.h"

@@ -4,8 +4,8 @@
 #include "comm/communicator.h"
 #include "comm/workers.h"
 #include "doctor/doctor.h"
-#include "run/claim.h"
 #include "run/prepared_run.h"
+#include "run/run_folder.h"
 #include "run/run_request.h"
 #include "run/worker_run.h"
 

@@ -5,14 +5,12 @@
 
 #include <bit>
 
-#include "core/build_info.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/machine.h"
 #include "experiment/experiment.h"
 #include "nn/execution.h"
-#include "run/ledger_json.h"
 #include "run/run_experiment.h"
 #include "run/run_request.h"
 #include "train/worker.h"

@@ -1,4 +1,3 @@
-#include "run/requested_run.h"
 #include "run/run_sweep.h"
 
 #include <chrono>
@@ -7,6 +6,7 @@
 #include "core/csv.h"
 #include "core/error.h"
 #include "experiment/experiment_file.h"
+#include "run/requested_run.h"
 #include "run/run_folder.h"
 #include "run/run_request.h"
 

@@ -45,7 +45,6 @@ class WorkerRun final : public RunObserver, public SavedState {
     if (!checkpoints_.restore(checkpoint)) writer_.begin();
   }
 
-
   RunResult finish(Outcome outcome) {
     const bool has_ended = outcome != Outcome::kStopped;
     const FinalModel model = has_ended ? worker_.final_model(comm_) : FinalModel();

@@ -8,9 +8,9 @@
 #include "nn/execution.h"
 #include "nn/kernels_file.h"
 #include "nn/model.h"
-#include "train/batch_norm_at_sync.h"
 #include "train/network_worker.h"
 #include "train/task.h"
+#include "train/worker_state.h"
 
 namespace localbatch {
 

@@ -11,7 +11,6 @@
 #include "data/dataset.h"
 #include "data/sampler.h"
 #include "optim/inner_optimizer.h"
-#include "train/batch_norm_at_sync.h"
 #include "train/slot_pool.h"
 #include "train/worker.h"
 #include "train/worker_state.h"

@@ -9,7 +9,6 @@
 #include <span>
 #include <vector>
 
-#include "data/batch_memory.h"
 #include "data/dataset.h"
 #include "nn/network.h"
 

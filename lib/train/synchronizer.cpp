@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "core/checksum.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/state.h"
 #include "core/vector_math.h"
 #include "optim/outer_optimizer.h"

@@ -10,12 +10,28 @@
 #include "comm/communicator.h"
 #include "core/aligned_buffer.h"
 #include "core/batch.h"
+#include "core/options.h"
 #include "nn/model.h"
 #include "optim/inner_optimizer.h"
-#include "train/batch_norm_at_sync.h"
 #include "train/worker.h"
 
 namespace localbatch {
+
+/// What happens to the running statistics of batch norm, which local steps move but never look at.
+/// The model that is evaluated needs some.
+struct BatchNormAtSync {
+  enum class Policy {
+    kAverage,    ///< averaged at every synchronization
+    kLocal,      ///< each worker keeps its own; evaluated with their mean
+    kReset,      ///< start anew in every round; evaluated with the mean before that
+    kRecompute,  ///< local, and evaluated with those of training images under the averaged model
+  };
+  Policy policy = Policy::kAverage;
+  int batches = 0;  ///< micro-batches of all workers together that kRecompute takes
+};
+
+/// Reads `batch_norm_at_sync` and `batch_norm_batches`.
+BatchNormAtSync read_batch_norm_at_sync(Options& options);
 
 // What a policy says is to be done with a worker's optimizer state when parameters are averaged:
 // the state is averaged with them, or reset afterwards.

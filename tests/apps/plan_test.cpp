@@ -23,8 +23,8 @@ TEST_CASE("plan prints parameters, memory, traffic and seconds, and writes nothi
   CHECK_FALSE(has_control_characters(finished.out));
   for (const char* const part :
        {"tiny: 2 workers of 1 thread on 2 ranks and 2 hosts", "30730", "forward and backward",
-        "25000000", "memory of a rank", "execution slots", "on disk: a checkpoint", "a round sends", "between hosts",
-        "rounds that look at gradients", "as the file says", "with constant H",
+        "25000000", "memory of a rank", "execution slots", "on disk: a checkpoint", "a round sends",
+        "between hosts", "rounds that look at gradients", "as the file says", "with constant H",
         "the local batch follows from gradients: this holds as long as it stays 4"})
     CHECK_MESSAGE(contains(finished.out, part), finished.out);
   CHECK_FALSE(fs::exists(program.path("results")));

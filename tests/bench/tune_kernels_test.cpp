@@ -1,8 +1,8 @@
+#include "bench/tune_kernels.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
-
-#include "bench/tune_kernels.h"
 
 using namespace localbatch;
 

@@ -1,10 +1,10 @@
-#include "core/checksum.h"
-
 #include <doctest/doctest.h>
 
 #include <cstdint>
 #include <set>
 #include <vector>
+
+#include "core/files.h"
 
 namespace localbatch {
 

@@ -1,11 +1,10 @@
-#include "data/augmentation.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <set>
 
 #include "core/random.h"
+#include "data/images.h"
 #include "fixtures.h"
 
 using namespace localbatch;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "data/batch_memory.h"
 #include "fixtures.h"
 
 using namespace localbatch;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <thread>
 
-#include "data/batch_memory.h"
+#include "data/dataset.h"
 #include "data/image_folder.h"
 #include "data/image_folder_fixture.h"
 #include "data/jpeg.h"

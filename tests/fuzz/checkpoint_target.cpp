@@ -1,7 +1,7 @@
 #include <span>
 
-#include "fuzz/fuzz_target.h"
 #include "core/state.h"
+#include "fuzz/fuzz_target.h"
 #include "run/checkpoints.h"
 #include "train/round.h"
 

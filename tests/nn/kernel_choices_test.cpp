@@ -8,7 +8,6 @@
 
 #include "core/vector_math.h"
 #include "data/fixtures.h"
-#include "nn/kernel_choices.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;

@@ -9,7 +9,7 @@
 #include <csignal>
 #include <thread>
 
-#include "data/batch_memory.h"
+#include "data/dataset.h"
 #include "data/synthetic.h"
 #include "experiment/fixtures.h"
 #include "run/run_fixtures.h"

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "nn/execution.h"
 #include "experiment/fixtures.h"
+#include "nn/execution.h"
 #include "run/run_fixtures.h"
 
 namespace localbatch {

@@ -1,4 +1,3 @@
-#include "run/requested_run.h"
 #include "run/run_sweep.h"
 
 #include <doctest/doctest.h>
@@ -6,6 +5,7 @@
 #include "comm/agreement.h"
 #include "comm/thread_process_group.h"
 #include "core/error.h"
+#include "run/requested_run.h"
 #include "run/run_fixtures.h"
 #include "run/run_folder.h"
 

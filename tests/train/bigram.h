@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/checksum.h"
+#include "core/files.h"
 #include "data/dataset.h"
 #include "nn/network.h"
 

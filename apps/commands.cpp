@@ -1,4 +1,4 @@
-#include "exit_status.h"
+#include "commands.h"
 
 #include "comm/agreement.h"
 #include "core/error.h"
