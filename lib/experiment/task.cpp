@@ -67,7 +67,7 @@ std::shared_ptr<TaskFactory> read_task(Options& file, bool cpu_has_bfloat16) {
       "name", {.fallback = "network", .choices = task_names(), .meaning = "which implementation"});
   for (const TaskRow& row : task_table()) {
     if (row.name != name) continue;
-    const std::shared_ptr<TaskFactory> task = row.make(options);
+    std::shared_ptr<TaskFactory> task = row.make(options);
     task->read_parts(file, cpu_has_bfloat16);
     return task;
   }
