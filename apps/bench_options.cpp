@@ -1,6 +1,6 @@
 #include "bench_options.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <sstream>
@@ -8,6 +8,7 @@
 #include "command_line.h"
 #include "core/error.h"
 #include "core/machine.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -55,8 +56,7 @@ const std::vector<std::string>& kinds() {
 
 [[noreturn]] void fail_choice(std::string_view option, const std::string& found,
                               const std::vector<std::string>& allowed) {
-  fail_input("bench: {}: found '{}', allowed is {}{}", option, found, fmt::join(allowed, " | "),
-             did_you_mean(found, allowed));
+  fail_input("bench: {}: found '{}', allowed is {}", option, found, allowed_names(found, allowed));
 }
 
 std::string choice(std::string_view option, const std::string& found,

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +16,7 @@
 #include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
+#include "core/stopwatch.h"
 #include "printers.h"
 #include "stop_requests.h"
 
@@ -24,13 +24,11 @@ namespace localbatch {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// A process that runs a cell.
 struct Job {
   const CellProgress* cell = nullptr;
   int place = 0;  ///< 0 .. jobs - 1: which share of the cores
-  Clock::time_point begin = Clock::now();
+  double begin = monotonic_seconds();
 };
 
 /// Neighbouring cores, as many for every job as for the others.
@@ -125,7 +123,7 @@ CellJobs run_cell_jobs(
     result.stopped = result.stopped || status == kStopped;
     result.statuses.push_back(status);
     fmt::print("{} {} after {}\n", title_of(*job.cell), meaning_of(status),
-               duration(std::chrono::duration<double>(Clock::now() - job.begin).count()));
+               duration(monotonic_seconds() - job.begin));
     std::fflush(stdout);
   }
 }

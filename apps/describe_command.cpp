@@ -1,4 +1,4 @@
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -7,7 +7,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
-#include "core/text_table.h"
+#include "core/text.h"
 #include "experiment/experiment.h"
 #include "nn/execution.h"
 #include "nn/kernel_choices.h"
@@ -119,7 +119,7 @@ void print_overview(const std::vector<PartDescription>& parts) {
       if (other.part == part.part && !other.name.empty()) names.push_back(other.name);
     print_wrapped(fmt::format("  {:<23} ", part.part), part.summary);
     if (!names.empty())
-      print_wrapped(fmt::format("  {:<23} ", ""), fmt::format("({})", fmt::join(names, " | ")));
+      print_wrapped(fmt::format("  {:<23} ", ""), fmt::format("({})", join(names, " | ")));
   }
   fmt::print("\n");
   print_part(parts.front());
@@ -176,11 +176,10 @@ void describe_part(const std::vector<PartDescription>& parts, const std::string&
     if (description.part == part && !description.name.empty()) names.push_back(description.name);
   }
   if (std::ranges::find(known, part) == known.end())
-    fail_input("describe: '{}' is no part and no FILE.yaml, allowed is {}{}", part,
-               fmt::join(known, " | "), did_you_mean(part, known));
+    fail_input("describe: '{}' is no part and no FILE.yaml, allowed is {}", part,
+               allowed_names(part, known));
   if (!name.empty() && std::ranges::find(names, name) == names.end())
-    fail_input("describe: {} has no '{}', allowed is {}{}", part, name, fmt::join(names, " | "),
-               did_you_mean(name, names));
+    fail_input("describe: {} has no '{}', allowed is {}", part, name, allowed_names(name, names));
   for (const PartDescription& description : parts)
     if (description.part == part &&
         (name.empty() || description.name.empty() || description.name == name))

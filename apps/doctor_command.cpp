@@ -6,7 +6,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
-#include "core/text_table.h"
+#include "core/text.h"
 #include "doctor/doctor.h"
 #include "run/requested_run.h"
 #include "run/run_request.h"

@@ -1,4 +1,4 @@
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <cstdio>
@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
+#include "core/text.h"
 
 namespace localbatch {
 namespace {
@@ -71,8 +72,7 @@ const Command& command_named(const std::string& name) {
     if (name == command.name) return command;
     names.emplace_back(command.name);
   }
-  fail_input("'{}' is no command, allowed is {}{}", name, fmt::join(names, " | "),
-             did_you_mean(name, names));
+  fail_input("'{}' is no command, allowed is {}", name, allowed_names(name, names));
 }
 
 }  // namespace

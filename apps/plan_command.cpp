@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
-#include "core/text_table.h"
+#include "core/text.h"
 #include "experiment/experiment_file.h"
 #include "plan/forecast.h"
 #include "plan/measured_run.h"

@@ -1,4 +1,4 @@
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -6,6 +6,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "report/gnuplot.h"
 
 namespace localbatch {
@@ -35,8 +36,7 @@ std::vector<std::string> chosen_formats(std::string_view names) {
   while (true) {
     const std::string name(names.substr(0, names.find(',')));
     if (std::ranges::find(known, name) == known.end())
-      fail_input("plot: --format: found '{}', allowed is {}{}", name, fmt::join(known, " | "),
-                 did_you_mean(name, known));
+      fail_input("plot: --format: found '{}', allowed is {}", name, allowed_names(name, known));
     if (std::ranges::find(chosen, name) == chosen.end()) chosen.push_back(name);
     if (name.size() == names.size()) return chosen;
     names.remove_prefix(name.size() + 1);
@@ -55,7 +55,7 @@ int plot(const PlotOptions& options) {
   draw(figure, formats, options.folder);
   fmt::print("{}: {}, csv and gp\n",
              (std::filesystem::path(options.folder) / name_of(options.axes)).string(),
-             fmt::join(formats, ", "));
+             join(formats, ", "));
   return kSuccess;
 }
 

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "core/text_table.h"
+#include "core/text.h"
 
 namespace localbatch {
 

@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 
@@ -12,6 +11,7 @@
 #include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
+#include "core/stopwatch.h"
 #include "printers.h"
 #include "run/requested_run.h"
 #include "run/run_request.h"
@@ -151,11 +151,10 @@ ExitStatus run_in_jobs(const RunOptions& options) {
                options.request.cell ? "--cell" : "--resume-from");
   const std::vector<CellProgress> all = progress_of_cells(options.request);
   print_sum(all);
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = monotonic_seconds();
   const CellJobs ended = run_cell_jobs(
       cells_to_run(all, options.request.force), options.jobs, [&](const CellProgress& cell) {
-        const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
-        return arguments_of_cell(options, cell, passed.count());
+        return arguments_of_cell(options, cell, monotonic_seconds() - begin);
       });
   for (const int status : ended.statuses)
     if (status != kSuccess && status != kDivergence && status != kStopped)

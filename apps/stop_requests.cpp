@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace localbatch {
 
@@ -39,7 +41,7 @@ bool stop_signal_came() { return stop_requested; }
 
 namespace {
 
-constexpr std::chrono::seconds kForCheckpoint{10};
+constexpr double kForCheckpoint = 10;  // seconds
 
 /// Seconds until the Slurm job ends.
 std::optional<double> slurm_time_left() {
@@ -76,11 +78,11 @@ double parse_duration(const std::string& text) {
 TimeLimit::TimeLimit(std::optional<double> seconds) {
   const std::optional<double> of_job = slurm_time_left();
   if (of_job) seconds = std::min(*of_job, seconds.value_or(*of_job));
-  if (seconds) end_ = Time(Clock::now()) + std::chrono::duration<double>(*seconds);
+  if (seconds) end_ = monotonic_seconds() + *seconds;
 }
 
 bool TimeLimit::is_near() {
-  const Clock::time_point now = Clock::now();
+  const double now = monotonic_seconds();
   if (last_asked_) longest_round_ = std::max(longest_round_, now - *last_asked_);
   last_asked_ = now;
   return end_ && now + 2 * longest_round_ + kForCheckpoint > *end_;

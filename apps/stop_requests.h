@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 
@@ -27,13 +26,8 @@ class TimeLimit {
   bool is_near();
 
  private:
-  using Clock = std::chrono::steady_clock;
-  /// In double, as Clock's own numbers end after three centuries and what a person writes does not.
-  using Time = std::chrono::time_point<Clock, std::chrono::duration<double>>;
-
-  std::optional<Time> end_;
-  std::optional<Clock::time_point> last_asked_;
-  Clock::duration longest_round_{};
+  std::optional<double> end_, last_asked_;  ///< as monotonic_seconds() tells them
+  double longest_round_ = 0;
 };
 
 }  // namespace localbatch

@@ -1,4 +1,4 @@
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
 
@@ -47,8 +48,8 @@ std::string usage() {
 void check_format(const std::string& format) {
   const std::vector<std::string> formats{"markdown", "latex", "csv"};
   if (std::ranges::find(formats, format) == formats.end())
-    fail_input("table: --format: found '{}', allowed is {}{}", format, fmt::join(formats, " | "),
-               did_you_mean(format, formats));
+    fail_input("table: --format: found '{}', allowed is {}", format,
+               allowed_names(format, formats));
 }
 
 int make_tables(const TableOptions& options) {

@@ -1,12 +1,13 @@
 #include "batching/schedules.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -155,7 +156,7 @@ std::shared_ptr<const BatchSizeController> make_stagewise(Options& options) {
   const auto& [milestones, sizes] = settings;
   if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
     options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
-                                           fmt::join(milestones, ", ")));
+                                           join(milestones, ", ")));
   if (sizes.size() != milestones.size())
     options.fail("sizes", fmt::format("found {} numbers, expected one for each of {} milestones",
                                       sizes.size(), milestones.size()));

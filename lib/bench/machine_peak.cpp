@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <barrier>
-#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -12,13 +11,12 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "nn/vector.h"
 
 namespace localbatch {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// As many chains of dependent multiply-adds as hide the latency of one (6 cycles, 2 of them at a
 /// time) and still leave two registers for the factors where there are 16.
@@ -67,16 +65,16 @@ constexpr Kernel kBfloat16Kernel = nullptr;
 /// One window: all threads start together; the last one to finish ends it.
 double window_rate(Kernel kernel, int threads, int iterations) {
   std::barrier together(threads);
-  std::vector<Clock::time_point> started(threads), ended(started);
+  std::vector<double> started(threads), ended(started);
   std::vector<KernelRun> runs(started.size());
   {
     std::vector<std::jthread> team;
     for (std::size_t t = 0; t < runs.size(); ++t)
       team.emplace_back([&, t] {
         together.arrive_and_wait();
-        started[t] = Clock::now();
+        started[t] = monotonic_seconds();
         runs[t] = kernel(iterations, 0);
-        ended[t] = Clock::now();
+        ended[t] = monotonic_seconds();
       });
   }
   double flop = 0;
@@ -84,8 +82,7 @@ double window_rate(Kernel kernel, int threads, int iterations) {
     check(run.witness > 0, "sums of positive numbers are positive");
     flop += run.flop;
   }
-  return flop /
-         std::chrono::duration<double>(std::ranges::max(ended) - std::ranges::min(started)).count();
+  return flop / (std::ranges::max(ended) - std::ranges::min(started));
 }
 
 }  // namespace
@@ -96,10 +93,11 @@ std::optional<double> measure_peak(Precision precision, int threads) {
   if (kernel == nullptr || (bfloat16 && !supports_bfloat16())) return {};
   // About 4 ms a window, so that some of them fit between two interruptions by the scheduler.
   constexpr int kIterations = 1'000'000, kFewestWindows = 3;
-  constexpr std::chrono::milliseconds kLongest{300};
-  const Clock::time_point started = Clock::now();
+  constexpr double kLongest = 0.3;  // seconds
+  const double started = monotonic_seconds();
   double best = 0;
-  for (int window = 0; window < kFewestWindows || Clock::now() - started < kLongest; ++window)
+  for (int window = 0; window < kFewestWindows || monotonic_seconds() - started < kLongest;
+       ++window)
     best = std::max(best, window_rate(kernel, threads, kIterations));
   return best;
 }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
 #include "bench/rate.h"
 #include "comm/workers.h"
 #include "core/aligned_buffer.h"
+#include "core/stopwatch.h"
 
 namespace localbatch {
 
@@ -16,25 +16,21 @@ constexpr std::size_t kFewestAverages = 3;
 
 /// Averages until worker 0 ends it, and returns the seconds that each average took.
 std::vector<double> time_averages(std::size_t parameters, double seconds, Communicator& comm) {
-  using Clock = std::chrono::steady_clock;
-  const auto seconds_since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
   AlignedBuffer<float> mine(parameters), mean(parameters);
   std::ranges::fill(mine.span(), static_cast<float>(comm.worker()));
   comm.average(mine.span(), mean.span(), Traffic::kParameters);
 
   std::vector<double> times;
-  const Clock::time_point started = Clock::now();
+  const double started = monotonic_seconds();
   while (true) {
-    const bool go_on = times.size() < kFewestAverages || seconds_since(started) < seconds;
+    const bool go_on = times.size() < kFewestAverages || monotonic_seconds() - started < seconds;
     // This sum also lets the workers start together.
     std::array<double, 1> votes{comm.worker() == 0 && go_on ? 1.0 : 0.0};
     comm.sum(votes, Traffic::kControl);
     if (votes[0] == 0) return times;
-    const Clock::time_point begin = Clock::now();
+    const double begin = monotonic_seconds();
     comm.average(mine.span(), mean.span(), Traffic::kParameters);
-    times.push_back(seconds_since(begin));
+    times.push_back(monotonic_seconds() - begin);
   }
 }
 

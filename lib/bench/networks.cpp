@@ -1,12 +1,13 @@
 #include "bench/networks.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -31,8 +32,7 @@ const BenchNetwork& find_bench_network(std::string_view name, std::string_view p
     if (network.name == name) return network;
     names.emplace_back(network.name);
   }
-  fail_input("{}: found '{}', allowed is {}{}", place, name, fmt::join(names, " | "),
-             did_you_mean(name, names));
+  fail_input("{}: found '{}', allowed is {}", place, name, allowed_names(name, names));
 }
 
 ImageModel make_model(const BenchNetwork& network) {

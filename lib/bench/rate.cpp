@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace localbatch {
 
@@ -21,7 +21,6 @@ double median(std::vector<double> values) {
 }
 
 Rate measure_rate(double seconds, double units_per_call, const std::function<void()>& work) {
-  using Clock = std::chrono::steady_clock;
   constexpr double kLongestWindow = 0.2;
   constexpr std::size_t kFewestWindows = 3;
   const double window = std::min(kLongestWindow, seconds / static_cast<double>(kFewestWindows));
@@ -29,13 +28,13 @@ Rate measure_rate(double seconds, double units_per_call, const std::function<voi
   std::vector<double> rates;
   double total = 0;
   while (total < seconds || rates.size() < kFewestWindows) {
-    const Clock::time_point started = Clock::now();
+    const double started = monotonic_seconds();
     int calls = 0;
     double elapsed = 0;
     do {
       work();
       ++calls;
-      elapsed = std::chrono::duration<double>(Clock::now() - started).count();
+      elapsed = monotonic_seconds() - started;
     } while (elapsed < window);
     rates.push_back(units_per_call * calls / elapsed);
     rate.calls += calls;
@@ -87,8 +86,7 @@ std::optional<MachineTime> parse_machine_time(std::string_view proc_stat, double
 
 CpuSnapshot look_at_cpus() {
   CpuSnapshot snapshot;
-  snapshot.wall_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  snapshot.wall_seconds = monotonic_seconds();
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   snapshot.own_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);

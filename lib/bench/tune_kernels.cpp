@@ -1,14 +1,15 @@
 #include "bench/tune_kernels.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 
 #include "bench/measure_training.h"
 #include "bench/rate.h"
 #include "core/machine.h"
+#include "core/stopwatch.h"
+#include "core/text.h"
 #include "nn/execution.h"
 
 namespace localbatch {
@@ -16,9 +17,9 @@ namespace localbatch {
 namespace {
 
 double seconds_of(TrainingStep& step) {
-  const auto started = std::chrono::steady_clock::now();
+  const double started = monotonic_seconds();
   step.run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return monotonic_seconds() - started;
 }
 
 }  // namespace
@@ -93,7 +94,7 @@ std::string times_of(const TunedConvolution& tuned) {
   for (const KernelCandidate& candidate : tuned.candidates)
     times.push_back(fmt::format("{} {}: {:.3f}", algorithm_name(candidate.choice),
                                 candidate.choice.images_per_slice, 1e3 * candidate.median_seconds));
-  return fmt::format("    # {}\n", fmt::join(times, ", "));
+  return fmt::format("    # {}\n", join(times, ", "));
 }
 
 }  // namespace

@@ -1,19 +1,18 @@
 #include "comm/mailbox.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
-#include <set>
 #include <thread>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
+#include "core/text.h"
 
 namespace localbatch {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Bytes of the largest message, far below what the int counts of MPI can hold.
 constexpr std::size_t kLargestMessage = std::size_t{1} << 26;
@@ -55,7 +54,7 @@ void Mailbox::receive(int from, std::span<std::byte> bytes, Messages& messages) 
 }
 
 void Mailbox::wait(Messages& messages) {
-  const Clock::time_point started = Clock::now();
+  const double started = monotonic_seconds();
   Pause pause;
   while (true) {
     const std::size_t before = messages.size();
@@ -63,12 +62,14 @@ void Mailbox::wait(Messages& messages) {
     if (messages.empty()) return;
     if (messages.size() < before) pause = {};
     pause.take();
-    if (stall_limit_ <= 0 || Clock::now() - started < std::chrono::duration<double>(stall_limit_))
-      continue;
-    std::set<int> missing;
-    for (const Message& message : messages) missing.insert(message.peer);
+    if (stall_limit_ <= 0 || monotonic_seconds() - started < stall_limit_) continue;
+    std::vector<int> missing;
+    for (const Message& message : messages)
+      if (std::ranges::find(missing, message.peer) == missing.end())
+        missing.push_back(message.peer);
+    std::ranges::sort(missing);
     fail_system("no message from rank {} for {} s: it hangs, or does not reach the others",
-                fmt::join(missing, ", "), stall_limit_);
+                join(missing, ", "), stall_limit_);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "comm/communicator.h"
 #include "comm/mean_tree.h"
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace localbatch {
 
@@ -114,8 +115,6 @@ void run_workers(int num_workers, ProcessGroup& processes,
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// Number of means that are still in the cache when they are copied to the other workers.
 constexpr std::size_t kCopied = 8192;
 
@@ -144,7 +143,7 @@ WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double stall_
   mean_of_all_ = SubtreeMeans(workers, {&all, 1});
 }
 
-Clock::time_point WorkerGroup::exchange(int local_index, const Exchange& what) {
+double WorkerGroup::exchange(int local_index, const Exchange& what) {
   enter(local_index, what);
   if (local_index == 0) gather_numbers(what);
   if (rank_average_) {
@@ -158,7 +157,7 @@ Clock::time_point WorkerGroup::exchange(int local_index, const Exchange& what) {
     barrier_.wait();
   }
   std::ranges::copy(all_numbers_, what.all.begin());
-  const Clock::time_point all_came = all_came_;
+  const double all_came = all_came_;
   barrier_.wait();
   return all_came;
 }
@@ -192,7 +191,7 @@ void WorkerGroup::gather_numbers(const Exchange& what) {
   std::vector<std::size_t> counts;
   for (const std::size_t workers : workers_of_rank_) counts.push_back(workers * length);
   mailbox_.all_gather(hosted_numbers_, all_numbers_, counts, what.traffic);
-  all_came_ = Clock::now();
+  all_came_ = monotonic_seconds();
 }
 
 /// No other thread reads or writes the slice of this local index in any array.
@@ -229,8 +228,8 @@ void WorkerGroup::average_across_ranks() {
 }
 
 void ThreadCommunicator::exchange(const Exchange& what) {
-  const Clock::time_point came = Clock::now();
-  waited_ += std::max(Clock::duration(0), group_.exchange(local_index_, what) - came);
+  const double came = monotonic_seconds();
+  waited_ += std::max(0.0, group_.exchange(local_index_, what) - came);
 }
 
 void WorkerGroup::gather(int local_index, std::span<const std::byte> mine,

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -73,8 +72,8 @@ class WorkerGroup {
   HostedWorkers hosted() const { return hosted_; }
   const Ledger& ledger() const { return mailbox_.ledger(); }
 
-  /// Returns the time at which the last of all workers arrived.
-  std::chrono::steady_clock::time_point exchange(int local_index, const Exchange& what);
+  /// Returns the time at which the last of all workers arrived, as monotonic_seconds() tells it.
+  double exchange(int local_index, const Exchange& what);
 
   void gather(int local_index, std::span<const std::byte> mine,
               const std::function<void(int, std::span<const std::byte>)>& take);
@@ -96,7 +95,7 @@ class WorkerGroup {
   std::vector<std::size_t> workers_of_rank_;
   SubtreeMeans mean_of_all_;
   Barrier barrier_;
-  std::chrono::steady_clock::time_point all_came_;
+  double all_came_ = 0;
 
   // By local index; the first two are valid until the collective that set them ends.
   std::vector<const Exchange*> calls_;
@@ -122,13 +121,13 @@ class ThreadCommunicator final : public Communicator {
   Bytes scatter(const std::function<Bytes(int)>& give) override {
     return group_.scatter(local_index_, give);
   }
-  double waited_seconds() const override { return waited_.count(); }
+  double waited_seconds() const override { return waited_; }
   Ledger ledger() const override { return local_index_ == 0 ? group_.ledger() : Ledger(); }
 
  private:
   WorkerGroup& group_;
   int local_index_;
-  std::chrono::duration<double> waited_{};
+  double waited_ = 0;
 };
 
 }  // namespace localbatch

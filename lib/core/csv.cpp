@@ -1,6 +1,6 @@
 #include "core/csv.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <charconv>
 #include <numeric>
@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -18,7 +19,7 @@ CsvFile::CsvFile(const std::filesystem::path& path, const std::vector<std::strin
 }
 
 void CsvFile::write(const std::vector<std::string>& cells) {
-  file_.write(fmt::format("{}\n", fmt::join(cells, ",")));
+  file_.write(fmt::format("{}\n", join(cells, ",")));
 }
 
 namespace {

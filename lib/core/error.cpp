@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "core/text.h"
+
 namespace localbatch {
 
 void throw_input_error(fmt::string_view text, fmt::format_args args) {
@@ -56,6 +58,10 @@ std::string nearest_name(std::string_view word, const std::vector<std::string>& 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
   const std::string nearest = nearest_name(word, candidates);
   return nearest.empty() ? std::string() : fmt::format(" (did you mean '{}'?)", nearest);
+}
+
+std::string allowed_names(std::string_view found, const std::vector<std::string>& allowed) {
+  return join(allowed, " | ") + did_you_mean(found, allowed);
 }
 
 }  // namespace localbatch

@@ -46,4 +46,7 @@ std::string nearest_name(std::string_view word, const std::vector<std::string>& 
 /// " (did you mean 'x'?)" or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
+/// What a message about a name that is not allowed ends with: "a | b | c (did you mean 'b'?)".
+std::string allowed_names(std::string_view found, const std::vector<std::string>& allowed);
+
 }  // namespace localbatch

@@ -1,6 +1,6 @@
 #include "core/options.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "core/yaml.h"
 
 namespace localbatch {
@@ -209,13 +210,13 @@ std::string Options::text(std::string_view key, const TextKey& declared) {
 }
 
 std::size_t Options::choose(std::string_view key, const ChoiceKey& declared) {
-  const std::string allowed = fmt::format("{}", fmt::join(declared.choices, " | "));
+  const std::string allowed = join(declared.choices, " | ");
   std::string value = declared.fallback.value_or(declared.choices.front());
   if (const Node* const found = find_scalar(key, fmt::format("one of {}", allowed))) {
     value = found->scalar;
     if (std::ranges::find(declared.choices, value) == declared.choices.end())
       fail_at(found->where, key,
-              fmt::format("found '{}', allowed is {}{}", value, allowed,
+              fmt::format("found '{}', allowed is {}", value, allowed,
                           did_you_mean(value, declared.choices)));
   } else if (!declared.fallback && !describing_) {
     fail(key, fmt::format("missing, expected one of {}", allowed));
@@ -277,8 +278,7 @@ void Options::finish() const {
       fail_at(entry.key_location, entry.key, "found twice in one mapping");
     if (std::ranges::find(keys, entry.key) == keys.end())
       fail_at(entry.key_location, entry.key,
-              fmt::format("unknown key, allowed is {}{}", fmt::join(keys, " | "),
-                          did_you_mean(entry.key, keys)));
+              fmt::format("unknown key, allowed is {}", allowed_names(entry.key, keys)));
   }
   for (const auto& [index, part] : record_->parts) part.finish();
 }

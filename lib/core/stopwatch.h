@@ -1,31 +1,30 @@
 #pragma once
 
-#include <chrono>
-
 namespace localbatch {
+
+/// The time of a clock that never goes back; where it began has no meaning.
+double monotonic_seconds();
 
 /// Adds up the time that its scopes have lasted.
 class Stopwatch {
  public:
-  using Clock = std::chrono::steady_clock;
-
   /// Runs while it is in scope.
   class Scope {
    public:
     explicit Scope(Stopwatch& watch) : watch_(watch) {}
-    ~Scope() { watch_.total_ += Clock::now() - started_; }
+    ~Scope() { watch_.seconds_ += monotonic_seconds() - began_; }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
     Stopwatch& watch_;
-    Clock::time_point started_ = Clock::now();
+    double began_ = monotonic_seconds();
   };
 
-  double seconds() const { return std::chrono::duration<double>(total_).count(); }
+  double seconds() const { return seconds_; }
 
  private:
-  Clock::duration total_{};
+  double seconds_ = 0;
 };
 
 }  // namespace localbatch

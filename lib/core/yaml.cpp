@@ -1,6 +1,6 @@
 #include "core/yaml.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -50,7 +51,17 @@ std::string yaml_text(const std::string& text) {
 }
 
 std::string yaml_list(const std::vector<std::int64_t>& values) {
-  return fmt::format("[{}]", fmt::join(values, ", "));
+  return fmt::format("[{}]", join(values, ", "));
+}
+
+std::string flow_text(const Node& node) {
+  if (node.kind == Node::Kind::kScalar) return node.scalar;
+  std::vector<std::string> parts;
+  for (const Node& item : node.items) parts.push_back(flow_text(item));
+  for (const Node::Entry& entry : node.entries)
+    parts.push_back(entry.key + ": " + flow_text(entry.value));
+  const bool is_list = node.kind == Node::Kind::kList;
+  return fmt::format("{}{}{}", is_list ? "[" : "{", join(parts, ", "), is_list ? "]" : "}");
 }
 
 namespace {

@@ -48,6 +48,9 @@ std::string yaml_text(const std::string& text);
 /// "[1, 2]".
 std::string yaml_list(const std::vector<std::int64_t>& values);
 
+/// A value in one line, as YAML would write it: {name: sgd, sizes: [1, 2]}.
+std::string flow_text(const Node& node);
+
 /// Reads a text in YAML: one mapping. `source` stands for the file name in messages. Throws an
 /// InputError with file, line and column where it is not valid YAML.
 Node parse_yaml(const std::string& text, const std::string& source);

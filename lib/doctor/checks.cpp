@@ -1,4 +1,4 @@
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 
 #include "comm/workers.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "doctor/doctor.h"
 #include "train/slot_pool.h"
 
@@ -136,7 +137,7 @@ std::string cores_for_each_rank(const HostCores& host, int cores, const Launch& 
 std::string unbind(const HostCores& host, const Launch& launch) {
   const RankFacts& first = host.first();
   if (const auto names = binding_variables(first); !names.empty())
-    return fmt::format("unset {}", fmt::join(names, " "));
+    return fmt::format("unset {}", join(names, " "));
   if (launcher(first.environment) == Launcher::kNone) return "start it without taskset";
   if (!starts_with_srun(first) && host.wanted <= host.reachable)
     return launch_line(first, first.num_ranks, " --bind-to none", "", launch);
@@ -315,8 +316,7 @@ using FactReader = std::function<std::string(const RankFacts&)>;
 std::string host_list(const std::vector<std::string>& hosts) {
   constexpr std::size_t kMost = 4;
   const std::size_t named = std::min(hosts.size(), kMost);
-  const std::string names =
-      fmt::format("{}", fmt::join(hosts.begin(), hosts.begin() + named, ", "));
+  const std::string names = join(std::span(hosts).first(named), ", ");
   return hosts.size() == named ? names : fmt::format("{} and {} more", names, hosts.size() - named);
 }
 
@@ -332,7 +332,7 @@ std::string differences(std::span<const RankFacts> ranks, const FactReader& valu
   parts.reserve(hosts_of.size());
   for (const auto& [text, hosts] : hosts_of)
     parts.push_back(fmt::format("{} on {}", text, host_list(hosts)));
-  return fmt::format("{}", fmt::join(parts, "; "));
+  return join(parts, "; ");
 }
 
 std::string instructions(const RankFacts& rank) {

@@ -1,6 +1,6 @@
 #include "experiment/sweep.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cctype>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -32,17 +33,6 @@ struct SweepAxis {
 
 [[noreturn]] void fail(const Location& where, const std::string& text) {
   fail_input("{}: {}: {}", to_string(where), kKey, text);
-}
-
-/// In one line, as YAML would write it.
-std::string flow_text(const Node& node) {
-  if (node.kind == Node::Kind::kScalar) return node.scalar;
-  std::vector<std::string> parts;
-  for (const Node& item : node.items) parts.push_back(flow_text(item));
-  for (const Node::Entry& entry : node.entries)
-    parts.push_back(entry.key + ": " + flow_text(entry.value));
-  const bool is_list = node.kind == Node::Kind::kList;
-  return fmt::format("{}{}{}", is_list ? "[" : "{", fmt::join(parts, ", "), is_list ? "]" : "}");
 }
 
 SweepAxis read_axis(const Node::Entry& entry) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "nn/vector.h"
+
 namespace localbatch {
 
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "nn/vector.h"
+#include "nn/channel_block.h"
 
 namespace localbatch {
 

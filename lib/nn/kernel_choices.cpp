@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "nn/channel_block.h"
 #include "nn/execution.h"
 #include "nn/layers.h"
 #include "nn/linear_operator.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

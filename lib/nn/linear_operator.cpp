@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "core/error.h"
-#include "nn/vector.h"
+#include "nn/channel_block.h"
 
 namespace localbatch {
 

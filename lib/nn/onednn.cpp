@@ -4,8 +4,8 @@
 #include <omp.h>
 
 #include "core/error.h"
+#include "nn/channel_block.h"
 #include "nn/execution.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

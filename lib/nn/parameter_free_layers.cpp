@@ -6,6 +6,7 @@
 
 #include "nn/elementwise.h"
 #include "nn/layers.h"
+#include "nn/vector.h"
 
 namespace localbatch {
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "nn/vector.h"
 
 namespace localbatch {
@@ -22,8 +23,8 @@ std::byte* Thread::scratchpad(std::size_t bytes) {
 }
 
 Phase Thread::enter(Phase phase) {
-  const Clock::time_point now = Clock::now();
-  seconds_[static_cast<std::size_t>(phase_)] += std::chrono::duration<double>(now - since_).count();
+  const double now = monotonic_seconds();
+  seconds_[static_cast<std::size_t>(phase_)] += now - since_;
   since_ = now;
   return std::exchange(phase_, phase);
 }
@@ -39,7 +40,7 @@ void Team::allocate(std::size_t thread_bytes, std::size_t shared_floats) {
 
 void Team::for_each(int count, Phase phase, const std::function<void(int, Thread&)>& work) {
   const auto begin = [phase](Thread& thread) {
-    thread.since_ = Thread::Clock::now();
+    thread.since_ = monotonic_seconds();
     thread.phase_ = phase;
   };
   if (threads() == 1 || count == 1) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -14,8 +13,6 @@ namespace localbatch {
 /// One thread of a team, with scratch memory and a clock of its own.
 class Thread {
  public:
-  using Clock = std::chrono::steady_clock;
-
   explicit Thread(int index) : index_(index) {}
 
   int index() const { return index_; }
@@ -67,7 +64,7 @@ class Thread {
   AlignedBuffer<std::byte> memory_, scratchpad_;
   std::size_t used_ = 0;
   Phase phase_ = Phase::kWaiting;
-  Clock::time_point since_;
+  double since_ = 0;
   PhaseSeconds seconds_{};
 };
 

@@ -1,6 +1,6 @@
 #include "optim/learning_rate.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -128,7 +129,7 @@ LearningRate make_multistep_rate(Options& options) {
   const std::vector<std::int64_t>& milestones = settings.milestones;
   if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
     options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
-                                           fmt::join(milestones, ", ")));
+                                           join(milestones, ", ")));
   if (!milestones.empty() && milestones.front() <= settings.warm_up.samples)
     options.fail("milestones", fmt::format("found {}, allowed is more than the warmup_samples {}",
                                            milestones.front(), settings.warm_up.samples));

@@ -1,6 +1,6 @@
 #include "optim/sync_interval.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -75,7 +76,7 @@ SyncInterval make_stagewise_interval(Options& options) {
   const std::vector<std::int64_t>& milestones = settings.milestones;
   if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
     options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
-                                           fmt::join(milestones, ", ")));
+                                           join(milestones, ", ")));
   if (settings.H_after.size() != milestones.size())
     options.fail("H_after", fmt::format("found {} numbers, expected one for each of {} milestones",
                                         settings.H_after.size(), milestones.size()));

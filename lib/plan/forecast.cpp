@@ -10,6 +10,7 @@
 #include "experiment/experiment.h"
 #include "plan/dry_rounds.h"
 #include "run/checkpointer.h"
+#include "run/ledger_json.h"
 #include "run/run_experiment.h"
 #include "run/run_files.h"
 #include "run/worker_run.h"

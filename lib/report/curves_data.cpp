@@ -1,6 +1,6 @@
 #include "report/curves_data.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +9,7 @@
 
 #include "core/csv.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "report/table_text.h"
 #include "run/columns.h"
 
@@ -68,8 +69,7 @@ void check_axes(const FigureAxes& axes) {
   const auto check_name = [](std::string_view option, const std::string& name,
                              const std::vector<std::string>& names) {
     if (std::ranges::find(names, name) == names.end())
-      fail_input("--{}: found '{}', allowed is {}{}", option, name, fmt::join(names, " | "),
-                 did_you_mean(name, names));
+      fail_input("--{}: found '{}', allowed is {}", option, name, allowed_names(name, names));
   };
   check_name("x", axes.x, names_of_x());
   check_name("y", axes.y, names_of_y());

@@ -1,6 +1,6 @@
 #include "report/finished_run.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "experiment/experiment_file.h"
 #include "run/run_files.h"
 
@@ -121,16 +122,6 @@ std::string commit_of(const FinishedRun& run) {
 }
 
 namespace {
-
-std::string flow_text(const Node& node) {
-  if (node.kind == Node::Kind::kScalar) return node.scalar;
-  std::vector<std::string> parts;
-  for (const Node& item : node.items) parts.push_back(flow_text(item));
-  for (const Node::Entry& entry : node.entries)
-    parts.push_back(entry.key + ": " + flow_text(entry.value));
-  const bool is_list = node.kind == Node::Kind::kList;
-  return fmt::format("{}{}{}", is_list ? "[" : "{", fmt::join(parts, ", "), is_list ? "]" : "}");
-}
 
 void add(const Node& node, const std::string& place,
          std::vector<std::pair<std::string, std::string>>& found) {

@@ -1,7 +1,7 @@
 #include "report/gnuplot.h"
 
 #include <fcntl.h>
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -52,7 +53,7 @@ std::string key_text(const Figure& figure, std::size_t row) {
     if (series.row == row && !series.note.empty())
       notes.push_back(figure.groups[series.group] + ": " + series.note);
   if (notes.empty()) return figure.rows[row];
-  return fmt::format("{} ({})", figure.rows[row], fmt::join(notes, "; "));
+  return fmt::format("{} ({})", figure.rows[row], join(notes, "; "));
 }
 
 struct Range {
@@ -115,7 +116,7 @@ std::string logarithmic_tics(const Range& range) {
   for (const std::vector<int>& multiples :
        {std::vector{1}, std::vector{1, 2, 5}, std::vector{1, 2, 3, 4, 5, 6, 7, 8, 9}})
     if (chosen.size() < 3) chosen = tics(multiples);
-  return fmt::format("set xtics ({})\n", fmt::join(chosen, ", "));
+  return fmt::format("set xtics ({})\n", join(chosen, ", "));
 }
 
 /// Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times a power of ten
@@ -209,7 +210,7 @@ std::string plot_of_panel(const Figure& figure, std::size_t group) {
   }
   bands.insert(bands.end(), lines.begin(), lines.end());
   if (bands.empty()) return "  plot NaN\n";
-  return fmt::format("  plot {}\n", fmt::join(bands, ", \\\n       "));
+  return fmt::format("  plot {}\n", join(bands, ", \\\n       "));
 }
 
 std::string plot_of_key(const Figure& figure, const Layout& layout) {
@@ -242,7 +243,7 @@ std::string script_of(const Figure& figure, const std::vector<std::string>& form
   std::string script = fmt::format("# Draws {0} from {0}.csv: gnuplot {0}.gp\n", name);
   for (const std::string& remark : figure.remarks) script += "# " + remark + "\n";
   script += fmt::format("data = '{}.csv'\nset datafile separator ','\n", name);
-  script += fmt::format("do for [format in '{}'] {{\n  reset\n", fmt::join(formats, " "));
+  script += fmt::format("do for [format in '{}'] {{\n  reset\n", join(formats, " "));
   script += fmt::format(
       "  if (format eq 'svg') {{ set terminal svg size {0},{1} font 'sans-serif,12' background "
       "'#ffffff' }}\n"

@@ -1,11 +1,12 @@
 #include "report/html_page.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 
+#include "core/text.h"
 #include "report/table_formats.h"
 
 namespace localbatch {
@@ -76,7 +77,7 @@ std::string values_in_row(const Results& results, std::size_t row, const std::st
     if (cell.row == row && value != nullptr && std::ranges::find(values, *value) == values.end())
       values.push_back(*value);
   });
-  return fmt::format("{}", fmt::join(values, " | "));
+  return join(values, " | ");
 }
 
 void add_settings(const Results& results, std::string& out) {

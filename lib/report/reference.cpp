@@ -1,6 +1,6 @@
 #include "report/reference.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +10,7 @@
 
 #include "core/csv.h"
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -50,14 +51,14 @@ std::string other_protocol(const ReferenceFigure& theirs, const ResultCell& cell
     }
   }
   if (differences.empty()) return {};
-  return fmt::format("other protocol ({})", fmt::join(differences, "; "));
+  return fmt::format("other protocol ({})", join(differences, "; "));
 }
 
 std::string unknown_protocol(const ReferenceFigure& theirs) {
   std::vector<std::string> unknown;
   for (std::size_t i = 0; i < kProtocol.size(); ++i)
     if (theirs.protocol[i].empty()) unknown.emplace_back(kProtocol[i]);
-  return unknown.empty() ? "" : fmt::format("; protocol unknown: {}", fmt::join(unknown, ", "));
+  return unknown.empty() ? "" : fmt::format("; protocol unknown: {}", join(unknown, ", "));
 }
 
 std::string verdict_on_noise(const Comparison& comparison) {
@@ -176,8 +177,8 @@ class LineReader {
   std::string choice(const std::string& name, const std::vector<std::string>& allowed) const {
     std::string found = text(name);
     if (std::ranges::find(allowed, found) == allowed.end())
-      fail_input("{}: {}: found '{}', allowed is {}{}", place_, name, found,
-                 fmt::join(allowed, " | "), did_you_mean(found, allowed));
+      fail_input("{}: {}: found '{}', allowed is {}", place_, name, found,
+                 allowed_names(found, allowed));
     return found;
   }
 
@@ -206,8 +207,8 @@ void check_head(const std::filesystem::path& path, const CsvLine& head) {
   const std::string place = fmt::format("{}:{}", path.string(), head.number);
   for (const std::string& name : head.cells) {
     if (std::ranges::find(kColumns, name) == kColumns.end())
-      fail_input("{}: found the column '{}', allowed is {}{}", place, name,
-                 fmt::join(kColumns, ","), did_you_mean(name, kColumns));
+      fail_input("{}: found the column '{}', allowed is {}", place, name,
+                 allowed_names(name, kColumns));
     if (std::ranges::count(head.cells, name) > 1)
       fail_input("{}: found the column '{}' twice", place, name);
   }

@@ -1,6 +1,6 @@
 #include "report/result_table.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -149,8 +150,7 @@ std::vector<ResultColumn> chosen_columns(std::string_view names) {
     const std::string_view name = names.substr(0, names.find(','));
     const auto found = std::ranges::find(kColumns, name, &ResultColumn::name);
     if (found == kColumns.end())
-      fail_input("--columns: found '{}', allowed is {}{}", name, fmt::join(known, " | "),
-                 did_you_mean(name, known));
+      fail_input("--columns: found '{}', allowed is {}", name, allowed_names(name, known));
     if (std::ranges::find(chosen, name, &ResultColumn::name) != chosen.end())
       fail_input("--columns: found '{}' twice", name);
     chosen.push_back(*found);

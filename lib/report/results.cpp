@@ -1,6 +1,6 @@
 #include "report/results.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <map>
@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "experiment/experiment_file.h"
 #include "report/labels.h"
 #include "run/requested_run.h"
@@ -138,13 +139,13 @@ Results collect_results(const ResultsRequest& request) {
   }
   if (!in_folders.empty()) {
     parts.push_back(placed_by_settings(std::move(in_folders)));
-    titles.push_back(fmt::format("{}", fmt::join(folder_titles, ", ")));
+    titles.push_back(join(std::vector(folder_titles.begin(), folder_titles.end()), ", "));
   }
   tell_files_apart(parts, titles);
   std::vector<PlacedRun> all;
   for (std::vector<PlacedRun>& part : parts)
     for (PlacedRun& run : part) all.push_back(std::move(run));
-  return arranged(fmt::format("{}", fmt::join(titles, ", ")), std::move(all), std::move(remarks));
+  return arranged(join(titles, ", "), std::move(all), std::move(remarks));
 }
 
 namespace fs = std::filesystem;
@@ -251,7 +252,7 @@ std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& tit
                                       request.file.filename().string()));
       }
     }
-  title = fmt::format("{}", fmt::join(experiments, ", "));
+  title = join(std::vector(experiments.begin(), experiments.end()), ", ");
   const std::vector<std::string> rows = row_labels(cells), groups = group_labels(cells);
   std::vector<PlacedRun> placed;
   for (std::size_t i = 0; i < cells.size(); ++i) {

@@ -1,8 +1,9 @@
 #include "report/table_formats.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include "core/csv.h"
+#include "core/text.h"
 #include "report/table_text.h"
 
 namespace localbatch {
@@ -22,14 +23,14 @@ template <class Text>
 std::string joined(const ResultCell& cell, const Text& text) {
   std::vector<std::string> parts;
   for (const SeedRun& run : cell.runs) parts.push_back(text(run));
-  return fmt::format("{}", fmt::join(parts, "; "));
+  return join(parts, "; ");
 }
 
 std::string seeds_in(const ResultCell& cell, RunStatus status) {
   std::vector<std::string> seeds;
   for (const SeedRun& run : cell.runs)
     if (run.run.status == status) seeds.push_back(run.seed);
-  return fmt::format("{}", fmt::join(seeds, "; "));
+  return join(seeds, "; ");
 }
 
 std::string not_finished(const ResultCell& cell) {
@@ -37,7 +38,7 @@ std::string not_finished(const ResultCell& cell) {
   for (const SeedRun& run : cell.runs)
     if (!has_ended(run.run.status))
       parts.push_back(fmt::format("seed {}: {}", run.seed, status_text(run.run)));
-  return fmt::format("{}", fmt::join(parts, "; "));
+  return join(parts, "; ");
 }
 
 }  // namespace

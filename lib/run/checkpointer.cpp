@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/machine.h"
 #include "core/state.h"
+#include "core/stopwatch.h"
 #include "nn/execution.h"
 
 namespace localbatch {
@@ -47,8 +48,8 @@ bool Checkpointer::restore(const std::optional<Checkpoint>& checkpoint) {
 
 bool Checkpointer::is_due(std::int64_t round) const {
   if (comm_.worker() != 0) return false;
-  const std::chrono::duration<double> since = Stopwatch::Clock::now() - saved_at_;
-  const bool by_time = schedule_.every_seconds > 0 && since.count() >= schedule_.every_seconds;
+  const double since = monotonic_seconds() - saved_at_;
+  const bool by_time = schedule_.every_seconds > 0 && since >= schedule_.every_seconds;
   const bool by_rounds =
       schedule_.every_rounds > 0 && round >= saved_round_ + schedule_.every_rounds;
   return by_time || by_rounds;
@@ -67,7 +68,7 @@ void Checkpointer::save(std::int64_t round) {
   }
   comm_.gather(own.take(), [&](int, std::span<const std::byte> bytes) { writer->section(bytes); });
   if (writer) writer->finish();
-  saved_at_ = Stopwatch::Clock::now();
+  saved_at_ = monotonic_seconds();
   saved_round_ = round;
 }
 

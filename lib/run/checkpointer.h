@@ -54,7 +54,7 @@ class Checkpointer {
   CheckpointFacts facts_;
   SavedState& state_;
   Communicator& comm_;
-  Stopwatch::Clock::time_point saved_at_ = Stopwatch::Clock::now();
+  double saved_at_ = monotonic_seconds();
   std::int64_t saved_round_ = 0;
 };
 

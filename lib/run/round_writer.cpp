@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/state.h"
+#include "core/stopwatch.h"
 #include "experiment/experiment.h"
 
 namespace localbatch {
@@ -187,9 +188,7 @@ void RoundWriter::ask_shadow_controllers(const RoundRecord& round) {
   }
 }
 
-double RoundWriter::seconds() const {
-  return std::chrono::duration<double>(Stopwatch::Clock::now() - started_).count();
-}
+double RoundWriter::seconds() const { return monotonic_seconds() - started_; }
 
 double RoundWriter::epoch(std::int64_t samples) const {
   return static_cast<double>(samples) / static_cast<double>(epoch_samples_);

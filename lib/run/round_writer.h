@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "comm/communicator.h"
+#include "core/stopwatch.h"
 #include "run/run_experiment.h"
 #include "train/round.h"
 #include "train/worker.h"
@@ -80,7 +81,7 @@ class RoundWriter {
 
   double seconds_before_ = 0;    ///< of the stretches of the run before this one
   Ledger communication_before_;  ///< likewise
-  Stopwatch::Clock::time_point started_ = Stopwatch::Clock::now();
+  double started_ = monotonic_seconds();
   Stopwatch evaluating_;
   TimingRow before_;  ///< totals at the end of the round before
   EvaluationSchedule evaluations_;

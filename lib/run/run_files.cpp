@@ -1,6 +1,6 @@
 #include "run/run_files.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <bit>
@@ -9,8 +9,10 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "core/machine.h"
+#include "core/text.h"
 #include "experiment/experiment.h"
 #include "nn/execution.h"
+#include "run/ledger_json.h"
 #include "run/run_experiment.h"
 #include "run/run_request.h"
 #include "train/worker.h"
@@ -18,6 +20,15 @@
 namespace localbatch {
 
 namespace {
+
+/// Throws an InputError that names the path when it cannot be read or is not JSON.
+Json read_json(const std::filesystem::path& path) {
+  try {
+    return Json::parse(read_text(path));
+  } catch (const Json::exception& error) {
+    fail_input("{}: {}", path.string(), error.what());
+  }
+}
 
 void write_json(const std::filesystem::path& path, const Json& json) {
   write_file_atomically(path, json.dump(2) + "\n");
@@ -122,7 +133,7 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
                                     model.values.size() * sizeof(float)));
   std::string index = "name,dims,offset,size\n";
   for (const TensorView& tensor : model.tensors)
-    index += fmt::format("{},{},{},{}\n", tensor.name, fmt::join(tensor.dims, "x"), tensor.offset,
+    index += fmt::format("{},{},{},{}\n", tensor.name, join(tensor.dims, "x"), tensor.offset,
                          tensor.size);
   write_file_atomically(folder / "final_parameters.csv", index);
 }

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "comm/ledger.h"
-#include "core/json.h"
 #include "run/run_folder.h"
 
 namespace localbatch {
@@ -43,16 +42,5 @@ Ledger read_communication(const std::filesystem::path& folder);
 /// The facts of manifest.json, or of another file of its kind, in the order of the file: "commit"
 /// and "9074cacc5db0". A value that is not a text is shown as JSON.
 std::vector<std::pair<std::string, std::string>> read_manifest(const std::filesystem::path& file);
-
-/// {"parameters": {"messages": 4, "bytes": 64, "bytes_between_hosts": 0}, "state": ...}
-inline Json to_json(const Ledger& ledger) {
-  Json purposes = Json::object();
-  for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
-    const auto& [messages, bytes, bytes_between_hosts] = ledger.entries[kind];
-    purposes[std::string(kTrafficNames[kind])] = {
-        {"messages", messages}, {"bytes", bytes}, {"bytes_between_hosts", bytes_between_hosts}};
-  }
-  return purposes;
-}
 
 }  // namespace localbatch

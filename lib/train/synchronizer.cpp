@@ -1,6 +1,6 @@
 #include "train/synchronizer.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/state.h"
+#include "core/text.h"
 #include "core/vector_math.h"
 #include "optim/outer_optimizer.h"
 #include "train/meter.h"
@@ -175,7 +176,7 @@ void Synchronizer::fail_different() {
           "after the synchronization the {} of worker {} differ from those of worker 0, first in "
           "{}: "
           "memory, processor or network of one of them has failed",
-          parts[part].whole, fmt::join(different, ", "), parts[part].name);
+          parts[part].whole, join(different, ", "), parts[part].name);
   }
   fail_system(
       "after the synchronization the workers' parameters differ for a moment: memory fails");

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <vector>
 
+#include "core/stopwatch.h"
+
 using namespace localbatch;
 
 namespace {
@@ -21,9 +23,9 @@ constexpr std::size_t kLine = 64;
 
 std::uintptr_t address(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 
-void work_for(std::chrono::milliseconds time) {
-  const auto end = Thread::Clock::now() + time;
-  while (Thread::Clock::now() < end) continue;
+void work_for(double seconds) {
+  const double end = monotonic_seconds() + seconds;
+  while (monotonic_seconds() < end) continue;
 }
 
 double seconds_of(const PhaseSeconds& seconds, Phase phase) {
@@ -61,7 +63,7 @@ TEST_CASE("for_each returns when all calls are done") {
     std::atomic<int> done = 0;
     for (int round = 1; round <= 20; ++round) {
       team.for_each(threads, Phase::kForward, [&](int index, Thread&) {
-        if (index == 0) work_for(std::chrono::milliseconds(1));
+        if (index == 0) work_for(1e-3);
         ++done;
       });
       CHECK(done == round * threads);
@@ -122,23 +124,22 @@ TEST_CASE("threads have scratch memory and scratchpads of their own, and share t
 }
 
 TEST_CASE("time is charged to the innermost phase, and phases add up to the elapsed time") {
-  using std::chrono::milliseconds;
   for (const int threads : {1, kMaxThreads}) {
     CAPTURE(threads);
     Team team(threads);
     constexpr int kCalls = 5;
-    const auto started = Thread::Clock::now();
+    const double started = monotonic_seconds();
     team.for_each(kCalls, Phase::kForward, [](int, Thread& thread) {
-      work_for(milliseconds(2));
+      work_for(2e-3);
       {
         const Thread::Timed elementwise(thread, Phase::kElementwise);
-        work_for(milliseconds(1));
+        work_for(1e-3);
         const Thread::Timed weights(thread, Phase::kWeights);
-        work_for(milliseconds(1));
+        work_for(1e-3);
       }
-      work_for(milliseconds(1));
+      work_for(1e-3);
     });
-    const double elapsed = std::chrono::duration<double>(Thread::Clock::now() - started).count();
+    const double elapsed = monotonic_seconds() - started;
     const PhaseSeconds seconds = team.busy_seconds();
     CHECK(seconds_of(seconds, Phase::kForward) >= kCalls * 3e-3);
     CHECK(seconds_of(seconds, Phase::kElementwise) >= kCalls * 1e-3);
@@ -150,12 +151,12 @@ TEST_CASE("time is charged to the innermost phase, and phases add up to the elap
     if (threads == 1) CHECK(busy > elapsed - 1e-3);
 
     // A second round comes on top, and what lies between is nobody's.
-    work_for(milliseconds(5));
-    team.for_each(1, Phase::kBackwardData, [](int, Thread&) { work_for(milliseconds(1)); });
+    work_for(5e-3);
+    team.for_each(1, Phase::kBackwardData, [](int, Thread&) { work_for(1e-3); });
     const PhaseSeconds later = team.busy_seconds();
     CHECK(seconds_of(later, Phase::kForward) == seconds_of(seconds, Phase::kForward));
     CHECK(seconds_of(later, Phase::kBackwardData) >= 1e-3);
-    const double both = std::chrono::duration<double>(Thread::Clock::now() - started).count();
+    const double both = monotonic_seconds() - started;
     CHECK(std::accumulate(later.begin(), later.end(), 0.0) <= threads * (both - 5e-3));
   }
 }

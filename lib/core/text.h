@@ -1,11 +1,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace localbatch {
+
+/// The texts or numbers one after the other, with a separator between each two.
+std::string join(std::span<const std::string> texts, std::string_view separator);
+std::string join(std::span<const int> numbers, std::string_view separator);
+std::string join(std::span<const std::int64_t> numbers, std::string_view separator);
 
 // Tables for a terminal, in plain text.
 

@@ -1,10 +1,35 @@
-#include "core/text_table.h"
+#include "core/text.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 
 namespace localbatch {
+namespace {
+
+template <class Value, class Text>
+std::string joined(std::span<const Value> values, std::string_view separator, const Text& text) {
+  std::string line;
+  for (const Value& value : values) {
+    if (&value != values.data()) line += separator;
+    line += text(value);
+  }
+  return line;
+}
+
+}  // namespace
+
+std::string join(std::span<const std::string> texts, std::string_view separator) {
+  return joined(texts, separator, [](const std::string& text) { return std::string_view(text); });
+}
+
+std::string join(std::span<const int> numbers, std::string_view separator) {
+  return joined(numbers, separator, [](int number) { return std::to_string(number); });
+}
+
+std::string join(std::span<const std::int64_t> numbers, std::string_view separator) {
+  return joined(numbers, separator, [](std::int64_t number) { return std::to_string(number); });
+}
 
 std::vector<std::size_t> column_widths(std::span<const TextRow> rows) {
   std::vector<std::size_t> widths(rows.front().size());
