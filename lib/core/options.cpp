@@ -216,8 +216,8 @@ std::size_t Options::choose(std::string_view key, const ChoiceKey& declared) {
     value = found->scalar;
     if (std::ranges::find(declared.choices, value) == declared.choices.end())
       fail_at(found->where, key,
-              fmt::format("found '{}', allowed is {}", value, allowed,
-                          did_you_mean(value, declared.choices)));
+              fmt::format("found '{}', allowed is {}", value,
+                          allowed_names(value, declared.choices)));
   } else if (!declared.fallback && !describing_) {
     fail(key, fmt::format("missing, expected one of {}", allowed));
   }

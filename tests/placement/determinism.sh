@@ -44,7 +44,7 @@ run threads4 1 4
 
 reference=$(echo "$folder"/ranks1/determinism/*)
 rounds=$(($(wc -l <"$reference/rounds.csv") - 1))
-[ "$rounds" -ge 20 ] || fail "expected 20 rounds, found $rounds"
+[ "$rounds" -ge 10 ] || fail "expected 10 rounds, found $rounds"
 column=$(head -n 1 "$reference/rounds.csv" | tr ',' '\n' | grep -n -x local_batch_size | cut -d: -f1)
 first=$(sed -n 2p "$reference/rounds.csv" | cut -d, -f"$column")
 last=$(tail -n 1 "$reference/rounds.csv" | cut -d, -f"$column")
