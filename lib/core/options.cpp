@@ -215,9 +215,9 @@ std::size_t Options::choose(std::string_view key, const ChoiceKey& declared) {
   if (const Node* const found = find_scalar(key, fmt::format("one of {}", allowed))) {
     value = found->scalar;
     if (std::ranges::find(declared.choices, value) == declared.choices.end())
-      fail_at(found->where, key,
-              fmt::format("found '{}', allowed is {}", value,
-                          allowed_names(value, declared.choices)));
+      fail_at(
+          found->where, key,
+          fmt::format("found '{}', allowed is {}", value, allowed_names(value, declared.choices)));
   } else if (!declared.fallback && !describing_) {
     fail(key, fmt::format("missing, expected one of {}", allowed));
   }

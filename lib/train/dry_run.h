@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "train/worker.h"
@@ -38,7 +39,7 @@ class DryCommunicator final : public Communicator {
   Ledger ledger() const override { return {}; }
 
   /// Those since the last call.
-  std::vector<Meeting> take_meetings() { return std::move(meetings_); }
+  std::vector<Meeting> take_meetings() { return std::exchange(meetings_, {}); }
 
  private:
   int num_workers_;

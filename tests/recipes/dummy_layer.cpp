@@ -1,4 +1,5 @@
 #include "nn/layers.h"
+#include "nn/vector.h"
 
 namespace localbatch {
 
