@@ -1,6 +1,10 @@
 #include "comm/thread_process_group.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -8,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "comm/agreement.h"
 #include "core/error.h"
 
 namespace localbatch {
@@ -83,7 +88,13 @@ void run_simulated_ranks(const std::vector<int>& hosts,
   for (int rank = 0; rank < static_cast<int>(hosts.size()); ++rank)
     ranks.emplace_back([&, rank] {
       ThreadRank processes(post, hosts, rank);
-      rank_main(processes);
+      try {
+        rank_main(processes);
+      } catch (const FailedElsewhere&) {  // the rank that failed says why
+      } catch (const std::exception& error) {
+        fmt::print(stderr, "simulated rank {}: {}\n", rank, error.what());
+        std::abort();  // others may wait for its messages
+      }
     });
 }
 

@@ -123,12 +123,12 @@ TEST_CASE("a run says its warnings once, before it starts") {
   const ScratchFolder scratch;
   std::vector<std::string> said;
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const RunRequest both =
+      request(scratch, tiny_experiment(), "out", {fmt::format("threads_per_worker={}", cores)});
   run_simulated_ranks(2, [&](ProcessGroup& processes) {
     const RunEvents events{.on_start = [&](const RunStart&) { said.emplace_back("start"); },
                            .on_warning = [&](const std::string& text) { said.push_back(text); }};
-    run_experiment(
-        request(scratch, tiny_experiment(), "out", {fmt::format("threads_per_worker={}", cores)}),
-        processes, events, [] {});
+    run_experiment(both, processes, events, [] {});
   });
   REQUIRE(said.size() == 2);
   CHECK(contains(said[0], fmt::format("{} threads of ranks 0-1", 2 * cores)));
