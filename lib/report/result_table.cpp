@@ -28,7 +28,9 @@ std::optional<Sample> sample_of(const std::vector<double>& values) {
 }
 
 double t_quantile(double probability, double degrees_of_freedom) {
-  return boost::math::quantile(boost::math::students_t(degrees_of_freedom), probability);
+  using namespace boost::math;
+  using InDouble = policies::policy<policies::promote_double<false>>;
+  return quantile(students_t_distribution<double, InDouble>(degrees_of_freedom), probability);
 }
 
 std::optional<double> noise_of_difference(const Sample& a, const Sample& b) {
