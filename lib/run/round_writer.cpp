@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -118,7 +119,9 @@ RoundWriter::~RoundWriter() = default;
 
 void RoundWriter::observe(const RoundRecord& round) {
   const std::int64_t samples = round.samples - result_.samples;
-  loss_since_evaluation_ += round.loss * static_cast<double>(samples);
+  // Fused by name: whether a compiler fuses a product and a sum by itself depends on its flags.
+  loss_since_evaluation_ =
+      std::fma(round.loss, static_cast<double>(samples), loss_since_evaluation_);
   result_.rounds = round.round;
   result_.samples = round.samples;
   result_.last_local_batch_size = round.decision.next;
