@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "report/results.h"
 
 namespace localbatch {
 

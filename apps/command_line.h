@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "report/results.h"
-
 namespace localbatch {
+
+struct Results;
 
 /// Reads the command line of a subcommand into variables. Options are declared in the order in
 /// which

@@ -90,7 +90,7 @@ template <class Row>
 void print_columns(std::string_view file, std::span<const CsvColumn<Row>> columns) {
   fmt::print("{}:\n", file);
   for (const CsvColumn<Row>& column : columns)
-    fmt::print("    {:<25}{}{}\n", column.name, column.meaning,
+    fmt::print("    {:<24} {}{}\n", column.name, column.meaning,
                column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
 }
 

@@ -1,11 +1,13 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "commands.h"
@@ -75,6 +77,14 @@ const Command& command_named(const std::string& name) {
   fail_input("'{}' is no command, allowed is {}", name, allowed_names(name, names));
 }
 
+/// What was printed may still lie in a buffer: a full disk shows when it is written.
+int status_with_output(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  fmt::print(stderr, "localbatch: standard output could not be written: {}\n",
+             std::generic_category().message(errno));
+  return status == kSuccess ? static_cast<int>(kSystemFailure) : status;
+}
+
 }  // namespace
 }  // namespace localbatch
 
@@ -82,11 +92,11 @@ int main(int argc, char** argv) {
   using namespace localbatch;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    if (const auto status = answer_without_command(arguments)) return *status;
-    return command_named(arguments[0]).run(std::span(arguments).subspan(1));
+    if (const auto status = answer_without_command(arguments)) return status_with_output(*status);
+    return status_with_output(command_named(arguments[0]).run(std::span(arguments).subspan(1)));
   } catch (const std::exception& error) {
     const ExitStatus status = exit_status_of(error);
     if (status != kSuccess) fmt::print(stderr, "localbatch: {}\n", error.what());
-    return status;
+    return status_with_output(status);
   }
 }

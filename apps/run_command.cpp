@@ -177,8 +177,9 @@ int run_command(std::span<const std::string> arguments) {
   RunRequest& request = options->request;
   request.stop_requested = [&] { return time_limit.is_near() || stop_signal_came(); };
   const std::unique_ptr<ProcessGroup> processes = mpi_processes();
-  if (agree(*processes, [&] { return wants_all_cells(request); }))
-    return run_all(request, *processes);
+  const bool all_cells = agree(*processes, [&] { return wants_all_cells(request); });
+  require_same({{"--cell", request.cell ? fmt::format("{}", *request.cell) : "none"}}, *processes);
+  if (all_cells) return run_all(request, *processes);
 
   // A failure before training is known to all ranks, which end in good order; one during training
   // is known to one rank only, which ends the job.

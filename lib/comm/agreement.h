@@ -34,6 +34,17 @@ auto agree(ProcessGroup& processes, const Build& build) {
   return std::move(*built);
 }
 
+/// Something that all ranks must have alike, and what a message calls it.
+struct SharedFact {
+  std::string name;
+  std::string value;
+};
+
+/// Refuses ranks that differ. The first rank whose facts are not those of rank 0 throws an
+/// InputError that names itself, the first fact that differs and both values; the others throw
+/// FailedElsewhere. Collective; rank 0 sends its facts to every other rank once.
+void require_same(const std::vector<SharedFact>& facts, ProcessGroup& processes);
+
 /// The texts of all ranks in rank order, on every rank. Collective; for texts of a page or two.
 std::vector<std::string> gather_texts(const std::string& mine, ProcessGroup& processes);
 

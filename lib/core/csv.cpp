@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <cmath>
 #include <numeric>
 #include <sstream>
 
@@ -47,7 +48,9 @@ CsvColumns::CsvColumns(const std::filesystem::path& path) : path_(path) {
     rest.remove_prefix(end + 1);
     if (line == 1) {
       names = cells;
-      for (const std::string& name : names) columns_[name];
+      for (const std::string& name : names)
+        if (!columns_.try_emplace(name).second)
+          fail_input("{}:1: found the column '{}' twice", path.string(), name);
       continue;
     }
     if (cells.size() != names.size())
@@ -82,10 +85,22 @@ std::vector<std::optional<double>> CsvColumns::numbers(const std::string& name) 
 std::vector<double> CsvColumns::all_numbers(const std::string& name) const {
   std::vector<double> all;
   for (const std::optional<double>& number : numbers(name)) {
-    if (!number)
-      fail_input("{}:{}: {}: found nothing, expected a number", path_.string(), all.size() + 2,
-                 name);
+    if (!number || !std::isfinite(*number))
+      fail_input("{}:{}: {}: found {}, expected a finite number", path_.string(), all.size() + 2,
+                 name, number ? fmt::format("{}", *number) : "nothing");
     all.push_back(*number);
+  }
+  return all;
+}
+
+std::vector<double> CsvColumns::positions(const std::string& name) const {
+  constexpr double kLargest = 9007199254740992;  // beyond 2^53 not every count is a double
+  std::vector<double> all = all_numbers(name);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const double least = i == 0 ? 0 : all[i - 1];
+    if (!(all[i] >= least && all[i] <= kLargest))
+      fail_input("{}:{}: {}: found {}, expected a number from {} on", path_.string(), i + 2, name,
+                 all[i], least);
   }
   return all;
 }

@@ -70,7 +70,8 @@ class CsvTable {
 /// being written, is left out.
 class CsvColumns {
  public:
-  /// Throws an InputError that names the file and line of a row with too few or too many cells.
+  /// Throws an InputError that names the file and line of a column that is there twice, and of a
+  /// row with too few or too many cells.
   explicit CsvColumns(const std::filesystem::path& path);
 
   std::size_t num_rows() const { return num_rows_; }
@@ -83,8 +84,12 @@ class CsvColumns {
   /// line for what is no number; `nan` and `inf` are.
   std::vector<std::optional<double>> numbers(const std::string& name) const;
 
-  /// The numbers of a column in which every cell has to be a number.
+  /// The numbers of a column in which every cell has to be a finite number.
   std::vector<double> all_numbers(const std::string& name) const;
+
+  /// The numbers of a column that says how far a run is: rounds, samples. They are not negative,
+  /// not above 2^53, and none is below the one before.
+  std::vector<double> positions(const std::string& name) const;
 
  private:
   std::filesystem::path path_;

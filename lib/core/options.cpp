@@ -72,10 +72,32 @@ bool is_finite(double value) { return std::isfinite(value); }
 bool is_finite(std::int64_t) { return true; }
 
 template <class Value>
-bool parse_whole(const std::string& text, Value& value) {
+bool parse_all(const std::string& text, Value& value) {
+  const bool has_plus = text.size() > 1 && text[0] == '+' && text[1] != '-';
   const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const auto [stop, error] = std::from_chars(text.data() + (has_plus ? 1 : 0), end, value);
   return error == std::errc() && stop == end;
+}
+
+bool parse_whole(const std::string& text, double& value) { return parse_all(text, value); }
+
+/// Also "2e4" and "20000.0": what people write for a large budget. Up to 2^53 each integer is a
+/// double.
+bool parse_whole(const std::string& text, std::int64_t& value) {
+  if (parse_all(text, value)) return true;
+  constexpr double kLargest = 9007199254740992;
+  double number = 0;
+  if (!parse_all(text, number) || !(std::abs(number) <= kLargest) || number != std::floor(number))
+    return false;
+  value = static_cast<std::int64_t>(number);
+  return true;
+}
+
+/// As YAML's core schema writes them; empty: neither.
+std::optional<bool> parse_flag(const std::string& text) {
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  return {};
 }
 
 }  // namespace
@@ -189,9 +211,10 @@ bool Options::flag(std::string_view key, const FlagKey& declared) {
   const auto text = [](bool value) { return std::string(value ? "true" : "false"); };
   bool value = declared.fallback;
   if (const Node* const found = find_scalar(key, "true or false")) {
-    if (found->scalar != "true" && found->scalar != "false")
+    const std::optional<bool> read = parse_flag(found->scalar);
+    if (!read)
       fail_at(found->where, key, fmt::format("found '{}', expected true or false", found->scalar));
-    value = found->scalar == "true";
+    value = *read;
   }
   declare(key, KeyType::kFlag, declared.meaning, text(declared.fallback), "true | false",
           text(value));

@@ -34,7 +34,7 @@ MeasuredRun read_measured_run(const fs::path& folder, const std::optional<std::s
     fail_input("{}: is a run with other settings: {}", folder.string(),
                first_difference(settings, *resolved));
   const CsvColumns rounds(folder / "rounds.csv"), timing(folder / "timing.csv");
-  const std::vector<double> samples = rounds.all_numbers("samples");
+  const std::vector<double> samples = rounds.positions("samples");
   if (samples.empty()) fail_input("{}: holds no round", (folder / "rounds.csv").string());
 
   MeasuredRun run;

@@ -28,7 +28,7 @@ bool is_of_rounds(const std::string& name) {
 std::optional<std::map<double, double>> sums_by_round(const std::optional<CsvColumns>& columns,
                                                       const std::string& name) {
   if (!columns || !columns->has(name)) return {};
-  const std::vector<double> rounds = columns->all_numbers("round");
+  const std::vector<double> rounds = columns->positions("round");
   const std::vector<double> values = columns->all_numbers(name);
   std::map<double, double> sums;
   double sum = 0;
@@ -95,8 +95,8 @@ std::optional<Curve> curve_of(const FinishedRun& run, const FigureAxes& axes) {
   if (axes.x == "seconds") sums = sums_by_round(run.timing, "total_seconds");
   if (axes.x == "bytes") sums = sums_by_round(run.rounds, "method_bytes");
   if (!sums && (axes.x == "seconds" || axes.x == "bytes")) return {};
-  const std::vector<double> rounds = columns->all_numbers("round");
-  const std::vector<double> samples = columns->all_numbers("samples");
+  const std::vector<double> rounds = columns->positions("round");
+  const std::vector<double> samples = columns->positions("samples");
   const std::vector<std::optional<double>> values = columns->numbers(axes.y);
   Curve curve;
   for (std::size_t i = 0; i < values.size(); ++i) {

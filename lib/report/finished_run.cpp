@@ -30,6 +30,11 @@ double last_of(const std::optional<CsvColumns>& columns, const std::string& name
   return columns->numbers(name).back().value_or(0);
 }
 
+double last_position(const std::optional<CsvColumns>& columns) {
+  if (!columns || columns->num_rows() == 0 || !columns->has("samples")) return 0;
+  return columns->positions("samples").back();
+}
+
 double budget_of(const Settings& settings) {
   const std::string text = settings.value("max_samples");
   double value = 0;
@@ -38,13 +43,12 @@ double budget_of(const Settings& settings) {
 }
 
 void judge_by_curves(FinishedRun& run) {
-  const double samples =
-      std::max(last_of(run.rounds, "samples"), last_of(run.evaluations, "samples"));
+  const double samples = std::max(last_position(run.rounds), last_position(run.evaluations));
   const double budget = budget_of(run.settings);
   run.status = RunStatus::kUnfinished;
   if (budget > 0) run.percent = static_cast<int>(std::min(100.0, 100 * samples / budget));
   const bool ended = budget > 0 && samples >= budget;
-  if (ended && last_of(run.evaluations, "samples") == samples) run.status = RunStatus::kFinished;
+  if (ended && last_position(run.evaluations) == samples) run.status = RunStatus::kFinished;
   if (!std::isfinite(last_of(run.rounds, "loss")) ||
       !std::isfinite(last_of(run.evaluations, "train_loss")))
     run.status = RunStatus::kDiverged;

@@ -1,7 +1,10 @@
 #include "run/prepared_run.h"
 
+#include <fmt/core.h>
+
 #include <utility>
 
+#include "comm/agreement.h"
 #include "comm/workers.h"
 #include "core/files.h"
 #include "core/machine.h"
@@ -35,8 +38,44 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
                   .settings = resolved_yaml(experiment.resolved)};
   run.start.slots = run.task->allocate(hosted);
   run.start.task = run.task->facts();
-  if (processes.rank() == 0) run.start.data = run.task->data_checksum();
+  run.start.data = run.task->data_checksum();
   return run;
+}
+
+namespace {
+
+/// The values of all keys, each by its whole name: "batch_size_controller.eta".
+void add_settings(const std::vector<Declaration>& declared, const std::string& place,
+                  std::vector<SharedFact>& facts) {
+  for (const Declaration& declaration : declared) {
+    const bool is_item = declaration.key.starts_with('[');
+    const std::string name =
+        place.empty() || is_item ? place + declaration.key : place + "." + declaration.key;
+    if (declaration.parts.empty())
+      facts.push_back({name, declaration.value});
+    else
+      add_settings(declaration.parts, name, facts);
+  }
+}
+
+}  // namespace
+
+std::vector<SharedFact> shared_facts(const RunRequest& request, const PreparedRun& run) {
+  std::vector<SharedFact> facts;
+  add_settings(run.experiment->resolved, "", facts);
+  const auto add = [&facts](const char* name, const auto& value) {
+    facts.push_back({name, fmt::format("{}", value)});
+  };
+  add("checksum of the data", fmt::format("{:016x}", run.start.data));
+  for (const SettingsFile& file : run.experiment->task->files())
+    add(file.name.c_str(), fmt::format("{:016x}", checksum(file.text)));
+  add("--force", request.force);
+  add("--resume", request.resume);
+  add("--checkpoint-seconds", request.checkpoints.every_seconds);
+  add("--checkpoint-rounds", request.checkpoints.every_rounds);
+  add("--stall-limit", request.stall_limit);
+  add("folder of the results", run.start.folder.string());
+  return facts;
 }
 
 CheckpointFacts checkpoint_facts(const RunStart& start) {

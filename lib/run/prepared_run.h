@@ -11,6 +11,7 @@
 namespace localbatch {
 
 class ProcessGroup;
+struct SharedFact;
 struct Experiment;
 struct Launch;
 struct RunRequest;
@@ -25,6 +26,10 @@ struct PreparedRun {
 
 /// Reads the request and builds what this rank needs. Throws an InputError; writes nothing.
 PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes);
+
+/// What all ranks must have alike, lest they train together and only rank 0's is recorded: every
+/// setting, the bytes of data and files, and the options that decide what a run does.
+std::vector<SharedFact> shared_facts(const RunRequest& request, const PreparedRun& run);
 
 /// The facts of the checkpoints that this program makes of the run.
 CheckpointFacts checkpoint_facts(const RunStart& start);

@@ -32,6 +32,7 @@ Claim claim_together(const RunRequest& request, const PreparedRun& run,
 RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins) {
   PreparedRun run = agree(processes, [&] { return prepare_run(request, processes); });
+  require_same(shared_facts(request, run), processes);
   const CheckpointFacts facts = checkpoint_facts(run.start);
   const Claim claim = claim_together(request, run, facts, processes, events);
   RunResult result;

@@ -101,7 +101,7 @@ void read_progress(CellProgress& cell) {
   if (!fs::exists(cell.folder / "rounds.csv", error) ||
       !fs::exists(cell.folder / "timing.csv", error))
     return;
-  const std::vector<double> samples = CsvColumns(cell.folder / "rounds.csv").all_numbers("samples");
+  const std::vector<double> samples = CsvColumns(cell.folder / "rounds.csv").positions("samples");
   if (samples.empty()) return;
   cell.samples = static_cast<std::int64_t>(samples.back());
   const auto age =

@@ -152,6 +152,39 @@ TEST_CASE("mpirun: more ranks than workers are refused by one line") {
   }
 }
 
+TEST_CASE("mpirun: ranks that were started with different settings are refused by one line") {
+  const ProgramFixture program;
+  const auto refusal = [&](const std::string& first, const std::string& second) {
+    const Finished finished =
+        program.run("run tiny.yaml " + second,
+                    std::string(LOCALBATCH_MPIRUN " 1 '" LOCALBATCH_PROGRAM "' run tiny.yaml ") +
+                        first + " : -n 1");
+    CHECK(finished.status == 2);
+    CHECK_FALSE(fs::exists(program.path("results")));
+    const auto ours = std::ranges::find_if(
+        finished.errors, [](const std::string& line) { return line.starts_with("localbatch: "); });
+    return ours == finished.errors.end() ? std::string() : *ours;
+  };
+  CHECK(refusal("--set seed=1", "--set seed=9") ==
+        "localbatch: rank 1: seed: found '9', expected '1' as on rank 0");
+  CHECK(contains(refusal("", "--force"), "rank 1: --force: found 'true'"));
+  CHECK(contains(refusal("", "--cell 1"), "rank 1: --cell: found '1'"));
+}
+
+TEST_CASE("output that cannot be written ends with status 1, whatever the command") {
+  const ProgramFixture program;
+  for (const std::string command :
+       {"--help", "--version", "describe", "run tiny.yaml", "doctor", "status tiny.yaml"}) {
+    CAPTURE(command);
+    // The redirection of the fixture comes last, so this one is a shell's inside.
+    const int status =
+        std::system(("cd '" + program.path("").string() + "' && '" LOCALBATCH_PROGRAM "' " +
+                     command + " >/dev/full 2>/dev/null")
+                        .c_str());
+    CHECK(WEXITSTATUS(status) == 1);
+  }
+}
+
 TEST_CASE("mpirun: two ranks print once, without control characters, and end with status 0") {
   const ProgramFixture program;
   const Finished finished = program.run("run tiny.yaml", LOCALBATCH_MPIRUN " 2");

@@ -102,6 +102,25 @@ TEST_CASE("an absent mapping reports its missing keys at the mapping around it")
       InputError);
 }
 
+TEST_CASE("numbers and flags are read as people and YAML write them") {
+  const auto integer = [](const char* text) {
+    const Node file = map({{"max_samples", scalar(text, 1, 1)}});
+    return Options(file).integer("max_samples", {.fallback = 1, .meaning = ""});
+  };
+  CHECK(integer("2e4") == 20000);
+  CHECK(integer("20000.0") == 20000);
+  CHECK(integer("+7") == 7);
+  CHECK(integer("9223372036854775807") == std::numeric_limits<std::int64_t>::max());
+  const Node number = map({{"eta", scalar("+0.1", 1, 1)}});
+  CHECK(Options(number).number("eta", {.fallback = 1, .meaning = ""}) == 0.1);
+  for (const char* const text : {"true", "True", "TRUE"}) {
+    const Node flag = map({{"flip", scalar(text, 1, 1)}});
+    CHECK(Options(flag).flag("flip", {.fallback = false, .meaning = ""}));
+  }
+  const Node off = map({{"flip", scalar("False", 1, 1)}});
+  CHECK_FALSE(Options(off).flag("flip", {.fallback = true, .meaning = ""}));
+}
+
 TEST_CASE("values of another type are refused where they stand") {
   for (const char* text : {"abc", "", "1.5x", "0x10", "nan", "inf", "true", "1,5"}) {
     CAPTURE(text);
@@ -110,14 +129,15 @@ TEST_CASE("values of another type are refused where they stand") {
         Options(file).number("eta", {.fallback = 1, .meaning = ""}),
         fmt::format("test.yaml:3:6: eta: found '{}', expected a number", text).c_str(), InputError);
   }
-  for (const char* text : {"1.0", "1e3", "", "12 ", "99999999999999999999"}) {
+  for (const char* text :
+       {"1.5", "1e-3", "", "12 ", "99999999999999999999", "1e300", "inf", "nan", "+-1"}) {
     CAPTURE(text);
     const Node file = map({{"H", scalar(text, 3, 4)}});
     CHECK_THROWS_WITH_AS(
         Options(file).integer("H", {.fallback = 1, .meaning = ""}),
         fmt::format("test.yaml:3:4: H: found '{}', expected an integer", text).c_str(), InputError);
   }
-  for (const char* text : {"yes", "1", "True", ""}) {
+  for (const char* text : {"yes", "1", "tRUE", ""}) {
     CAPTURE(text);
     const Node file = map({{"flip", scalar(text, 2, 7)}});
     CHECK_THROWS_WITH_AS(

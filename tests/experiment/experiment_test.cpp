@@ -43,7 +43,7 @@ const std::vector<Mistake> kMistakes = {
     // wrong types
     {"workers: two", "4:10", "workers", "found 'two'", "expected an integer"},
     {"workers: 2.5", "4:10", "workers", "found '2.5'", "expected an integer"},
-    {"workers: 1e3", "4:10", "workers", "found '1e3'", "expected an integer"},
+    {"workers: 1e-3", "4:10", "workers", "found '1e-3'", "expected an integer"},
     {"workers: 0x10", "4:10", "workers", "found '0x10'", "expected an integer"},
     {"workers: 99999999999999999999", "4:10", "workers", "found '99999999999999999999'"},
     {"workers: ''", "4:10", "workers", "found ''", "expected an integer"},

@@ -122,6 +122,49 @@ TEST_CASE("one rank that cannot start stops all of them, and nothing is left beh
   }
 }
 
+TEST_CASE("ranks that differ in anything that is recorded are refused before the first round") {
+  const ScratchFolder scratch;
+  const RunRequest good = request(scratch, tiny_experiment(), "out");
+  std::vector<std::pair<RunRequest, std::string>> others;
+  const auto differs = [&](const std::vector<std::string>& settings, const std::string& message) {
+    others.emplace_back(good, message);
+    others.back().first.settings = settings;
+  };
+  differs({"seed=9"}, "rank 2: seed: found '9', expected '3' as on rank 0");
+  differs({"inner_optimizer.momentum=0.5"}, "rank 2: inner_optimizer.momentum: found '0.5', ");
+  differs({"dataset.generator_seed=4"}, "rank 2: dataset.generator_seed: found '4', ");
+  differs({"batch_size_controller={name: fixed}"}, "rank 2: batch_size_controller");
+  others.emplace_back(good, "rank 2: --force: found 'true', expected 'false' as on rank 0");
+  others.back().first.force = true;
+  others.emplace_back(good, "rank 2: --stall-limit: found '7', expected '0' as on rank 0");
+  others.back().first.stall_limit = 7;
+  others.emplace_back(good, "rank 2: --checkpoint-rounds: found '3', ");
+  others.back().first.checkpoints.every_rounds = 3;
+  others.emplace_back(good, "rank 2: folder of the results: found '");
+  others.back().first.output = scratch.path() / "elsewhere";
+  for (const auto& pair : others) {
+    const RunRequest& other = pair.first;
+    const std::string& message = pair.second;
+    CAPTURE(message);
+    std::vector<std::string> outcomes(3);
+    run_simulated_ranks(3, [&](ProcessGroup& processes) {
+      std::string& outcome = outcomes[processes.rank()];
+      try {
+        run_experiment(processes.rank() == 2 ? other : good, processes, {},
+                       [&] { outcome = "training"; });
+      } catch (const InputError& error) {
+        outcome = error.what();
+      } catch (const FailedElsewhere&) {
+        outcome = "failed elsewhere";
+      }
+    });
+    CHECK(outcomes[0] == "failed elsewhere");
+    CHECK(outcomes[1] == "failed elsewhere");
+    CHECK_MESSAGE(outcomes[2].starts_with(message), outcomes[2]);
+    CHECK_FALSE(fs::exists(scratch.path() / "out"));
+  }
+}
+
 TEST_CASE("one rank that cannot start leaves older results alone, also with force") {
   const ScratchFolder scratch;
   RunRequest good = request(scratch, tiny_experiment(), "out");
