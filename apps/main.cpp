@@ -91,12 +91,15 @@ int status_with_output(int status) {
 int main(int argc, char** argv) {
   using namespace localbatch;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
+  int status = kSuccess;
   try {
-    if (const auto status = answer_without_command(arguments)) return status_with_output(*status);
-    return status_with_output(command_named(arguments[0]).run(std::span(arguments).subspan(1)));
+    if (const auto answered = answer_without_command(arguments))
+      status = *answered;
+    else
+      status = command_named(arguments[0]).run(std::span(arguments).subspan(1));
   } catch (const std::exception& error) {
-    const ExitStatus status = exit_status_of(error);
+    status = exit_status_of(error);
     if (status != kSuccess) fmt::print(stderr, "localbatch: {}\n", error.what());
-    return status_with_output(status);
   }
+  return status_with_output(status);
 }

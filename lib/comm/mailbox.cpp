@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
 
 #include "core/error.h"
@@ -63,13 +64,10 @@ void Mailbox::wait(Messages& messages) {
     if (messages.size() < before) pause = {};
     pause.take();
     if (stall_limit_ <= 0 || monotonic_seconds() - started < stall_limit_) continue;
-    std::vector<int> missing;
-    for (const Message& message : messages)
-      if (std::ranges::find(missing, message.peer) == missing.end())
-        missing.push_back(message.peer);
-    std::ranges::sort(missing);
+    std::set<int> missing;
+    for (const Message& message : messages) missing.insert(message.peer);
     fail_system("no message from rank {} for {} s: it hangs, or does not reach the others",
-                join(missing, ", "), stall_limit_);
+                join(std::vector(missing.begin(), missing.end()), ", "), stall_limit_);
   }
 }
 

@@ -13,8 +13,6 @@
 #include <string_view>
 #include <thread>
 
-#include "core/stopwatch.h"
-
 namespace localbatch {
 
 namespace {
@@ -130,10 +128,6 @@ HostMemory host_memory(const fs::path& root) {
   }
   memory.available = std::min(memory.available, memory.limit);
   return memory;
-}
-
-double monotonic_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace localbatch

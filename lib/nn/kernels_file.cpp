@@ -52,8 +52,8 @@ KernelChoices parse_kernels(const std::string& text, const std::string& source) 
   const Node file = parse_yaml(text, source);
   for (const Node::Entry& entry : file.entries)
     if (entry.key != kList)
-      fail_input("{}: {}: unknown key, allowed is {}{}", to_string(entry.key_location), entry.key,
-                 kList, did_you_mean(entry.key, {std::string(kList)}));
+      fail_input("{}: {}: unknown key, allowed is {}", to_string(entry.key_location), entry.key,
+                 allowed_names(entry.key, {std::string(kList)}));
   const Node::Entry* const list = file.find(std::string(kList));
   if (list == nullptr || list->value.kind != Node::Kind::kList || file.entries.size() > 1)
     fail_input("{}: expected one key '{}' with a list", to_string(file.where), kList);

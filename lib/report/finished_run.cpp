@@ -43,12 +43,13 @@ double budget_of(const Settings& settings) {
 }
 
 void judge_by_curves(FinishedRun& run) {
-  const double samples = std::max(last_position(run.rounds), last_position(run.evaluations));
+  const double evaluated = last_position(run.evaluations);
+  const double samples = std::max(last_position(run.rounds), evaluated);
   const double budget = budget_of(run.settings);
   run.status = RunStatus::kUnfinished;
   if (budget > 0) run.percent = static_cast<int>(std::min(100.0, 100 * samples / budget));
   const bool ended = budget > 0 && samples >= budget;
-  if (ended && last_position(run.evaluations) == samples) run.status = RunStatus::kFinished;
+  if (ended && evaluated == samples) run.status = RunStatus::kFinished;
   if (!std::isfinite(last_of(run.rounds, "loss")) ||
       !std::isfinite(last_of(run.evaluations, "train_loss")))
     run.status = RunStatus::kDiverged;

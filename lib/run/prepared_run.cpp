@@ -14,6 +14,7 @@
 #include "run/checkpointer.h"
 #include "run/requested_run.h"
 #include "run/run_files.h"
+#include "run/run_folder.h"
 #include "run/run_request.h"
 #include "run/worker_run.h"
 
@@ -42,27 +43,10 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
   return run;
 }
 
-namespace {
-
-/// The values of all keys, each by its whole name: "batch_size_controller.eta".
-void add_settings(const std::vector<Declaration>& declared, const std::string& place,
-                  std::vector<SharedFact>& facts) {
-  for (const Declaration& declaration : declared) {
-    const bool is_item = declaration.key.starts_with('[');
-    const std::string name =
-        place.empty() || is_item ? place + declaration.key : place + "." + declaration.key;
-    if (declaration.parts.empty())
-      facts.push_back({name, declaration.value});
-    else
-      add_settings(declaration.parts, name, facts);
-  }
-}
-
-}  // namespace
-
 std::vector<SharedFact> shared_facts(const RunRequest& request, const PreparedRun& run) {
   std::vector<SharedFact> facts;
-  add_settings(run.experiment->resolved, "", facts);
+  for (auto& [place, value] : values_by_place(run.settings))
+    facts.push_back({std::move(place), std::move(value)});
   const auto add = [&facts](const char* name, const auto& value) {
     facts.push_back({name, fmt::format("{}", value)});
   };

@@ -50,7 +50,6 @@ int place_in_removal(const fs::path& path) {
   return path.filename() == kSettings ? 2 : 1;
 }
 
-/// Every scalar of a resolved file with its place: "batch_size.max", "64".
 void flatten(const Node& node, const std::string& place,
              std::vector<std::pair<std::string, std::string>>& found) {
   if (node.kind == Node::Kind::kScalar) found.emplace_back(place, node.scalar);
@@ -62,10 +61,14 @@ void flatten(const Node& node, const std::string& place,
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> values_by_place(const std::string& resolved) {
+  std::vector<std::pair<std::string, std::string>> values;
+  flatten(parse_yaml(resolved, std::string(kSettings)), "", values);
+  return values;
+}
+
 std::string first_difference(const std::string& there, const std::string& here) {
-  std::vector<std::pair<std::string, std::string>> theirs, ours;
-  flatten(parse_yaml(there, "experiment.yaml"), "", theirs);
-  flatten(parse_yaml(here, "experiment.yaml"), "", ours);
+  const auto theirs = values_by_place(there), ours = values_by_place(here);
   const std::map<std::string, std::string> their_values(theirs.begin(), theirs.end());
   const std::map<std::string, std::string> our_values(ours.begin(), ours.end());
   for (const auto& [key, value] : ours) {

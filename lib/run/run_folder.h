@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -19,6 +20,9 @@ std::string run_name(const std::string& cell_name, const std::vector<std::string
 /// (XXH3, 64 bits) of the resolved experiment file, so that two experiments never share a folder.
 std::filesystem::path run_folder(const std::filesystem::path& output, const std::string& experiment,
                                  const std::string& name, const std::string& resolved);
+
+/// Every value of a resolved experiment file with its place: "batch_size.max", "64".
+std::vector<std::pair<std::string, std::string>> values_by_place(const std::string& resolved);
 
 /// Where the texts of two experiment.yaml differ first: "batch_size.max is 64 there and 128 here".
 std::string first_difference(const std::string& there, const std::string& here);

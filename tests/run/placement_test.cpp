@@ -21,6 +21,22 @@ fs::path run_on_ranks(int num_ranks, const RunRequest& request) {
   return folder;
 }
 
+/// How the ranks that get these requests end: "training", "failed elsewhere", or the mistake.
+std::vector<std::string> outcomes_of(const std::vector<RunRequest>& of_ranks) {
+  std::vector<std::string> outcomes(of_ranks.size());
+  run_simulated_ranks(static_cast<int>(of_ranks.size()), [&](ProcessGroup& processes) {
+    std::string& outcome = outcomes[processes.rank()];
+    try {
+      run_experiment(of_ranks[processes.rank()], processes, {}, [&] { outcome = "training"; });
+    } catch (const InputError& error) {
+      outcome = error.what();
+    } catch (const FailedElsewhere&) {
+      outcome = "failed elsewhere";
+    }
+  });
+  return outcomes;
+}
+
 /// Compares what must not depend on where workers run.
 void check_same_results(const fs::path& a, const fs::path& b) {
   for (const char* const name : {"rounds.csv", "evaluations.csv", "final_parameters.f32"}) {
@@ -102,18 +118,9 @@ TEST_CASE("one rank that cannot start stops all of them, and nothing is left beh
     CAPTURE(failing);
     const RunRequest good = request(scratch, tiny_experiment(), "out");
     const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=0"});
-    std::vector<std::string> outcomes(3);
-    run_simulated_ranks(3, [&](ProcessGroup& processes) {
-      std::string& outcome = outcomes[processes.rank()];
-      try {
-        run_experiment(processes.rank() == failing ? bad : good, processes, {},
-                       [&] { outcome = "training"; });
-      } catch (const InputError& error) {
-        outcome = error.what();
-      } catch (const FailedElsewhere&) {
-        outcome = "failed elsewhere";
-      }
-    });
+    std::vector of_ranks(3, good);
+    of_ranks[failing] = bad;
+    const std::vector<std::string> outcomes = outcomes_of(of_ranks);
     for (int rank = 0; rank < 3; ++rank)
       CHECK(outcomes[rank] == (rank == failing
                                    ? "--set workers=0: workers: found 0, allowed is 1 .. 65536"
@@ -143,21 +150,9 @@ TEST_CASE("ranks that differ in anything that is recorded are refused before the
   others.emplace_back(good, "rank 2: folder of the results: found '");
   others.back().first.output = scratch.path() / "elsewhere";
   for (const auto& pair : others) {
-    const RunRequest& other = pair.first;
     const std::string& message = pair.second;
     CAPTURE(message);
-    std::vector<std::string> outcomes(3);
-    run_simulated_ranks(3, [&](ProcessGroup& processes) {
-      std::string& outcome = outcomes[processes.rank()];
-      try {
-        run_experiment(processes.rank() == 2 ? other : good, processes, {},
-                       [&] { outcome = "training"; });
-      } catch (const InputError& error) {
-        outcome = error.what();
-      } catch (const FailedElsewhere&) {
-        outcome = "failed elsewhere";
-      }
-    });
+    const std::vector<std::string> outcomes = outcomes_of({good, good, pair.first});
     CHECK(outcomes[0] == "failed elsewhere");
     CHECK(outcomes[1] == "failed elsewhere");
     CHECK_MESSAGE(outcomes[2].starts_with(message), outcomes[2]);
@@ -180,16 +175,7 @@ TEST_CASE("one rank that cannot start leaves older results alone, also with forc
 TEST_CASE("one mistake that all ranks see is told by one") {
   const ScratchFolder scratch;
   const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=1"});
-  std::vector<std::string> outcomes(3);
-  run_simulated_ranks(3, [&](ProcessGroup& processes) {
-    try {
-      run_experiment(bad, processes, {}, [] {});
-    } catch (const InputError& error) {
-      outcomes[processes.rank()] = error.what();
-    } catch (const FailedElsewhere&) {
-      outcomes[processes.rank()] = "failed elsewhere";
-    }
-  });
+  const std::vector<std::string> outcomes = outcomes_of({bad, bad, bad});
   CHECK(contains(outcomes[0], "workers"));
   CHECK(outcomes[1] == "failed elsewhere");
   CHECK(outcomes[2] == "failed elsewhere");
