@@ -19,6 +19,8 @@ StatisticsNeeds shown(const LocalSgd& method) {
   return own_needs(method) | StatisticsNeeds{.inner_products = inner_products_are_cheap};
 }
 
+std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 double coupling(const LocalSgd& method, const Progress& progress) {
   const double initial = method.initial_local_batch_size;
   return method.learning_rate_coupling(
@@ -30,15 +32,18 @@ double coupling(const LocalSgd& method, const Progress& progress) {
 }  // namespace
 
 RoundPlan LocalSgd::plan(const Progress& progress) const {
-  const int b = progress.local_batch_size;
-  const std::int64_t global_batch_size = std::int64_t{num_workers} * b;
-  const std::int64_t remaining = max_samples - progress.samples;
-  const std::int64_t affordable = (remaining + global_batch_size - 1) / global_batch_size;
+  const int H = wanted_sync_interval(progress);
+  const std::int64_t share = divided_up(max_samples - progress.samples, num_workers);
+  const std::int64_t steps_left = divided_up(share, progress.local_batch_size);
+  // The last two rounds divide what is left evenly, so that no step is left with a sample or two.
+  const int b = steps_left > std::int64_t{2} * H ? progress.local_batch_size
+                                                 : static_cast<int>(divided_up(share, steps_left));
   RoundPlan plan{.round = progress.round + 1, .local_batch_size = b};
-  plan.local_steps =
-      static_cast<int>(std::min<std::int64_t>(wanted_sync_interval(progress), affordable));
-  plan.samples = progress.samples + global_batch_size * plan.local_steps;
-  plan.learning_rate = learning_rates(progress);
+  plan.local_steps = static_cast<int>(std::min<std::int64_t>(H, steps_left));
+  plan.samples = progress.samples + std::int64_t{num_workers} * b * plan.local_steps;
+  Progress at_b = progress;
+  at_b.local_batch_size = b;
+  plan.learning_rate = learning_rates(at_b);
 
   const bool regular = plan.round % limits.every_rounds == 0;
   plan.tested = (controller->needs().any() && limits.due(plan.round, b)) ||

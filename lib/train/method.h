@@ -38,9 +38,11 @@ struct LocalSgd {
   StatePolicy velocity_at_sync = StatePolicy::kKeep;
   Payload payload = Payload::kFloat32;  ///< what parameters travel as
 
-  /// The round after `progress`: b as it is there, H as the rule says or as many local steps as
-  /// the budget still allows, and who looks at its gradients. A pure function: the command `plan`
-  /// walks a run by it. The plan's learning rates must not outlive the method.
+  /// The round after `progress`: b as it is there, H as the rule says, and who looks at its
+  /// gradients. The local steps of the last two rounds share evenly what is left of the budget, so
+  /// that runs of all batch sizes process as much: max_samples, and less than one sample more per
+  /// worker and local step of the last round. A pure function: the command `plan` walks a run by
+  /// it. The plan's learning rates must not outlive the method.
   RoundPlan plan(const Progress& progress) const;
 
   /// H of that round as the rule says, whatever the budget allows.

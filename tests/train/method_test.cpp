@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "train/local_sgd_fixtures.h"
@@ -70,6 +71,36 @@ TEST_CASE("a plan has the round's samples and the learning rate of each local st
   // The batch has grown 3-fold; 32/(4 workers x 4 samples) is the variance of the first mean.
   for (int h = 0; h < 5; ++h)
     CHECK(plan.learning_rate(h) == (3 + 2 + 0.5) * (1 - (240 + 48.0 * h) / 1000));
+}
+
+TEST_CASE("runs of all batch sizes process the budget, with no step of a sample or two") {
+  LocalSgd method = tested_method();
+  for (const int b : {1, 3, 7, 64, 100, 249, 250, 1024})
+    for (const int H : {1, 2, 5, 16}) {
+      CAPTURE(b);
+      CAPTURE(H);
+      method.sync_interval = {[H](const SyncContext&) { return H; }};
+      Progress at{.local_batch_size = b};
+      while (at.samples < method.max_samples) {
+        const RoundPlan round = method.plan(at);
+        CHECK(round.local_batch_size <= b);
+        CHECK(round.local_batch_size >= std::min(250, (b + 1) / 2));
+        at.round = round.round;
+        at.samples = round.samples;
+      }
+      CHECK(at.samples >= 1000);
+      CHECK(at.samples < 1000 + 4 * H);
+    }
+}
+
+TEST_CASE("a batch that has grown beyond what is left of the budget is cut, and its rate with it") {
+  const LocalSgd method = tested_method();
+  const RoundPlan plan = method.plan(
+      {.round = 9, .samples = 920, .local_batch_size = 4096, .variance = 32, .squared_norm = 0.5});
+  CHECK(plan.local_batch_size == 20);
+  CHECK(plan.local_steps == 1);
+  CHECK(plan.samples == 1000);
+  CHECK(plan.learning_rate(0) == (5 + 2 + 0.5) * (1 - 0.92));
 }
 
 TEST_CASE("the budget cuts the last round, and the rule for H is told apart from it") {
