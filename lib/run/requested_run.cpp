@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 
 #include "core/error.h"
@@ -41,8 +42,14 @@ std::vector<SweepCell> requested_cells(const RunRequest& request) {
 
 std::vector<RequestedRun> read_requests(const RunRequest& request) {
   std::vector<RequestedRun> runs;
-  for (SweepCell& cell : requested_cells(request))
-    runs.push_back(read_cell(request, std::move(cell)));
+  std::map<std::string, std::filesystem::path> folders;
+  for (SweepCell& cell : requested_cells(request)) {
+    RequestedRun run = read_cell(request, std::move(cell));
+    // Cells with the same settings have one folder, whose name is the first one's.
+    const std::string settings = resolved_yaml(run.experiment.resolved);
+    run.folder = folders.try_emplace(what_decides_results(settings), run.folder).first->second;
+    runs.push_back(std::move(run));
+  }
   return runs;
 }
 

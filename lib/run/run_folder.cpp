@@ -67,6 +67,14 @@ std::vector<std::pair<std::string, std::string>> values_by_place(const std::stri
   return values;
 }
 
+std::string what_decides_results(std::string resolved) {
+  constexpr std::string_view kKey = "\nthreads_per_worker: ";
+  const std::size_t key = resolved.find(kKey);
+  if (key == std::string::npos) return resolved;
+  const std::size_t value = key + kKey.size();
+  return resolved.replace(value, resolved.find('\n', value) - value, "1");
+}
+
 std::string first_difference(const std::string& there, const std::string& here) {
   const auto theirs = values_by_place(there), ours = values_by_place(here);
   const std::map<std::string, std::string> their_values(theirs.begin(), theirs.end());
@@ -83,18 +91,31 @@ std::string first_difference(const std::string& there, const std::string& here) 
 }
 
 std::string run_name(const std::string& cell_name, const std::vector<std::string>& settings) {
-  std::string name = cell_name;
-  for (const std::string& setting : settings) {
-    if (!name.empty()) name += '-';
-    name += readable(setting);
+  constexpr std::size_t kLongest = 100;
+  std::vector<std::string> pieces;
+  if (!cell_name.empty()) pieces.push_back(cell_name);
+  for (const std::string& setting : settings) pieces.push_back(readable(setting));
+  std::string name;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::string longer = fmt::format("{}{}{}", name, name.empty() ? "" : "-", pieces[i]);
+    if (longer.size() > kLongest)
+      return name.empty() ? "run" : fmt::format("{}-and_{}_more", name, pieces.size() - i);
+    name = longer;
   }
-  return name.empty() || name.size() > 100 ? "run" : name;
+  return name.empty() ? "run" : name;
 }
 
 fs::path run_folder(const fs::path& output, const std::string& experiment, const std::string& name,
                     const std::string& resolved) {
-  const auto digits = static_cast<std::uint32_t>(checksum(resolved) >> 32);
-  return output / experiment / fmt::format("{}-{:08x}", name, digits);
+  const auto digits = static_cast<std::uint32_t>(checksum(what_decides_results(resolved)) >> 32);
+  const std::string ending = fmt::format("-{:08x}", digits);
+  const fs::path around = output / experiment;
+  std::vector<fs::path> found;
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(around, none))
+    if (entry.path().filename().string().ends_with(ending)) found.push_back(entry.path());
+  if (!found.empty()) return *std::ranges::min_element(found);
+  return around / (name + ending);
 }
 
 void record_failure(const fs::path& folder, const std::string& why) {
@@ -136,12 +157,13 @@ RunStatus status_of_folder(const fs::path& folder, const std::string& resolved) 
             folder.string());
     return RunStatus::kMissing;
   }
-  const std::string text = read_text(settings);
-  if (text != resolved)
+  const std::string there = what_decides_results(read_text(settings));
+  const std::string here = what_decides_results(resolved);
+  if (there != here)
     fail_input(
         "{}: belongs to a run with other settings: {}; --force replaces it, --output writes "
         "elsewhere",
-        folder.string(), first_difference(text, resolved));
+        folder.string(), first_difference(there, here));
   return fs::exists(folder / kSummary, error) ? read_outcome(folder) : RunStatus::kUnfinished;
 }
 

@@ -13,11 +13,17 @@
 namespace localbatch {
 
 /// The readable part of a run's name: that of its cell in a sweep and the settings that were given
-/// on the command line ("H=8-seed=1-eta=0.9"), or "run" without either.
+/// on the command line ("H=8-seed=1-eta=0.9"), as many as fit ("...-and_4_more"), or "run".
 std::string run_name(const std::string& cell_name, const std::vector<std::string>& settings);
 
+/// The text of a resolved experiment file with one thread for every worker: all that bits depend
+/// on. Runs with the same text have the same results.
+std::string what_decides_results(std::string resolved);
+
 /// `<output>/<experiment>/<name>-<hash>`, with the first eight hexadecimal digits of a hash
-/// (XXH3, 64 bits) of the resolved experiment file, so that two experiments never share a folder.
+/// (XXH3, 64 bits) of what decides the results, so that two experiments never share a folder. A
+/// folder with this hash that is there already has the right name, whichever it is: the same
+/// settings can be written in many ways, and are run once.
 std::filesystem::path run_folder(const std::filesystem::path& output, const std::string& experiment,
                                  const std::string& name, const std::string& resolved);
 

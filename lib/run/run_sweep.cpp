@@ -1,6 +1,7 @@
 #include "run/run_sweep.h"
 
 #include <chrono>
+#include <set>
 
 #include "comm/agreement.h"
 #include "core/csv.h"
@@ -11,6 +12,8 @@
 #include "run/run_request.h"
 
 namespace localbatch {
+
+namespace fs = std::filesystem;
 
 void note_failure(const RunRequest& request, const std::exception& error) {
   if (dynamic_cast<const FailedElsewhere*>(&error) != nullptr) return;
@@ -39,7 +42,9 @@ RunEvents noting_failures(const RunRequest& request, RunEvents events,
 
 std::vector<CellProgress> cells_to_run(const std::vector<CellProgress>& cells, bool force) {
   std::vector<CellProgress> first, last;
+  std::set<fs::path> folders;
   for (const CellProgress& cell : cells) {
+    if (!folders.insert(cell.folder).second) continue;  // the same settings under another name
     if (cell.status == RunStatus::kFailed)
       last.push_back(cell);
     else if (!has_ended(cell.status) || force)
@@ -90,8 +95,6 @@ SweepResult run_sweep(const RunRequest& request, ProcessGroup& processes,
     if (result.stopped) return result;
   }
 }
-
-namespace fs = std::filesystem;
 
 namespace {
 

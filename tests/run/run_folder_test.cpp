@@ -39,6 +39,38 @@ TEST_CASE("no setting leads out of the folder or makes a name too long") {
   CHECK(cell_name({"a=" + std::string(300, 'x')}, "a") == "run-e6c632b6");
 }
 
+TEST_CASE("the same settings have the same folder, in whatever way they were written") {
+  const ScratchFolder scratch;
+  const auto folder = [&](const std::vector<std::string>& settings, const std::string& resolved) {
+    return run_folder(scratch.path(), "exp", run_name("", settings), resolved);
+  };
+  const fs::path first = folder({"batch_size.max=128"}, "workers: 1\nmax: 128\n");
+  CHECK_FALSE(folder({"batch_size={max: 128}"}, "workers: 1\nmax: 128\n") == first);
+  fs::create_directories(first);
+  CHECK(folder({"batch_size={max: 128}"}, "workers: 1\nmax: 128\n") == first);
+  CHECK_FALSE(folder({"batch_size={max: 128}"}, "workers: 1\nmax: 256\n") == first);
+}
+
+TEST_CASE("threads change no result and so neither the folder nor what may go on there") {
+  const std::string one = "workers: 4\nthreads_per_worker: 1\nmax_samples: 10\n";
+  const std::string eight = "workers: 4\nthreads_per_worker: 8\nmax_samples: 10\n";
+  const std::string other = "workers: 4\nthreads_per_worker: 8\nmax_samples: 20\n";
+  CHECK(run_folder("out", "exp", "run", one) == run_folder("out", "exp", "run", eight));
+  CHECK_FALSE(run_folder("out", "exp", "run", one) == run_folder("out", "exp", "run", other));
+  const ScratchFolder scratch;
+  write_text(scratch.path() / "experiment.yaml", one);
+  CHECK(status_of_folder(scratch.path(), eight) == RunStatus::kUnfinished);
+  CHECK(one_line_with(
+      input_error([&] { static_cast<void>(status_of_folder(scratch.path(), other)); }),
+      {"max_samples is 10 there and 20 here"}));
+}
+
+TEST_CASE("of many settings a folder's name has as many as fit") {
+  const std::string cell =
+      cell_name({"seed=1", "workers=4", "dataset.root=" + std::string(90, 'x'), "H=3"}, "a");
+  CHECK(cell == "seed=1-workers=4-and_2_more-e6c632b6");
+}
+
 TEST_CASE("a folder and those around it are made") {
   const ScratchFolder scratch;
   const fs::path folder = scratch.path() / "a" / "b" / "c";

@@ -93,6 +93,22 @@ TEST_CASE("a sweep that is repeated runs no finished cell again, and failed ones
   CHECK(sweep(forced).cells == std::vector{1, 3, 4, 2});
 }
 
+TEST_CASE("cells with the same settings are one run, and all have ended when it has") {
+  const ScratchFolder scratch;
+  const RunRequest asked = request(scratch,
+                                   tiny_experiment() +
+                                       "sweep:\n"
+                                       "  case:\n"
+                                       "    one: {sync_interval.H: 2}\n"
+                                       "    the same: {sync_interval: {name: constant, H: 2}}\n"
+                                       "    on two threads: {sync_interval.H: 2, "
+                                       "threads_per_worker: 2}\n",
+                                   "out");
+  CHECK(sweep(asked).cells == std::vector{1});
+  CHECK(statuses_of(asked) == std::vector(3, RunStatus::kFinished));
+  CHECK(progress_of_cells(asked)[2].folder.filename().string().starts_with("case=one"));
+}
+
 TEST_CASE("a cell that failed is forgotten to have failed when it runs") {
   const ScratchFolder scratch;
   const RunRequest asked =
