@@ -87,27 +87,30 @@ void print_part(const PartDescription& description) {
 }
 
 template <class Row>
-void print_columns(std::string_view file, std::span<const CsvColumn<Row>> columns) {
-  fmt::print("{}:\n", file);
-  for (const CsvColumn<Row>& column : columns)
-    fmt::print("    {:<24} {}{}\n", column.name, column.meaning,
-               column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
+void print_column(const CsvColumn<Row>& column) {
+  fmt::print("    {:<24} {}{}\n", column.name, column.meaning,
+             column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
 }
 
-bool print_curve_file(const std::string& file) {
-  if (file == "rounds.csv")
-    print_columns(file, round_columns());
-  else if (file == "evaluations.csv")
-    print_columns(file, evaluation_columns());
-  else if (file == "timing.csv")
-    print_columns(file, timing_columns());
-  else if (file == "controllers.csv")
-    print_columns(file, controller_columns());
-  else if (file == "audits.csv")
-    print_columns(file, audit_columns());
-  else
-    return false;
-  return true;
+/// Calls `visit` with the name of each file of curves and its columns.
+template <class Visit>
+void for_each_curve_file(const Visit& visit) {
+  visit("rounds.csv", round_columns());
+  visit("evaluations.csv", evaluation_columns());
+  visit("controllers.csv", controller_columns());
+  visit("audits.csv", audit_columns());
+  visit("timing.csv", timing_columns());
+}
+
+bool print_curve_file(std::string_view wanted) {
+  bool found = false;
+  for_each_curve_file([&](std::string_view file, const auto& columns) {
+    if (file != wanted) return;
+    found = true;
+    fmt::print("{}:\n", file);
+    for (const auto& column : columns) print_column(column);
+  });
+  return found;
 }
 
 void print_overview(const std::vector<PartDescription>& parts) {
@@ -135,9 +138,10 @@ bool is_experiment_file(const std::string& word) {
 }
 
 constexpr const char* kUsage =
-    "usage: localbatch describe [PART [NAME] | all | rounds.csv | evaluations.csv | "
+    "usage: localbatch describe [PART [NAME] | WORD | all | rounds.csv | evaluations.csv | "
     "controllers.csv | audits.csv | timing.csv]\n"
     "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n\n"
+    "WORD: a name of a part such as norm_test, a key such as eta, a column such as drift.\n"
     "FILE.yaml: the network that it trains and the algorithm of each convolution, in a\n"
     "program built as this one. The data set is read, as its images and classes make the first\n"
     "and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
@@ -170,20 +174,52 @@ int describe_experiment(std::span<const std::string> arguments) {
 /// `describe PART [NAME]`.
 void describe_part(const std::vector<PartDescription>& parts, const std::string& part,
                    const std::string& name) {
-  std::vector<std::string> known, names;
-  for (const PartDescription& description : parts) {
-    if (!description.part.empty() && description.name.empty()) known.push_back(description.part);
+  std::vector<std::string> names;
+  for (const PartDescription& description : parts)
     if (description.part == part && !description.name.empty()) names.push_back(description.name);
-  }
-  if (std::ranges::find(known, part) == known.end())
-    fail_input("describe: '{}' is no part and no FILE.yaml, allowed is {}", part,
-               allowed_names(part, known));
   if (!name.empty() && std::ranges::find(names, name) == names.end())
     fail_input("describe: {} has no '{}', allowed is {}", part, name, allowed_names(name, names));
   for (const PartDescription& description : parts)
     if (description.part == part &&
         (name.empty() || description.name.empty() || description.name == name))
       print_part(description);
+}
+
+/// Prints what `word` names: choices of parts ("norm_test"), keys ("eta", "batch_size.max") and
+/// columns of curves ("drift"). Returns what it has seen when that is none of them.
+std::vector<std::string> describe_word(const std::vector<PartDescription>& parts,
+                                       std::string_view word) {
+  std::vector<std::string> seen;
+  bool found = false;
+  const auto is_meant = [&](std::string_view name) {
+    seen.emplace_back(name);
+    found = found || name == word;
+    return name == word;
+  };
+  for (const PartDescription& description : parts) {
+    if (!description.name.empty() && is_meant(description.name)) print_part(description);
+    for (const Declaration& key : description.keys) {
+      if (key.key == "name") continue;
+      const bool meant = is_meant(key.key);
+      if (!meant && !is_meant(fmt::format("{}.{}", description.part, key.key))) continue;
+      const std::string choice =
+          description.name.empty() ? "" : fmt::format(", {}", description.name);
+      fmt::print("{}{}:\n", description.part.empty() ? "(top level)" : description.part, choice);
+      print_key(key);
+    }
+  }
+  for_each_curve_file([&](std::string_view file, const auto& columns) {
+    for (const auto& column : columns) {
+      if (!is_meant(column.name)) continue;
+      fmt::print("{}:\n", file);
+      print_column(column);
+    }
+  });
+  return found ? std::vector<std::string>{} : seen;
+}
+
+bool is_part(const std::vector<PartDescription>& parts, const std::string& word) {
+  return !word.empty() && std::ranges::find(parts, word, &PartDescription::part) != parts.end();
 }
 
 }  // namespace
@@ -205,11 +241,16 @@ int describe_command(std::span<const std::string> arguments) {
                arguments[is_whole ? 1 : 2]);
   if (print_curve_file(part)) return kSuccess;
   const std::vector<PartDescription> parts = describe_parts();
-  if (part != "all") {
+  if (part == "all") {
+    for (const PartDescription& description : parts) print_part(description);
+  } else if (is_part(parts, part)) {
     describe_part(parts, part, arguments.size() > 1 ? arguments[1] : "");
-    return kSuccess;
+  } else if (arguments.size() > 1) {
+    fail_input("describe: '{}' is no part, so it has no '{}'", part, arguments[1]);
+  } else if (const std::vector<std::string> seen = describe_word(parts, part); !seen.empty()) {
+    fail_input("describe: '{}' is no part, name, key or column, and no FILE.yaml{}", part,
+               did_you_mean(part, seen));
   }
-  for (const PartDescription& description : parts) print_part(description);
   return kSuccess;
 }
 

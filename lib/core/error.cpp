@@ -61,7 +61,12 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 }
 
 std::string allowed_names(std::string_view found, const std::vector<std::string>& allowed) {
-  return join(allowed, " | ") + did_you_mean(found, allowed);
+  constexpr std::size_t kMostInOneLine = 10;
+  const std::string nearest = nearest_name(found, allowed);
+  const std::string names = nearest.empty() || allowed.size() <= kMostInOneLine
+                                ? join(allowed, " | ")
+                                : fmt::format("{} and {} others", nearest, allowed.size() - 1);
+  return names + did_you_mean(found, allowed);
 }
 
 }  // namespace localbatch

@@ -46,7 +46,8 @@ std::string nearest_name(std::string_view word, const std::vector<std::string>& 
 /// " (did you mean 'x'?)" or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
-/// What a message about a name that is not allowed ends with: "a | b | c (did you mean 'b'?)".
+/// What a message about a name that is not allowed ends with: "a | b | c (did you mean 'b'?)"; of
+/// more than ten names the nearest stands for all, "b and 26 others (did you mean 'b'?)".
 std::string allowed_names(std::string_view found, const std::vector<std::string>& allowed);
 
 }  // namespace localbatch

@@ -292,18 +292,40 @@ std::vector<Options> Options::parts(std::string_view key, std::string_view meani
   return parts;
 }
 
+void Options::add_places(std::vector<std::string>& places) const {
+  for (const Declaration& declared : record_->declared) places.push_back(path_of(declared.key));
+  for (const auto& [index, part] : record_->parts) part.add_places(places);
+}
+
+void Options::fail_unknown(const Node::Entry& entry, const std::vector<std::string>& keys,
+                           const std::vector<std::string>& places) const {
+  constexpr std::size_t kMostPlaces = 3;
+  std::vector<std::string> elsewhere;
+  for (const std::string& place : places)
+    if (place.ends_with("." + entry.key)) elsewhere.push_back(fmt::format("'{}'", place));
+  if (!elsewhere.empty() && elsewhere.size() <= kMostPlaces)
+    fail_at(entry.key_location, entry.key,
+            fmt::format("unknown key here, did you mean {}?", join(elsewhere, " or ")));
+  fail_at(entry.key_location, entry.key,
+          fmt::format("unknown key, allowed is {}", allowed_names(entry.key, keys)));
+}
+
 void Options::finish() const {
+  std::vector<std::string> places;
+  add_places(places);
+  finish(places);
+}
+
+void Options::finish(const std::vector<std::string>& places) const {
   std::vector<std::string> keys;
   for (const Declaration& declared : record_->declared) keys.push_back(declared.key);
   std::set<std::string> seen;
   for (const Node::Entry& entry : mapping_->entries) {
     if (!seen.insert(entry.key).second)
       fail_at(entry.key_location, entry.key, "found twice in one mapping");
-    if (std::ranges::find(keys, entry.key) == keys.end())
-      fail_at(entry.key_location, entry.key,
-              fmt::format("unknown key, allowed is {}", allowed_names(entry.key, keys)));
+    if (std::ranges::find(keys, entry.key) == keys.end()) fail_unknown(entry, keys, places);
   }
-  for (const auto& [index, part] : record_->parts) part.finish();
+  for (const auto& [index, part] : record_->parts) part.finish(places);
 }
 
 std::vector<Declaration> Options::declarations() const {

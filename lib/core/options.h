@@ -150,6 +150,12 @@ class Options {
   [[noreturn]] void fail_at(const Location& where, std::string_view key,
                             std::string_view what) const;
 
+  /// Adds the full path of every key that was declared here and below.
+  void add_places(std::vector<std::string>& places) const;
+  void finish(const std::vector<std::string>& places) const;
+  [[noreturn]] void fail_unknown(const Node::Entry& entry, const std::vector<std::string>& keys,
+                                 const std::vector<std::string>& places) const;
+
   const Node* mapping_;
   Location where_;    ///< place of the mapping, or of the one around it when the file has none
   std::string path_;  ///< "batch_size_controller." or empty

@@ -156,6 +156,11 @@ Node convert(const YAML::Node& yaml, const std::string& source, int depth, int& 
       for (const auto& entry : yaml) {
         if (!entry.first.IsScalar())
           fail_input("{}: a key must be a word", to_string(location(entry.first.Mark(), source)));
+        if (entry.first.Scalar() == "<<")
+          fail_input(
+              "{}: found the merge key <<, expected the keys themselves; an alias can stand for a "
+              "whole value, as in model: *base",
+              to_string(location(entry.first.Mark(), source)));
         node.entries.push_back({.key = word(entry.first, source),
                                 .key_location = location(entry.first.Mark(), source),
                                 .value = convert(entry.second, source, depth + 1, num_values)});

@@ -27,6 +27,9 @@ fs::path read_root(Options& options, std::string_view files) {
 void require_folder(const RootFolder& root) {
   std::error_code error;
   if (fs::is_directory(root.path, error)) return;
+  if (root.path.string().starts_with("~"))
+    fail_input("dataset root '{}': only a shell replaces ~, expected the path of a folder with {}",
+               root.path.string(), root.files);
   const bool exists = fs::exists(root.path, error);
   const std::string advice = can_be_fetched(root.dataset)
                                  ? fmt::format("'data/fetch.sh {}' downloads them", root.dataset)

@@ -238,6 +238,17 @@ TEST_CASE("describe shows parts, their keys and the columns of the curves") {
   shows("timing.csv", {"gradient_seconds", "[s]"});
 }
 
+TEST_CASE("describe finds a name, a key or a column wherever it belongs") {
+  const ProgramFixture program;
+  described(program, "norm_test", {"batch_size_controller: norm_test: ", "formula: "});
+  described(program, "eta", {"batch_size_controller, norm_test:", "0.001 .. 1000"});
+  described(program, "batch_size.max", {"batch_size:", "largest local batch size"});
+  described(program, "drift", {"rounds.csv:"});
+  check_refused(program, "describe norm_tset",
+                {"is no part, name, key or column", "did you mean 'norm_test'?"});
+  check_refused(program, "describe norm_tset eta", {"'norm_tset' is no part"});
+}
+
 TEST_CASE("describe shows the network of an experiment and what computes its convolutions") {
   const ProgramFixture program;
   described(program, "tiny.yaml", {"no convolutions"});
@@ -259,7 +270,6 @@ TEST_CASE("describe shows the network of an experiment and what computes its con
   check_refused(program, "describe none.yaml", {"none.yaml"});
   check_refused(program, "describe tiny.yaml --set dataset='{name: cifar10, root: nowhere}'",
                 {"nowhere"});
-  check_refused(program, "describe norm_test", {"'norm_test' is no part and no FILE.yaml"});
 }
 
 TEST_CASE("describe shows the formula and the source of every method, in lines of 100 columns") {

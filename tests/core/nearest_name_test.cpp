@@ -17,3 +17,11 @@ TEST_CASE("a guess is offered in words, or nothing at all") {
   CHECK(did_you_mean("etaa", {"eta", "nu"}) == " (did you mean 'eta'?)");
   CHECK(did_you_mean("colour", {"eta", "nu"}).empty());
 }
+
+TEST_CASE("of many names only the nearest is told, or all when none is near") {
+  const std::vector<std::string> many{"a1", "a2", "a3", "a4", "a5",      "a6",
+                                      "a7", "a8", "a9", "ab", "momentum"};
+  CHECK(allowed_names("momentun", many) == "momentum and 10 others (did you mean 'momentum'?)");
+  CHECK(allowed_names("colour", many).starts_with("a1 | a2 | "));
+  CHECK(allowed_names("etaa", {"eta", "nu"}) == "eta | nu (did you mean 'eta'?)");
+}

@@ -231,6 +231,17 @@ TEST_CASE("an unread key with no near name is refused without a guess") {
                        InputError);
 }
 
+TEST_CASE("a key that belongs elsewhere is refused with its place") {
+  const Node file = map({{"eta", scalar("0.5", 2, 6)}, {"first", map({})}});
+  Options options(file);
+  options.part("first", "").number("theta", {.fallback = 1, .meaning = ""});
+  options.part("controller", "").part("inner", "").number("eta", {.fallback = 1, .meaning = ""});
+  CHECK_THROWS_WITH_AS(options.finish(),
+                       "test.yaml:2:1: eta: unknown key here, did you mean "
+                       "'controller.inner.eta'?",
+                       InputError);
+}
+
 TEST_CASE("a whole mapping that nobody reads is an unknown key") {
   const Node file = map({{"modle", map({{"depth", scalar("20")}}, 3, 2)}});
   Options options(file);
