@@ -50,13 +50,34 @@ void read_shadow_controllers(Options& options, Experiment& experiment) {
   }
 }
 
+void check_audit(const Options& audit, const Experiment& experiment) {
+  const AuditOptions& read = experiment.method.audit;
+  const bool couples = experiment.task->couples_samples();
+  if (read.samples_in_batch && !couples)
+    audit.fail("samples_in_batch",
+               "found true, which is for networks with batch norm: the samples of this one are "
+               "independent");
+  if (read.every_rounds == 0) return;
+  const int each =
+      couples ? std::min(*experiment.task->micro_batch(), experiment.method.limits.max) : 1;
+  const std::int64_t least = std::int64_t{2} * experiment.workers * each;
+  if (read.samples >= least) return;
+  audit.fail("samples",
+             couples ? fmt::format("found {}, allowed is at least {}: two micro-batches of {} for "
+                                   "each of {} workers, as batch norm couples their samples",
+                                   read.samples, least, each, experiment.workers)
+                     : fmt::format("found {}, allowed is at least 2 for each of {} workers",
+                                   read.samples, experiment.workers));
+}
+
 /// How gradients are measured, and whether the other parts allow it.
 void read_statistics(Options& options, Experiment& experiment) {
   LocalSgd& method = experiment.method;
   Options statistics =
       options.part("gradient_statistics", "what batch-size tests measure, and how");
   method.statistics = read_statistics_options(statistics);
-  Options audit = options.part("audit", "exact statistics beside those that a test looks at");
+  Options audit = options.part(
+      "audit", "statistics of independent gradients beside those that a test looks at");
   method.audit = read_audit_options(audit);
   read_shadow_controllers(options, experiment);
 
@@ -67,6 +88,11 @@ void read_statistics(Options& options, Experiment& experiment) {
                     "found 'delta', which is for inner_optimizer: sgd, whose steps are "
                     "linear in the gradients; allowed here is workers | micro_batches | "
                     "samples");
+  if (chunks == Chunks::kSamples && experiment.task->couples_samples())
+    statistics.fail("chunks",
+                    "found 'samples', but batch norm couples the samples of a micro-batch, so that "
+                    "their variance is not the noise of the mean gradient; allowed here is workers "
+                    "| micro_batches | delta, or model: {norm: group_norm}");
   if (needs.coordinates && chunks != Chunks::kWorkers)
     statistics.fail("chunks", "found no 'workers', which coordinate_norm_test needs");
   const std::optional<int> micro_batch = experiment.task->micro_batch();
@@ -78,9 +104,7 @@ void read_statistics(Options& options, Experiment& experiment) {
                     fmt::format("found 'micro_batches', which needs at least two of them in a "
                                 "local batch: batch_size.initial is {}, micro_batch is {}",
                                 method.initial_local_batch_size, *micro_batch));
-  if (method.audit.every_rounds > 0 && method.audit.samples < 2 * experiment.workers)
-    audit.fail("samples", fmt::format("found {}, allowed is at least 2 for each of {} workers",
-                                      method.audit.samples, experiment.workers));
+  check_audit(audit, experiment);
 }
 
 void read_run(Options& options, Experiment& experiment) {
@@ -147,13 +171,11 @@ void read_evaluation(Options& options, Experiment& experiment) {
 }  // namespace
 
 std::unique_ptr<Task> load_task(const Experiment& experiment) {
-  return experiment.task->load(
-      {.num_workers = experiment.workers,
-       .threads = experiment.worker_threads(),
-       .seed = experiment.seed,
-       .max_samples = experiment.method.max_samples,
-       .inner_optimizer = experiment.inner_optimizer,
-       .sample_normalization = experiment.method.statistics.sample_normalization});
+  return experiment.task->load({.num_workers = experiment.workers,
+                                .threads = experiment.worker_threads(),
+                                .seed = experiment.seed,
+                                .max_samples = experiment.method.max_samples,
+                                .inner_optimizer = experiment.inner_optimizer});
 }
 
 Experiment read_experiment(Options options, bool cpu_has_bfloat16) {

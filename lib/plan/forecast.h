@@ -32,7 +32,7 @@ struct RunCost {
 /// What a run will cost. Seconds follow from samples per second of one worker, and from latency and
 /// bandwidth: communication takes latency times the waits that follow one another, and the bytes of
 /// the busiest link divided by its bandwidth; inside a host it takes none. An evaluation computes a
-/// third of what training on as many samples does. Not counted are exact statistics of single
+/// third of what training on as many samples does. Not counted are statistics of single
 /// samples, audits' gradients, recomputed batch norm, checkpoints, and waiting for slower workers.
 struct RunForecast {
   std::string experiment;

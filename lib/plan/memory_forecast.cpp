@@ -15,26 +15,27 @@ bool looks_at_gradients(const LocalSgd& method) {
          method.learning_rate_coupling.needs_statistics || method.audit.every_rounds > 0;
 }
 
-/// Numbers that a worker keeps to compare gradients.
-std::size_t statistics_floats(const Experiment& experiment, std::size_t parameters) {
+/// Arrays as long as the parameters that a worker keeps to compare gradients.
+int statistics_arrays(const Experiment& experiment) {
   const LocalSgd& method = experiment.method;
   if (!looks_at_gradients(method)) return 0;
   const MeterOptions measured = method.meter_options();
-  switch (measured.statistics.chunks) {
-    case Chunks::kWorkers:
-      return parameters * (1U + (measured.statistics.at_first_step ? 1U : 0U) +
-                           (measured.needs.coordinates ? 1U : 0U));
-    case Chunks::kMicroBatches: {
-      const int micro_batch = experiment.task->micro_batch().value();
-      const int micro_batches = (method.initial_local_batch_size + micro_batch - 1) / micro_batch;
-      const int kept = std::min(micro_batches, ChunkGradients::kMaxChunks);
-      return parameters * static_cast<std::size_t>(measured.needs.inner_products ? kept : 1);
-    }
-    case Chunks::kSamples:
-    case Chunks::kDelta:
-      return 0;
+  const StatisticsOptions& statistics = measured.statistics;
+  const int means = statistics.own_gradients ? 1 : 2;  // a worker's own, and that of all
+  int arrays = 0;
+  if (method.audit.every_rounds > 0)
+    arrays += means + (method.controller->needs().inner_products ? 1 : 0);
+  else if (statistics.chunks == Chunks::kSamples)
+    arrays += means;
+  if (statistics.averages_gradients() && statistics.chunks != Chunks::kSamples)
+    arrays += 1 + (statistics.at_first_step ? 1 : 0) + (measured.needs.coordinates ? 1 : 0);
+  if (statistics.chunks == Chunks::kMicroBatches) {
+    const int micro_batch = experiment.task->micro_batch().value();
+    const int micro_batches = (method.initial_local_batch_size + micro_batch - 1) / micro_batch;
+    const int kept = std::min(micro_batches, ChunkGradients::kMaxChunks);
+    arrays += measured.needs.inner_products ? kept : 1;
   }
-  return 0;
+  return arrays;
 }
 
 }  // namespace
@@ -57,7 +58,8 @@ MemoryForecast forecast_memory(const Experiment& experiment, const WorkerArrays&
                     {"batch norm statistics", worker * arrays.batch_norm},
                     {"global parameters and mean", worker * 2 * n},
                     {"outer optimizer state", worker * arrays.outer_state},
-                    {"gradients to compare", worker * statistics_floats(experiment, n)},
+                    {"gradients to compare",
+                     worker * n * static_cast<std::size_t>(statistics_arrays(experiment))},
                     {"buffers of averages", traffic.buffer_bytes(n)}};
   std::ranges::move(task.memory(hosted_workers, slots), std::back_inserter(forecast.parts));
   return forecast;

@@ -58,7 +58,7 @@ void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
 /// See the column method_bytes.
 std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool tested) {
   std::size_t arrays = 1;
-  if (tested && method.statistics.chunks == Chunks::kWorkers)
+  if (tested && method.statistics.averages_gradients())
     arrays += method.controller->needs().coordinates ? 2 : 1;
   const std::size_t parameters = worker.parameters().size();
   std::size_t bytes = parameters * (size_of(method.payload) + (arrays - 1) * sizeof(float));

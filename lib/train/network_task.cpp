@@ -39,8 +39,7 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
              .micro_batch = settings.micro_batch,
              .seed = workers.seed,
              .inner_optimizer = workers.inner_optimizer,
-             .batch_norm_at_sync = settings.batch_norm_at_sync,
-             .sample_normalization = workers.sample_normalization} {
+             .batch_norm_at_sync = settings.batch_norm_at_sync} {
   check_nobody_is_left_out(shares_);
   if (settings.kernels) check_kernels_are_used(*settings.kernels, *model_);
 }

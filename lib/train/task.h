@@ -22,7 +22,6 @@ struct WorkerSettings {
   std::uint64_t seed = 1;
   std::int64_t max_samples = 0;
   InnerOptimizerFactory inner_optimizer;
-  SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
 };
 
 /// A network, and how its micro-batches are computed.

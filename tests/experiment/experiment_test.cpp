@@ -188,6 +188,7 @@ TEST_CASE("what a model says of its convolutions without an image is true of its
     CHECK(factory.has_3x3_convolutions == std::ranges::any_of(layers, [](const LayerKernel& layer) {
             return layer.choice.winograd;
           }));
+    CHECK(factory.has_batch_norm == !model->running_moment_tensors().empty());
   }
 }
 
