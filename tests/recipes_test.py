@@ -243,7 +243,7 @@ def statistic(copy):
     copy.add_before("lib/train/estimator.cpp", r"statistics\.variance =", "  statistics.dummy = sums.dummy / divisor;\n")
     copy.replace("lib/train/meter.cpp", r"(\.scaled_inner_product_squares =[^}]*)\}", r"\1, .dummy = 1}")  # twice
     copy.replace("lib/train/chunk_gradients.cpp", r"(\.deviation_squares =[^}]*)\}", r"\1, .dummy = 1}")
-    copy.add_before("lib/train/audit.cpp", r"sums\.deviation_squares -= n \* norm", "  sums.dummy = n;\n")
+    copy.add_before("lib/train/audit.cpp", r"sums\.deviation_squares -= n \* ", "  sums.dummy = n;\n")
 
 
 RECIPES = [

@@ -18,10 +18,14 @@ struct Meeting {
     std::size_t length = 0;
     Traffic traffic = Traffic::kParameters;
     Payload payload = Payload::kFloat32;
+
+    friend bool operator==(const Array&, const Array&) = default;
   };
   std::vector<Array> averaged = {};
   std::size_t numbers = 0;              ///< that each worker tells all others
   Traffic traffic = Traffic::kControl;  ///< of these numbers
+
+  friend bool operator==(const Meeting&, const Meeting&) = default;
 };
 
 /// Worker 0 among workers that all have what it has. Writes down every exchange.

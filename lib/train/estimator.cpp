@@ -52,6 +52,11 @@ StatisticsOptions read_statistics_options(Options& options) {
     options.fail("gradient",
                  "found 'own', which is for chunks: micro_batches | samples; allowed here is "
                  "mean_over_workers");
+  options.choice("samples_under_batch_norm",
+                 {.fallback = "batch_terms",
+                  .choices = {"batch_terms"},
+                  .meaning = "a key that earlier builds recorded in every run's settings; of its "
+                             "choices the one without influence is left"});
   return read;
 }
 

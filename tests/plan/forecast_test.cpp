@@ -94,7 +94,7 @@ TEST_CASE("the forecast of what is sent is what a run's summary shows") {
       {"batch_size_controller={name: inner_product_test, theta: 1000}",
        "audit={every_rounds: 4, samples: 6}"},
       {tests, "model={name: resnet}", "max_samples=70", "evaluation.every_samples=0",
-       "audit={every_rounds: 4, samples: 48, samples_in_batch: true}"},
+       "audit={every_rounds: 2, samples: 48, samples_in_batch: true}"},
       {fixed, "model={name: resnet}", "max_samples=70", "inner_optimizer.at_sync=keep",
        "batch_norm_at_sync=recompute", "batch_norm_batches=3"},
       {"sync_interval={name: post_local, H: 5, start_samples: 100}",
