@@ -12,6 +12,7 @@ micro-batch are taken for independent ones. From the top of the repository:
 
 import argparse
 import csv
+import itertools
 import math
 import pathlib
 import statistics
@@ -22,6 +23,7 @@ import time
 
 EXPERIMENT = """
 experiment: fixed-point
+seed: {seed}
 workers: 4
 max_samples: 1000000000
 dataset:               {{name: cifar10, root: {root}}}
@@ -36,12 +38,7 @@ shadow_controllers:
   - {{name: norm_test}}
 """
 
-SETTINGS = [
-    (depth, norm, precision)
-    for depth in (20, 18)
-    for norm in ("batch_norm", "group_norm")
-    for precision in ("f32", "bf16")
-]
+DEPTHS, NORMS, PRECISIONS = [20, 18], ["batch_norm", "group_norm"], ["f32", "bf16"]
 
 
 def rows_of(folder):
@@ -52,13 +49,13 @@ def rows_of(folder):
     return []
 
 
-def audit(program, root, rounds, depth, norm, precision, batch):
+def audit(program, root, seed, rounds, depth, norm, precision, batch):
     """The audits of so many rounds. The run is ended then: nobody asks for an evaluation."""
     with tempfile.TemporaryDirectory() as desk:
         file = pathlib.Path(desk) / "experiment.yaml"
         file.write_text(
-            EXPERIMENT.format(root=root.resolve(), depth=depth, norm=norm, precision=precision, batch=batch,
-                              audited=8 * batch, in_batch=str(norm == "batch_norm").lower())
+            EXPERIMENT.format(root=root.resolve(), seed=seed, depth=depth, norm=norm, precision=precision,
+                              batch=batch, audited=8 * batch, in_batch=str(norm == "batch_norm").lower())
         )
         results = pathlib.Path(desk) / "results"
         with subprocess.Popen([program, "run", file, "--output", results], stdout=subprocess.DEVNULL) as run:
@@ -87,15 +84,19 @@ def main():
     parser.add_argument("--root", type=pathlib.Path, required=True, help="folder with CIFAR-10")
     parser.add_argument("--rounds20", type=int, default=40, help="of ResNet-20")
     parser.add_argument("--rounds18", type=int, default=12, help="of ResNet-18")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--depth", nargs="+", type=int, choices=DEPTHS, default=DEPTHS)
+    parser.add_argument("--norm", nargs="+", choices=NORMS, default=NORMS)
+    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     arguments = parser.parse_args()
 
     print("| network | norm | arithmetic | b | rounds | variance between workers | of the audit | apart by "
           "| squared norm without noise, workers | of the audit | apart by | samples in batch |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
     agrees = True
-    for depth, norm, precision in SETTINGS:
+    for depth, norm, precision in itertools.product(arguments.depth, arguments.norm, arguments.precision):
         rounds, batch = (arguments.rounds20, 32) if depth == 20 else (arguments.rounds18, 16)
-        rows = audit(arguments.program, arguments.root, rounds, depth, norm, precision, batch)
+        rows = audit(arguments.program, arguments.root, arguments.seed, rounds, depth, norm, precision, batch)
         cells = [f"ResNet-{depth}", norm.replace("_", " "), precision, str(batch), str(rounds)]
         for column in ("variance", "unbiased_squared_norm"):
             ours, theirs = mean(rows, column), mean(rows, "exact_" + column)
