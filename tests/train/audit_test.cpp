@@ -79,9 +79,11 @@ struct Experiment {
   /// The definitions of GroupSums, over all workers, gradient by gradient.
   GroupSums sums() const {
     std::vector<double> mean_of_all(kSize);
-    for (const Gradients& gradients : workers)
+    for (const Gradients& gradients : workers) {
+      const std::vector<double> own = mean(gradients);
       for (std::size_t i = 0; i < kSize; ++i)
-        mean_of_all[i] += mean(gradients)[i] / static_cast<double>(workers.size());
+        mean_of_all[i] += own[i] / static_cast<double>(workers.size());
+    }
     GroupSums sums;
     double inverse = 0;
     for (const Gradients& gradients : workers) {
