@@ -131,13 +131,25 @@ bool split(const std::string& line, std::vector<std::string>& cells) {
   return !quoted;
 }
 
+bool is_number(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool is_formula(std::string_view cell) {
+  return !cell.empty() && std::string_view("=+-@").find(cell.front()) != std::string_view::npos &&
+         !is_number(cell);
+}
+
 }  // namespace
 
 std::string csv_line(const std::vector<std::string>& cells) {
   std::string line;
-  for (const std::string& cell : cells) {
-    if (!line.empty() || &cell != cells.data()) line += ',';
-    if (cell.find_first_of(",\"\r\n") == std::string::npos) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) line += ',';
+    const std::string cell = (is_formula(cells[i]) ? "'" : "") + printable(cells[i]);
+    if (cell.find_first_of(",\"") == std::string::npos) {
       line += cell;
       continue;
     }

@@ -100,7 +100,10 @@ class CsvColumns {
 /// The sum of a column in which every cell has to be a number.
 double sum_of(const CsvColumns& columns, const std::string& name);
 
-/// A line of a CSV file with its end; cells with commas, quotes or line ends are quoted (RFC 4180).
+/// A line of a CSV file with its end, for people and their spreadsheets: cells are printable() and,
+/// where they hold commas or quotes, quoted (RFC 4180). A text that a spreadsheet would compute, as
+/// it begins with one of =+-@ and is no number, gets an apostrophe before it, as one types it
+/// there.
 std::string csv_line(const std::vector<std::string>& cells);
 
 /// A line of a file and its number, from 1.
