@@ -154,13 +154,28 @@ FolderLock::FolderLock(const fs::path& folder) {
   const fs::path path = folder / kLock;
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail_input("{}: cannot be written: {}", path.string(), std::strerror(errno));
-  // Some network file systems do not support flock; go on unlocked.
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  // Some network file systems do not support flock; go on unlocked. Somebody who only looks holds
+  // it for a moment.
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+    ::usleep(20'000);
+  }
   ::close(descriptor_);
   throw FolderInUse(folder.string() + ": another process is writing there");
 }
 
 FolderLock::~FolderLock() { ::close(descriptor_); }
+
+std::optional<bool> is_in_use(const fs::path& folder) {
+  const int descriptor =
+      ::open((folder / kLock).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a FIFO does not block
+  if (descriptor < 0) return errno == ENOENT ? std::optional(false) : std::nullopt;
+  const bool is_free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+  const int error = errno;
+  ::close(descriptor);
+  if (is_free) return false;
+  return error == EWOULDBLOCK ? std::optional(true) : std::nullopt;
+}
 
 void remove_unfinished_files(const fs::path& folder) {
   std::error_code ignored;  // leftovers do no harm

@@ -76,6 +76,9 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
+/// Whether a process holds the lock of a folder; nothing where the file system cannot tell.
+std::optional<bool> is_in_use(const std::filesystem::path& folder);
+
 /// Removes files that were not finished, whose names end with ".new".
 void remove_unfinished_files(const std::filesystem::path& folder);
 
