@@ -2,9 +2,15 @@
 
 #include "comm/agreement.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "train/local_sgd.h"
 
 namespace localbatch {
+
+void print_formatted(std::FILE* stream, fmt::string_view text, fmt::format_args arguments) {
+  const std::string shown = printable(fmt::vformat(text, arguments), "\n");
+  std::fwrite(shown.data(), 1, shown.size(), stream);
+}
 
 ExitStatus exit_status_of(const std::exception& error) {
   if (dynamic_cast<const FailedElsewhere*>(&error) != nullptr) return kSuccess;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fmt/core.h>
+
+#include <cstdio>
 #include <exception>
 #include <span>
 #include <string>
@@ -24,6 +27,21 @@ ExitStatus exit_status_of(const std::exception& error);
 ExitStatus exit_status_of(const std::exception_ptr& error);
 
 ExitStatus exit_status_of(Outcome outcome);
+
+// What the program prints goes through these functions, which write printable() lines: nothing that
+// stands in a file or a name reaches a terminal as a control character. What cannot be written
+// shows at the end of main.
+void print_formatted(std::FILE* stream, fmt::string_view text, fmt::format_args arguments);
+
+template <class... Arguments>
+void print(std::FILE* stream, fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+  print_formatted(stream, text, fmt::make_format_args(arguments...));
+}
+
+template <class... Arguments>
+void print(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+  print_formatted(stdout, text, fmt::make_format_args(arguments...));
+}
 
 // One function per subcommand. `arguments` are the words behind the subcommand's name. Exceptions
 // are for main, which reports them and ends with exit_status_of() them.

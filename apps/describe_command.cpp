@@ -22,7 +22,7 @@ namespace {
 void print_network(const NetworkFacts& network) {
   const Model& model = *network.model;
   const ExecutionOptions& execution = network.execution;
-  fmt::print(
+  print(
       "{} parameters, {:.1f} million multiply-adds an image forward\n"
       "{}, convolution: {}, micro-batch {}, oneDNN {} ({})\n\n",
       model.parameter_count(), 1e-6 * static_cast<double>(model.multiply_adds()),
@@ -34,9 +34,9 @@ void print_network(const NetworkFacts& network) {
                     fmt::format("{}", kernel.choice.images_per_slice),
                     std::string(algorithm_name(kernel.choice))});
   if (rows.size() > 1)
-    fmt::print("{}", left_aligned(rows));
+    print("{}", left_aligned(rows));
   else
-    fmt::print("no convolutions\n");
+    print("no convolutions\n");
 }
 
 constexpr std::size_t kWidth = 100;  ///< columns that no line exceeds unless a word does
@@ -49,14 +49,14 @@ void print_wrapped(std::string_view first, std::string_view text) {
     const std::string_view word = text.substr(0, text.find(' '));
     text.remove_prefix(std::min(text.size(), word.size() + 1));
     if (has_words && line.size() + 1 + word.size() > kWidth) {
-      fmt::print("{}\n", line);
+      print("{}\n", line);
       line.assign(first.size(), ' ');
       has_words = false;
     }
     line += fmt::format("{}{}", has_words ? " " : "", word);
     has_words = true;
   }
-  fmt::print("{}\n", line);
+  print("{}\n", line);
 }
 
 void print_key(const Declaration& key) {
@@ -88,10 +88,10 @@ void print_part(const PartDescription& description) {
 
 template <class Row>
 void print_columns(std::string_view file, std::span<const CsvColumn<Row>> columns) {
-  fmt::print("{}:\n", file);
+  print("{}:\n", file);
   for (const CsvColumn<Row>& column : columns)
-    fmt::print("    {:<24} {}{}\n", column.name, column.meaning,
-               column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
+    print("    {:<24} {}{}\n", column.name, column.meaning,
+          column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
 }
 
 bool print_curve_file(const std::string& file) {
@@ -111,7 +111,7 @@ bool print_curve_file(const std::string& file) {
 }
 
 void print_overview(const std::vector<PartDescription>& parts) {
-  fmt::print("parts of an experiment file:\n");
+  print("parts of an experiment file:\n");
   for (const PartDescription& part : parts) {
     if (!part.name.empty() || part.part.empty()) continue;
     std::vector<std::string> names;
@@ -121,9 +121,9 @@ void print_overview(const std::vector<PartDescription>& parts) {
     if (!names.empty())
       print_wrapped(fmt::format("  {:<23} ", ""), fmt::format("({})", join(names, " | ")));
   }
-  fmt::print("\n");
+  print("\n");
   print_part(parts.front());
-  fmt::print(
+  print(
       "\n'localbatch describe PART [NAME]' shows the formula, the source and the keys of a part,\n"
       "'localbatch describe all' of all parts, 'localbatch describe rounds.csv' (evaluations.csv,\n"
       "controllers.csv, audits.csv, timing.csv) the columns of a file, and 'localbatch describe\n"
@@ -159,11 +159,11 @@ int describe_experiment(std::span<const std::string> arguments) {
   request.cell = cell;
   const RequestedRun run = read_request(request);
   if (const std::string name = cell_name(run.coordinates); !name.empty())
-    fmt::print("cell {} ({}): ", cell, name);
+    print("cell {} ({}): ", cell, name);
   if (run.experiment.task->has_network())
     print_network(load_task(run.experiment)->facts().network.value());
   else
-    fmt::print("a problem, without a network\n");
+    print("a problem, without a network\n");
   return kSuccess;
 }
 
@@ -195,7 +195,7 @@ int describe_command(std::span<const std::string> arguments) {
   }
   const std::string& part = arguments[0];
   if (part == "--help" || part == "-h") {
-    fmt::print("{}", kUsage);
+    print("{}", kUsage);
     return kSuccess;
   }
   if (is_experiment_file(part)) return describe_experiment(arguments);

@@ -86,32 +86,32 @@ void print_hosts(const std::vector<RankFacts>& ranks) {
   }
   std::vector<TextRow> rows{{"host", "ranks", "cores", "free memory", "instruction set", "CPU"}};
   for (const auto& host : hosts) rows.push_back(host_row(host));
-  fmt::print("{}", left_aligned(rows));
+  print("{}", left_aligned(rows));
 }
 
 void print_variables(const RankFacts& rank) {
   if (rank.environment.empty()) return;
-  fmt::print("\nvariables of rank {}:", rank.rank);
-  for (const auto& [name, value] : rank.environment) fmt::print(" {}={}", name, value);
-  fmt::print("\n");
+  print("\nvariables of rank {}:", rank.rank);
+  for (const auto& [name, value] : rank.environment) print(" {}={}", name, value);
+  print("\n");
 }
 
 int print_report(const std::vector<RankFacts>& ranks, const RunRequest& request) {
   const Launch launch = read_launch(request);
   const Diagnoses found = examine(ranks, launch);
   if (launch.workers)
-    fmt::print("{} workers of {} thread{}, results in {}\n\n", *launch.workers,
-               launch.threads_per_worker, launch.threads_per_worker == 1 ? "" : "s",
-               launch.output.string());
+    print("{} workers of {} thread{}, results in {}\n\n", *launch.workers,
+          launch.threads_per_worker, launch.threads_per_worker == 1 ? "" : "s",
+          launch.output.string());
   print_hosts(ranks);
   print_variables(ranks.front());
-  fmt::print("\n");
+  print("\n");
   for (const Diagnosis& diagnosis : found) {
-    fmt::print("{:<9}{}\n", severity_name(diagnosis.severity), diagnosis.text);
-    if (!diagnosis.advice.empty()) fmt::print("{:<9}-> {}\n", "", diagnosis.advice);
+    print("{:<9}{}\n", severity_name(diagnosis.severity), diagnosis.text);
+    if (!diagnosis.advice.empty()) print("{:<9}-> {}\n", "", diagnosis.advice);
   }
   const auto refusals = std::ranges::count(found, Severity::kRefusal, &Diagnosis::severity);
-  fmt::print("\n{}\n", refusals > 0 ? "a run would be refused" : "a run would start");
+  print("\n{}\n", refusals > 0 ? "a run would be refused" : "a run would start");
   std::fflush(stdout);
   return refusals > 0 ? kInputFailure : kSuccess;
 }

@@ -23,7 +23,7 @@ namespace localbatch {
 
 namespace {
 
-void print_table(const std::vector<TextRow>& rows) { fmt::print("{}\n", right_aligned(rows)); }
+void print_table(const std::vector<TextRow>& rows) { print("{}\n", right_aligned(rows)); }
 
 std::string number(std::int64_t value) { return fmt::format("{}", value); }
 std::string decimal(double value) { return fmt::format("{:.2f}", value); }
@@ -35,10 +35,10 @@ std::string plural(int count, std::string_view thing) {
 
 void print_setting(const RunForecast& run) {
   const Placement& placement = run.machine.placement;
-  fmt::print("{}: {} of {} on {} and {}; {} with {} on a rank\n\n", run.experiment,
-             plural(run.workers, "worker"), plural(run.threads_per_worker, "thread"),
-             plural(placement.num_ranks(), "rank"), plural(placement.num_hosts(), "host"),
-             plural(run.hosted_workers, "worker"), plural(run.slots, "execution slot"));
+  print("{}: {} of {} on {} and {}; {} with {} on a rank\n\n", run.experiment,
+        plural(run.workers, "worker"), plural(run.threads_per_worker, "thread"),
+        plural(placement.num_ranks(), "rank"), plural(placement.num_hosts(), "host"),
+        plural(run.hosted_workers, "worker"), plural(run.slots, "execution slot"));
   std::vector<TextRow> rows{{"parameters", fmt::format("{}", run.parameters)}};
   if (run.forward_multiply_adds) {
     rows.push_back({"multiply-adds of a sample, forward", number(*run.forward_multiply_adds)});
@@ -105,11 +105,11 @@ void print_costs(const RunForecast& run) {
 
 void print_assumptions(const RoundCount& count) {
   if (count.assumes_sync_interval)
-    fmt::print("  H follows from losses: this holds as long as it stays {}\n", count.sync_interval);
+    print("  H follows from losses: this holds as long as it stays {}\n", count.sync_interval);
   if (count.assumes_local_batch_size)
-    fmt::print("  the local batch follows from gradients: this holds as long as it stays {}\n",
-               count.local_batch_size);
-  if (count.assumes_sync_interval || count.assumes_local_batch_size) fmt::print("\n");
+    print("  the local batch follows from gradients: this holds as long as it stays {}\n",
+          count.local_batch_size);
+  if (count.assumes_sync_interval || count.assumes_local_batch_size) print("\n");
 }
 
 void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured) {
@@ -131,8 +131,8 @@ void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured)
   add("evaluation seconds", cost.evaluation_seconds, measured.evaluation_seconds, seconds);
   add("seconds", cost.seconds(), measured.seconds, seconds);
   print_table(rows);
-  fmt::print("  the run had {}; worker 0 waited {} s for others\n", plural(measured.ranks, "rank"),
-             seconds(measured.waiting_seconds));
+  print("  the run had {}; worker 0 waited {} s for others\n", plural(measured.ranks, "rank"),
+        seconds(measured.waiting_seconds));
 }
 
 void print_forecast(const RunForecast& run, const std::optional<MeasuredRun>& measured) {
@@ -165,9 +165,9 @@ void print_sweep_forecast(const std::vector<SweepCell>& cells,
                     seconds(cost.communication_seconds), seconds(cost.seconds())});
   }
   print_table(rows);
-  fmt::print("  {} cells one after the other: {} s\n", runs.size(), seconds(all));
+  print("  {} cells one after the other: {} s\n", runs.size(), seconds(all));
   if (assumes)
-    fmt::print(
+    print(
         "  where H or the local batch follow from losses and gradients, this holds as long as "
         "they stay what they are first\n");
 }

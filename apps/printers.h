@@ -34,7 +34,8 @@ class ProgressPrinter {
 /// "39 cells: 12 finished, 1 failed, 26 to do; 2 h 10 min left at the speed so far".
 void print_sum(const std::vector<CellProgress>& cells);
 
-/// The cells of a sweep as a table, coordinates, state, progress, with their sum below it.
+/// The cells of a sweep, or runs in a folder, as a table: coordinates, state, progress, with their
+/// sum below it.
 void print_cells(const std::vector<CellProgress>& cells);
 
 /// "cell 3 (schedule=constant 32, H=8, seed=1)".

@@ -86,7 +86,7 @@ std::optional<RunOptions> parse(std::span<const std::string> arguments) {
 }
 
 [[noreturn]] void end_job(const std::exception& error, int rank) {
-  fmt::print(stderr, "localbatch: rank {}: {}\n", rank, error.what());
+  print(stderr, "localbatch: rank {}: {}\n", rank, error.what());
   abort_mpi_job(exit_status_of(error));
 }
 

@@ -58,6 +58,22 @@ Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std
   return results;
 }
 
+bool counts(const FinishedRun& run, Counted counted) {
+  if (counted == Counted::kFinished) return run.status == RunStatus::kFinished;
+  if (counted == Counted::kDiverged) return run.status == RunStatus::kDiverged;
+  return !has_ended(run.status) && run.rounds.has_value();
+}
+
+Counted counted_runs(const Results& results, const ResultCell& cell) {
+  const auto has = [&cell](Counted counted) {
+    return std::ranges::any_of(cell.runs,
+                               [counted](const SeedRun& run) { return counts(run.run, counted); });
+  };
+  if (has(Counted::kFinished)) return Counted::kFinished;
+  return results.unfinished && has(Counted::kUnfinished) ? Counted::kUnfinished
+                                                         : Counted::kDiverged;
+}
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -145,7 +161,9 @@ Results collect_results(const ResultsRequest& request) {
   std::vector<PlacedRun> all;
   for (std::vector<PlacedRun>& part : parts)
     for (PlacedRun& run : part) all.push_back(std::move(run));
-  return arranged(join(titles, ", "), std::move(all), std::move(remarks));
+  Results results = arranged(join(titles, ", "), std::move(all), std::move(remarks));
+  results.unfinished = request.unfinished;
+  return results;
 }
 
 namespace fs = std::filesystem;
