@@ -1,6 +1,7 @@
 #include "run/run_folder.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "experiment/fixtures.h"
@@ -58,6 +59,21 @@ TEST_CASE("only one process writes to a folder") {
                         {folder.string(), "another process"}));
   }
   CHECK_NOTHROW(FolderLock{folder});
+}
+
+TEST_CASE("the lock says whether a process works on a folder, and is asked without waiting") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  CHECK(is_in_use(folder) == false);  // nobody has begun
+  {
+    const FolderLock lock(folder);
+    CHECK(is_in_use(folder) == true);
+  }
+  CHECK(is_in_use(folder) == false);
+  CHECK_NOTHROW(FolderLock{folder});  // whoever asked holds nothing
+  fs::remove(folder / "lock");
+  REQUIRE(::mkfifo((folder / "lock").c_str(), 0600) == 0);
+  CHECK_FALSE(is_in_use(folder).value_or(false));
 }
 
 TEST_CASE("what a folder holds is known by its settings and its summary") {
