@@ -141,11 +141,14 @@ Results collect_results(const ResultsRequest& request) {
   std::vector<std::vector<PlacedRun>> parts;
   std::vector<std::string> titles, remarks;
   std::vector<FinishedRun> in_folders;
-  std::set<std::string> folder_titles;
+  std::set<std::string> folder_titles, experiments;
   for (const fs::path& source : request.sources) {
     std::error_code error;
     if (fs::is_directory(source, error)) {
-      for (FinishedRun& run : runs_in(source)) in_folders.push_back(std::move(run));
+      for (FinishedRun& run : runs_in(source)) {
+        experiments.insert(run.settings.value("experiment"));
+        in_folders.push_back(std::move(run));
+      }
       folder_titles.insert(own_name(source));
       continue;
     }
@@ -155,7 +158,10 @@ Results collect_results(const ResultsRequest& request) {
   }
   if (!in_folders.empty()) {
     parts.push_back(placed_by_settings(std::move(in_folders)));
-    titles.push_back(join(std::vector(folder_titles.begin(), folder_titles.end()), ", "));
+    std::string title = join(std::vector(folder_titles.begin(), folder_titles.end()), ", ");
+    if (folder_titles != experiments)
+      title += ": " + join(std::vector(experiments.begin(), experiments.end()), ", ");
+    titles.push_back(std::move(title));
   }
   tell_files_apart(parts, titles);
   std::vector<PlacedRun> all;

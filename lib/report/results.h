@@ -26,7 +26,7 @@ struct ResultCell {
 
 /// Results in the order of a table.
 struct Results {
-  std::string title;                 ///< names of the experiments
+  std::string title;                 ///< names of folders and experiments
   std::vector<std::string> rows;     ///< schedules
   std::vector<std::string> groups;   ///< what decides H
   std::vector<ResultCell> cells;     ///< by row, then by group; only those that have runs

@@ -111,10 +111,10 @@ TEST_CASE("a moving median takes spikes away and says so in the title") {
   const ScratchFolder folder;
   const Results results = results_in(folder.path() / "runs");
   const FigureAxes axes{.x = "rounds", .y = "loss", .smooth = 5};
-  CHECK(make_figure(results, axes).title == "runs (moving median of 5 points)");
+  CHECK(make_figure(results, axes).title == "runs: tiny (moving median of 5 points)");
   CHECK(name_of(axes) == "loss_against_rounds_smooth_5");
   CHECK(contains(script_of(make_figure(results, axes), {"svg"}),
-                 "set multiplot title 'runs (moving median of 5 points)'"));
+                 "set multiplot title 'runs: tiny (moving median of 5 points)'"));
   CHECK(contains(input_error([] { checked_axes({.x = "rounds", .y = "loss", .smooth = 4}); }),
                  "--smooth: found 4, allowed is an odd number"));
 }
@@ -306,7 +306,7 @@ TEST_CASE("a page holds table, curves, settings, machines and all runs") {
   const std::string page = html_page(results, page_of(make_table(results, chosen_columns(""))),
                                      {{.caption = "a < b", .svg = "<svg></svg>"}});
   for (const char* const text :
-       {"<title>runs</title>", "<td>50.00 ± 14.14</td>", "<svg></svg>", "a &lt; b",
+       {"<title>runs: tiny</title>", "<td>50.00 ± 14.14</td>", "<svg></svg>", "a &lt; b",
         "<td>sync_interval.H</td><td>4 | 8</td><td>4</td>", "<td>workers</td><td>2</td>",
         "<td>host</td><td>desk</td>", "<td>unfinished, 50 %</td>", "<td>runs/c3</td>",
         "<td>abc123</td>"})

@@ -113,7 +113,7 @@ TEST_CASE("Markdown of a small table, to the letter") {
                    .has_manifest = false});
   write_run(runs, {.folder = "gone", .H = 8, .seed = 2, .outcome = "diverged"});
   CHECK(to_markdown(page_of(table_of(runs, "final_test_accuracy,bytes"))) ==
-        "## runs\n"
+        "## runs: tiny\n"
         "\n"
         "| schedule | H = 4: n | H = 4: final test acc. (%) | H = 4: MB per worker | H = 8: n | "
         "H = 8: final test acc. (%) | H = 8: MB per worker |\n"
@@ -150,7 +150,7 @@ TEST_CASE("LaTeX and CSV of a small table, to the letter") {
       {.folder = "a_1", .controller = "  name: norm_test\n  eta: 0.8\n", .outcome = "diverged"});
   const ResultTable table = table_of(runs, "final_test_accuracy,seconds");
   CHECK(to_latex(page_of(table)) ==
-        "% runs\n"
+        "% runs: tiny\n"
         "\\begin{tabular}{lrrr}\n"
         "\\hline\n"
         " & \\multicolumn{3}{c}{H = 4} \\\\\n"
