@@ -24,7 +24,10 @@ void note_failure(const RunRequest& request, const std::exception& error) {
     const RequestedRun run = read_request(request);
     std::error_code ignored;
     const auto has = [&](const char* name) { return fs::exists(run.folder / name, ignored); };
-    if (has("summary.json") || (run.coordinates.empty() && !has("experiment.yaml"))) return;
+    // A mistake of a person leaves the folder of a run as it was; a sweep goes on without its cell.
+    const bool is_mistake = dynamic_cast<const InputError*>(&error) != nullptr;
+    if (has("summary.json")) return;
+    if (run.coordinates.empty() && (is_mistake || !has("experiment.yaml"))) return;
     record_failure(run.folder, error.what());
   } catch (const InputError&) {
     return;  // an experiment with a mistake has no folder
