@@ -41,8 +41,8 @@ CellProgress progress_of_run(const std::filesystem::path& folder);
 std::optional<double> seconds_left(const std::vector<CellProgress>& cells);
 
 /// Notes in the folder of a run why it could not go on. Does nothing if the run is no cell of a
-/// sweep and has not begun, if its results are complete, if another rank reports the failure, or if
-/// another process writes there.
+/// sweep and has not begun or was refused, if its results are complete, if another rank reports the
+/// failure, or if another process writes there.
 void note_failure(const RunRequest& request, const std::exception& error);
 
 /// Events whose on_failure, if `on_failure` is given, notes the failure and then calls it. They
