@@ -59,6 +59,7 @@ pid_t start(std::vector<std::string> arguments, const std::vector<int>& cores) {
   CPU_ZERO(&set);
   for (const int core : cores) CPU_SET(core, &set);
   const pid_t parent = ::getpid();
+  const StopSignalsWait until_the_child_listens;
   const pid_t child = ::fork();
   if (child == 0) become(pointers.data(), set, parent);
   if (child < 0) fail_system("fork: {}", std::strerror(errno));

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -19,13 +20,23 @@ namespace localbatch {
 namespace {
 
 // A signal handler has nothing else to write to.
-std::atomic<bool> stop_requested = false;
+std::atomic<bool> stop_requested = false, interrupted = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int signal) {
   constexpr int kEndedBySignal = 128;
-  if (signal == SIGINT && stop_requested) ::_exit(kEndedBySignal + SIGINT);
+  // A SIGINT of the terminal's may come together with the SIGTERM that a sweep passes on to a cell.
+  if (signal == SIGINT && interrupted.exchange(true)) ::_exit(kEndedBySignal + SIGINT);
   stop_requested = true;
+}
+
+constexpr std::array kStopSignals{SIGTERM, SIGINT, SIGUSR1};
+
+sigset_t stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : kStopSignals) sigaddset(&signals, signal);
+  return signals;
 }
 
 }  // namespace
@@ -34,8 +45,17 @@ void catch_stop_signals() {
   struct sigaction action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+  for (const int signal : kStopSignals) ::sigaction(signal, &action, nullptr);
+  const sigset_t signals = stop_signals();
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
+
+StopSignalsWait::StopSignalsWait() {
+  const sigset_t signals = stop_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, &before_);
+}
+
+StopSignalsWait::~StopSignalsWait() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 bool stop_signal_came() { return stop_requested; }
 

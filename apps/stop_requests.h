@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,19 @@ namespace localbatch {
 void catch_stop_signals();
 
 bool stop_signal_came();
+
+/// As long as this lives, the signals wait. They also wait in a process that is started meanwhile,
+/// until it calls catch_stop_signals(): none ends it before it listens, or is lost.
+class StopSignalsWait {
+ public:
+  StopSignalsWait();
+  ~StopSignalsWait();
+  StopSignalsWait(const StopSignalsWait&) = delete;
+  StopSignalsWait& operator=(const StopSignalsWait&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 /// The seconds that --time-limit means: "90" (seconds), "30:00" or "2:30:00". Throws an InputError.
 double parse_duration(const std::string& text);
