@@ -30,8 +30,9 @@ Json read_json(const std::filesystem::path& path) {
   }
 }
 
+/// Names of hosts, paths and variables may be any bytes, and are no reason not to run.
 void write_json(const std::filesystem::path& path, const Json& json) {
-  write_file_atomically(path, json.dump(2) + "\n");
+  write_file_atomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 /// The variables that change how the libraries run or say where the job runs.
