@@ -220,16 +220,17 @@ void check_job(const BenchOptions& options, const ProcessGroup& processes) {
 int bench_command(std::span<const std::string> arguments) {
   const std::optional<BenchOptions> options = parse_bench_options(arguments);
   if (!options) return kSuccess;
-  const std::unique_ptr<ProcessGroup> processes = mpi_processes();
-  agree(*processes, [&] {
-    check_job(*options, *processes);
-    return true;
+  return with_processes(start_processes(), [&](ProcessGroup& processes) {
+    agree(processes, [&] {
+      check_job(*options, processes);
+      return true;
+    });
+    Bench bench(*options, processes);
+    bench.run();
+    if (processes.rank() == 0 && !options->json.empty())
+      write_file_atomically(options->json, to_json(bench.report()));
+    return kSuccess;
   });
-  Bench bench(*options, *processes);
-  bench.run();
-  if (processes->rank() == 0 && !options->json.empty())
-    write_file_atomically(options->json, to_json(bench.report()));
-  return kSuccess;
 }
 
 }  // namespace localbatch

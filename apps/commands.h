@@ -1,8 +1,12 @@
 #pragma once
 
 #include <exception>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
+
+#include "comm/process_group.h"
 
 namespace localbatch {
 
@@ -24,6 +28,18 @@ ExitStatus exit_status_of(const std::exception& error);
 ExitStatus exit_status_of(const std::exception_ptr& error);
 
 ExitStatus exit_status_of(Outcome outcome);
+
+/// For a failure that the other ranks cannot know of: they may wait for this one.
+[[noreturn]] void end_job(const std::exception& error, int rank);
+
+/// The processes that MPI connects; if it does not start, or end, in `stall_limit` seconds, this
+/// process says so and ends.
+std::unique_ptr<ProcessGroup> start_processes(double stall_limit = Patience().seconds);
+
+/// Returns what `body` does, or ends the job when another rank hangs meanwhile: then no collective
+/// can follow, and so nothing in good order.
+int with_processes(std::unique_ptr<ProcessGroup> processes,
+                   const std::function<int(ProcessGroup&)>& body);
 
 // One function per subcommand. `arguments` are the words behind the subcommand's name. Exceptions
 // are for main, which reports them and ends with exit_status_of() them.

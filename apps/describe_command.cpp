@@ -139,8 +139,8 @@ constexpr const char* kUsage =
     "controllers.csv | audits.csv | timing.csv]\n"
     "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n\n"
     "FILE.yaml: the network that it trains and the algorithm of each convolution, in a\n"
-    "program built as this one. The data set is read, as its images and classes make the first\n"
-    "and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
+    "program built as this one. The data set is looked at, as its images and classes make the\n"
+    "first and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
     "default: 1.\n";
 
 /// `describe FILE.yaml [options]`: the network of an experiment, and which algorithm computes each
@@ -161,7 +161,7 @@ int describe_experiment(std::span<const std::string> arguments) {
   if (const std::string name = cell_name(run.coordinates); !name.empty())
     fmt::print("cell {} ({}): ", cell, name);
   if (run.experiment.task->has_network())
-    print_network(load_task(run.experiment)->facts().network.value());
+    print_network(load_task(run.experiment, TaskUse::kOutline)->facts().network.value());
   else
     fmt::print("a problem, without a network\n");
   return kSuccess;

@@ -32,7 +32,7 @@ constexpr std::array<Command, 9> kCommands{{
     {"table", "a table of finished runs: Markdown, LaTeX, CSV", table_command},
     {"plot", "curves of finished runs, drawn by gnuplot", plot_command},
     {"report", "one HTML page with table, curves, settings and machines of runs", report_command},
-    {"doctor", "whether a run would start well here: launch, cores, CPUs, versions, disk",
+    {"doctor", "whether a run would start well here: launch, cores, memory, settings, data, disk",
      doctor_command},
     {"plan", "what a run will cost: memory, bytes on the wire, seconds", plan_command},
     {"bench", "how fast this machine trains, averages and prepares data", bench_command},
@@ -43,7 +43,8 @@ constexpr std::string_view kExitStatuses = R"(exit status:
   1  the world failed: disk, network, another process
   2  a mistake in the command line, the experiment file or a data file; nothing was written
   3  training diverged: a loss or a parameter is not finite
-  75 stopped by a signal or the time limit behind a checkpoint: the same command goes on
+  75 stopped by a signal or the time limit, behind a checkpoint or before the first round: the same
+     command goes on
 )";
 
 void print_help() {

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -269,13 +271,24 @@ Machine machine_of(const PlanOptions& options, int workers) {
   return machine;
 }
 
+/// Each once, though many cells may share it.
+void print_doubts(const std::vector<RunForecast>& runs) {
+  std::set<std::string> said;
+  for (const RunForecast& run : runs)
+    for (const std::string& doubt : run.doubts)
+      if (said.insert(doubt).second) fmt::print(stderr, "localbatch: warning: {}\n", doubt);
+}
+
 int plan_sweep(const RunRequest& request, const PlanOptions& options) {
   for (const char* const one :
        {options.measured ? "measured" : nullptr, options.json ? "json" : nullptr})
     if (one != nullptr) fail_input("plan: --{}: found with a sweep, expected --cell as well", one);
   std::vector<RunForecast> runs;
+  MeasuredSpeeds speeds;
   for (const RequestedRun& run : read_requests(request))
-    runs.push_back(forecast_run(run.experiment, machine_of(options, run.experiment.workers)));
+    runs.push_back(
+        forecast_run(run.experiment, machine_of(options, run.experiment.workers), speeds));
+  print_doubts(runs);
   print_sweep_forecast(requested_cells(request), runs);
   return kSuccess;
 }
@@ -292,6 +305,7 @@ int plan(const PlanOptions& options) {
   if (options.measured)
     measured = read_measured_run(*options.measured, resolved_yaml(experiment.resolved));
   const RunForecast forecast = forecast_run(experiment, machine);
+  print_doubts({forecast});
   print_forecast(forecast, measured);
   if (options.json) write_file_atomically(*options.json, to_json(forecast, measured));
   return kSuccess;

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "comm/launch.h"
+#include "commands.h"
 #include "core/error.h"
 #include "core/stopwatch.h"
 
@@ -19,11 +21,25 @@ namespace localbatch {
 namespace {
 
 // A signal handler has nothing else to write to.
-std::atomic<bool> stop_requested = false;
+std::atomic<bool> stop_requested = false, somebody_asks = false;
+std::atomic<bool> is_alone =
+    true;  ///< else a launcher says enough about the processes that it ends
 static_assert(std::atomic<bool>::is_always_lock_free);
+
+/// There is nothing to save: everything that is on the disk is in order at any moment. No call that
+/// a signal handler must not make.
+[[noreturn]] void leave() {
+  constexpr std::string_view kWhy =
+      "localbatch: stopped before the first round has ended; the same command starts there again\n";
+  if (is_alone) {
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kWhy.data(), kWhy.size());
+  }
+  ::_exit(kStopped);
+}
 
 void on_signal(int signal) {
   constexpr int kEndedBySignal = 128;
+  if (!somebody_asks) leave();
   if (signal == SIGINT && stop_requested) ::_exit(kEndedBySignal + SIGINT);
   stop_requested = true;
 }
@@ -31,13 +47,22 @@ void on_signal(int signal) {
 }  // namespace
 
 void catch_stop_signals() {
+  is_alone = launcher(launch_environment()) == Launcher::kNone;
   struct sigaction action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(signal, &action, nullptr);
 }
 
-bool stop_signal_came() { return stop_requested; }
+bool stop_signal_came() {
+  somebody_asks = true;
+  return stop_requested;
+}
+
+void stop_at_once_until_asked() {
+  somebody_asks = false;
+  if (stop_requested) leave();
+}
 
 namespace {
 

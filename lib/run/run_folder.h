@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "doctor/doctor.h"
 #include "run/checkpoints.h"
 
 namespace localbatch {
@@ -69,6 +70,9 @@ class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
+
+  /// Whether a process holds the lock of a folder, which need not be there.
+  static bool is_held(const std::filesystem::path& folder);
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
 
@@ -91,9 +95,13 @@ struct RunRequest;
 /// Rank 0's claim on the folder of a run, and where that run stands.
 struct Claim {
   bool has_finished = false;
-  std::shared_ptr<FolderLock> lock;
-  std::optional<Checkpoint> checkpoint;
+  std::shared_ptr<FolderLock> lock = {};
+  std::optional<Checkpoint> checkpoint = {};
 };
+
+/// What claim_folder() would refuse, or warn of; nothing is written or removed.
+Diagnoses check_folder(const RunRequest& request, const std::filesystem::path& folder,
+                       const std::string& settings, int workers, const CheckpointFacts& facts);
 
 /// Claims the folder for a run of `workers` workers with these settings (the text of
 /// experiment.yaml) and leaves there what it goes on from, or nothing. `facts` are those of its

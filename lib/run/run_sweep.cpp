@@ -82,8 +82,10 @@ SweepResult run_sweep(const RunRequest& request, ProcessGroup& processes,
       continue;
     } catch (const std::exception& error) {
       note_failure(one, error);
-      // Other ranks wait in the middle of their training for one that fails there.
-      if (training && processes.num_ranks() > 1) throw;
+      // Other ranks wait in the middle of their training for one that fails there, and nobody can
+      // go on with a rank that hangs.
+      const bool stalled = dynamic_cast<const Stalled*>(&error) != nullptr;
+      if (stalled || (training && processes.num_ranks() > 1)) throw;
       events.on_failure(error);
       if (!result.failure) result.failure = std::current_exception();
     }

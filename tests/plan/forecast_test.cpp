@@ -335,4 +335,26 @@ TEST_CASE("the forecast as JSON") {
             .at("seconds") == 3);
 }
 
+TEST_CASE("cells that share what the speed depends on are measured once") {
+  MeasuredSpeeds speeds;
+  const Machine machine{.placement = {.workers = 3}, .cores_of_host = 2};
+  const auto speed_of = [&](const std::vector<std::string>& settings) {
+    return *forecast_run(tiny_with(settings), machine, speeds).machine.speed;
+  };
+  const double first = speed_of({});
+  CHECK(speed_of({"seed=7"}) == first);
+  CHECK(speed_of({"sync_interval.H=5", "batch_size_controller.eta=0.9"}) == first);
+  CHECK(speeds.size() == 1);
+  speed_of({"batch_size.initial=8"});
+  CHECK(speeds.size() == 2);
+}
+
+TEST_CASE("a forecast doubts what a run doubts") {
+  CHECK(forecast({}, {0}).doubts.empty());
+  const std::vector<std::string> doubts =
+      forecast({"learning_rate_coupling={name: sqrt}"}, {0}).doubts;
+  REQUIRE(doubts.size() == 1);
+  CHECK(contains(doubts.front(), "sqrt"));
+}
+
 }  // namespace localbatch

@@ -1,4 +1,4 @@
-#include "plan/memory_forecast.h"
+#include "run/memory_forecast.h"
 
 #include <algorithm>
 #include <iterator>
@@ -45,20 +45,22 @@ std::size_t MemoryForecast::total() const {
   return sum;
 }
 
-MemoryForecast forecast_memory(const Experiment& experiment, const WorkerArrays& arrays,
-                               const Task& task, int hosted_workers, int slots,
-                               const TrafficForecast& traffic) {
+MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, int hosted_workers,
+                               int slots, std::size_t average_buffers) {
   const std::size_t worker = static_cast<std::size_t>(hosted_workers) * sizeof(float);
-  const std::size_t n = arrays.parameters;
+  const TaskFacts facts = task.facts();
+  const std::size_t n = facts.parameters;
+  // States are so many numbers for each parameter; nothing of the size of the model is made here.
   MemoryForecast forecast;
-  forecast.parts = {{"parameters", worker * n},
-                    {"gradient", worker * n},
-                    {"optimizer state", worker * arrays.optimizer_state},
-                    {"batch norm statistics", worker * arrays.batch_norm},
-                    {"global parameters and mean", worker * 2 * n},
-                    {"outer optimizer state", worker * arrays.outer_state},
-                    {"gradients to compare", worker * statistics_floats(experiment, n)},
-                    {"buffers of averages", traffic.buffer_bytes(n)}};
+  forecast.parts = {
+      {"parameters", worker * n},
+      {"gradient", worker * n},
+      {"optimizer state", worker * n * experiment.inner_optimizer.make(1)->state().size()},
+      {"batch norm statistics", worker * facts.running_moments},
+      {"global parameters and mean", worker * 2 * n},
+      {"outer optimizer state", worker * n * experiment.make_outer_optimizer(1)->state().size()},
+      {"gradients to compare", worker * statistics_floats(experiment, n)},
+      {"buffers of averages", average_buffers}};
   std::ranges::move(task.memory(hosted_workers, slots), std::back_inserter(forecast.parts));
   return forecast;
 }
