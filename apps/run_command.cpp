@@ -140,13 +140,20 @@ std::vector<std::string> arguments_of_cell(const RunOptions& options, const Cell
 }
 
 /// A process that runs a cell sees neither what its neighbours will write nor what they will
-/// allocate, so the first cell stands for as many as run at a time.
+/// allocate, so the first cell that can run stands for as many as run at a time.
 void check_room_for_jobs(const RunOptions& options, const std::vector<CellProgress>& cells) {
-  if (cells.empty()) return;
+  const int runs = std::min(options.jobs, static_cast<int>(cells.size()));
   RunRequest one = options.request;
-  one.cell = cells.front().number;
-  check_room_for(one, prepare_run(one, *single_process()),
-                 std::min(options.jobs, static_cast<int>(cells.size())));
+  for (const CellProgress& cell : cells) {
+    one.cell = cell.number;
+    std::optional<PreparedRun> run;
+    try {
+      run = prepare_run(one, *single_process());
+    } catch (const InputError&) {
+      continue;  // its own process will say why
+    }
+    return check_room_for(one, *run, runs);
+  }
 }
 
 /// Runs several cells of a sweep at a time, each in a process of its own.
