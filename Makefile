@@ -6,7 +6,8 @@ RANKS ?= 1
 ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 SECONDS ?= 20
-KILLS ?= 200
+KILLS ?= 500
+MUTATIONS ?= 2000
 SEED ?= 1
 
 # The folder that stands in for a leading data/ in the experiment files: the first of these that holds a data set.
@@ -23,7 +24,7 @@ export OMPI_MCA_rmaps_base_oversubscribe = 1
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test test-slurm test-kill compare run table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo test test-slurm test-kill hardening compare run table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release
@@ -40,11 +41,17 @@ test: packages  ## build and run all tests but the slow ones of test-kill and te
 test-slurm: release  ## the templates for Slurm on a private Slurm of this machine (3 minutes)
 	tests/slurm/slurm_test.sh build/release/apps/localbatch
 
-test-kill: packages  ## failing calls, faults, signals; kills at random moments (KILLS=200 SEED=1, 15 minutes)
+test-kill: packages  ## faults, signals, lost and hanging ranks (5 minutes)
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -L slow
-	python3 tests/kill/kill_test.py build/release/apps/localbatch --kills $(KILLS) --seed $(SEED)
+
+hardening: release  ## the attacks of tests/hardening (KILLS=500 MUTATIONS=2000 SEED=1, an hour)
+	third_party/install_packages.sh clang
+	cmake --build --preset release -j $(JOBS) --target localbatch_failing_calls localbatch_stopping_calls
+	cmake --preset asan
+	cmake --build --preset asan -j $(JOBS) --target localbatch
+	tests/hardening/all.sh $(KILLS) $(MUTATIONS) $(SEED)
 
 compare: release  ## results of an older program, byte for byte: OLD=path (OPTIONS="--samples 3000": 10 minutes)
 	python3 tests/placement/compare_programs.py $(or $(OLD),OLD) build/release/apps/localbatch $(OPTIONS)

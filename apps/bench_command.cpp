@@ -21,8 +21,8 @@ namespace localbatch {
 
 namespace {
 
-void print(const std::string& text) {
-  fmt::print("{}", text);
+void print_now(const std::string& text) {
+  print("{}", text);
   std::fflush(stdout);
 }
 
@@ -80,7 +80,7 @@ std::optional<double> Bench::check_load(const CpuSnapshot& before, std::string_v
       "count",
       100 * *load, during, 100 * kTooMuchForeignLoad);
   if (options_.strict) fail_system("{}", line);
-  fmt::print(stderr, "localbatch: warning: {}\n", line);
+  print(stderr, "localbatch: warning: {}\n", line);
   return load;
 }
 
@@ -100,12 +100,12 @@ void Bench::measure_peaks() {
   const auto gflops = [](const std::optional<double>& peak) {
     return peak ? fmt::format("{:.0f} GFLOP/s", *peak / 1e9) : std::string("not measured");
   };
-  print(fmt::format("{}, {} of {} cores; peak f32 {}, bf16 {}\n", report_.cpu, report_.threads,
-                    report_.cores, gflops(report_.peak_f32), gflops(report_.peak_bf16)));
+  print_now(fmt::format("{}, {} of {} cores; peak f32 {}, bf16 {}\n", report_.cpu, report_.threads,
+                        report_.cores, gflops(report_.peak_f32), gflops(report_.peak_bf16)));
 }
 
 void Bench::train() {
-  print("\ntraining steps\n" + titles(training_columns()));
+  print_now("\ntraining steps\n" + titles(training_columns()));
   for (const BenchNetwork& network : options_.networks) {
     for (const Precision precision : options_.precisions) {
       const CpuSnapshot before = look_at_cpus();
@@ -113,16 +113,16 @@ void Bench::train() {
                                              options_.train_seconds(), peak(precision));
       speed.foreign_load = check_load(before, fmt::format("while {} was trained in {}",
                                                           network.name, precision_name(precision)));
-      print(line_of(training_columns(), speed));
+      print_now(line_of(training_columns(), speed));
       report_.train.push_back(speed);
     }
   }
-  print("\nmilliseconds of a step, on average over its threads\n" + titles(phase_columns()));
-  for (const TrainingSpeed& speed : report_.train) print(line_of(phase_columns(), speed));
+  print_now("\nmilliseconds of a step, on average over its threads\n" + titles(phase_columns()));
+  for (const TrainingSpeed& speed : report_.train) print_now(line_of(phase_columns(), speed));
 }
 
 void Bench::conv() {
-  print("\nconvolutions, GFLOP/s\n" + titles(convolution_columns()));
+  print_now("\nconvolutions, GFLOP/s\n" + titles(convolution_columns()));
   for (const BenchNetwork& network : options_.networks) {
     for (const Precision precision : options_.precisions) {
       for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
@@ -131,7 +131,7 @@ void Bench::conv() {
             network, convolution, execution(network, precision), options_.other_seconds());
         speed.foreign_load =
             check_load(before, fmt::format("while a convolution of {} was measured", network.name));
-        print(line_of(convolution_columns(), speed));
+        print_now(line_of(convolution_columns(), speed));
         report_.conv.push_back(speed);
       }
     }
@@ -139,7 +139,7 @@ void Bench::conv() {
 }
 
 void Bench::sync() {
-  if (speaks()) print("\naverages over workers\n" + titles(synchronization_columns()));
+  if (speaks()) print_now("\naverages over workers\n" + titles(synchronization_columns()));
   const int workers = options_.workers.value_or(std::max(2, processes_.num_ranks()));
   for (const BenchNetwork& network : options_.networks) {
     const CpuSnapshot before = look_at_cpus();
@@ -147,7 +147,7 @@ void Bench::sync() {
         measure_synchronization(network, workers, options_.other_seconds(), processes_);
     speed.foreign_load =
         check_load(before, fmt::format("while parameters of {} were averaged", network.name));
-    if (speaks()) print(line_of(synchronization_columns(), speed));
+    if (speaks()) print_now(line_of(synchronization_columns(), speed));
     report_.sync.push_back(speed);
   }
 }
@@ -163,7 +163,7 @@ void Bench::data() {
       speed.share_of_step =
           std::max(speed.share_of_step.value_or(0),
                    training.images_per_second.median / speed.images_per_second.median);
-  print("\npreparation of images\n" + titles(data_columns()) + line_of(data_columns(), speed));
+  print_now("\npreparation of images\n" + titles(data_columns()) + line_of(data_columns(), speed));
   report_.data = speed;
 }
 
@@ -171,8 +171,8 @@ void Bench::tune() {
   TuningLog log;
   log.execution = execution(options_.networks.front(), options_.precisions.front());
   std::vector<TunedConvolution>& tuned = log.tuned;
-  print("\nkernels, by a step of a small network around a convolution\n" +
-        titles(kernel_columns()));
+  print_now("\nkernels, by a step of a small network around a convolution\n" +
+            titles(kernel_columns()));
   for (const BenchNetwork& network : options_.networks) {
     log.networks += (log.networks.empty() ? "" : ", ") + std::string(network.name);
     for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
@@ -182,7 +182,7 @@ void Bench::tune() {
       const CpuSnapshot before = look_at_cpus();
       tuned.push_back(tune_convolution(convolution, log.execution, options_.other_seconds()));
       check_load(before, fmt::format("while kernels of {} were tried", network.name));
-      print(line_of(kernel_columns(), tuned.back()));
+      print_now(line_of(kernel_columns(), tuned.back()));
     }
   }
   log.foreign_load = report_.foreign_load;
@@ -220,16 +220,17 @@ void check_job(const BenchOptions& options, const ProcessGroup& processes) {
 int bench_command(std::span<const std::string> arguments) {
   const std::optional<BenchOptions> options = parse_bench_options(arguments);
   if (!options) return kSuccess;
-  const std::unique_ptr<ProcessGroup> processes = mpi_processes();
-  agree(*processes, [&] {
-    check_job(*options, *processes);
-    return true;
+  return with_processes(start_processes(), [&](ProcessGroup& processes) {
+    agree(processes, [&] {
+      check_job(*options, processes);
+      return true;
+    });
+    Bench bench(*options, processes);
+    bench.run();
+    if (processes.rank() == 0 && !options->json.empty())
+      write_file_atomically(options->json, to_json(bench.report()));
+    return kSuccess;
   });
-  Bench bench(*options, *processes);
-  bench.run();
-  if (processes->rank() == 0 && !options->json.empty())
-    write_file_atomically(options->json, to_json(bench.report()));
-  return kSuccess;
 }
 
 }  // namespace localbatch

@@ -59,6 +59,7 @@ pid_t start(std::vector<std::string> arguments, const std::vector<int>& cores) {
   CPU_ZERO(&set);
   for (const int core : cores) CPU_SET(core, &set);
   const pid_t parent = ::getpid();
+  const StopSignalsWait until_the_child_listens;
   const pid_t child = ::fork();
   if (child == 0) become(pointers.data(), set, parent);
   if (child < 0) fail_system("fork: {}", std::strerror(errno));
@@ -104,7 +105,7 @@ CellJobs run_cell_jobs(
       all.insert(all.begin(), "localbatch");
       running[start(std::move(all), cores_of(cores, place, jobs))] = {.cell = &cell,
                                                                       .place = place};
-      fmt::print("{} begins\n", title_of(cell));
+      print("{} begins\n", title_of(cell));
       std::fflush(stdout);
     }
     if (running.empty()) return result;
@@ -122,8 +123,8 @@ CellJobs run_cell_jobs(
     free_places.push_back(job.place);
     result.stopped = result.stopped || status == kStopped;
     result.statuses.push_back(status);
-    fmt::print("{} {} after {}\n", title_of(*job.cell), meaning_of(status),
-               duration(monotonic_seconds() - job.begin));
+    print("{} {} after {}\n", title_of(*job.cell), meaning_of(status),
+          duration(monotonic_seconds() - job.begin));
     std::fflush(stdout);
   }
 }

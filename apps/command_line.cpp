@@ -5,8 +5,9 @@
 #include <boost/program_options/positional_options.hpp>
 #include <boost/program_options/variables_map.hpp>
 #include <filesystem>
-#include <iostream>
+#include <sstream>
 
+#include "commands.h"
 #include "core/error.h"
 #include "report/results.h"
 
@@ -125,7 +126,9 @@ bool CommandLine::read(std::span<const std::string> arguments, const std::string
     fail_input("{0}: {1}; see 'localbatch {0} --help'", command_, error.what());
   }
   if (found.count("help") == 0) return true;
-  std::cout << usage << "\n" << declared_->visible << std::flush;
+  std::ostringstream options;
+  options << declared_->visible;
+  print("{}\n{}", usage, options.str());
   return false;
 }
 
@@ -155,14 +158,18 @@ void ResultOptions::declare(CommandLine& line) {
   line.default_option("output", "DIR", output,
                       "where the results of an experiment FILE are, as run and status have it");
   line.set_option(settings);
+  line.flag("unfinished", unfinished,
+            "where no run of a cell has finished, show those that have begun, marked as such");
 }
 
 Results ResultOptions::collect(std::string_view command) const {
   if (sources.empty())
     fail_input("{0}: an experiment file or a folder is missing; see 'localbatch {0} --help'",
                command);
-  return collect_results(
-      {.sources = {sources.begin(), sources.end()}, .settings = settings, .output = output});
+  return collect_results({.sources = {sources.begin(), sources.end()},
+                          .settings = settings,
+                          .output = output,
+                          .unfinished = unfinished});
 }
 
 }  // namespace localbatch

@@ -78,6 +78,7 @@ class CommandLine;
 struct ResultOptions {
   std::vector<std::string> sources, settings;
   std::string output = "results";
+  bool unfinished = false;
 
   void declare(CommandLine& line);
 

@@ -1,10 +1,21 @@
 #include "commands.h"
 
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <cstdlib>
+
 #include "comm/agreement.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "train/local_sgd.h"
 
 namespace localbatch {
+
+void print_formatted(std::FILE* stream, fmt::string_view text, fmt::format_args arguments) {
+  const std::string shown = printable(fmt::vformat(text, arguments), "\n");
+  std::fwrite(shown.data(), 1, shown.size(), stream);
+}
 
 ExitStatus exit_status_of(const std::exception& error) {
   if (dynamic_cast<const FailedElsewhere*>(&error) != nullptr) return kSuccess;
@@ -16,6 +27,27 @@ ExitStatus exit_status_of(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const std::exception& failure) {
     return exit_status_of(failure);
+  }
+}
+
+void end_job(const std::exception& error, int rank) {
+  print(stderr, "localbatch: rank {}: {}\n", rank, error.what());
+  abort_mpi_job(exit_status_of(error));
+}
+
+std::unique_ptr<ProcessGroup> start_processes(double stall_limit) {
+  return mpi_processes({.seconds = stall_limit, .give_up = [](const std::string& why) {
+                          print(stderr, "localbatch: {}\n", why);
+                          std::_Exit(kSystemFailure);
+                        }});
+}
+
+int with_processes(std::unique_ptr<ProcessGroup> processes,
+                   const std::function<int(ProcessGroup&)>& body) {
+  try {
+    return body(*processes);
+  } catch (const Stalled& error) {
+    end_job(error, processes->rank());
   }
 }
 

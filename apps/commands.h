@@ -1,8 +1,15 @@
 #pragma once
 
+#include <fmt/core.h>
+
+#include <cstdio>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
+
+#include "comm/process_group.h"
 
 namespace localbatch {
 
@@ -24,6 +31,33 @@ ExitStatus exit_status_of(const std::exception& error);
 ExitStatus exit_status_of(const std::exception_ptr& error);
 
 ExitStatus exit_status_of(Outcome outcome);
+
+// What the program prints goes through these functions, which write printable() lines: nothing that
+// stands in a file or a name reaches a terminal as a control character. What cannot be written
+// shows at the end of main.
+void print_formatted(std::FILE* stream, fmt::string_view text, fmt::format_args arguments);
+
+template <class... Arguments>
+void print(std::FILE* stream, fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+  print_formatted(stream, text, fmt::make_format_args(arguments...));
+}
+
+template <class... Arguments>
+void print(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+  print_formatted(stdout, text, fmt::make_format_args(arguments...));
+}
+
+/// For a failure that the other ranks cannot know of: they may wait for this one.
+[[noreturn]] void end_job(const std::exception& error, int rank);
+
+/// The processes that MPI connects; if it does not start, or end, in `stall_limit` seconds, this
+/// process says so and ends.
+std::unique_ptr<ProcessGroup> start_processes(double stall_limit = Patience().seconds);
+
+/// Returns what `body` does, or ends the job when another rank hangs meanwhile: then no collective
+/// can follow, and so nothing in good order.
+int with_processes(std::unique_ptr<ProcessGroup> processes,
+                   const std::function<int(ProcessGroup&)>& body);
 
 // One function per subcommand. `arguments` are the words behind the subcommand's name. Exceptions
 // are for main, which reports them and ends with exit_status_of() them.

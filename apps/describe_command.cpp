@@ -22,7 +22,7 @@ namespace {
 void print_network(const NetworkFacts& network) {
   const Model& model = *network.model;
   const ExecutionOptions& execution = network.execution;
-  fmt::print(
+  print(
       "{} parameters, {:.1f} million multiply-adds an image forward\n"
       "{}, convolution: {}, micro-batch {}, oneDNN {} ({})\n\n",
       model.parameter_count(), 1e-6 * static_cast<double>(model.multiply_adds()),
@@ -34,9 +34,9 @@ void print_network(const NetworkFacts& network) {
                     fmt::format("{}", kernel.choice.images_per_slice),
                     std::string(algorithm_name(kernel.choice))});
   if (rows.size() > 1)
-    fmt::print("{}", left_aligned(rows));
+    print("{}", left_aligned(rows));
   else
-    fmt::print("no convolutions\n");
+    print("no convolutions\n");
 }
 
 constexpr std::size_t kWidth = 100;  ///< columns that no line exceeds unless a word does
@@ -49,14 +49,14 @@ void print_wrapped(std::string_view first, std::string_view text) {
     const std::string_view word = text.substr(0, text.find(' '));
     text.remove_prefix(std::min(text.size(), word.size() + 1));
     if (has_words && line.size() + 1 + word.size() > kWidth) {
-      fmt::print("{}\n", line);
+      print("{}\n", line);
       line.assign(first.size(), ' ');
       has_words = false;
     }
     line += fmt::format("{}{}", has_words ? " " : "", word);
     has_words = true;
   }
-  fmt::print("{}\n", line);
+  print("{}\n", line);
 }
 
 void print_key(const Declaration& key) {
@@ -88,8 +88,8 @@ void print_part(const PartDescription& description) {
 
 template <class Row>
 void print_column(const CsvColumn<Row>& column) {
-  fmt::print("    {:<24} {}{}\n", column.name, column.meaning,
-             column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
+  print("    {:<24} {}{}\n", column.name, column.meaning,
+        column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
 }
 
 /// Calls `visit` with the name of each file of curves and its columns.
@@ -107,14 +107,14 @@ bool print_curve_file(std::string_view wanted) {
   for_each_curve_file([&](std::string_view file, const auto& columns) {
     if (file != wanted) return;
     found = true;
-    fmt::print("{}:\n", file);
+    print("{}:\n", file);
     for (const auto& column : columns) print_column(column);
   });
   return found;
 }
 
 void print_overview(const std::vector<PartDescription>& parts) {
-  fmt::print("parts of an experiment file:\n");
+  print("parts of an experiment file:\n");
   for (const PartDescription& part : parts) {
     if (!part.name.empty() || part.part.empty()) continue;
     std::vector<std::string> names;
@@ -124,9 +124,9 @@ void print_overview(const std::vector<PartDescription>& parts) {
     if (!names.empty())
       print_wrapped(fmt::format("  {:<23} ", ""), fmt::format("({})", join(names, " | ")));
   }
-  fmt::print("\n");
+  print("\n");
   print_part(parts.front());
-  fmt::print(
+  print(
       "\n'localbatch describe PART [NAME]' shows the formula, the source and the keys of a part,\n"
       "'localbatch describe all' of all parts, 'localbatch describe rounds.csv' (evaluations.csv,\n"
       "controllers.csv, audits.csv, timing.csv) the columns of a file, and 'localbatch describe\n"
@@ -143,8 +143,8 @@ constexpr const char* kUsage =
     "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n\n"
     "WORD: a name of a part such as norm_test, a key such as eta, a column such as drift.\n"
     "FILE.yaml: the network that it trains and the algorithm of each convolution, in a\n"
-    "program built as this one. The data set is read, as its images and classes make the first\n"
-    "and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
+    "program built as this one. The data set is looked at, as its images and classes make the\n"
+    "first and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
     "default: 1.\n";
 
 /// `describe FILE.yaml [options]`: the network of an experiment, and which algorithm computes each
@@ -163,11 +163,11 @@ int describe_experiment(std::span<const std::string> arguments) {
   request.cell = cell;
   const RequestedRun run = read_request(request);
   if (const std::string name = cell_name(run.coordinates); !name.empty())
-    fmt::print("cell {} ({}): ", cell, name);
+    print("cell {} ({}): ", cell, name);
   if (run.experiment.task->has_network())
-    print_network(load_task(run.experiment)->facts().network.value());
+    print_network(load_task(run.experiment, TaskUse::kOutline)->facts().network.value());
   else
-    fmt::print("a problem, without a network\n");
+    print("a problem, without a network\n");
   return kSuccess;
 }
 
@@ -197,21 +197,26 @@ std::vector<std::string> describe_word(const std::vector<PartDescription>& parts
     return name == word;
   };
   for (const PartDescription& description : parts) {
-    if (!description.name.empty() && is_meant(description.name)) print_part(description);
+    if (description.name.empty()) {
+      seen.push_back(description.part);
+    } else if (is_meant(description.name)) {
+      print("{}:\n", description.part);
+      print_part(description);
+    }
     for (const Declaration& key : description.keys) {
       if (key.key == "name") continue;
       const bool meant = is_meant(key.key);
       if (!meant && !is_meant(fmt::format("{}.{}", description.part, key.key))) continue;
       const std::string choice =
           description.name.empty() ? "" : fmt::format(", {}", description.name);
-      fmt::print("{}{}:\n", description.part.empty() ? "(top level)" : description.part, choice);
+      print("{}{}:\n", description.part.empty() ? "(top level)" : description.part, choice);
       print_key(key);
     }
   }
   for_each_curve_file([&](std::string_view file, const auto& columns) {
     for (const auto& column : columns) {
       if (!is_meant(column.name)) continue;
-      fmt::print("{}:\n", file);
+      print("{}:\n", file);
       print_column(column);
     }
   });
@@ -231,7 +236,7 @@ int describe_command(std::span<const std::string> arguments) {
   }
   const std::string& part = arguments[0];
   if (part == "--help" || part == "-h") {
-    fmt::print("{}", kUsage);
+    print("{}", kUsage);
     return kSuccess;
   }
   if (is_experiment_file(part)) return describe_experiment(arguments);

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <set>
 
+#include "comm/agreement.h"
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
+#include "run/prepared_run.h"
 #include "run/requested_run.h"
 #include "run/run_request.h"
+#include "run/run_sweep.h"
 
 namespace localbatch {
 
@@ -23,15 +26,21 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
   line.positional("file", file);
   line.set_option(request.settings);
   line.default_option("output", "DIR", output, "where results would go");
+  line.option("cell", "N", request.cell,
+              "of a file with a sweep, the first one is 1; default: the first that has not ended");
+  line.flag("force", request.force, "for a run that replaces results");
+  line.flag("resume", request.resume, "for a run that may have finished already");
   if (!line.read(arguments,
-                 "usage: localbatch doctor [FILE] [--set KEY=VALUE]... [--output DIR]\n"
+                 "usage: localbatch doctor [FILE] [--set KEY=VALUE]... [--output DIR] [OPTIONS]\n"
                  "       mpirun -np RANKS localbatch doctor ...\n"
                  "       srun --mpi=pmix -n RANKS localbatch doctor ...\n\n"
-                 "Looks at what a run of FILE would find, started in the same way, and leaves\n"
-                 "nothing behind. Ends with status 2 when a run would be refused.\n"))
+                 "Looks at what a run of FILE would find, started in the same way, its data and\n"
+                 "folder included, and leaves nothing behind. Ends with status 2 when a run would\n"
+                 "be refused.\n"))
     return {};
-  if (file.empty() && !request.settings.empty())
-    fail_input("doctor: --set: found without an experiment file, expected both");
+  if (file.empty() && (!request.settings.empty() || request.cell))
+    fail_input("doctor: {}: found without an experiment file, expected both",
+               request.settings.empty() ? "--cell" : "--set");
   request.file = file;
   request.output = output;
   return request;
@@ -86,41 +95,68 @@ void print_hosts(const std::vector<RankFacts>& ranks) {
   }
   std::vector<TextRow> rows{{"host", "ranks", "cores", "free memory", "instruction set", "CPU"}};
   for (const auto& host : hosts) rows.push_back(host_row(host));
-  fmt::print("{}", left_aligned(rows));
+  print("{}", left_aligned(rows));
 }
 
 void print_variables(const RankFacts& rank) {
   if (rank.environment.empty()) return;
-  fmt::print("\nvariables of rank {}:", rank.rank);
-  for (const auto& [name, value] : rank.environment) fmt::print(" {}={}", name, value);
-  fmt::print("\n");
+  print("\nvariables of rank {}:", rank.rank);
+  for (const auto& [name, value] : rank.environment) print(" {}={}", name, value);
+  print("\n");
 }
 
-int print_report(const std::vector<RankFacts>& ranks, const RunRequest& request) {
-  const Launch launch = read_launch(request);
-  const Diagnoses found = examine(ranks, launch);
+int print_report(const std::vector<RankFacts>& ranks, const Launch& launch,
+                 const Diagnoses& found) {
   if (launch.workers)
-    fmt::print("{} workers of {} thread{}, results in {}\n\n", *launch.workers,
-               launch.threads_per_worker, launch.threads_per_worker == 1 ? "" : "s",
-               launch.output.string());
+    print("{} workers of {} thread{}, results in {}\n\n", *launch.workers,
+          launch.threads_per_worker, launch.threads_per_worker == 1 ? "" : "s",
+          launch.output.string());
   print_hosts(ranks);
   print_variables(ranks.front());
-  fmt::print("\n");
+  print("\n");
   for (const Diagnosis& diagnosis : found) {
-    fmt::print("{:<9}{}\n", severity_name(diagnosis.severity), diagnosis.text);
-    if (!diagnosis.advice.empty()) fmt::print("{:<9}-> {}\n", "", diagnosis.advice);
+    print("{:<9}{}\n", severity_name(diagnosis.severity), diagnosis.text);
+    if (!diagnosis.advice.empty()) print("{:<9}-> {}\n", "", diagnosis.advice);
   }
   const auto refusals = std::ranges::count(found, Severity::kRefusal, &Diagnosis::severity);
-  fmt::print("\n{}\n", refusals > 0 ? "a run would be refused" : "a run would start");
+  print("\n{}\n", refusals > 0 ? "a run would be refused" : "a run would start");
   std::fflush(stdout);
   return refusals > 0 ? kInputFailure : kSuccess;
+}
+
+/// Of a sweep, a run takes the cells that have not ended one after the other.
+void choose_cell(RunRequest& request) {
+  if (request.file.empty() || request.cell || requested_cells(request).size() == 1) return;
+  const std::vector<CellProgress> cells = cells_to_run(progress_of_cells(request), request.force);
+  request.cell = cells.empty() ? 1 : cells.front().number;
+  request.resume = true;
+}
+
+int examine_launch(RunRequest request, ProcessGroup& processes) {
+  const std::vector<RankFacts> ranks = gather_facts(processes);
+  // One of them speaks, also when each of them is alone: a launcher ends the others at the first
+  // status that is not 0.
+  const bool alone = processes.num_ranks() == 1;
+  const bool speaks =
+      alone ? launched_place(ranks.front().environment) == 0 : processes.rank() == 0;
+  if (alone && !speaks) return kSuccess;
+  const Launch launch = agree(processes, [&] {
+    choose_cell(request);
+    return read_launch(request);
+  });
+  Diagnoses found;
+  if (!request.file.empty())
+    found = examine_run(request, processes, ranks);
+  else if (speaks)
+    found = examine(ranks, launch);
+  return speaks ? print_report(ranks, launch, found) : static_cast<int>(kSuccess);
 }
 
 /// The processes that MPI connects, or this one alone when it connects none, which is what people
 /// ask a doctor about.
 std::unique_ptr<ProcessGroup> connected_processes() {
   try {
-    return mpi_processes();
+    return start_processes();
   } catch (const InputError&) {
     return single_process();
   }
@@ -131,13 +167,9 @@ std::unique_ptr<ProcessGroup> connected_processes() {
 int doctor_command(std::span<const std::string> arguments) {
   const std::optional<RunRequest> request = parse(arguments);
   if (!request) return kSuccess;
-  const std::unique_ptr<ProcessGroup> processes = connected_processes();
-  const std::vector<RankFacts> ranks = gather_facts(*processes);
-  // One of them speaks, also when each of them is alone: a launcher ends the others at the first
-  // status that is not 0.
-  const bool speaks = processes->num_ranks() > 1 ? processes->rank() == 0
-                                                 : launched_place(ranks.front().environment) == 0;
-  return speaks ? print_report(ranks, *request) : kSuccess;
+  return with_processes(connected_processes(), [&](ProcessGroup& processes) {
+    return examine_launch(*request, processes);
+  });
 }
 
 }  // namespace localbatch

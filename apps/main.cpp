@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "comm/launch.h"
 #include "commands.h"
 #include "core/error.h"
 #include "core/machine.h"
@@ -22,20 +24,21 @@ struct Command {
   std::string_view name;
   std::string_view summary;
   int (*run)(std::span<const std::string>);
+  bool on_all_ranks = false;  ///< of mpirun; what the others say, all ranks would say
 };
 
 constexpr std::array<Command, 9> kCommands{{
-    {"run", "train what an experiment file says and write its curves", run_command},
+    {"run", "train what an experiment file says and write its curves", run_command, true},
     {"describe", "parts of experiment files with their keys, columns of curves, a file's network",
      describe_command},
     {"status", "how far the cells of a sweep are, and the time left", status_command},
     {"table", "a table of finished runs: Markdown, LaTeX, CSV", table_command},
     {"plot", "curves of finished runs, drawn by gnuplot", plot_command},
     {"report", "one HTML page with table, curves, settings and machines of runs", report_command},
-    {"doctor", "whether a run would start well here: launch, cores, CPUs, versions, disk",
-     doctor_command},
+    {"doctor", "whether a run would start well here: launch, cores, memory, settings, data, disk",
+     doctor_command, true},
     {"plan", "what a run will cost: memory, bytes on the wire, seconds", plan_command},
-    {"bench", "how fast this machine trains, averages and prepares data", bench_command},
+    {"bench", "how fast this machine trains, averages and prepares data", bench_command, true},
 }};
 
 constexpr std::string_view kExitStatuses = R"(exit status:
@@ -43,18 +46,19 @@ constexpr std::string_view kExitStatuses = R"(exit status:
   1  the world failed: disk, network, another process
   2  a mistake in the command line, the experiment file or a data file; nothing was written
   3  training diverged: a loss or a parameter is not finite
-  75 stopped by a signal or the time limit behind a checkpoint: the same command goes on
+  75 stopped by a signal or the time limit, behind a checkpoint or before the first round: the same
+     command goes on
+     (a signal to mpirun itself: SIGUSR1, which it passes on; SIGTERM ends it with 1)
 )";
 
 void print_help() {
-  fmt::print("localbatch {}: Local SGD with adaptive batch sizes on CPU clusters\n\n",
-             build_info().version);
-  fmt::print("usage:\n  localbatch COMMAND ...\n  mpirun -np RANKS localbatch run FILE\n\n");
-  fmt::print("commands:\n");
-  for (const Command& command : kCommands)
-    fmt::print("  {:<10}{}\n", command.name, command.summary);
-  fmt::print("  {:<10}{}\n\n", "--version", "print the version and the commit it was built from");
-  fmt::print("'localbatch COMMAND --help' lists the options of a command.\n\n{}", kExitStatuses);
+  print("localbatch {}: Local SGD with adaptive batch sizes on CPU clusters\n\n",
+        build_info().version);
+  print("usage:\n  localbatch COMMAND ...\n  mpirun -np RANKS localbatch run FILE\n\n");
+  print("commands:\n");
+  for (const Command& command : kCommands) print("  {:<10}{}\n", command.name, command.summary);
+  print("  {:<10}{}\n\n", "--version", "print the version and the commit it was built from");
+  print("'localbatch COMMAND --help' lists the options of a command.\n\n{}", kExitStatuses);
 }
 
 /// Answers --help and --version; nothing where a command is named.
@@ -64,7 +68,7 @@ std::optional<ExitStatus> answer_without_command(const std::vector<std::string>&
     return arguments.empty() ? kInputFailure : kSuccess;
   }
   if (arguments[0] != "--version") return {};
-  fmt::print("localbatch {} ({})\n", build_info().version, build_info().commit);
+  print("localbatch {} ({})\n", build_info().version, build_info().commit);
   return kSuccess;
 }
 
@@ -77,11 +81,19 @@ const Command& command_named(const std::string& name) {
   fail_input("'{}' is no command, allowed is {}", name, allowed_names(name, names));
 }
 
+/// Whether this process has something to say that no other process of mpirun says.
+bool is_to_answer(const std::vector<std::string>& arguments) {
+  if (launched_place(launch_environment()) == 0) return true;
+  return std::ranges::any_of(kCommands, [&arguments](const Command& command) {
+    return command.on_all_ranks && !arguments.empty() && arguments[0] == command.name;
+  });
+}
+
 /// What was printed may still lie in a buffer: a full disk shows when it is written.
 int status_with_output(int status) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-  fmt::print(stderr, "localbatch: standard output could not be written: {}\n",
-             std::generic_category().message(errno));
+  print(stderr, "localbatch: standard output could not be written: {}\n",
+        std::generic_category().message(errno));
   return status == kSuccess ? static_cast<int>(kSystemFailure) : status;
 }
 
@@ -91,6 +103,7 @@ int status_with_output(int status) {
 int main(int argc, char** argv) {
   using namespace localbatch;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!is_to_answer(arguments)) return kSuccess;
   int status = kSuccess;
   try {
     if (const auto answered = answer_without_command(arguments))
@@ -99,7 +112,7 @@ int main(int argc, char** argv) {
       status = command_named(arguments[0]).run(std::span(arguments).subspan(1));
   } catch (const std::exception& error) {
     status = exit_status_of(error);
-    if (status != kSuccess) fmt::print(stderr, "localbatch: {}\n", error.what());
+    if (status != kSuccess) print(stderr, "localbatch: {}\n", error.what());
   }
   return status_with_output(status);
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,7 +25,7 @@ namespace localbatch {
 
 namespace {
 
-void print_table(const std::vector<TextRow>& rows) { fmt::print("{}\n", right_aligned(rows)); }
+void print_table(const std::vector<TextRow>& rows) { print("{}\n", right_aligned(rows)); }
 
 std::string number(std::int64_t value) { return fmt::format("{}", value); }
 std::string decimal(double value) { return fmt::format("{:.2f}", value); }
@@ -35,10 +37,10 @@ std::string plural(int count, std::string_view thing) {
 
 void print_setting(const RunForecast& run) {
   const Placement& placement = run.machine.placement;
-  fmt::print("{}: {} of {} on {} and {}; {} with {} on a rank\n\n", run.experiment,
-             plural(run.workers, "worker"), plural(run.threads_per_worker, "thread"),
-             plural(placement.num_ranks(), "rank"), plural(placement.num_hosts(), "host"),
-             plural(run.hosted_workers, "worker"), plural(run.slots, "execution slot"));
+  print("{}: {} of {} on {} and {}; {} with {} on a rank\n\n", run.experiment,
+        plural(run.workers, "worker"), plural(run.threads_per_worker, "thread"),
+        plural(placement.num_ranks(), "rank"), plural(placement.num_hosts(), "host"),
+        plural(run.hosted_workers, "worker"), plural(run.slots, "execution slot"));
   std::vector<TextRow> rows{{"parameters", fmt::format("{}", run.parameters)}};
   if (run.forward_multiply_adds) {
     rows.push_back({"multiply-adds of a sample, forward", number(*run.forward_multiply_adds)});
@@ -105,11 +107,11 @@ void print_costs(const RunForecast& run) {
 
 void print_assumptions(const RoundCount& count) {
   if (count.assumes_sync_interval)
-    fmt::print("  H follows from losses: this holds as long as it stays {}\n", count.sync_interval);
+    print("  H follows from losses: this holds as long as it stays {}\n", count.sync_interval);
   if (count.assumes_local_batch_size)
-    fmt::print("  the local batch follows from gradients: this holds as long as it stays {}\n",
-               count.local_batch_size);
-  if (count.assumes_sync_interval || count.assumes_local_batch_size) fmt::print("\n");
+    print("  the local batch follows from gradients: this holds as long as it stays {}\n",
+          count.local_batch_size);
+  if (count.assumes_sync_interval || count.assumes_local_batch_size) print("\n");
 }
 
 void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured) {
@@ -131,8 +133,8 @@ void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured)
   add("evaluation seconds", cost.evaluation_seconds, measured.evaluation_seconds, seconds);
   add("seconds", cost.seconds(), measured.seconds, seconds);
   print_table(rows);
-  fmt::print("  the run had {}; worker 0 waited {} s for others\n", plural(measured.ranks, "rank"),
-             seconds(measured.waiting_seconds));
+  print("  the run had {}; worker 0 waited {} s for others\n", plural(measured.ranks, "rank"),
+        seconds(measured.waiting_seconds));
 }
 
 void print_forecast(const RunForecast& run, const std::optional<MeasuredRun>& measured) {
@@ -165,9 +167,9 @@ void print_sweep_forecast(const std::vector<SweepCell>& cells,
                     seconds(cost.communication_seconds), seconds(cost.seconds())});
   }
   print_table(rows);
-  fmt::print("  {} cells one after the other: {} s\n", runs.size(), seconds(all));
+  print("  {} cells one after the other: {} s\n", runs.size(), seconds(all));
   if (assumes)
-    fmt::print(
+    print(
         "  where H or the local batch follow from losses and gradients, this holds as long as "
         "they stay what they are first\n");
 }
@@ -269,13 +271,24 @@ Machine machine_of(const PlanOptions& options, int workers) {
   return machine;
 }
 
+/// Each once, though many cells may share it.
+void print_doubts(const std::vector<RunForecast>& runs) {
+  std::set<std::string> said;
+  for (const RunForecast& run : runs)
+    for (const std::string& doubt : run.doubts)
+      if (said.insert(doubt).second) print(stderr, "localbatch: warning: {}\n", doubt);
+}
+
 int plan_sweep(const RunRequest& request, const PlanOptions& options) {
   for (const char* const one :
        {options.measured ? "measured" : nullptr, options.json ? "json" : nullptr})
     if (one != nullptr) fail_input("plan: --{}: found with a sweep, expected --cell as well", one);
   std::vector<RunForecast> runs;
+  MeasuredSpeeds speeds;
   for (const RequestedRun& run : read_requests(request))
-    runs.push_back(forecast_run(run.experiment, machine_of(options, run.experiment.workers)));
+    runs.push_back(
+        forecast_run(run.experiment, machine_of(options, run.experiment.workers), speeds));
+  print_doubts(runs);
   print_sweep_forecast(requested_cells(request), runs);
   return kSuccess;
 }
@@ -292,6 +305,7 @@ int plan(const PlanOptions& options) {
   if (options.measured)
     measured = read_measured_run(*options.measured, resolved_yaml(experiment.resolved));
   const RunForecast forecast = forecast_run(experiment, machine);
+  print_doubts({forecast});
   print_forecast(forecast, measured);
   if (options.json) write_file_atomically(*options.json, to_json(forecast, measured));
   return kSuccess;

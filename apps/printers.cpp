@@ -9,13 +9,15 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "commands.h"
 #include "core/text.h"
 
 namespace localbatch {
 
 namespace {
 
-constexpr const char* kEraseLine = "\r\033[K";
+/// The only control characters of the program: the line is written anew.
+void erase_line() { std::fputs("\r\033[K", stdout); }
 
 /// mpirun and srun give a process a terminal of its own and pass on what it writes there, to a
 /// batch log as well; only a program that was started directly knows where its output goes.
@@ -59,62 +61,66 @@ std::string found(const TestResult& test) {
 ProgressPrinter::ProgressPrinter() : terminal_(writes_to_terminal()) {}
 
 RunEvents ProgressPrinter::events() {
-  return {
-      .on_start = [this](const RunStart& start) { print_start(start); },
-      .on_round = [this](const RunProgress& progress) { print_progress(progress); },
-      .on_evaluation = [this](const RunProgress& progress,
-                              const EvaluationRow& row) { print_evaluation(progress, row); },
-      .on_warning =
-          [](const std::string& text) { fmt::print(stderr, "localbatch: warning: {}\n", text); }};
+  return {.on_start = [this](const RunStart& start) { print_start(start); },
+          .on_round = [this](const RunProgress& progress) { print_progress(progress); },
+          .on_evaluation = [this](const RunProgress& progress,
+                                  const EvaluationRow& row) { print_evaluation(progress, row); },
+          .on_warning =
+              [](const std::string& text) { print(stderr, "localbatch: warning: {}\n", text); }};
 }
 
 void ProgressPrinter::print_start(const RunStart& start) {
-  redrawn_ = -1;
-  fmt::print("{}: {} parameters, {}, {} samples\n", start.experiment, start.task.parameters,
-             start.task.summary, start.max_samples);
-  fmt::print("{} workers of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
-             start.workers, start.threads_per_worker, start.threads_per_worker == 1 ? "" : "s",
-             start.ranks, start.ranks == 1 ? "" : "s", start.slots, start.folder.string());
-  if (start.resumed_round > 0) fmt::print("goes on after round {}\n", start.resumed_round);
+  printed_ = terminal_ ? -1 : 0;
+  print("{}: {} parameters, {}, {} samples\n", start.experiment, start.task.parameters,
+        start.task.summary, start.max_samples);
+  print("{} worker{} of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
+        start.workers, start.workers == 1 ? "" : "s", start.threads_per_worker,
+        start.threads_per_worker == 1 ? "" : "s", start.ranks, start.ranks == 1 ? "" : "s",
+        start.slots, start.folder.string());
+  if (start.resumed_round > 0) print("goes on after round {}\n", start.resumed_round);
+  if (terminal_) print("round {} ...", start.resumed_round + 1);
   std::fflush(stdout);
 }
 
 void ProgressPrinter::print_progress(const RunProgress& progress) {
-  constexpr double kSecondsBetweenRedraws = 0.2;
-  if (!terminal_ || progress.seconds < redrawn_ + kSecondsBetweenRedraws) return;
-  redrawn_ = progress.seconds;
-  fmt::print("{}{} of {} samples, loss {:.4f}, b {}, {:.0f} samples/s, {}", kEraseLine,
-             progress.samples, progress.max_samples, progress.loss, progress.local_batch_size,
-             progress.samples_per_second, time_left(progress));
+  // A log gets a line now and then where nothing else is printed.
+  const double seconds_between = terminal_ ? 0.2 : 60;
+  if (progress.seconds < printed_ + seconds_between) return;
+  printed_ = progress.seconds;
+  if (terminal_) erase_line();
+  print("{} of {} samples, loss of the round {:.4f}, b {}, {:.0f} samples/s, {}{}",
+        progress.samples, progress.max_samples, progress.loss, progress.local_batch_size,
+        progress.samples_per_second, time_left(progress), terminal_ ? "" : "\n");
   std::fflush(stdout);
 }
 
 void ProgressPrinter::print_evaluation(const RunProgress& progress, const EvaluationRow& row) {
-  fmt::print("{}samples {:>9}  epoch {:>6.2f}  loss {:.4f}  {}  b {}  H {}  {:.0f} samples/s  {}\n",
-             terminal_ ? kEraseLine : "", row.samples, row.epoch, row.train_loss, found(row.test),
-             row.local_batch_size, row.sync_interval, progress.samples_per_second,
-             time_left(progress));
+  printed_ = progress.seconds;
+  if (terminal_) erase_line();
+  print("samples {:>9}  epoch {:>6.2f}  train loss {:.4f}  {}  b {}  H {}  {:.0f} samples/s  {}\n",
+        row.samples, row.epoch, row.train_loss, found(row.test), row.local_batch_size,
+        row.sync_interval, progress.samples_per_second, time_left(progress));
   std::fflush(stdout);
 }
 
 void ProgressPrinter::print_result(const RunResult& result) const {
-  if (terminal_) fmt::print("{}", kEraseLine);
+  if (terminal_) erase_line();
   if (result.had_finished) {
-    fmt::print("had finished already; results in {}\n", result.folder.string());
+    print("had finished already; results in {}\n", result.folder.string());
     return;
   }
   if (result.outcome == Outcome::kStopped) {
-    fmt::print("stopped after round {}; the same command goes on from there\n", result.rounds);
+    print("stopped after round {}; the same command goes on from there\n", result.rounds);
     return;
   }
   if (result.outcome == Outcome::kDiverged)
-    fmt::print("diverged in round {}: loss or parameters are not finite\n", result.rounds);
+    print("diverged in round {}: loss or parameters are not finite\n", result.rounds);
   else
-    fmt::print("final {} after {} samples in {}\n", found(result.last_evaluation.test),
-               result.samples, duration(result.seconds));
-  fmt::print("local batch size {} -> {} in {} rounds\n", result.first_local_batch_size,
-             result.last_local_batch_size, result.rounds);
-  fmt::print("curves in {}\n", result.folder.string());
+    print("final {} after {} samples in {}\n", found(result.last_evaluation.test), result.samples,
+          duration(result.seconds));
+  print("local batch size {} -> {} in {} rounds\n", result.first_local_batch_size,
+        result.last_local_batch_size, result.rounds);
+  print("curves in {}\n", result.folder.string());
 }
 
 namespace {
@@ -125,16 +131,23 @@ std::string_view name_of(RunStatus status) {
   return kNames[static_cast<std::size_t>(status)];
 }
 
+/// "started" where nobody can tell whether a process still works on it.
+std::string_view state_of(const CellProgress& cell) {
+  if (cell.status != RunStatus::kUnfinished || !cell.in_use) return name_of(cell.status);
+  return *cell.in_use ? "running" : "stopped";
+}
+
 /// The part of a key that a person calls an axis by.
 std::string short_name(const std::string& axis) { return axis.substr(axis.rfind('.') + 1); }
 
 std::string progress_of(const CellProgress& cell) {
-  if (cell.status == RunStatus::kFailed) return cell.failure;
+  if (cell.status == RunStatus::kFailed) return cell.failure.substr(0, cell.failure.find('\n'));
   if (cell.samples == 0) return "";
   const auto done = static_cast<double>(cell.samples), all = static_cast<double>(cell.max_samples);
   if (cell.status != RunStatus::kUnfinished) return "in " + duration(cell.seconds);
-  std::string text = fmt::format("{:.0f} %, {} left", 100 * done / all,
-                                 duration(cell.seconds / done * std::max(0.0, all - done)));
+  std::string text = fmt::format("{:.0f} %", 100 * done / all);
+  if (cell.in_use.value_or(true))
+    text += fmt::format(", {} left", duration(cell.seconds / done * std::max(0.0, all - done)));
   if (cell.seconds_since_round)
     text += fmt::format(", last round {} ago", duration(*cell.seconds_since_round));
   return text;
@@ -150,14 +163,19 @@ std::vector<std::string> axes_of(const std::vector<CellProgress>& cells) {
 }
 
 TextRow row_of(const CellProgress& cell, const std::vector<std::string>& axes) {
-  TextRow row{fmt::format("{}", cell.number)};
+  TextRow row{cell.number > 0 ? fmt::format("{}", cell.number) : cell.folder.string()};
   for (const std::string& axis : axes) {
     const auto found = std::ranges::find(cell.coordinates, axis, &SweepCell::Coordinate::axis);
     row.push_back(found == cell.coordinates.end() ? "" : found->value);
   }
-  row.emplace_back(name_of(cell.status));
+  row.emplace_back(state_of(cell));
   row.push_back(progress_of(cell));
   return row;
+}
+
+/// Whether they are of a sweep, or runs in a folder.
+bool are_cells(const std::vector<CellProgress>& cells) {
+  return cells.empty() || cells.front().number > 0;
 }
 
 std::ptrdiff_t count(const std::vector<CellProgress>& cells, RunStatus status) {
@@ -169,28 +187,28 @@ std::ptrdiff_t count(const std::vector<CellProgress>& cells, RunStatus status) {
 void print_sum(const std::vector<CellProgress>& cells) {
   const std::ptrdiff_t to_do =
       count(cells, RunStatus::kMissing) + count(cells, RunStatus::kUnfinished);
-  fmt::print("{} cell{}", cells.size(), cells.size() == 1 ? "" : "s");
+  print("{} {}{}", cells.size(), are_cells(cells) ? "cell" : "run", cells.size() == 1 ? "" : "s");
   const char* separator = ": ";
   for (const RunStatus status : {RunStatus::kFinished, RunStatus::kDiverged, RunStatus::kFailed}) {
     if (count(cells, status) == 0) continue;
-    fmt::print("{}{} {}", separator, count(cells, status), name_of(status));
+    print("{}{} {}", separator, count(cells, status), name_of(status));
     separator = ", ";
   }
-  if (to_do > 0) fmt::print("{}{} to do", separator, to_do);
+  if (to_do > 0) print("{}{} to do", separator, to_do);
   const std::optional<double> left = seconds_left(cells);
   if (left && *left > 0)
-    fmt::print("; {} left at the speed so far, one after the other", duration(*left));
-  fmt::print("\n");
+    print("; {} left at the speed so far, one after the other", duration(*left));
+  print("\n");
 }
 
 void print_cells(const std::vector<CellProgress>& cells) {
   const std::vector<std::string> axes = axes_of(cells);
-  TextRow head{"cell"};
+  TextRow head{are_cells(cells) ? "cell" : "run"};
   for (const std::string& axis : axes) head.push_back(short_name(axis));
   head.insert(head.end(), {"state", "progress"});
   std::vector<TextRow> rows{head};
   for (const CellProgress& cell : cells) rows.push_back(row_of(cell, axes));
-  fmt::print("{}", left_aligned(rows));
+  print("{}", left_aligned(rows));
   print_sum(cells);
 }
 
@@ -213,14 +231,12 @@ SweepEvents SweepPrinter::events() {
               },
           .on_cell =
               [](const CellProgress& cell) {
-                fmt::print("\n{}\n", title_of(cell));
+                print("\n{}\n", title_of(cell));
                 std::fflush(stdout);
               },
           .on_cell_end = [this](const RunResult& result) { run_.print_result(result); },
           .on_failure =
-              [](const std::exception& error) {
-                fmt::print(stderr, "localbatch: {}\n", error.what());
-              }};
+              [](const std::exception& error) { print(stderr, "localbatch: {}\n", error.what()); }};
 }
 
 }  // namespace localbatch

@@ -11,8 +11,8 @@ namespace localbatch {
 /// "42 s", "3 min 05 s", "2 h 10 min".
 std::string duration(double seconds);
 
-/// Shows a run to a person: one line per evaluation, and between them, on a terminal only, a line
-/// that is redrawn in place. A file never sees a control character.
+/// Shows a run to a person: one line per evaluation, and between them, on a terminal, a line that
+/// is redrawn in place, or in a log a line a minute. A file never sees a control character.
 class ProgressPrinter {
  public:
   ProgressPrinter();
@@ -28,13 +28,14 @@ class ProgressPrinter {
   void print_evaluation(const RunProgress& progress, const EvaluationRow& row);
 
   bool terminal_;
-  double redrawn_ = -1;  ///< seconds into the run
+  double printed_ = 0;  ///< when the last line was, in seconds into the run
 };
 
 /// "39 cells: 12 finished, 1 failed, 26 to do; 2 h 10 min left at the speed so far".
 void print_sum(const std::vector<CellProgress>& cells);
 
-/// The cells of a sweep as a table, coordinates, state, progress, with their sum below it.
+/// The cells of a sweep, or runs in a folder, as a table: coordinates, state, progress, with their
+/// sum below it.
 void print_cells(const std::vector<CellProgress>& cells);
 
 /// "cell 3 (schedule=constant 32, H=8, seed=1)".

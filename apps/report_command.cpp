@@ -37,7 +37,7 @@ int report(const ResultOptions& options, const std::string& file) {
                        .svg = inline_svg(figure, fmt::format("f{}-", figures.size() + 1))});
   }
   write_file_atomically(file, html_page(results, table, figures));
-  fmt::print("{}\n", file);
+  print("{}\n", file);
   return kSuccess;
 }
 

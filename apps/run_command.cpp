@@ -13,6 +13,7 @@
 #include "core/machine.h"
 #include "core/stopwatch.h"
 #include "printers.h"
+#include "run/prepared_run.h"
 #include "run/requested_run.h"
 #include "run/run_request.h"
 #include "run/run_sweep.h"
@@ -27,6 +28,7 @@ struct RunOptions {
   std::string file, output = "results", resumed_folder, time_limit;
   int jobs = 1;  ///< cells at a time
   std::optional<double> seconds;
+  double stall_limit = Patience().seconds;
 };
 
 void declare_options(CommandLine& line, RunOptions& options) {
@@ -55,7 +57,7 @@ void declare_options(CommandLine& line, RunOptions& options) {
               "seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS after which to stop behind a "
               "checkpoint; the end of a Slurm job is known");
   line.default_option(
-      "stall-limit", "S", request.stall_limit,
+      "stall-limit", "S", options.stall_limit,
       "seconds that ranks wait for one that does not come before they give up; 0: for ever");
 }
 
@@ -63,7 +65,6 @@ void declare_options(CommandLine& line, RunOptions& options) {
 std::optional<RunOptions> parse(std::span<const std::string> arguments) {
   RunOptions options;
   RunRequest& request = options.request;
-  request.stall_limit = 1800;
   CommandLine line("run");
   declare_options(line, options);
   if (!line.read(arguments,
@@ -78,16 +79,11 @@ std::optional<RunOptions> parse(std::span<const std::string> arguments) {
   request.resumed_folder = options.resumed_folder;
   request.resume = request.resume || !options.resumed_folder.empty();
   if (!(request.checkpoints.every_seconds >= 0) || request.checkpoints.every_rounds < 0 ||
-      !(request.stall_limit >= 0))
+      !(options.stall_limit >= 0))
     fail_input("run: found a negative number of seconds or rounds; see 'localbatch run --help'");
   if (options.jobs < 1) fail_input("run: --jobs: found {}, expected at least 1", options.jobs);
   if (!options.time_limit.empty()) options.seconds = parse_duration(options.time_limit);
   return options;
-}
-
-[[noreturn]] void end_job(const std::exception& error, int rank) {
-  fmt::print(stderr, "localbatch: rank {}: {}\n", rank, error.what());
-  abort_mpi_job(exit_status_of(error));
 }
 
 /// What to do about a failure during training on one of several ranks: the others do not know of it
@@ -111,6 +107,10 @@ ExitStatus run_all(const RunRequest& request, ProcessGroup& processes) {
   SweepPrinter printer;
   SweepEvents events = printer.events();
   events.on_training_failure = ending_the_job(processes);
+  events.on_cell = [print = std::move(events.on_cell)](const CellProgress& cell) {
+    stop_at_once_until_asked();
+    print(cell);
+  };
   const SweepResult result = run_sweep(request, processes, events);
   if (result.failure) return exit_status_of(result.failure);
   if (processes.rank() != 0) return kSuccess;
@@ -131,12 +131,29 @@ std::vector<std::string> arguments_of_cell(const RunOptions& options, const Cell
   for (const std::string& setting : request.settings) add("--set", setting);
   add("--checkpoint-seconds", fmt::format("{}", request.checkpoints.every_seconds));
   add("--checkpoint-rounds", fmt::format("{}", request.checkpoints.every_rounds));
-  add("--stall-limit", fmt::format("{}", request.stall_limit));
+  add("--stall-limit", fmt::format("{}", options.stall_limit));
   if (options.seconds)
     add("--time-limit",
         fmt::format("{:.0f}", std::floor(std::max(0.0, *options.seconds - seconds_so_far))));
   arguments.emplace_back(request.force ? "--force" : "--resume");
   return arguments;
+}
+
+/// A process that runs a cell sees neither what its neighbours will write nor what they will
+/// allocate, so the first cell that can run stands for as many as run at a time.
+void check_room_for_jobs(const RunOptions& options, const std::vector<CellProgress>& cells) {
+  const int runs = std::min(options.jobs, static_cast<int>(cells.size()));
+  RunRequest one = options.request;
+  for (const CellProgress& cell : cells) {
+    one.cell = cell.number;
+    std::optional<PreparedRun> run;
+    try {
+      run = prepare_run(one, *single_process());
+    } catch (const InputError&) {
+      continue;  // its own process will say why
+    }
+    return check_room_for(one, *run, runs);
+  }
 }
 
 /// Runs several cells of a sweep at a time, each in a process of its own.
@@ -150,12 +167,13 @@ ExitStatus run_in_jobs(const RunOptions& options) {
     fail_input("run: --jobs: found with {}, expected one of these",
                options.request.cell ? "--cell" : "--resume-from");
   const std::vector<CellProgress> all = progress_of_cells(options.request);
+  const std::vector<CellProgress> cells = cells_to_run(all, options.request.force);
   print_sum(all);
+  check_room_for_jobs(options, cells);
   const double begin = monotonic_seconds();
-  const CellJobs ended = run_cell_jobs(
-      cells_to_run(all, options.request.force), options.jobs, [&](const CellProgress& cell) {
-        return arguments_of_cell(options, cell, monotonic_seconds() - begin);
-      });
+  const CellJobs ended = run_cell_jobs(cells, options.jobs, [&](const CellProgress& cell) {
+    return arguments_of_cell(options, cell, monotonic_seconds() - begin);
+  });
   for (const int status : ended.statuses)
     if (status != kSuccess && status != kDivergence && status != kStopped)
       return status == kInputFailure ? kInputFailure : kSystemFailure;
@@ -176,27 +194,30 @@ int run_command(std::span<const std::string> arguments) {
   TimeLimit time_limit(options->seconds);
   RunRequest& request = options->request;
   request.stop_requested = [&] { return time_limit.is_near() || stop_signal_came(); };
-  const std::unique_ptr<ProcessGroup> processes = mpi_processes();
-  const bool all_cells = agree(*processes, [&] { return wants_all_cells(request); });
-  require_same({{"--cell", request.cell ? fmt::format("{}", *request.cell) : "none"}}, *processes);
-  if (all_cells) return run_all(request, *processes);
+  return with_processes(start_processes(options->stall_limit), [&](ProcessGroup& processes) -> int {
+    const bool all_cells = agree(processes, [&] { return wants_all_cells(request); });
+    require_same({{"--cell", request.cell ? fmt::format("{}", *request.cell) : "none"},
+                  {"--stall-limit", fmt::format("{}", options->stall_limit)}},
+                 processes);
+    if (all_cells) return run_all(request, processes);
 
-  // A failure before training is known to all ranks, which end in good order; one during training
-  // is known to one rank only, which ends the job.
-  ProgressPrinter printer;
-  const RunEvents events = noting_failures(request, printer.events(), ending_the_job(*processes));
-  bool training = false;
-  try {
-    const RunResult result =
-        run_experiment(request, *processes, events, [&training] { training = true; });
-    if (processes->rank() != 0) return kSuccess;
-    printer.print_result(result);
-    return exit_status_of(result.outcome);
-  } catch (const std::exception& error) {
-    note_failure(request, error);
-    if (!training || processes->num_ranks() == 1) throw;
-    end_job(error, processes->rank());
-  }
+    // A failure before training is known to all ranks, which end in good order; one during training
+    // is known to one rank only, which ends the job.
+    ProgressPrinter printer;
+    const RunEvents events = noting_failures(request, printer.events(), ending_the_job(processes));
+    bool training = false;
+    try {
+      const RunResult result =
+          run_experiment(request, processes, events, [&training] { training = true; });
+      if (processes.rank() != 0) return kSuccess;
+      printer.print_result(result);
+      return exit_status_of(result.outcome);
+    } catch (const std::exception& error) {
+      note_failure(request, error);
+      if (!training || processes.num_ranks() == 1) throw;
+      end_job(error, processes.rank());
+    }
+  });
 }
 
 }  // namespace localbatch

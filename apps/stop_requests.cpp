@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -11,6 +12,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "comm/launch.h"
+#include "commands.h"
 #include "core/error.h"
 #include "core/stopwatch.h"
 
@@ -19,25 +22,67 @@ namespace localbatch {
 namespace {
 
 // A signal handler has nothing else to write to.
-std::atomic<bool> stop_requested = false;
+std::atomic<bool> stop_requested = false, interrupted = false, somebody_asks = false;
+std::atomic<bool> is_alone =
+    true;  ///< else a launcher says enough about the processes that it ends
 static_assert(std::atomic<bool>::is_always_lock_free);
+
+/// There is nothing to save: everything that is on the disk is in order at any moment. No call that
+/// a signal handler must not make.
+[[noreturn]] void leave() {
+  constexpr std::string_view kWhy =
+      "stopped before the first round has ended; the same command starts there again\n";
+  if (is_alone) {
+    [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, kWhy.data(), kWhy.size());
+  }
+  ::_exit(kStopped);
+}
 
 void on_signal(int signal) {
   constexpr int kEndedBySignal = 128;
-  if (signal == SIGINT && stop_requested) ::_exit(kEndedBySignal + SIGINT);
+  if (!somebody_asks) leave();
+  // A SIGINT of the terminal's may come together with the SIGTERM that a sweep passes on to a cell.
+  if (signal == SIGINT && interrupted.exchange(true)) ::_exit(kEndedBySignal + SIGINT);
   stop_requested = true;
+}
+
+constexpr std::array kStopSignals{SIGTERM, SIGINT, SIGUSR1};
+
+sigset_t stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : kStopSignals) sigaddset(&signals, signal);
+  return signals;
 }
 
 }  // namespace
 
 void catch_stop_signals() {
+  is_alone = launcher(launch_environment()) == Launcher::kNone;
   struct sigaction action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+  for (const int signal : kStopSignals) ::sigaction(signal, &action, nullptr);
+  const sigset_t signals = stop_signals();
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
-bool stop_signal_came() { return stop_requested; }
+StopSignalsWait::StopSignalsWait() {
+  const sigset_t signals = stop_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, &before_);
+}
+
+StopSignalsWait::~StopSignalsWait() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+bool stop_signal_came() {
+  somebody_asks = true;
+  return stop_requested;
+}
+
+void stop_at_once_until_asked() {
+  somebody_asks = false;
+  if (stop_requested) leave();
+}
 
 namespace {
 

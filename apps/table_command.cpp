@@ -72,15 +72,15 @@ int make_tables(const TableOptions& options) {
     write_file_atomically(folder / "table.tex", to_latex(page));
     write_file_atomically(folder / "table.csv", csv);
     if (!reference_csv.empty()) write_file_atomically(folder / "reference.csv", reference_csv);
-    fmt::print("{}: table.md, table.tex, table.csv{}\n", folder.string(),
-               reference_csv.empty() ? "" : ", reference.csv");
+    print("{}: table.md, table.tex, table.csv{}\n", folder.string(),
+          reference_csv.empty() ? "" : ", reference.csv");
     return kSuccess;
   }
   if (!reference_csv.empty()) csv += "\n" + reference_csv;
   const std::string& text = options.format == "csv"     ? csv
                             : options.format == "latex" ? to_latex(page)
                                                         : to_markdown(page);
-  fmt::print("{}", text);
+  print("{}", text);
   return kSuccess;
 }
 

@@ -98,6 +98,10 @@ WRONG = [
     ("lib/data/idx.cpp", "struct View::Axis { int more; };",
      "lib/data/idx.cpp:101: View::Axis is defined in lib/data/idx.cpp:3 already"),
 
+    ("lib/data/idx.cpp", 'void say() { std::printf("%s", name); }',
+     "lib/data/idx.cpp:101: prints past print() of apps/commands.h"),
+    ("apps/main.cpp", 'void f() { fmt::print("{}", name); }', "apps/main.cpp:101: prints past print() of apps/commands.h"),
+
     ("lib/train/local_sgd.cpp", ("return {};", "return {};" + "\n" * 28),
      "lib/train/local_sgd.cpp: local_sgd: 32 lines, allowed are 30"),
     ("lib/train/local_sgd.cpp", ("return {};", "return {};  // Interruptions"),

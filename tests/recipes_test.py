@@ -129,11 +129,11 @@ def model(copy):
 def partition(copy):
     copy.add_before("lib/data/partition.cpp", "kTable", """\
 Partition make_dummy_partition(Options&) {
-  return [](const std::optional<SampleClasses>& samples, int num_workers, std::uint64_t) {
+  return {.share = [](const std::optional<SampleClasses>& samples, int num_workers, std::uint64_t) {
     Shares shares(num_workers);
     for (std::uint32_t i = 0; i < samples->labels.size(); ++i) shares[i % num_workers].push_back(i);
     return shares;
-  };
+  }};
 }
 """)
     copy.add_part("lib/data/partition.cpp", "kTable", "dummy_partition")
@@ -243,7 +243,7 @@ def statistic(copy):
     copy.add_before("lib/train/estimator.cpp", r"statistics\.variance =", "  statistics.dummy = sums.dummy / divisor;\n")
     copy.replace("lib/train/meter.cpp", r"(\.scaled_inner_product_squares =[^}]*)\}", r"\1, .dummy = 1}")  # twice
     copy.replace("lib/train/chunk_gradients.cpp", r"(\.deviation_squares =[^}]*)\}", r"\1, .dummy = 1}")
-    copy.add_before("lib/train/audit.cpp", r"sums\.deviation_squares -= n \* norm", "  sums.dummy = n;\n")
+    copy.add_before("lib/train/audit.cpp", r"sums\.deviation_squares -= n \* ", "  sums.dummy = n;\n")
 
 
 RECIPES = [

@@ -11,15 +11,15 @@ constexpr std::array<double, 5> kCoordinateShares{0.5, 0.9, 0.99, 0.999, 1};
 using CoordinateRatios = std::array<double, kCoordinateShares.size()>;
 
 /// The statistics of a round's gradients that a batch-size test may look at. With g_j the mean
-/// gradient of chunk j (n samples each), J chunks of all workers, g the mean of the g_j and p_j =
-/// <g_j, g> over the whole parameter vector, the variances are those of one sample (method.md 2.5
-/// and 2.6):
+/// gradient of chunk j (n independent samples each), J chunks of all workers, g the mean of the g_j
+/// and p_j = <g_j, g> over the whole parameter vector, the variances are those of one sample
+/// (method.md 2.5 and 2.6):
 ///   variance               = n/(J-1) sum_j |g_j - g|^2
 ///   inner_product_variance = n/(J-1) sum_j (p_j - |g|^2)^2
 ///   orthogonal_variance    = n/(J-1) sum_j |g_j - (p_j/|g|^2) g|^2
 /// so variance = inner_product_variance/|g|^2 + orthogonal_variance. The divisor is J - 1 or J, and
 /// squared_norm is |g|^2 or an unbiased estimate, as the estimator was told. Chunks may also come
-/// in groups, each with a mean of its own (train/estimator.h).
+/// in groups, around means of their own, and g may be each group's own (train/estimator.h).
 struct GradientStatistics {
   int num_workers = 1;
   int num_chunks = 0;

@@ -55,7 +55,7 @@ void Mailbox::receive(int from, std::span<std::byte> bytes, Messages& messages) 
 }
 
 void Mailbox::wait(Messages& messages) {
-  const double started = monotonic_seconds();
+  const double started = monotonic_seconds(), limit = processes_.patience().seconds;
   Pause pause;
   while (true) {
     const std::size_t before = messages.size();
@@ -63,11 +63,12 @@ void Mailbox::wait(Messages& messages) {
     if (messages.empty()) return;
     if (messages.size() < before) pause = {};
     pause.take();
-    if (stall_limit_ <= 0 || monotonic_seconds() - started < stall_limit_) continue;
+    if (limit <= 0 || monotonic_seconds() - started < limit) continue;
     std::set<int> missing;
     for (const Message& message : messages) missing.insert(message.peer);
-    fail_system("no message from rank {} for {} s: it hangs, or does not reach the others",
-                join(std::vector(missing.begin(), missing.end()), ", "), stall_limit_);
+    throw Stalled(
+        fmt::format("no message from rank {} for {} s: it hangs, or does not reach the others",
+                    join(std::vector(missing.begin(), missing.end()), ", "), limit));
   }
 }
 

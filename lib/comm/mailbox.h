@@ -18,13 +18,11 @@ struct Message {
 /// Messages that one call of wait() waits for.
 using Messages = std::vector<Message>;
 
-/// Sends and receives the messages of this process: keeps the ledger, and gives up on a rank that
-/// does not answer.
+/// Sends and receives the messages of this process: keeps the ledger, and loses patience with a
+/// rank that does not answer.
 class Mailbox {
  public:
-  /// wait() gives up after `stall_limit` seconds; 0: never.
-  explicit Mailbox(ProcessGroup& processes, double stall_limit = 0)
-      : processes_(processes), stall_limit_(stall_limit) {}
+  explicit Mailbox(ProcessGroup& processes) : processes_(processes) {}
 
   int rank() const { return processes_.rank(); }
   int num_ranks() const { return processes_.num_ranks(); }
@@ -34,8 +32,8 @@ class Mailbox {
   void receive(int from, std::span<std::byte> bytes, Messages& messages);
 
   /// Returns when all messages have finished, and forgets them. Sleeps between looks, as there may
-  /// be more threads than cores. Throws a SystemError that names the missing ranks after the stall
-  /// limit.
+  /// be more threads than cores. Throws Stalled, with the missing ranks, when the patience of the
+  /// process group is over.
   void wait(Messages& messages);
 
   /// Gives every rank the values of all ranks, rank by rank; counts[r] of them are those of rank r.
@@ -54,7 +52,6 @@ class Mailbox {
 
  private:
   ProcessGroup& processes_;
-  double stall_limit_;
   Ledger ledger_;
 };
 

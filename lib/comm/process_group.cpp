@@ -7,15 +7,22 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <limits>
+#include <mutex>
+#include <stop_token>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "comm/launch.h"
+#include "comm/mailbox.h"
 #include "core/error.h"
 
 namespace localbatch {
@@ -85,21 +92,49 @@ std::vector<int> find_hosts(int rank, int num_ranks) {
   return hosts;
 }
 
+/// Looks after a call of MPI that waits for all ranks and cannot be given up.
+class Watchdog {
+ public:
+  Watchdog(const Patience& patience, std::string_view call) {
+    if (patience.seconds <= 0 || !patience.give_up) return;
+    thread_ = std::jthread([&patience, call](const std::stop_token& call_has_ended) {
+      std::mutex mutex;
+      std::unique_lock lock(mutex);
+      std::condition_variable_any never;
+      constexpr double kYears = 1e8;  // clocks count nanoseconds, which have an end
+      never.wait_for(lock, call_has_ended,
+                     std::chrono::duration<double>(std::min(patience.seconds, kYears)),
+                     [] { return false; });
+      if (!call_has_ended.stop_requested())
+        patience.give_up(fmt::format("{}: not all ranks have come within {} s: one of them hangs",
+                                     call, patience.seconds));
+    });
+  }
+
+ private:
+  std::jthread thread_;
+};
+
 /// MPI_Finalize runs even when the constructor of the group throws.
 class MpiSession {
  public:
-  MpiSession() {
+  explicit MpiSession(const Patience& patience) : patience_(patience) {
     check(!mpi_has_started(), "MPI starts once per process");
+    const Watchdog watchdog(patience_, "MPI_Init_thread");
     require_success(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &thread_level_),
                     "MPI_Init_thread");
   }
-  ~MpiSession() { MPI_Finalize(); }
+  ~MpiSession() {
+    const Watchdog watchdog(patience_, "MPI_Finalize");
+    MPI_Finalize();
+  }
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
 
   int thread_level() const { return thread_level_; }
 
  private:
+  const Patience patience_;
   int thread_level_ = MPI_THREAD_SINGLE;
 };
 
@@ -112,7 +147,8 @@ void refuse_unconnected_processes(int num_ranks) {
 
 class MpiProcesses final : public ProcessGroup {
  public:
-  MpiProcesses() {
+  explicit MpiProcesses(const Patience& patience) : session_(patience) {
+    set_patience(patience);
     require_success(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),
                     "MPI_Comm_set_errhandler");
     if (session_.thread_level() < MPI_THREAD_SERIALIZED)
@@ -123,7 +159,18 @@ class MpiProcesses final : public ProcessGroup {
     require_success(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
     require_success(MPI_Comm_size(MPI_COMM_WORLD, &num_ranks_), "MPI_Comm_size");
     refuse_unconnected_processes(num_ranks_);
+    const Watchdog watchdog(patience, "MPI_Comm_split_type");
     hosts_ = find_hosts(rank_, num_ranks_);
+  }
+
+  /// The others may come much later, one that still writes results for example: here a rank that
+  /// does not come is named, which MPI_Finalize could not do.
+  ~MpiProcesses() override {
+    try {
+      Mailbox(*this).max(0);
+    } catch (const SystemError& error) {
+      if (patience().give_up) patience().give_up(error.what());
+    }
   }
 
   int rank() const override { return rank_; }
@@ -177,7 +224,9 @@ class MpiProcesses final : public ProcessGroup {
 
 }  // namespace
 
-std::unique_ptr<ProcessGroup> mpi_processes() { return std::make_unique<MpiProcesses>(); }
+std::unique_ptr<ProcessGroup> mpi_processes(const Patience& patience) {
+  return std::make_unique<MpiProcesses>(patience);
+}
 
 std::string mpi_library_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};

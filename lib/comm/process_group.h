@@ -1,12 +1,30 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "core/error.h"
+
 namespace localbatch {
+
+/// Another rank has not come in time. It may hang, so that nothing that needs all ranks can follow,
+/// MPI_Finalize included: who catches this has to end the job.
+struct Stalled : SystemError {
+  using SystemError::SystemError;
+};
+
+/// How long a process waits for others.
+struct Patience {
+  double seconds = 1800;  ///< 0: for ever
+  /// Called with a message, on a thread of its own, when MPI does not start or end in that time. No
+  /// call of MPI can be given up, so it has to end the process.
+  std::function<void(const std::string&)> give_up = {};
+};
 
 /// Messages between the processes that share the workers of a run: what the communicator needs of
 /// MPI. `rank` is a word of this room only. All calls come from one thread of each process at a
@@ -14,6 +32,10 @@ namespace localbatch {
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
+
+  /// Of all that waits for messages of this group.
+  const Patience& patience() const { return patience_; }
+  void set_patience(Patience patience) { patience_ = std::move(patience); }
 
   virtual int rank() const = 0;
   virtual int num_ranks() const = 0;
@@ -31,6 +53,9 @@ class ProcessGroup {
 
   /// Moves messages on. A ticket that has finished is void.
   virtual bool has_finished(Ticket ticket) = 0;
+
+ private:
+  Patience patience_;
 };
 
 /// This process alone.
@@ -40,7 +65,7 @@ std::unique_ptr<ProcessGroup> single_process();
 /// per process, as MPI cannot start again. A program started without mpirun is one rank; several
 /// that a launcher started and this MPI does not connect are an InputError (comm/launch.h). A
 /// failing MPI call is a SystemError that names it.
-std::unique_ptr<ProcessGroup> mpi_processes();
+std::unique_ptr<ProcessGroup> mpi_processes(const Patience& patience = {});
 
 /// "Open MPI v4.1.4": one line, as the library names itself.
 std::string mpi_library_version();

@@ -84,10 +84,10 @@ void check_ranks(int num_workers, int num_ranks) {
 }
 
 void run_workers(int num_workers, ProcessGroup& processes,
-                 const std::function<void(Communicator&)>& body, double stall_limit,
+                 const std::function<void(Communicator&)>& body,
                  const std::function<void(std::exception_ptr)>& on_failure) {
   check_ranks(num_workers, processes.num_ranks());
-  WorkerGroup group(num_workers, processes, stall_limit);
+  WorkerGroup group(num_workers, processes);
   FirstError first_error(on_failure);
   const auto run = [&](int local_index) {
     try {
@@ -120,10 +120,10 @@ constexpr std::size_t kCopied = 8192;
 
 }  // namespace
 
-WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes, double stall_limit)
+WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes)
     : num_workers_(num_workers),
       hosted_(hosted_workers(num_workers, processes.rank(), processes.num_ranks())),
-      mailbox_(processes, stall_limit),
+      mailbox_(processes),
       barrier_(hosted_.count),
       calls_(static_cast<std::size_t>(hosted_.count)),
       gathered_(calls_.size()),

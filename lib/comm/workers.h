@@ -53,12 +53,11 @@ void check_ranks(int num_workers, int num_ranks);
 /// calling thread), and joins them: threads inside a process, processes through `processes`. Throws
 /// an InputError when there are more ranks than workers. The first exception that leaves a body
 /// ends the other bodies at their next collective and is rethrown here. Workers of other ranks then
-/// wait for ever: the caller has to end the job, and may do so in `on_failure`, which gets the
-/// first exception at once, on the thread that it came from, while others still compute. A
-/// collective that waits for other ranks for more than `stall_limit` seconds fails; 0: it waits for
-/// ever.
+/// wait until their patience is over: the caller has to end the job, and may do so in `on_failure`,
+/// which gets the first exception at once, on the thread that it came from, while others still
+/// compute.
 void run_workers(int num_workers, ProcessGroup& processes,
-                 const std::function<void(Communicator&)>& body, double stall_limit = 0,
+                 const std::function<void(Communicator&)>& body,
                  const std::function<void(std::exception_ptr)>& on_failure = {});
 
 /// The workers that this process hosts, each on a thread, and the buffers through which they
@@ -66,7 +65,7 @@ void run_workers(int num_workers, ProcessGroup& processes,
 /// index 0 makes the calls to the process group, while the others sleep.
 class WorkerGroup {
  public:
-  WorkerGroup(int num_workers, ProcessGroup& processes, double stall_limit);
+  WorkerGroup(int num_workers, ProcessGroup& processes);
 
   int num_workers() const { return num_workers_; }
   HostedWorkers hosted() const { return hosted_; }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <numeric>
@@ -13,14 +14,45 @@
 
 namespace localbatch {
 
+namespace {
+
+/// The checksum of lines that are followed by another one.
+std::uint64_t with_line(std::uint64_t before, std::string_view line) {
+  const std::uint64_t both[] = {before, checksum(line)};
+  return checksum(std::as_bytes(std::span(both)));
+}
+
+/// Throws before anything is cut off when these bytes are not those that were written. A file that
+/// is too short is left to OutputFile, which has a better word for it.
+const CsvBeginning& checked(const CsvBeginning& written, const std::filesystem::path& path) {
+  const std::string text = read_text(path);
+  if (text.size() < written.size) return written;
+  std::string_view rest = std::string_view(text).substr(0, written.size);
+  std::uint64_t found = 0;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size() - 1) + 1;
+    found = with_line(found, rest.substr(0, end));
+    rest.remove_prefix(end);
+  }
+  if (found != written.checksum)
+    fail_input("{}: the first {} bytes are not those that were written: somebody has changed them",
+               path.string(), written.size);
+  return written;
+}
+
+}  // namespace
+
 CsvFile::CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
-                 std::optional<std::uint64_t> size)
-    : file_(size ? OutputFile(path, *size) : OutputFile(path)) {
-  if (!size) write(header);
+                 const std::optional<CsvBeginning>& written)
+    : file_(written ? OutputFile(path, checked(*written, path).size) : OutputFile(path)),
+      checksum_(written.value_or(CsvBeginning()).checksum) {
+  if (!written) write(header);
 }
 
 void CsvFile::write(const std::vector<std::string>& cells) {
-  file_.write(fmt::format("{}\n", join(cells, ",")));
+  const std::string line = fmt::format("{}\n", join(cells, ","));
+  file_.write(line);
+  checksum_ = with_line(checksum_, line);
 }
 
 namespace {
@@ -131,13 +163,25 @@ bool split(const std::string& line, std::vector<std::string>& cells) {
   return !quoted;
 }
 
+bool is_number(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool is_formula(std::string_view cell) {
+  return !cell.empty() && std::string_view("=+-@").find(cell.front()) != std::string_view::npos &&
+         !is_number(cell);
+}
+
 }  // namespace
 
 std::string csv_line(const std::vector<std::string>& cells) {
   std::string line;
-  for (const std::string& cell : cells) {
-    if (!line.empty() || &cell != cells.data()) line += ',';
-    if (cell.find_first_of(",\"\r\n") == std::string::npos) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) line += ',';
+    const std::string cell = (is_formula(cells[i]) ? "'" : "") + printable(cells[i]);
+    if (cell.find_first_of(",\"") == std::string::npos) {
       line += cell;
       continue;
     }

@@ -23,20 +23,29 @@ struct CsvColumn {
   std::string (*cell)(const Row&);  ///< empty: not measured
 };
 
+/// The beginning of a CSV file, by which a run that goes on knows its own rows again.
+struct CsvBeginning {
+  std::uint64_t size = 0;      ///< bytes
+  std::uint64_t checksum = 0;  ///< of the lines, each with what was before it
+};
+
 /// A CSV file that grows by whole rows. A row is on its way to the disk when `write` returns.
 /// Throws a SystemError that names the path when it cannot be written.
 class CsvFile {
  public:
-  /// Begins a file; or goes on with one behind its first `size` bytes and cuts off the rest.
+  /// Begins a file; or goes on with one behind what was `written` and cuts off the rest. Throws an
+  /// InputError that names the path when that is not there as it was written.
   CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
-          std::optional<std::uint64_t> size = {});
+          const std::optional<CsvBeginning>& written = {});
 
   void write(const std::vector<std::string>& cells);
 
-  OutputFile& file() { return file_; }
+  CsvBeginning written() const { return {.size = file_.size(), .checksum = checksum_}; }
+  void sync() { file_.sync(); }
 
  private:
   OutputFile file_;
+  std::uint64_t checksum_ = 0;
 };
 
 /// A CSV file with the columns of a table.
@@ -44,8 +53,8 @@ template <class Row>
 class CsvTable {
  public:
   CsvTable(const std::filesystem::path& path, std::span<const CsvColumn<Row>> columns,
-           std::optional<std::uint64_t> size = {})
-      : columns_(columns), file_(path, names(columns), size) {}
+           const std::optional<CsvBeginning>& written = {})
+      : columns_(columns), file_(path, names(columns), written) {}
 
   void write(const Row& row) {
     std::vector<std::string> cells;
@@ -53,7 +62,7 @@ class CsvTable {
     file_.write(cells);
   }
 
-  OutputFile& file() { return file_.file(); }
+  CsvFile& file() { return file_; }
 
  private:
   static std::vector<std::string> names(std::span<const CsvColumn<Row>> columns) {
@@ -100,7 +109,10 @@ class CsvColumns {
 /// The sum of a column in which every cell has to be a number.
 double sum_of(const CsvColumns& columns, const std::string& name);
 
-/// A line of a CSV file with its end; cells with commas, quotes or line ends are quoted (RFC 4180).
+/// A line of a CSV file with its end, for people and their spreadsheets: cells are printable() and,
+/// where they hold commas or quotes, quoted (RFC 4180). A text that a spreadsheet would compute, as
+/// it begins with one of =+-@ and is no number, gets an apostrophe before it, as one types it
+/// there.
 std::string csv_line(const std::vector<std::string>& cells);
 
 /// A line of a file and its number, from 1.

@@ -11,12 +11,14 @@
 
 namespace localbatch {
 
+// A message is one line without control characters, whatever a file or a name in it holds.
+
 void throw_input_error(fmt::string_view text, fmt::format_args args) {
-  throw InputError(fmt::vformat(text, args));
+  throw InputError(printable(fmt::vformat(text, args)));
 }
 
 void throw_system_error(fmt::string_view text, fmt::format_args args) {
-  throw SystemError(fmt::vformat(text, args));
+  throw SystemError(printable(fmt::vformat(text, args)));
 }
 
 void internal_error(std::string_view assumption) {

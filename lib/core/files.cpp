@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -20,14 +19,42 @@ namespace localbatch {
 
 namespace fs = std::filesystem;
 
+int open_regular_file(const fs::path& path, int flags) {
+  // Without O_NONBLOCK a FIFO that nobody writes to would not even open; with it, one that nobody
+  // reads from fails.
+  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0644);
+  struct stat facts = {};
+  if (descriptor < 0 && errno != ENXIO) return descriptor;
+  if (descriptor >= 0 && ::fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode))
+    return descriptor;
+  if (descriptor >= 0) ::close(descriptor);
+  fail_input("{}: not a regular file", path.string());
+}
+
+namespace {
+
+[[noreturn]] void fail_reading(const fs::path& path) {
+  if (errno == ENOENT) fail_input("{}: no such file", path.string());
+  fail_input("{}: cannot be read: {}", path.string(), std::strerror(errno));
+}
+
+}  // namespace
+
 std::vector<unsigned char> read_file(const fs::path& path) {
-  std::error_code error;
-  if (!fs::exists(path, error)) fail_input("{}: no such file", path.string());
-  if (!fs::is_regular_file(path, error)) fail_input("{}: not a regular file", path.string());
-  std::ifstream stream(path, std::ios::binary);
-  std::vector<unsigned char> bytes(fs::file_size(path, error));
-  stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (!stream) fail_input("{}: cannot be read", path.string());
+  const int descriptor = open_regular_file(path, O_RDONLY);
+  if (descriptor < 0) fail_reading(path);
+  struct stat facts = {};
+  std::vector<unsigned char> bytes;
+  if (::fstat(descriptor, &facts) == 0) bytes.resize(static_cast<std::size_t>(facts.st_size));
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t count = ::read(descriptor, bytes.data() + size, bytes.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  ::close(descriptor);
+  if (size < bytes.size()) fail_input("{}: cannot be read", path.string());
   return bytes;
 }
 
@@ -68,13 +95,12 @@ namespace {
 }  // namespace
 
 OutputFile::OutputFile(const fs::path& path)
-    : path_(path),
-      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    : path_(path), descriptor_(open_regular_file(path, O_WRONLY | O_CREAT | O_TRUNC)) {
   if (descriptor_ < 0) fail_call("open", path_);
 }
 
 OutputFile::OutputFile(const fs::path& path, std::uint64_t size)
-    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)), size_(size) {
+    : path_(path), descriptor_(open_regular_file(path, O_WRONLY)), size_(size) {
   if (descriptor_ < 0) fail_call("open", path_);
   struct stat facts = {};
   if (::fstat(descriptor_, &facts) != 0) fail_call("fstat", path_);
@@ -136,10 +162,10 @@ std::uint64_t free_space(const fs::path& folder) {
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail_input("{}: cannot be read: {}", path.string(), std::strerror(errno));
+  const int descriptor = open_regular_file(path, O_RDONLY);
+  if (descriptor < 0) fail_reading(path);
   struct stat facts = {};
-  const bool known = ::fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
+  const bool known = ::fstat(descriptor, &facts) == 0;
   const std::size_t size = known ? static_cast<std::size_t>(facts.st_size) : 0;
   void* const data =
       size > 0 ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0) : nullptr;

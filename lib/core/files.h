@@ -10,6 +10,11 @@
 
 namespace localbatch {
 
+/// open(2) for every file of ours: the descriptor, or -1 with errno. What is no regular file throws
+/// an InputError that names the path: a FIFO would keep us waiting for ever, a device would take
+/// anything and keep nothing.
+int open_regular_file(const std::filesystem::path& path, int flags);
+
 /// The bytes of a file. Throws an InputError that names the path when it cannot be read.
 std::vector<unsigned char> read_file(const std::filesystem::path& path);
 

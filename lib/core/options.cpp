@@ -302,7 +302,8 @@ void Options::fail_unknown(const Node::Entry& entry, const std::vector<std::stri
   constexpr std::size_t kMostPlaces = 3;
   std::vector<std::string> elsewhere;
   for (const std::string& place : places)
-    if (place.ends_with("." + entry.key)) elsewhere.push_back(fmt::format("'{}'", place));
+    if (place.ends_with("." + entry.key) && !place.ends_with("]." + entry.key))
+      elsewhere.push_back(fmt::format("'{}'", place));
   if (!elsewhere.empty() && elsewhere.size() <= kMostPlaces)
     fail_at(entry.key_location, entry.key,
             fmt::format("unknown key here, did you mean {}?", join(elsewhere, " or ")));

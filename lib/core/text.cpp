@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace localbatch {
 namespace {
@@ -29,6 +31,55 @@ std::string join(std::span<const int> numbers, std::string_view separator) {
 
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator) {
   return joined(numbers, separator, [](std::int64_t number) { return std::to_string(number); });
+}
+
+namespace {
+
+/// The first character of a text that is not empty.
+struct Character {
+  std::size_t size = 1;               ///< in bytes
+  std::optional<std::uint32_t> code;  ///< nothing: its first byte begins no character of UTF-8
+};
+
+Character first_character(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x80) return {.size = 1, .code = byte(0)};
+  const std::size_t size = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+  // Two bytes begin at 0xc2 and four end at 0xf4: what is outside is another way to write a code.
+  if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < size) return {};
+  std::uint32_t code = byte(0) & (0x7fU >> size);
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return {};
+    code = code << 6U | (byte(i) & 0x3fU);
+  }
+  constexpr std::array<std::uint32_t, 5> kLeast{0, 0, 0x80, 0x800, 0x10000};
+  if (code < kLeast[size] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {};
+  return {.size = size, .code = code};
+}
+
+bool is_shown(std::uint32_t code) {
+  const auto within = [code](std::uint32_t first, std::uint32_t last) {
+    return code >= first && code <= last;
+  };
+  return !(within(0, 0x1f) || within(0x7f, 0x9f) || code == 0x61c || within(0x200e, 0x200f) ||
+           within(0x2028, 0x202e) || within(0x2066, 0x2069));
+}
+
+}  // namespace
+
+std::string printable(std::string_view text, std::string_view kept) {
+  std::string shown;
+  while (!text.empty()) {
+    const auto [size, code] = first_character(text);
+    if (!code)
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+    else if (is_shown(*code) || kept.find(text.front()) != std::string_view::npos)
+      shown += text.substr(0, size);
+    else
+      shown += fmt::format("\\u{:04x}", *code);
+    text.remove_prefix(size);
+  }
+  return shown;
 }
 
 std::vector<std::size_t> column_widths(std::span<const TextRow> rows) {

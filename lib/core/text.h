@@ -14,6 +14,12 @@ std::string join(std::span<const std::string> texts, std::string_view separator)
 std::string join(std::span<const int> numbers, std::string_view separator);
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator);
 
+/// The text as it may be shown: control characters (C0, DEL, C1), line and paragraph separators,
+/// signs that change the direction of writing, and bytes that are not UTF-8 become "\u001b" or
+/// "\xff", so that what others wrote into files can neither move a terminal's cursor nor make a
+/// line look like another one. Those in `kept` stay.
+std::string printable(std::string_view text, std::string_view kept = {});
+
 // Tables for a terminal, in plain text.
 
 /// The cells of one line; all lines of a table have the same number of cells.

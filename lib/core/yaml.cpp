@@ -86,36 +86,97 @@ std::string message_of(const YAML::Exception& error) {
   return message;
 }
 
-/// Where the documents of a YAML text begin, and nothing else of it.
-struct DocumentStarts : YAML::EventHandler {
-  std::vector<YAML::Mark> marks;
+/// Values in an experiment file; a few anchors inside each other could stand for billions.
+constexpr int kMaxValues = 20'000;
 
-  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+[[noreturn]] void fail_many_values(const Location& where) {
+  fail_input("{}: found more than {} values, those that anchors stand for included",
+             to_string(where), kMaxValues);
+}
+
+/// Where the documents of a YAML text begin, and how many values and keys it has: little work and
+/// no memory, before a tree is made of them.
+struct FirstLook : YAML::EventHandler {
+  explicit FirstLook(const std::string& its_source) : source(its_source) {}
+
+  const std::string& source;
+  std::vector<YAML::Mark> starts;
+  int num_events = 0;
+
+  /// A value may have a key.
+  void count(const YAML::Mark& mark) {
+    if (++num_events > 2 * kMaxValues) fail_many_values(location(mark, source));
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { starts.push_back(mark); }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { count(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { count(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    count(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    count(mark);
+  }
   void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    count(mark);
+  }
   void OnMapEnd() override {}
 };
 
+/// Bytes of UTF-8 at the beginning of a text, which is all of them or ends before a byte that does
+/// not belong there: shortest forms only, no surrogates, nothing above U+10FFFF.
+std::size_t length_of_utf8(std::string_view text) {
+  const auto byte = [text](std::size_t at) {
+    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const unsigned first = byte(at), second = byte(at + 1);
+    const std::size_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    if ((first >= 0x80 && first < 0xC2) || first > 0xF4) return at;
+    const bool wrong_second = (first == 0xE0 && second < 0xA0) ||
+                              (first == 0xED && second > 0x9F) ||
+                              (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
+    if (wrong_second) return at;
+    for (std::size_t i = 1; i < size; ++i)
+      if ((byte(at + i) & 0xC0) != 0x80) return at;
+    at += size;
+  }
+  return text.size();
+}
+
+/// The JSON files of a run hold texts of its experiment, and JSON is UTF-8.
+void check_utf8(std::string_view text, const std::string& source, bool has_lines) {
+  const std::size_t length = length_of_utf8(text);
+  if (length == text.size()) return;
+  const std::string_view before = text.substr(0, length);
+  Location where{.source = source};
+  if (has_lines) {
+    const std::string_view line = before.substr(before.rfind('\n') + 1);
+    where.line = 1 + static_cast<int>(std::ranges::count(before, '\n'));
+    where.column = 1 + static_cast<int>(std::ranges::count_if(
+                           line, [](unsigned char c) { return (c & 0xC0) != 0x80; }));
+  }
+  fail_input("{}: found the byte 0x{:02x}, which is not UTF-8; save the text as UTF-8",
+             to_string(where), static_cast<unsigned char>(text[length]));
+}
+
 /// The only document of a text, null when there is none. YAML::LoadAll would be shorter, but finds
 /// documents without end in a text that begins with a comma.
-YAML::Node load(const std::string& text) {
+YAML::Node load(const std::string& text, const std::string& source) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);
-  DocumentStarts starts;
-  while (starts.marks.size() < 2 && parser.HandleNextDocument(starts)) {
+  FirstLook look(source);
+  const std::vector<YAML::Mark>& starts = look.starts;
+  while (starts.size() < 2 && parser.HandleNextDocument(look)) {
   }
-  if (starts.marks.size() > 1) {
-    const bool stuck = starts.marks[0].pos == starts.marks[1].pos;
-    throw YAML::ParserException(starts.marks[1],
-                                stuck ? "expected a value" : "expected one document");
+  if (starts.size() > 1) {
+    const bool stuck = starts[0].pos == starts[1].pos;
+    throw YAML::ParserException(starts[1], stuck ? "expected a value" : "expected one document");
   }
   return YAML::Load(text);
 }
@@ -138,18 +199,13 @@ std::string word(const YAML::Node& yaml, const std::string& source) {
 /// Levels of mappings in an experiment file; an anchor inside itself would have no end of them.
 constexpr int kMaxDepth = 16;
 
-/// Values in an experiment file; a few anchors inside each other could stand for billions.
-constexpr int kMaxValues = 20'000;
-
 /// `num_values` counts the values of the whole file so far.
 Node convert(const YAML::Node& yaml, const std::string& source, int depth, int& num_values) {
   Node node;
   node.where = location(yaml.Mark(), source);
   if (depth > kMaxDepth)
     fail_input("{}: nested in more than {} levels", to_string(node.where), kMaxDepth);
-  if (++num_values > kMaxValues)
-    fail_input("{}: found more than {} values, those that anchors stand for included",
-               to_string(node.where), kMaxValues);
+  if (++num_values > kMaxValues) fail_many_values(node.where);
   switch (yaml.Type()) {
     case YAML::NodeType::Map:
       node.kind = Node::Kind::kMap;
@@ -199,8 +255,12 @@ void forget_lines(Node& node, const std::string& source) {
 }  // namespace
 
 Node parse_yaml(const std::string& text, const std::string& source) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+  if (text.size() > kMaxBytes)
+    fail_input("{}: found {} bytes, allowed are at most {}", source, text.size(), kMaxBytes);
+  check_utf8(text, source, /*has_lines=*/true);
   try {
-    const YAML::Node yaml = load(text);
+    const YAML::Node yaml = load(text, source);
     if (!yaml.IsMap())
       fail_input("{}: found no mapping of keys to values",
                  to_string(location(yaml.Mark(), source)));
@@ -218,6 +278,7 @@ void apply_setting(Node& experiment, const std::string& setting) {
     fail_input("--set: found control characters, expected key=value on one line");
   if (setting.size() > kMaxLength)
     fail_input("--set: found {} bytes, allowed are at most {}", setting.size(), kMaxLength);
+  check_utf8(setting, "--set", /*has_lines=*/false);
   std::string_view path = std::string_view(setting).substr(0, equals);
   if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
       path.find("..") != std::string_view::npos)
@@ -244,7 +305,7 @@ void apply_setting(Node& experiment, const std::string& setting) {
     target = &entry->value;
   }
   try {
-    *target = convert(load(setting.substr(equals + 1)), source);
+    *target = convert(load(setting.substr(equals + 1), source), source);
   } catch (const YAML::Exception& error) {
     fail_input("{}: not valid YAML: {}", source, message_of(error));
   }

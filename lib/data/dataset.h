@@ -78,6 +78,10 @@ struct DatasetFactory {
   std::function<std::unique_ptr<Dataset>(const Augmentation&)> load;
 
   Partition partition;  ///< how workers share the training set
+
+  /// The same data set for those who ask for its sizes alone, without its samples; empty where
+  /// these have to be read in any case. Throws as load() does for files of another size.
+  std::function<std::unique_ptr<Dataset>(const Augmentation&)> outline = {};
 };
 
 /// cifar10, cifar100, mnist, fashion_mnist, imagenet, synthetic.

@@ -263,8 +263,8 @@ bool ImageFiles::try_read(std::size_t index, const ChooseView& choose,
     return true;
   } catch (const DamagedImage& damage) {
     if (!settings_.skip_damaged)
-      fail_system("{}: damaged image: {} ('damaged_files: skip' leaves such files out)",
-                  path.string(), damage.what());
+      fail_input("{}: damaged image: {} ('damaged_files: skip' leaves such files out)",
+                 path.string(), damage.what());
     const std::scoped_lock lock(mutex_);
     if (damaged_.insert(index).second)
       reports_.push_back(fmt::format("{}: skipped: {}", path.string(), damage.what()));
@@ -281,8 +281,7 @@ void ImageFiles::read(std::size_t index, const ChooseView& choose,
   const auto count = static_cast<std::size_t>(end - begin);
   for (std::size_t next = index + 1; next < index + count; ++next)
     if (try_read(first + (next - first) % count, choose, pixels)) return;
-  fail_system("{}: all images in this folder are damaged",
-              list_.path(index).parent_path().string());
+  fail_input("{}: all images in this folder are damaged", list_.path(index).parent_path().string());
 }
 
 std::vector<std::string> ImageFiles::take_reports() {

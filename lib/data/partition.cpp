@@ -70,9 +70,9 @@ std::vector<double> dirichlet_proportions(double alpha, int count, RandomStream&
 }
 
 Partition make_iid(Options& /*options*/) {
-  return [](const std::optional<SampleClasses>&, int, std::uint64_t) {
-    return std::optional<Shares>();
-  };
+  return {.share = [](const std::optional<SampleClasses>&, int,
+                      std::uint64_t) { return std::optional<Shares>(); },
+          .looks_at_classes = false};
 }
 
 Shares share_by_class(const std::optional<SampleClasses>& classes, int num_workers) {
@@ -84,9 +84,9 @@ Shares share_by_class(const std::optional<SampleClasses>& classes, int num_worke
 }
 
 Partition make_by_class(Options& /*options*/) {
-  return [](const std::optional<SampleClasses>& classes, int num_workers, std::uint64_t) {
+  return {.share = [](const std::optional<SampleClasses>& classes, int num_workers, std::uint64_t) {
     return share_by_class(classes, num_workers);
-  };
+  }};
 }
 
 /// Hsu, Qi and Brown (2019), class by class.
@@ -118,9 +118,10 @@ Partition make_dirichlet(Options& options) {
                 .max = 1e6,
                 .meaning = "of the Dirichlet distribution: near 0, each class goes to one worker; "
                            "large, all workers get the same mixture"});
-  return [alpha](const std::optional<SampleClasses>& classes, int num_workers, std::uint64_t seed) {
+  return {.share = [alpha](const std::optional<SampleClasses>& classes, int num_workers,
+                           std::uint64_t seed) {
     return share_by_dirichlet(alpha, classes, num_workers, seed);
-  };
+  }};
 }
 
 /// McMahan, Moore, Ramage, Hampson and Aguera y Arcas (2017).
@@ -143,10 +144,10 @@ Partition make_shards(Options& options) {
                             .max = 1'000'000,
                             .meaning = "pieces that a worker gets of the training set sorted by "
                                        "class; few pieces, few classes"}));
-  return [per_worker](const std::optional<SampleClasses>& classes, int num_workers,
-                      std::uint64_t seed) {
+  return {.share = [per_worker](const std::optional<SampleClasses>& classes, int num_workers,
+                                std::uint64_t seed) {
     return share_by_shards(per_worker, classes, num_workers, seed);
-  };
+  }};
 }
 
 constexpr std::array<PartRow<Partition>, 4> kTable{{

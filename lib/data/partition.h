@@ -23,8 +23,17 @@ struct SampleClasses {
 /// Says how workers share a training set: a function of its arguments alone. None: every worker
 /// draws from the whole set. Throws an InputError when the partition needs classes and the samples
 /// have none.
-using Partition = std::function<std::optional<Shares>(const std::optional<SampleClasses>& classes,
-                                                      int num_workers, std::uint64_t seed)>;
+struct Partition {
+  std::function<std::optional<Shares>(const std::optional<SampleClasses>& classes, int num_workers,
+                                      std::uint64_t seed)>
+      share;
+  bool looks_at_classes = true;
+
+  std::optional<Shares> operator()(const std::optional<SampleClasses>& classes, int num_workers,
+                                   std::uint64_t seed) const {
+    return share(classes, num_workers, seed);
+  }
+};
 
 /// iid, by_class, dirichlet, shards.
 std::span<const PartRow<Partition>> partition_table();

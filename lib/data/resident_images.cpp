@@ -20,7 +20,50 @@ std::size_t bytes_of(const ImageSet& set) {
   return set.pixels.size() + set.labels.size() * sizeof(Label);
 }
 
+void check_augmentation(const Augmentation& augmentation) {
+  if (augmentation.random_resized_crop)
+    fail_input(
+        "augmentation.random_resized_crop: found true, which is for images in files (dataset: "
+        "imagenet); allowed is false, and pad_crop for images in memory");
+}
+
+class ImageOutline final : public Dataset {
+ public:
+  ImageOutline(ImageFormat format, const ImageCounts& counts)
+      : format_(std::move(format)), counts_(counts) {}
+
+  std::size_t train_size() const override { return counts_.train; }
+  std::size_t test_size() const override { return counts_.test; }
+  SampleShape sample_shape() const override {
+    return {.input = format_.shape, .num_classes = format_.num_classes};
+  }
+  std::string_view unit() const override { return "images"; }
+  std::optional<SampleClasses> classes() const override { return {}; }
+  void write_training_sample(const Draw&, std::uint64_t, const SamplePlace&) const override {
+    internal_error(kUnread);
+  }
+  bool write_test_sample(std::size_t, const SamplePlace&) const override {
+    internal_error(kUnread);
+  }
+  std::uint64_t checksum() const override { internal_error(kUnread); }
+  std::size_t bytes() const override {
+    return (counts_.train + counts_.test) * (format_.shape.size() + sizeof(Label));
+  }
+
+ private:
+  static constexpr std::string_view kUnread = "an outline has no samples";
+
+  ImageFormat format_;
+  ImageCounts counts_;
+};
+
 }  // namespace
+
+std::unique_ptr<Dataset> outline_of_images(const ImageFormat& format, const ImageCounts& counts,
+                                           const Augmentation& augmentation) {
+  check_augmentation(augmentation);
+  return std::make_unique<ImageOutline>(format, counts);
+}
 
 ResidentImages::ResidentImages(ImageFormat format, ImageSet train, ImageSet test,
                                const Augmentation& augmentation)
@@ -28,10 +71,7 @@ ResidentImages::ResidentImages(ImageFormat format, ImageSet train, ImageSet test
       train_(std::move(train)),
       test_(std::move(test)),
       augmentation_(augmentation) {
-  if (augmentation_.random_resized_crop)
-    fail_input(
-        "augmentation.random_resized_crop: found true, which is for images in files (dataset: "
-        "imagenet); allowed is false, and pad_crop for images in memory");
+  check_augmentation(augmentation_);
 }
 
 std::span<const std::uint8_t> ResidentImages::image(const ImageSet& set, std::size_t index) const {

@@ -17,6 +17,16 @@ struct ImageSet {
   std::size_t size() const { return labels.size(); }
 };
 
+/// How many images such a data set has.
+struct ImageCounts {
+  std::size_t train = 0, test = 0;
+};
+
+/// A data set of images of which nobody wants to see any. Throws an InputError as ResidentImages
+/// does.
+std::unique_ptr<Dataset> outline_of_images(const ImageFormat& format, const ImageCounts& counts,
+                                           const Augmentation& augmentation);
+
 /// A data set of images that are all in memory. Training images can be cropped after padding, and
 /// mirrored; a crop offset is the same with and without flips, and a flip the same with and without
 /// crops.

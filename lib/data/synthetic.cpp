@@ -105,18 +105,25 @@ ImageSet generate_set(const Tables& tables, std::uint32_t samples, Purpose purpo
 
 }  // namespace
 
+namespace {
+
+/// Mean and stddev measured at the default noise.
+ImageFormat image_format() {
+  return {.shape = kShape,
+          .num_classes = kNumClasses,
+          .mean = {0.497F, 0.497F, 0.497F},
+          .stddev = {0.1403F, 0.1403F, 0.1403F}};
+}
+
+}  // namespace
+
 ResidentImages generate_synthetic(const SyntheticSettings& settings,
                                   const Augmentation& augmentation) {
   const Tables tables;
   const auto [train_samples, test_samples, noise, seed] = settings;
-  // Mean and stddev measured at the default noise.
-  return {{.shape = kShape,
-           .num_classes = kNumClasses,
-           .mean = {0.497F, 0.497F, 0.497F},
-           .stddev = {0.1403F, 0.1403F, 0.1403F}},
+  return {image_format(),
           generate_set(tables, train_samples, Purpose::kSyntheticTrain, noise, seed),
-          generate_set(tables, test_samples, Purpose::kSyntheticTest, noise, seed),
-          augmentation};
+          generate_set(tables, test_samples, Purpose::kSyntheticTest, noise, seed), augmentation};
 }
 
 DatasetFactory make_synthetic(Options& options) {
@@ -147,7 +154,12 @@ DatasetFactory make_synthetic(Options& options) {
               [settings](const Augmentation& augmentation) {
                 return std::make_unique<ResidentImages>(generate_synthetic(settings, augmentation));
               },
-          .partition = read_partition(options)};
+          .partition = read_partition(options),
+          .outline =
+              [settings](const Augmentation& augmentation) {
+                return outline_of_images(
+                    image_format(), {settings.train_samples, settings.test_samples}, augmentation);
+              }};
 }
 
 }  // namespace localbatch

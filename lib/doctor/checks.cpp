@@ -80,6 +80,7 @@ struct HostCores {
   int computing = 0;       ///< their threads
   int wanted = 0;          ///< threads of all workers
   int widest = 0;          ///< threads of all workers of one rank, the most
+  int workers = 0;         ///< each of which is a thread as well, which mostly sleeps
 
   int num_ranks() const { return static_cast<int>(ranks.size()); }
   int num_cores() const { return static_cast<int>(cores.size()); }
@@ -106,6 +107,7 @@ void add_rank(HostCores& host, const RankFacts& rank, const Launch& launch) {
   host.slots += slots;
   host.computing += slots * launch.threads_per_worker;
   host.wanted += hosted * launch.threads_per_worker;
+  host.workers += hosted;
   host.widest = std::max(host.widest, hosted * launch.threads_per_worker);
   // Slurm's allocation, which counts where Slurm sets the affinity but no cgroup.
   const int given =
@@ -146,6 +148,20 @@ std::string unbind(const HostCores& host, const Launch& launch) {
 }
 
 // The checks of a host, in their order: the first one that finds something counts.
+
+/// Some hundred threads that take turns on a core are slow. Far more of them exhaust the system,
+/// and end in the middle of starting.
+std::optional<Diagnosis> far_more_threads_than_cores(const HostCores& host,
+                                                     const Launch& /*launch*/) {
+  constexpr int kMostOfACore = 256;
+  const int most = std::max(host.workers, host.computing);
+  if (most <= kMostOfACore * host.reachable) return {};
+  return Diagnosis{.severity = Severity::kRefusal,
+                   .text = fmt::format("{} of {} on {} for {}, allowed are at most {} for a core",
+                                       counted(most, "thread"), host.rank_names(), host.name,
+                                       counted(host.reachable, "core"), kMostOfACore),
+                   .advice = "start it on more hosts, or with fewer workers"};
+}
 
 std::optional<Diagnosis> one_core_for_several(const HostCores& host, const Launch& launch) {
   if (host.reachable == 1) return {};
@@ -231,7 +247,8 @@ std::optional<Diagnosis> all_well(const HostCores& host, const Launch& /*launch*
                                    counted(host.num_cores(), "core"), number_ranges(host.cores))};
 }
 
-constexpr std::array kHostChecks{&one_core_for_several,
+constexpr std::array kHostChecks{&far_more_threads_than_cores,
+                                 &one_core_for_several,
                                  &fewer_cores_than_asked_for,
                                  &more_threads_than_cores,
                                  &workers_in_turns,

@@ -3,10 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <string_view>
 
+#include "comm/workers.h"
 #include "core/error.h"
 #include "doctor/output_check.h"
+#include "train/slot_pool.h"
 
 namespace localbatch {
 
@@ -53,6 +57,7 @@ Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch) {
   add(check_shares(ranks, launch));
   if (std::ranges::find(all, Severity::kRefusal, &Diagnosis::severity) == all.end()) {
     add(check_cores(ranks, launch));
+    add(check_memory(ranks, launch));
     add(check_openmp(ranks, launch));
   }
   add(check_cpus(ranks));
@@ -67,13 +72,47 @@ Diagnoses examine(std::span<const RankFacts> ranks, const Launch& launch) {
   return all;
 }
 
-void check_before_run(std::span<const RankFacts> ranks, const Launch& launch,
-                      const std::function<void(const std::string&)>& on_warning) {
-  const Diagnoses all = examine(ranks, launch);
-  const auto refusal = std::ranges::find(all, Severity::kRefusal, &Diagnosis::severity);
-  if (refusal != all.end()) fail_input("{}", refusal->line());
-  for (const Diagnosis& found : all)
-    if (found.severity == Severity::kWarning) on_warning(found.line());
+void act_on(const Diagnoses& found, const std::function<void(const std::string&)>& on_warning) {
+  const auto refusal = std::ranges::find(found, Severity::kRefusal, &Diagnosis::severity);
+  if (refusal != found.end()) fail_input("{}", refusal->line());
+  for (const Diagnosis& diagnosis : found)
+    if (diagnosis.severity == Severity::kWarning) on_warning(diagnosis.line());
+}
+
+std::string size_text(std::uint64_t bytes) {
+  constexpr double kMebibyte = 1 << 20, kGibibyte = 1 << 30;
+  const auto size = static_cast<double>(bytes);
+  return size < kGibibyte ? fmt::format("{:.0f} MiB", std::ceil(size / kMebibyte))
+                          : fmt::format("{:.1f} GiB", size / kGibibyte);
+}
+
+Diagnoses check_memory(std::span<const RankFacts> ranks, const Launch& launch) {
+  struct Host {
+    std::uint64_t there = 0, needed = 0;
+  };
+  if (!launch.workers || !launch.memory) return {};
+  std::map<std::string, Host> hosts;
+  for (const RankFacts& rank : ranks) {
+    const int hosted = hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count;
+    const int cores = std::max(1, static_cast<int>(rank.cores.size()) / launch.runs);
+    Host& host = hosts[rank.host];
+    host.there = std::max(host.there, rank.memory_bytes);
+    host.needed += static_cast<std::uint64_t>(launch.runs) *
+                   launch.memory(hosted, execution_slots(cores, launch.threads_per_worker, hosted));
+  }
+  std::uint64_t most = 0;
+  for (const auto& [name, host] : hosts) {
+    most = std::max(most, host.needed);
+    if (host.there > 0 && host.needed > host.there)
+      return {
+          {Severity::kRefusal,
+           fmt::format("{} on {} need{} about {} of memory, and there are {}",
+                       launch.runs == 1 ? "the workers" : counted(launch.runs, "run"), name,
+                       launch.runs == 1 ? "" : " together", size_text(host.needed),
+                       size_text(host.there)),
+           "start it on more hosts, or with fewer workers ('localbatch plan' shows the parts)"}};
+  }
+  return {{.text = fmt::format("the workers of a host need about {} of memory", size_text(most))}};
 }
 
 }  // namespace localbatch

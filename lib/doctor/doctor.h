@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -37,8 +38,9 @@ struct OutputBytes {
   std::uint64_t checkpoint = 0;
   std::uint64_t final_parameters = 0;
 
-  /// The two newest checkpoints and the final parameters.
-  std::uint64_t total() const { return 2 * checkpoint + final_parameters; }
+  /// The most at a time: a new checkpoint is written before the older of two goes, and at the end
+  /// the final parameters are beside two.
+  std::uint64_t total() const { return 2 * checkpoint + std::max(checkpoint, final_parameters); }
 };
 
 /// The run that is to be launched.
@@ -49,6 +51,10 @@ struct Launch {
   std::string command = "localbatch run FILE";   ///< without a launcher, for advice
   std::filesystem::path output = {};             ///< folder of the results
   std::optional<OutputBytes> output_bytes = {};  ///< nothing: not known, as nothing is loaded yet
+  /// Bytes of memory of a rank with so many workers, of which `slots` compute at a time; empty: not
+  /// known.
+  std::function<std::uint64_t(int hosted_workers, int slots)> memory = {};
+  int runs = 1;  ///< such ones at a time, each with its share of the cores
 };
 
 // The checks. Each is a function of the facts of all ranks, in rank order, and returns
@@ -64,6 +70,9 @@ Diagnoses check_shares(std::span<const RankFacts> ranks, const Launch& launch);
 /// have, are cores idle?
 Diagnoses check_cores(std::span<const RankFacts> ranks, const Launch& launch);
 
+/// Has every host the memory that its workers need?
+Diagnoses check_memory(std::span<const RankFacts> ranks, const Launch& launch);
+
 /// Do OpenMP's variables contradict the plan?
 Diagnoses check_openmp(std::span<const RankFacts> ranks, const Launch& launch);
 
@@ -73,7 +82,7 @@ Diagnoses check_cpus(std::span<const RankFacts> ranks);
 /// Do all ranks run the same program with the same libraries?
 Diagnoses check_versions(std::span<const RankFacts> ranks);
 
-/// All of these checks. If the launch or the shares are refused, cores are not checked.
+/// All of these checks. If the launch or the shares are refused, cores and memory are not checked.
 Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch);
 
 /// Whether a command line for this rank begins with srun: srun started it, or it stands alone in a
@@ -92,9 +101,11 @@ std::string counted(int count, std::string_view thing);
 /// them.
 Diagnoses examine(std::span<const RankFacts> ranks, const Launch& launch);
 
+/// "1.5 GiB", "300 MiB".
+std::string size_text(std::uint64_t bytes);
+
 /// Calls `on_warning` with the line of each warning. If something is refused, throws an InputError
 /// for the first refusal instead.
-void check_before_run(std::span<const RankFacts> ranks, const Launch& launch,
-                      const std::function<void(const std::string&)>& on_warning);
+void act_on(const Diagnoses& found, const std::function<void(const std::string&)>& on_warning);
 
 }  // namespace localbatch

@@ -20,8 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t kMebibyte = 1 << 20;
-
 fs::path nearest_that_exists(const fs::path& folder) {
   std::error_code error;
   fs::path path = fs::absolute(folder, error);
@@ -75,8 +73,6 @@ std::uint64_t bytes_in(const fs::path& folder) {
   return bytes;
 }
 
-std::uint64_t mebibytes(std::uint64_t bytes) { return (bytes + kMebibyte - 1) / kMebibyte; }
-
 }  // namespace
 
 OutputFacts look_at_output(const fs::path& folder) {
@@ -96,7 +92,7 @@ OutputFacts look_at_output(const fs::path& folder) {
 }
 
 Diagnoses check_output(const OutputFacts& output, const Launch& launch) {
-  constexpr std::uint64_t kLittle = 64 * kMebibyte;
+  constexpr std::uint64_t kMebibyte = 1 << 20, kLittle = 64 * kMebibyte;
   const auto refuse = [](std::string text) {
     return Diagnoses{{Severity::kRefusal, std::move(text), "--output DIR writes elsewhere"}};
   };
@@ -111,13 +107,13 @@ Diagnoses check_output(const OutputFacts& output, const Launch& launch) {
       fmt::format("{} MiB are free in {}", *output.free_bytes / kMebibyte, output.nearest.string());
   const OutputBytes bytes = launch.output_bytes.value_or(OutputBytes());
   const std::uint64_t room = *output.free_bytes + output.bytes_there;
-  if (room < bytes.total())
+  const std::uint64_t needed = static_cast<std::uint64_t>(launch.runs) * bytes.total();
+  if (room < needed)
     return refuse(fmt::format(
-        "{}, but the run needs {} MiB: 2 x {} MiB for checkpoints and {} MiB for the final "
-        "parameters",
-        space, mebibytes(bytes.total()), mebibytes(bytes.checkpoint),
-        mebibytes(bytes.final_parameters)));
-  if (room < bytes.total() + kLittle)
+        "{}, but {} {}: up to 3 checkpoints of {} at a time and {} of final parameters", space,
+        launch.runs == 1 ? "the run needs" : counted(launch.runs, "run") + " at a time need",
+        size_text(needed), size_text(bytes.checkpoint), size_text(bytes.final_parameters)));
+  if (room < needed + kLittle)
     return {{Severity::kWarning, "only " + space, "--output DIR writes elsewhere"}};
   return {{.text = space + ", where files can be written, replaced and removed"}};
 }

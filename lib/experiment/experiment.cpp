@@ -50,13 +50,65 @@ void read_shadow_controllers(Options& options, Experiment& experiment) {
   }
 }
 
+void check_audit(const Options& audit, const Experiment& experiment) {
+  const AuditOptions& read = experiment.method.audit;
+  const bool couples = experiment.task->couples_samples();
+  if (read.samples_in_batch && !couples)
+    audit.fail("samples_in_batch",
+               "found true, which is for networks with batch norm: the samples of this one are "
+               "independent");
+  if (read.every_rounds == 0) return;
+  const int each =
+      couples ? std::min(*experiment.task->micro_batch(), experiment.method.limits.max) : 1;
+  const std::int64_t least = std::int64_t{2} * experiment.workers * each;
+  if (read.samples >= least) return;
+  audit.fail("samples",
+             couples ? fmt::format("found {}, allowed is at least {}: two micro-batches of {} for "
+                                   "each of {} workers, as batch norm couples their samples",
+                                   read.samples, least, each, experiment.workers)
+                     : fmt::format("found {}, allowed is at least 2 for each of {} workers",
+                                   read.samples, experiment.workers));
+}
+
+/// A variance takes two chunks with a mean of their own. Where the first round has fewer, no test
+/// can ever let the batch grow to more of them.
+void check_chunks(const Options& statistics, const Experiment& experiment) {
+  const LocalSgd& method = experiment.method;
+  const int b = method.initial_local_batch_size;
+  const std::optional<int> micro_batch = experiment.task->micro_batch();
+  switch (method.statistics.chunks) {
+    case Chunks::kWorkers:
+    case Chunks::kDelta:
+      if (experiment.workers < 2)
+        statistics.fail(
+            "chunks", fmt::format("found '{}', which needs at least two workers, and workers is "
+                                  "1; allowed here is {}samples",
+                                  method.statistics.chunks == Chunks::kDelta ? "delta" : "workers",
+                                  micro_batch ? "micro_batches | " : ""));
+      return;
+    case Chunks::kMicroBatches:
+      if (b <= *micro_batch)
+        statistics.fail("chunks",
+                        fmt::format("found 'micro_batches', which needs at least two of them in a "
+                                    "local batch: batch_size.initial is {}, micro_batch is {}",
+                                    b, *micro_batch));
+      return;
+    case Chunks::kSamples:
+      if (b < 2)
+        statistics.fail("chunks",
+                        "found 'samples', which needs at least two of them in a local batch: "
+                        "batch_size.initial is 1");
+  }
+}
+
 /// How gradients are measured, and whether the other parts allow it.
 void read_statistics(Options& options, Experiment& experiment) {
   LocalSgd& method = experiment.method;
   Options statistics =
       options.part("gradient_statistics", "what batch-size tests measure, and how");
   method.statistics = read_statistics_options(statistics);
-  Options audit = options.part("audit", "exact statistics beside those that a test looks at");
+  Options audit = options.part(
+      "audit", "statistics of independent gradients beside those that a test looks at");
   method.audit = read_audit_options(audit);
   read_shadow_controllers(options, experiment);
 
@@ -67,20 +119,18 @@ void read_statistics(Options& options, Experiment& experiment) {
                     "found 'delta', which is for inner_optimizer: sgd, whose steps are "
                     "linear in the gradients; allowed here is workers | micro_batches | "
                     "samples");
+  if (chunks == Chunks::kSamples && experiment.task->couples_samples())
+    statistics.fail("chunks",
+                    "found 'samples', but batch norm couples the samples of a micro-batch, so that "
+                    "their variance is not the noise of the mean gradient; allowed here is workers "
+                    "| micro_batches | delta, or model: {norm: group_norm}");
   if (needs.coordinates && chunks != Chunks::kWorkers)
     statistics.fail("chunks", "found no 'workers', which coordinate_norm_test needs");
-  const std::optional<int> micro_batch = experiment.task->micro_batch();
-  if (chunks == Chunks::kMicroBatches && !micro_batch)
+  if (chunks == Chunks::kMicroBatches && !experiment.task->micro_batch())
     statistics.fail("chunks", "found 'micro_batches', which is for problem: network");
-  if (chunks == Chunks::kMicroBatches && needs.any() &&
-      method.initial_local_batch_size <= *micro_batch)
-    statistics.fail("chunks",
-                    fmt::format("found 'micro_batches', which needs at least two of them in a "
-                                "local batch: batch_size.initial is {}, micro_batch is {}",
-                                method.initial_local_batch_size, *micro_batch));
-  if (method.audit.every_rounds > 0 && method.audit.samples < 2 * experiment.workers)
-    audit.fail("samples", fmt::format("found {}, allowed is at least 2 for each of {} workers",
-                                      method.audit.samples, experiment.workers));
+  if (needs.any() || method.learning_rate_coupling.needs_statistics)
+    check_chunks(statistics, experiment);
+  check_audit(audit, experiment);
 }
 
 void read_run(Options& options, Experiment& experiment) {
@@ -146,14 +196,72 @@ void read_evaluation(Options& options, Experiment& experiment) {
 
 }  // namespace
 
-std::unique_ptr<Task> load_task(const Experiment& experiment) {
-  return experiment.task->load(
-      {.num_workers = experiment.workers,
-       .threads = experiment.worker_threads(),
-       .seed = experiment.seed,
-       .max_samples = experiment.method.max_samples,
-       .inner_optimizer = experiment.inner_optimizer,
-       .sample_normalization = experiment.method.statistics.sample_normalization});
+std::unique_ptr<Task> load_task(const Experiment& experiment, TaskUse use) {
+  return experiment.task->load({.num_workers = experiment.workers,
+                                .threads = experiment.worker_threads(),
+                                .seed = experiment.seed,
+                                .max_samples = experiment.method.max_samples,
+                                .only_outline = use == TaskUse::kOutline,
+                                .inner_optimizer = experiment.inner_optimizer});
+}
+
+namespace {
+
+/// The text of a key at the top level; empty when the task has no such key.
+std::string top_value(const Experiment& experiment, std::string_view key) {
+  const auto found = std::ranges::find(experiment.resolved, key, &Declaration::key);
+  return found == experiment.resolved.end() ? std::string() : found->value;
+}
+
+/// What is doubtful about running statistics of batch norm, which are averages that forget.
+void look_at_batch_norm(const Experiment& experiment, int micro_batch,
+                        std::vector<std::string>& doubts) {
+  const LocalSgd& method = experiment.method;
+  const int b = method.initial_local_batch_size;
+  if (std::min(b, micro_batch) == 1)
+    doubts.push_back(fmt::format(
+        "batch norm over micro-batches of one sample, whose variance is that of its own "
+        "pixels: batch_size.initial is {} and micro_batch {}; make both larger, or "
+        "take model.norm=group_norm",
+        b, micro_batch));
+  const std::string policy = top_value(experiment, "batch_norm_at_sync");
+  if (policy == "recompute") return;
+  const std::int64_t steps =
+      (method.max_samples + std::int64_t{experiment.workers} * b - 1) / experiment.workers / b;
+  const std::int64_t round = method.wanted_sync_interval({.local_batch_size = b});
+  const std::int64_t seen =
+      (policy == "reset" ? std::min(round, steps) : steps) * ((b + micro_batch - 1) / micro_batch);
+  constexpr std::int64_t kForgotten = 44;  // 0.9^44 is 1 %
+  if (seen < kForgotten)
+    doubts.push_back(fmt::format(
+        "running statistics of batch norm are averages over about {} micro-batches, too "
+        "few to forget where they began, so evaluations mean little; "
+        "batch_norm_at_sync=recompute measures them anew, a larger max_samples makes "
+        "the run longer",
+        seen));
+}
+
+}  // namespace
+
+std::vector<std::string> doubtful_settings(const Experiment& experiment, const TaskFacts& facts) {
+  std::vector<std::string> doubts;
+  const LocalSgd& method = experiment.method;
+  if (facts.running_moments > 0)
+    look_at_batch_norm(experiment, experiment.task->micro_batch().value(), doubts);
+  // Four times the batch, twice the rate: the rule is known by what it does.
+  const bool square_root = !method.learning_rate_coupling.needs_statistics &&
+                           method.learning_rate_coupling({.growth = 4}) == 2;
+  if (square_root && method.inner_steps)
+    doubts.emplace_back(
+        "learning_rate_coupling: sqrt is the rule for steps that do not grow with gradients, such "
+        "as adamw's; for inner_optimizer: sgd it is linear");
+  const auto share = static_cast<std::int64_t>(facts.train_samples) / experiment.workers;
+  if (experiment.task->has_network() && method.initial_local_batch_size > share)
+    doubts.push_back(
+        fmt::format("a local batch is larger than a worker's share of the training set, so a "
+                    "sample is in it more than once: batch_size.initial is {}, the share {}",
+                    method.initial_local_batch_size, share));
+  return doubts;
 }
 
 Experiment read_experiment(Options options, bool cpu_has_bfloat16) {

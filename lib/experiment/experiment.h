@@ -44,9 +44,18 @@ struct Experiment {
 /// CPU has no use for.
 Experiment read_experiment(Options options, bool cpu_has_bfloat16 = supports_bfloat16());
 
+/// What a task is wanted for.
+enum class TaskUse {
+  kTraining,
+  kOutline,  ///< its facts, arrays and meetings: data are read only where sizes do not tell them
+};
+
 /// Loads the data of an experiment and builds what it trains. Throws an InputError for what cannot
 /// be loaded or does not fit together.
-std::unique_ptr<Task> load_task(const Experiment& experiment);
+std::unique_ptr<Task> load_task(const Experiment& experiment, TaskUse use = TaskUse::kTraining);
+
+/// Settings that are legal and do nothing, or harm: a line for each, without place, for a warning.
+std::vector<std::string> doubtful_settings(const Experiment& experiment, const TaskFacts& facts);
 
 /// One implementation of an exchangeable part, or what a part has in common.
 struct PartDescription {

@@ -24,6 +24,7 @@ class NetworkTaskFactory final : public TaskFactory {
 
   int threads(int threads_per_worker) const override { return threads_per_worker; }
   std::optional<int> micro_batch() const override { return settings_.micro_batch; }
+  bool couples_samples() const override { return settings_.model.has_batch_norm; }
   bool has_network() const override { return true; }
   std::unique_ptr<Task> load(const WorkerSettings& workers) const override;
 

@@ -15,6 +15,8 @@ namespace localbatch {
 namespace {
 
 constexpr std::size_t kMostCells = 10'000;
+/// Every cell has a copy of the file; a gigabyte of them is none that a person has written.
+constexpr std::size_t kMostValues = 4'000'000;
 constexpr const char* kKey = "sweep";
 
 /// What an axis does to an experiment at one of its places.
@@ -107,6 +109,13 @@ class CellBuilder {
   std::vector<std::pair<std::string, Location>> set_;
 };
 
+std::size_t count_values(const Node& node) {
+  std::size_t count = 1;
+  for (const Node& item : node.items) count += count_values(item);
+  for (const Node::Entry& entry : node.entries) count += count_values(entry.value);
+  return count;
+}
+
 /// Every combination of the axes' choices, the last axis fastest.
 void add_product(const Node& base, const Node& sweep, Seen& seen, std::vector<SweepCell>& cells) {
   if (sweep.kind != Node::Kind::kMap || sweep.entries.empty())
@@ -120,6 +129,9 @@ void add_product(const Node& base, const Node& sweep, Seen& seen, std::vector<Sw
     if (count + cells.size() > kMostCells)
       fail(sweep.where, fmt::format("found more than {} cells", kMostCells));
   }
+  if (const std::size_t values = count_values(base); (count + cells.size()) * values > kMostValues)
+    fail(sweep.where, fmt::format("found {} cells of {} values, allowed are at most {} values",
+                                  count, values, kMostValues));
   for (std::size_t number = 0; number < count; ++number) {
     CellBuilder builder(base);
     SweepCell cell;

@@ -45,6 +45,9 @@ class TaskFactory {
   /// micro-batches.
   virtual std::optional<int> micro_batch() const = 0;
 
+  /// Whether the gradient of a sample depends on the others of its micro-batch.
+  virtual bool couples_samples() const { return false; }
+
   /// Whether a network is trained.
   virtual bool has_network() const = 0;
 

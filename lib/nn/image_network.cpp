@@ -143,11 +143,16 @@ double ImageNetwork::compute_gradients(const Batch& batch, double weight, double
   std::span<const float> logits;
   {
     const Stopwatch::Scope timed(forward_);
-    logits = forward(batch, pass.batch_norm, running_momentum);
+    logits = forward(batch, BatchNormMoments::kMicroBatch, running_momentum);
   }
   const Stopwatch::Scope timed(backward_);
-  softmax_loss_gradient(logits, batch.targets, classes, weight,
-                        {reinterpret_cast<float*>(values_.back().diff), logits.size()});
+  const std::span<float> diff(reinterpret_cast<float*>(values_.back().diff), logits.size());
+  softmax_loss_gradient(logits, batch.targets, classes, weight, diff);
+  if (pass.samples != nullptr && !pass.samples->weights.empty()) {
+    for (std::size_t i = 0; i < diff.size(); ++i)
+      diff[i] *= static_cast<float>(pass.samples->weights[i / static_cast<std::size_t>(classes)]);
+    pass.samples = nullptr;  // the sum is all that is asked for
+  }
   pass.images = batch.samples;
   for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer)
     (*layer)->backward(team_, pass);
@@ -161,9 +166,8 @@ double ImageNetwork::train(const Batch& batch, double weight, std::span<float> g
                            {.parameters = parameters_, .gradient = gradient, .use = use});
 }
 
-double ImageNetwork::sample_gradients(const Batch& batch, SampleNormalization normalization,
-                                      std::span<float> gradient, GradientUse use,
-                                      const SampleSums& sums) {
+double ImageNetwork::sample_gradients(const Batch& batch, std::span<float> gradient,
+                                      GradientUse use, const SampleSums& sums) {
   const auto has_all = [](std::size_t size, std::size_t wanted) {
     return size == 0 || size == wanted;
   };
@@ -173,17 +177,15 @@ double ImageNetwork::sample_gradients(const Batch& batch, SampleNormalization no
         "there is a sum for every image");
   check(sums.inner_products.empty() || sums.direction.size() == parameter_count(),
         "inner products are taken with a direction for every parameter");
+  check(sums.weights.empty() || (sums.weights.size() == images && sums.squared_norms.empty() &&
+                                 sums.inner_products.empty()),
+        "every image has a weight in the sum, and nothing else is asked for");
   std::ranges::fill(sums.squared_norms, 0.0);
   std::ranges::fill(sums.inner_products, 0.0);
   const double weight = batch.samples;  // that of the sum of the losses
-  const bool frozen = normalization == SampleNormalization::kFrozen;
   return compute_gradients(
       batch, weight, /*running_momentum=*/0,
-      {.parameters = parameters_,
-       .gradient = gradient,
-       .use = use,
-       .batch_norm = frozen ? BatchNormMoments::kRunning : BatchNormMoments::kMicroBatch,
-       .samples = &sums});
+      {.parameters = parameters_, .gradient = gradient, .use = use, .samples = &sums});
 }
 
 void ImageNetwork::measure_moments(const Batch& batch) {

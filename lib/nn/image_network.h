@@ -32,8 +32,7 @@ class ImageNetwork final : public Network {
   void load(std::span<const float> parameters, std::span<float> running_moments) override;
   double train(const Batch& batch, double weight, std::span<float> gradient,
                GradientUse use) override;
-  double sample_gradients(const Batch& batch, SampleNormalization normalization,
-                          std::span<float> gradient, GradientUse use,
+  double sample_gradients(const Batch& batch, std::span<float> gradient, GradientUse use,
                           const SampleSums& sums) override;
   void measure_moments(const Batch& batch) override;
   Evaluation evaluate(const Batch& batch) override;

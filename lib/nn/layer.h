@@ -26,8 +26,8 @@ struct Region {
   int channels = 0;
 };
 
-/// The source of batch norm's means and variances. Running ones are constants to the backward
-/// pass.
+/// The source of batch norm's means and variances. A backward pass follows one with those of the
+/// micro-batch.
 enum class BatchNormMoments { kRunning, kMicroBatch };
 
 /// A forward pass over a micro-batch as a layer sees it. The flat arrays belong to the worker that
@@ -48,8 +48,7 @@ struct BackwardPass {
   std::span<const float> parameters;
   std::span<float> gradient;
   GradientUse use = GradientUse::kAdd;
-  BatchNormMoments batch_norm = BatchNormMoments::kMicroBatch;  ///< the same as in the forward pass
-  const SampleSums* samples = nullptr;                          ///< null: not wanted
+  const SampleSums* samples = nullptr;  ///< null: not wanted
 
   bool adds() const { return use == GradientUse::kAdd; }
 };

@@ -74,10 +74,11 @@ struct ModelFactory {
   /// when it has no use for such samples.
   std::function<std::unique_ptr<const Model>(const SampleShape& sample)> make;
 
-  // What is true of the layers, whatever the samples: settings for convolutions are checked before
-  // any data are read.
+  // What is true of the layers, whatever the samples: settings for them are checked before any data
+  // are read.
   bool has_convolutions = false;
   bool has_3x3_convolutions = false;  ///< with stride 1, so that Winograd's algorithm can do them
+  bool has_batch_norm = false;        ///< which couples the samples of a micro-batch
 };
 
 /// resnet, mlp, softmax_regression.

@@ -15,21 +15,16 @@ namespace localbatch {
 /// others are added.
 enum class GradientUse { kReplace, kAdd };
 
-/// Batch norm couples the images of a micro-batch, so the gradient of one image alone needs a
-/// definition. Without batch norm both are the same.
-enum class SampleNormalization {
-  kBatchTerms,  ///< moments of the micro-batch: a sample's summand of the gradient of the loss, the
-                ///< gradient by its own copy of the parameters
-  kFrozen       ///< running moments, as constants: the gradient of the sample's loss in the network
-                ///< that evaluate() sees
-};
-
 /// Sums over the gradients of single samples. g_i is what sample i adds to the gradient of the sum
-/// of the losses, as if it had a copy of the parameters to itself.
+/// of the losses, as if it had a copy of the parameters to itself. Without batch norm that is the
+/// gradient of its own loss. Batch norm couples the images of a micro-batch: there it is a summand
+/// that depends on all others, and the g_i of a micro-batch are not independent.
 struct SampleSums {
   std::span<double> squared_norms = {};   ///< |g_i|^2, by sample; empty: not wanted
   std::span<double> inner_products = {};  ///< <g_i, direction>, by sample; empty: not wanted
   std::span<const float> direction = {};  ///< as long as the parameters, in their order
+  /// Factors of the g_i in their sum, by sample; empty: 1. Not together with other sums.
+  std::span<const double> weights = {};
 };
 
 /// The machinery that computes gradients of a model. It is large and remembers nothing between
@@ -66,9 +61,9 @@ class Network {
   /// of the sum of the losses by sample i's own copy of the parameters, not divided by the number
   /// of samples: the mean of the g_i is what train() gives with weight 1. `sums` gets |g_i|^2 and
   /// <g_i, direction>, each exact but for rounding and only if wanted; `gradient`, unless it is
-  /// empty, gets the sum of the g_i. Returns the mean loss. Running moments stay as they are.
-  virtual double sample_gradients(const Batch& batch, SampleNormalization normalization,
-                                  std::span<float> gradient, GradientUse use,
+  /// empty, gets the sum of the g_i times their weights. Returns the mean loss. Running moments
+  /// stay as they are.
+  virtual double sample_gradients(const Batch& batch, std::span<float> gradient, GradientUse use,
                                   const SampleSums& sums) = 0;
 
   /// Replaces the running moments by those of this micro-batch, whose targets are not looked at.

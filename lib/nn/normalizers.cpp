@@ -107,8 +107,7 @@ class BatchNormalizer final : public Normalizer {
     add_up_images(pass.images);
     // With x^ = (x - mean) inverse_deviation and N values per channel,
     // dx = scale inverse_deviation (dy - mean(dy) - x^ mean(dy x^)). The two means are there
-    // because mean and deviation depend on x; where these are constants, they fall away.
-    const bool constant = pass.batch_norm == BatchNormMoments::kRunning;
+    // because mean and deviation depend on x.
     const double count = static_cast<double>(pixels_) * pass.images;
     const double *const sum_dy = sums(0), *const sum_dy_centered = second_sums(0);
     const NormCoefficients all = coefficients(0);
@@ -119,8 +118,8 @@ class BatchNormalizer final : public Normalizer {
       const double slope = -factor * inverse * inverse * sum_dy_centered[c] / count;
       const double offset = -factor * sum_dy[c] / count;
       all.diff_factor[c] = static_cast<float>(factor);
-      all.diff_slope[c] = constant ? 0 : static_cast<float>(slope);
-      all.diff_offset[c] = constant ? 0 : static_cast<float>(offset);
+      all.diff_slope[c] = static_cast<float>(slope);
+      all.diff_offset[c] = static_cast<float>(offset);
     }
   }
 

@@ -44,12 +44,11 @@ RunMeetings meetings_of(
   comm.take_meetings();
   worker->local_step(experiment.method.initial_local_batch_size, 0);
   meetings.local_step = comm.take_meetings();
-  /// Without the first `count`.
-  const auto behind = [](const std::vector<Meeting>& all, std::size_t count) {
-    return std::vector<Meeting>(all.begin() + static_cast<std::ptrdiff_t>(count), all.end());
-  };
+  // Without those of its local step, before which there may be some.
   const auto round_of = [&](const LocalSgd& method) {
-    return behind(meetings_of_round(method, *worker, *outer, comm), meetings.local_step.size());
+    std::vector<Meeting> all = meetings_of_round(method, *worker, *outer, comm);
+    for (const Meeting& one : meetings.local_step) all.erase(std::ranges::find(all, one));
+    return all;
   };
 
   LocalSgd method = experiment.method;
@@ -60,7 +59,7 @@ RunMeetings meetings_of(
   method.observer_needs.variance = true;  // somebody looks at it
   meetings.measured_round = round_of(method);
   method.audit.every_rounds = 1;
-  meetings.audit = behind(round_of(method), meetings.measured_round.size());
+  meetings.audited_round = round_of(method);
 
   worker->evaluate(comm);
   meetings.evaluation = comm.take_meetings();

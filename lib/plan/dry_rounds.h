@@ -16,7 +16,7 @@ struct Experiment;
 struct RunMeetings {
   std::vector<Meeting> round;           ///< that looks at no gradients
   std::vector<Meeting> measured_round;  ///< that does
-  std::vector<Meeting> audit;           ///< beside those of a measured round
+  std::vector<Meeting> audited_round;   ///< that is measured, and audited
   std::vector<Meeting> local_step;
   std::vector<Meeting> evaluation;
   std::vector<Meeting> end;

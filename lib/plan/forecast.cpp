@@ -1,13 +1,17 @@
 #include "plan/forecast.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "bench/measure_training.h"
 #include "comm/workers.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
 #include "plan/dry_rounds.h"
 #include "run/checkpointer.h"
 #include "run/ledger_json.h"
@@ -23,16 +27,20 @@ namespace {
 constexpr double kMeasuredSeconds = 1;
 constexpr std::array<int, 4> kAlternatives{1, 4, 16, 32};
 
-WorkerArrays arrays_of(const Experiment& experiment, const TaskFacts& task) {
-  const std::size_t n = task.parameters;
-  return {.parameters = n,
-          .optimizer_state = experiment.inner_optimizer.make(n)->state().size(),
-          .outer_state = experiment.make_outer_optimizer(n)->state().size(),
-          .batch_norm = task.running_moments};
+/// All that the speed of a local step depends on, as text.
+std::string speed_key(const Experiment& experiment, const NetworkFacts& network) {
+  std::vector<Declaration> parts;
+  for (const char* const key : {"model", "precision", "convolution", "kernels", "kernels_hash"})
+    std::ranges::copy_if(experiment.resolved, std::back_inserter(parts),
+                         [key](const Declaration& declared) { return declared.key == key; });
+  const SampleShape sample = network.model->sample();
+  return fmt::format("{}{} {} {} {} {}", resolved_yaml(parts), sample.input_bytes(),
+                     sample.num_classes, network.execution.threads, network.execution.max_samples,
+                     experiment.method.initial_local_batch_size);
 }
 
 /// A local step of b samples in as few micro-batches as there may be, and one update.
-double measured_speed(const Experiment& experiment, const NetworkFacts& network) {
+double measure_speed(const Experiment& experiment, const NetworkFacts& network) {
   const int b = experiment.method.initial_local_batch_size;
   ExecutionOptions execution = network.execution;
   const int micro_batches = (b + execution.max_samples - 1) / execution.max_samples;
@@ -40,6 +48,13 @@ double measured_speed(const Experiment& experiment, const NetworkFacts& network)
   const TrainingSpeed speed = measure_training(*network.model, execution, kMeasuredSeconds, {});
   const double update = speed.optimizer_milliseconds;
   return 1e3 * b / (micro_batches * std::max(0.0, speed.step_milliseconds - update) + update);
+}
+
+double measured_speed(const Experiment& experiment, const NetworkFacts& network,
+                      MeasuredSpeeds& speeds) {
+  const auto [place, is_new] = speeds.try_emplace(speed_key(experiment, network));
+  if (is_new) place->second = measure_speed(experiment, network);
+  return place->second;
 }
 
 std::size_t checkpoint_bytes_of(const Experiment& experiment, std::int64_t epoch_samples,
@@ -74,16 +89,16 @@ RunCost cost_of(const RunForecast& run, const TaskFacts& facts, const RoundCount
 
 }  // namespace
 
-RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
+RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
+                         MeasuredSpeeds& speeds) {
   const int ranks = machine.placement.num_ranks();
   check_ranks(experiment.workers, ranks);
   if (!experiment.task->has_network() && !machine.speed)
     fail_input(
         "plan: the speed of a problem is not measured, expected --samples-per-second or "
         "--speed-from");
-  const std::unique_ptr<Task> task = load_task(experiment);
+  const std::unique_ptr<Task> task = load_task(experiment, TaskUse::kOutline);
   const TaskFacts facts = task->facts();
-  const WorkerArrays arrays = arrays_of(experiment, facts);
   RunForecast run{.experiment = experiment.name,
                   .workers = experiment.workers,
                   .threads_per_worker = experiment.threads_per_worker,
@@ -97,7 +112,7 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
                               run.hosted_workers);
   if (facts.network) {
     run.forward_multiply_adds = facts.network->model->multiply_adds();
-    if (!machine.speed) run.machine.speed = measured_speed(experiment, *facts.network);
+    if (!machine.speed) run.machine.speed = measured_speed(experiment, *facts.network, speeds);
   }
 
   const TrafficForecast forecast(machine.placement);
@@ -105,7 +120,8 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
     return task->make_dry_worker(comm);
   };
   const RunMeetings meetings = meetings_of(experiment, make_dry_worker);
-  run.memory = forecast_memory(experiment, arrays, *task, run.hosted_workers, run.slots, forecast);
+  run.memory = forecast_memory(experiment, *task, run.hosted_workers, run.slots,
+                               forecast.buffer_bytes(facts.parameters));
   run.checkpoint_bytes = checkpoint_bytes_of(experiment, facts.epoch_samples, make_dry_worker);
   run.round = traffic_of(meetings.round, forecast);
   run.measured_round = traffic_of(meetings.measured_round, forecast);
@@ -115,6 +131,7 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
   };
   run.cost = cost({});
   for (const int H : kAlternatives) run.alternatives.push_back(cost(H));
+  run.doubts = doubtful_settings(experiment, facts);
   return run;
 }
 

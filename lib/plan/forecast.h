@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "plan/measured_run.h"
-#include "plan/memory_forecast.h"
+#include "plan/traffic.h"
+#include "run/memory_forecast.h"
 
 namespace localbatch {
 
@@ -32,7 +34,7 @@ struct RunCost {
 /// What a run will cost. Seconds follow from samples per second of one worker, and from latency and
 /// bandwidth: communication takes latency times the waits that follow one another, and the bytes of
 /// the busiest link divided by its bandwidth; inside a host it takes none. An evaluation computes a
-/// third of what training on as many samples does. Not counted are exact statistics of single
+/// third of what training on as many samples does. Not counted are statistics of single
 /// samples, audits' gradients, recomputed batch norm, checkpoints, and waiting for slower workers.
 struct RunForecast {
   std::string experiment;
@@ -48,11 +50,23 @@ struct RunForecast {
   ExpectedTraffic round = {}, measured_round = {};  ///< without an audit, a trace and an evaluation
   RunCost cost = {};
   std::vector<RunCost> alternatives = {};  ///< with constant H = 1, 4, 16, 32
+  std::vector<std::string> doubts = {};    ///< see doubtful_settings()
 };
 
-/// Loads the data set, for its sizes, and measures the speed of training for about a second if none
-/// is given. Throws an InputError for what a run would refuse, and for a problem without a speed.
-RunForecast forecast_run(const Experiment& experiment, const Machine& machine);
+/// Samples per second of a worker by all that they depend on, so that cells of a sweep that share
+/// it are measured once.
+using MeasuredSpeeds = std::map<std::string, double>;
+
+/// Looks at the data set, for its sizes, and measures the speed of training for about a second if
+/// it is neither given nor among `speeds`. Throws an InputError for what a run would refuse of its
+/// settings and data, and for a problem without a speed.
+RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
+                         MeasuredSpeeds& speeds);
+
+inline RunForecast forecast_run(const Experiment& experiment, const Machine& machine) {
+  MeasuredSpeeds none;
+  return forecast_run(experiment, machine, none);
+}
 
 /// One JSON object; units are in the names. `measured` may be empty.
 std::string to_json(const RunForecast& run, const std::optional<MeasuredRun>& measured);

@@ -169,8 +169,8 @@ ExpectedTraffic traffic_of_run(const RunMeetings& meetings, const RoundCount& co
                                const TrafficForecast& forecast) {
   ExpectedTraffic traffic = forecast.start();
   traffic += (count.rounds - count.measured) * traffic_of(meetings.round, forecast);
-  traffic += count.measured * traffic_of(meetings.measured_round, forecast);
-  traffic += count.audited * traffic_of(meetings.audit, forecast);
+  traffic += (count.measured - count.audited) * traffic_of(meetings.measured_round, forecast);
+  traffic += count.audited * traffic_of(meetings.audited_round, forecast);
   traffic += count.local_steps * traffic_of(meetings.local_step, forecast);
   traffic += count.evaluations * traffic_of(meetings.evaluation, forecast);
   traffic += traffic_of(meetings.end, forecast);

@@ -17,14 +17,19 @@ namespace localbatch {
 
 namespace {
 
-constexpr std::array<const char*, 4> kX{"samples", "rounds", "seconds", "bytes"};
+constexpr std::array<const char*, 6> kX{"samples",     "rounds",  "epochs",
+                                        "local_steps", "seconds", "bytes"};
+
+/// The columns of rounds.csv that say what a round begins with.
+constexpr std::array<const char*, 4> kOfBeginning{"sync_interval", "local_batch_size",
+                                                  "global_batch_size", "learning_rate"};
 
 bool is_of_rounds(const std::string& name) {
   return std::ranges::any_of(round_columns(),
                              [&name](const auto& column) { return column.name == name; });
 }
 
-/// x after each round, by its number.
+/// The sum of a column over the rounds up to each, by its number.
 std::optional<std::map<double, double>> sums_by_round(const std::optional<CsvColumns>& columns,
                                                       const std::string& name) {
   if (!columns || !columns->has(name)) return {};
@@ -36,18 +41,51 @@ std::optional<std::map<double, double>> sums_by_round(const std::optional<CsvCol
   return sums;
 }
 
+/// Where each row of `columns` ends on the x axis; nothing for a row of which the files do not say.
+std::optional<std::vector<std::optional<double>>> ends_of_rows(const FinishedRun& run,
+                                                               const CsvColumns& columns,
+                                                               const std::string& x) {
+  if (x == "samples" || x == "rounds" || x == "epochs") {
+    const std::string name = x == "samples" ? x : x.substr(0, x.size() - 1);
+    if (!columns.has(name)) return {};
+    const std::vector<double> ends = columns.positions(name);
+    return std::vector<std::optional<double>>(ends.begin(), ends.end());
+  }
+  const auto sums = x == "seconds" ? sums_by_round(run.timing, "total_seconds")
+                    : x == "bytes" ? sums_by_round(run.rounds, "method_bytes")
+                                   : sums_by_round(run.rounds, "sync_interval");
+  if (!sums) return {};
+  std::vector<std::optional<double>> ends;
+  for (const double round : columns.positions("round")) {
+    const auto found = sums->find(round);
+    ends.push_back(found == sums->end() ? std::nullopt : std::optional(found->second));
+  }
+  return ends;
+}
+
+void add_point(double x, double y, Curve& curve) {
+  if (!curve.x.empty() && x <= curve.x.back()) return;
+  curve.x.push_back(x);
+  curve.y.push_back(y);
+}
+
 double at(const Curve& curve, double x) {
   const auto behind = std::ranges::lower_bound(curve.x, x);
   const auto i = static_cast<std::size_t>(behind - curve.x.begin());
   if (curve.x[i] == x) return curve.y[i];
+  if (curve.has_steps) return curve.y[i - 1];
   const double share = (x - curve.x[i - 1]) / (curve.x[i] - curve.x[i - 1]);
   return curve.y[i - 1] + share * (curve.y[i] - curve.y[i - 1]);
 }
 
-std::string note_of(const ResultCell& cell, int drawn, bool diverged) {
-  if (diverged) return "diverged";
-  if (drawn == static_cast<int>(cell.runs.size())) return {};
-  return fmt::format("{} of {} seeds", drawn, cell.runs.size());
+std::string note_of(const ResultCell& cell, Counted counted, int drawn) {
+  if (counted == Counted::kDiverged) return "diverged";
+  const auto all = static_cast<int>(cell.runs.size());
+  std::string note;
+  if (counted == Counted::kUnfinished)
+    note = all == 1 ? fmt::format("unfinished, {} %", cell.runs[0].run.percent) : "unfinished";
+  if (drawn == all) return note;
+  return fmt::format("{}{}{} of {} seeds", note, note.empty() ? "" : "; ", drawn, all);
 }
 
 }  // namespace
@@ -65,14 +103,19 @@ std::vector<std::string> names_of_y() {
   return names;
 }
 
-void check_axes(const FigureAxes& axes) {
+FigureAxes checked_axes(FigureAxes axes) {
   const auto check_name = [](std::string_view option, const std::string& name,
                              const std::vector<std::string>& names) {
     if (std::ranges::find(names, name) == names.end())
       fail_input("--{}: found '{}', allowed is {}", option, name, allowed_names(name, names));
   };
+  if (axes.x == "round" || axes.x == "epoch") axes.x += 's';
   check_name("x", axes.x, names_of_x());
   check_name("y", axes.y, names_of_y());
+  constexpr int kMost = 9999;
+  if (axes.smooth < 1 || axes.smooth > kMost || axes.smooth % 2 == 0)
+    fail_input("--smooth: found {}, allowed is an odd number from 1 to {}", axes.smooth, kMost);
+  return axes;
 }
 
 AxisScale scale_of(const std::string& name) {
@@ -91,29 +134,54 @@ AxisScale scale_of(const std::string& name) {
 std::optional<Curve> curve_of(const FinishedRun& run, const FigureAxes& axes) {
   const std::optional<CsvColumns>& columns = is_of_rounds(axes.y) ? run.rounds : run.evaluations;
   if (!columns || !columns->has(axes.y)) return {};
-  std::optional<std::map<double, double>> sums;
-  if (axes.x == "seconds") sums = sums_by_round(run.timing, "total_seconds");
-  if (axes.x == "bytes") sums = sums_by_round(run.rounds, "method_bytes");
-  if (!sums && (axes.x == "seconds" || axes.x == "bytes")) return {};
-  const std::vector<double> rounds = columns->positions("round");
-  const std::vector<double> samples = columns->positions("samples");
+  const auto ends = ends_of_rows(run, *columns, axes.x);
+  if (!ends) return {};
   const std::vector<std::optional<double>> values = columns->numbers(axes.y);
   Curve curve;
+  curve.has_steps = std::ranges::find(kOfBeginning, axes.y) != kOfBeginning.end();
+  // The first round begins at 0, which a logarithmic axis does not have.
+  std::optional<double> begin;
+  if (!scale_of(axes.x).is_logarithmic) begin = 0;
+  std::optional<std::pair<double, double>> last;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!values[i] || !std::isfinite(*values[i])) continue;
-    double x = axes.x == "samples" ? samples[i] : rounds[i];
-    if (sums) {
-      const auto found = sums->find(rounds[i]);
-      if (found == sums->end()) continue;
-      x = found->second;
-    }
-    if (!curve.x.empty() && x <= curve.x.back()) continue;
-    curve.x.push_back(x);
-    curve.y.push_back(*values[i]);
+    const std::optional<double> end = (*ends)[i];
+    const std::optional<double> x = curve.has_steps ? begin : end;
+    begin = end;
+    if (!values[i] || !std::isfinite(*values[i]) || !end || !std::isfinite(*end)) continue;
+    if (x) add_point(*x, *values[i], curve);
+    last = {*end, *values[i]};
   }
-  if (curve.x.empty()) return {};
+  if (!last) return {};
+  if (curve.has_steps) add_point(last->first, last->second, curve);
   return curve;
 }
+
+Curve smoothed(const Curve& curve, int points) {
+  Curve medians = curve;
+  const auto half = static_cast<std::size_t>(points / 2);
+  for (std::size_t i = 0; i < curve.y.size(); ++i) {
+    const std::size_t first = i - std::min(i, half);
+    const std::size_t end = std::min(curve.y.size(), i + half + 1);
+    std::vector<double> around(curve.y.begin() + static_cast<std::ptrdiff_t>(first),
+                               curve.y.begin() + static_cast<std::ptrdiff_t>(end));
+    std::ranges::sort(around);
+    const std::size_t middle = around.size() / 2;
+    medians.y[i] =
+        around.size() % 2 == 1 ? around[middle] : (around[middle - 1] + around[middle]) / 2;
+  }
+  return medians;
+}
+
+namespace {
+
+void add_heights(double x, double mean, double min, double max, Band& band) {
+  band.x.push_back(x);
+  band.mean.push_back(mean);
+  band.min.push_back(min);
+  band.max.push_back(max);
+}
+
+}  // namespace
 
 Band band_of(const std::vector<Curve>& curves) {
   Band band{.x = {}, .mean = {}, .min = {}, .max = {}, .n = static_cast<int>(curves.size())};
@@ -136,10 +204,9 @@ Band band_of(const std::vector<Curve>& curves) {
       least = std::min(least, y);
       most = std::max(most, y);
     }
-    band.x.push_back(x);
-    band.mean.push_back(sum / band.n);
-    band.min.push_back(least);
-    band.max.push_back(most);
+    if (curves.front().has_steps && !band.x.empty())
+      add_heights(x, band.mean.back(), band.min.back(), band.max.back(), band);
+    add_heights(x, sum / band.n, least, most, band);
   }
   return band;
 }
@@ -151,37 +218,37 @@ Band without_flat_points(const Band& band) {
   };
   for (std::size_t i = 0; i < band.x.size(); ++i) {
     if (i > 0 && i + 1 < band.x.size() && same(i, i - 1) && same(i, i + 1)) continue;
-    kept.x.push_back(band.x[i]);
-    kept.mean.push_back(band.mean[i]);
-    kept.min.push_back(band.min[i]);
-    kept.max.push_back(band.max[i]);
+    add_heights(band.x[i], band.mean[i], band.min[i], band.max[i], kept);
   }
   return kept;
 }
 
-Figure make_figure(const Results& results, const FigureAxes& axes) {
-  check_axes(axes);
-  Figure figure{
-      .axes = axes, .rows = results.rows, .groups = results.groups, .series = {}, .remarks = {}};
+Figure make_figure(const Results& results, const FigureAxes& given) {
+  const FigureAxes axes = checked_axes(given);
+  Figure figure{.axes = axes,
+                .title = results.title,
+                .rows = results.rows,
+                .groups = results.groups,
+                .series = {},
+                .remarks = {}};
+  if (axes.smooth > 1) figure.title += fmt::format(" (moving median of {} points)", axes.smooth);
   for (const ResultCell& cell : results.cells) {
-    const bool finished = std::ranges::any_of(
-        cell.runs, [](const SeedRun& run) { return run.run.status == RunStatus::kFinished; });
-    const RunStatus shown = finished ? RunStatus::kFinished : RunStatus::kDiverged;
+    const Counted counted = counted_runs(results, cell);
     std::vector<Curve> curves;
     for (const SeedRun& run : cell.runs) {
       const std::optional<Curve> curve = curve_of(run.run, axes);
-      if (run.run.status == shown && curve) {
-        curves.push_back(*curve);
+      const bool is_shown = counts(run.run, counted);
+      if (is_shown && curve) {
+        curves.push_back(axes.smooth > 1 ? smoothed(*curve, axes.smooth) : *curve);
         continue;
       }
-      const bool ended = run.run.status == shown;
       figure.remarks.push_back(fmt::format(
           "{}, {}, seed {} is not shown: {}", results.rows[cell.row], results.groups[cell.group],
-          run.seed, ended ? "its files do not hold the data" : status_text(run.run)));
+          run.seed, is_shown ? "its files do not hold the data" : status_text(run.run)));
     }
     Band band = without_flat_points(band_of(curves));
     if (band.x.empty()) continue;
-    std::string note = note_of(cell, static_cast<int>(curves.size()), !finished);
+    std::string note = note_of(cell, counted, static_cast<int>(curves.size()));
     figure.series.push_back(
         {.row = cell.row, .group = cell.group, .note = std::move(note), .band = std::move(band)});
   }

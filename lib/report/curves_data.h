@@ -11,15 +11,17 @@ namespace localbatch {
 
 /// The quantities on the axes of a figure.
 struct FigureAxes {
-  std::string x;  ///< samples, rounds, seconds or bytes
-  std::string y;  ///< a column of rounds.csv or evaluations.csv
+  std::string x;   ///< samples, rounds, epochs, local_steps, seconds or bytes
+  std::string y;   ///< a column of rounds.csv or evaluations.csv
+  int smooth = 1;  ///< points of a curve of which a point is the median; an odd number
 };
 
 std::vector<std::string> names_of_x();
 std::vector<std::string> names_of_y();
 
-/// Throws an InputError for a name that does not exist.
-void check_axes(const FigureAxes& axes);
+/// The axes by their full names: `round` and `epoch`, as the columns are called, are `rounds` and
+/// `epochs`. Throws an InputError for a name that does not exist and a number that is not allowed.
+FigureAxes checked_axes(FigureAxes axes);
 
 /// "test accuracy (%)" and what data is divided by for that: 0.01.
 struct AxisScale {
@@ -31,11 +33,18 @@ AxisScale scale_of(const std::string& name);
 
 struct Curve {
   std::vector<double> x, y;  ///< x increases
+  /// Each y holds until the next x, as what a round begins with does; else y is linear between
+  /// points.
+  bool has_steps = false;
 };
 
 /// The curve of a run over the rows in which the quantity was measured and is finite. Nothing if
-/// the files of the run do not have it.
+/// the files of the run do not have it. What a round begins with (H, batch sizes, the learning
+/// rate) stands where the round begins, everything else where it ends.
 std::optional<Curve> curve_of(const FinishedRun& run, const FigureAxes& axes);
+
+/// The curve with the median of the `points` values around each in its place; fewer at its ends.
+Curve smoothed(const Curve& curve, int points);
 
 /// Mean, smallest and largest of several curves.
 struct Band {
@@ -55,18 +64,20 @@ Band without_flat_points(const Band& band);
 /// A line of a figure.
 struct Series {
   std::size_t row = 0, group = 0;
-  std::string note;  ///< "2 of 3 seeds" when some are missing, "diverged"
+  std::string note;  ///< "2 of 3 seeds" when some are missing, "diverged", "unfinished, 41 %"
   Band band;
 };
 
 struct Figure {
   FigureAxes axes;
+  std::string title;  ///< names of the experiments, and what was done to the curves
   std::vector<std::string> rows, groups;
   std::vector<Series> series;
   std::vector<std::string> remarks;  ///< runs that are not in it
 };
 
-/// Uses finished runs; if all runs of a cell have diverged, plots them up to divergence.
+/// Of each cell: the runs that have finished; if there is none and the results ask for it, those
+/// that have not ended; else those that have diverged, up to there.
 Figure make_figure(const Results& results, const FigureAxes& axes);
 
 /// The data of a figure as CSV, for gnuplot and other programs: series,H,schedule,x,mean,min,max,n

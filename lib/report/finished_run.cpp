@@ -175,19 +175,26 @@ bool agree(const Settings& a, const Settings& b) {
   });
 }
 
-std::vector<std::string> differing_keys(const std::vector<Settings>& all) {
-  std::map<std::string, std::string> first;
+std::vector<std::string> differing_keys(const std::vector<Settings>& all, bool absence_counts) {
+  struct Use {
+    std::string first;
+    std::size_t count = 0;
+    bool differs = false;
+  };
+  std::map<std::string, Use> uses;
   std::vector<std::string> order, differing;
-  std::map<std::string, bool> differs;
   for (const Settings& settings : all)
     for (const auto& [key, value] : settings.entries()) {
       if (is_place(key)) continue;
-      const auto [known, is_new] = first.emplace(key, value);
+      const auto [known, is_new] = uses.emplace(key, Use{.first = value});
       if (is_new) order.push_back(key);
-      if (known->second != value) differs[key] = true;
+      Use& use = known->second;
+      ++use.count;
+      use.differs = use.differs || use.first != value;
     }
   for (const std::string& key : order)
-    if (differs.contains(key)) differing.push_back(key);
+    if (uses[key].differs || (absence_counts && uses[key].count < all.size()))
+      differing.push_back(key);
   return differing;
 }
 

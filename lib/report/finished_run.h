@@ -46,8 +46,9 @@ bool is_place(const std::string& key);
 bool agree(const Settings& a, const Settings& b);
 
 /// The keys that have more than one value, in the order in which they come, without places.
-/// Settings that do not have a key do not count for it.
-std::vector<std::string> differing_keys(const std::vector<Settings>& all);
+/// Settings that do not have a key do not count for it, or count as one more value.
+std::vector<std::string> differing_keys(const std::vector<Settings>& all,
+                                        bool absence_counts = false);
 
 /// A run as its folder shows it, or one that nobody has started; `status` says whether it has
 /// finished. Missing files are no mistake, as some are not published with the results.

@@ -7,14 +7,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "report/axes.h"
 
 namespace localbatch {
 
@@ -27,18 +28,36 @@ constexpr std::array<const char*, 7> kColours{"#0072B2", "#D55E00", "#009E73", "
 constexpr std::array<int, 5> kDashes{1, 2, 4, 5, 3};
 constexpr std::array<int, 8> kPoints{7, 5, 9, 4, 6, 8, 2, 1};
 
-constexpr int kPanelWidth = 320, kPanelHeight = 250, kHead = 26, kFoot = 56, kLeft = 76, kGap = 34,
-              kKeyLine = 19;
+constexpr int kPanelWidth = 320, kPanelHeight = 250, kHead = 26, kFoot = 56, kGap = 34,
+              kKeyLine = 19, kTitle = 36, kLetter = 7, kDigit = 10;
 
 constexpr std::string_view kBandText = "line: mean of seeds, band: smallest to largest";
 
+/// A text for gnuplot. In single quotes everything stands for itself, but a quote in them is not
+/// read right inside of braces; so other texts are in double quotes, with numbers for what is
+/// special there. A number below \100 would swallow a digit behind it.
 std::string quoted(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) {
-    if (c == '\'') quoted += c;
-    quoted += c == '\n' ? ' ' : c;
+  const std::string shown = printable(text);
+  const auto is_plain = [](unsigned char c) {
+    return c >= 0x80 || std::isalnum(c) != 0 ||
+           std::string_view(" ,.:;=()[]<>%+-*/_").find(static_cast<char>(c)) !=
+               std::string_view::npos;
+  };
+  if (std::ranges::all_of(shown, is_plain)) return "'" + shown + "'";
+  std::string quoted = "\"";
+  for (const char c : shown) {
+    if (is_plain(static_cast<unsigned char>(c)) || (c < '@' && c != '"'))
+      quoted += c;
+    else
+      quoted += c == '"' ? std::string("\\\"") : fmt::format("\\{:o}", static_cast<int>(c));
   }
-  return quoted + "'";
+  return quoted + "\"";
+}
+
+/// A line of a script that gnuplot skips; a backslash at its end would make it skip the next one.
+std::string comment(const std::string& text) {
+  const std::string shown = printable(text);
+  return fmt::format("# {}{}\n", shown, shown.ends_with('\\') ? " ." : "");
 }
 
 std::string line_style(std::size_t row) {
@@ -56,102 +75,8 @@ std::string key_text(const Figure& figure, std::size_t row) {
   return fmt::format("{} ({})", figure.rows[row], join(notes, "; "));
 }
 
-struct Range {
-  double low = HUGE_VAL, high = -HUGE_VAL;
-};
-
-Range range_of_y(const Figure& figure, const AxisScale& scale) {
-  Range range;
-  for (const Series& series : figure.series) {
-    for (const double y : series.band.min) range.low = std::min(range.low, y / scale.divisor);
-    for (const double y : series.band.max) range.high = std::max(range.high, y / scale.divisor);
-  }
-  return range;
-}
-
-/// The range of the positive values, which are those that a logarithmic axis can show.
-Range range_of_x(const Figure& figure, const AxisScale& scale) {
-  Range range;
-  for (const Series& series : figure.series)
-    for (const double x : series.band.x)
-      if (x > 0) {
-        range.low = std::min(range.low, x / scale.divisor);
-        range.high = std::max(range.high, x / scale.divisor);
-      }
-  return range;
-}
-
-/// The largest i with 10^i not above a positive value.
-int exponent_of(double value) { return static_cast<int>(std::floor(std::log10(value))); }
-
-std::string logarithmic(char axis, int base, const Range& range) {
-  return fmt::format("set logscale {0} {1}\nset {0}range [{2:.6g}:{3:.6g}]\n", axis, base,
-                     range.low / 1.2, range.high * 1.2);
-}
-
-/// The y axis, which is the same for all panels, with some room.
-std::string y_axis(const Figure& figure) {
-  const AxisScale scale = scale_of(figure.axes.y);
-  const Range range = range_of_y(figure, scale);
-  if (figure.series.empty()) return "";
-  if (scale.is_logarithmic && range.low > 0) return logarithmic('y', 2, range);
-  const double room = range.high > range.low ? 0.05 * (range.high - range.low)
-                                             : std::max(1e-9, 0.05 * std::abs(range.high));
-  return fmt::format("set yrange [{:.6g}:{:.6g}]\n", range.low - room, range.high + room);
-}
-
-/// Multiples of powers of ten; gnuplot itself would write nothing between two powers.
-std::string logarithmic_tics(const Range& range) {
-  const auto tics = [&range](const std::vector<int>& multiples) {
-    std::vector<std::string> inside;
-    for (int i = exponent_of(range.low) - 1; i <= exponent_of(range.high) + 1; ++i)
-      for (const int times : multiples) {
-        const double tic = times * std::pow(10.0, i);
-        if (tic > range.low / 1.2 && tic < range.high * 1.2)
-          inside.push_back(fmt::format("{:.6g}", tic));
-      }
-    return inside;
-  };
-  std::vector<std::string> chosen;
-  for (const std::vector<int>& multiples :
-       {std::vector{1}, std::vector{1, 2, 5}, std::vector{1, 2, 3, 4, 5, 6, 7, 8, 9}})
-    if (chosen.size() < 3) chosen = tics(multiples);
-  return fmt::format("set xtics ({})\n", join(chosen, ", "));
-}
-
-/// Gnuplot would write long numbers into each other: at most six, 1, 2 or 5 times a power of ten
-/// apart.
-std::string linear_tics(const Figure& figure, std::size_t group, const AxisScale& scale) {
-  double highest = 0;
-  for (const Series& series : figure.series)
-    if (series.group == group && !series.band.x.empty())
-      highest = std::max(highest, series.band.x.back() / scale.divisor);
-  if (highest <= 0) return "  set xtics autofreq\n";
-  const double power = std::pow(10.0, exponent_of(highest) - 1);
-  for (const int times : {1, 2, 5, 10, 20})
-    if (highest <= 6 * times * power) return fmt::format("  set xtics {:.6g}\n", times * power);
-  return "  set xtics autofreq\n";
-}
-
-/// The commands for the x axis: those before all panels, and those before each panel.
-struct XAxis {
-  std::string common;
-  std::vector<std::string> panels;
-};
-
-/// From zero to where each panel ends; a logarithmic one is the same for all panels.
-XAxis x_axis(const Figure& figure) {
-  const AxisScale scale = scale_of(figure.axes.x);
-  const Range range = range_of_x(figure, scale);
-  XAxis axis{.common = "set xrange [0:*]\n",
-             .panels = std::vector<std::string>(figure.groups.size())};
-  if (scale.is_logarithmic && range.high > 0) {
-    axis.common = logarithmic('x', 10, range) + logarithmic_tics(range);
-  } else {
-    for (std::size_t group = 0; group < axis.panels.size(); ++group)
-      axis.panels[group] = linear_tics(figure, group, scale);
-  }
-  return axis;
+bool has_bands(const Figure& figure) {
+  return std::ranges::any_of(figure.series, [](const Series& series) { return series.band.n > 1; });
 }
 
 /// Where things stand on the picture, in pixels from its lower left corner.
@@ -161,14 +86,16 @@ class Layout {
     const auto panels = static_cast<int>(figure.groups.size());
     columns_ = std::clamp(panels, 1, 3);
     rows_ = std::max(1, (panels + columns_ - 1) / columns_);
-    width_ = kLeft + columns_ * (kPanelWidth + kGap) + kGap;
-    std::size_t longest = kBandText.size();
+    left_ = std::max(76, 48 + kDigit * longest_y_label(figure));
+    width_ = left_ + columns_ * (kPanelWidth + kGap) + kGap;
+    const bool bands = has_bands(figure);
+    std::size_t longest = bands ? kBandText.size() : 0;
     for (std::size_t row = 0; row < figure.rows.size(); ++row)
       longest = std::max(longest, key_text(figure, row).size());
-    key_columns_ = std::max(1, width_ / (static_cast<int>(longest) * 7 + 60));
-    const int entries = static_cast<int>(figure.rows.size()) + 1;
+    key_columns_ = std::max(1, width_ / (static_cast<int>(longest) * kLetter + 60));
+    const int entries = static_cast<int>(figure.rows.size()) + (bands ? 1 : 0);
     key_ = kKeyLine * ((entries + key_columns_ - 1) / key_columns_ + 1);
-    height_ = rows_ * (kPanelHeight + kHead + kFoot) + key_;
+    height_ = rows_ * (kPanelHeight + kHead + kFoot) + key_ + kTitle;
   }
 
   int width() const { return width_; }
@@ -178,7 +105,7 @@ class Layout {
   double key_top() const { return static_cast<double>(key_) / height_; }
 
   std::string margins(int panel) const {
-    const int left = kLeft + panel % columns_ * (kPanelWidth + kGap);
+    const int left = left_ + panel % columns_ * (kPanelWidth + kGap);
     const int bottom =
         key_ + kFoot + (rows_ - 1 - panel / columns_) * (kPanelHeight + kHead + kFoot);
     return fmt::format(
@@ -190,7 +117,7 @@ class Layout {
   }
 
  private:
-  int columns_ = 1, rows_ = 1, width_ = 1, height_ = 1, key_columns_ = 1, key_ = 1;
+  int columns_ = 1, rows_ = 1, left_ = 1, width_ = 1, height_ = 1, key_columns_ = 1, key_ = 1;
 };
 
 std::string plot_of_panel(const Figure& figure, std::size_t group) {
@@ -226,22 +153,38 @@ std::string plot_of_key(const Figure& figure, const Layout& layout) {
   for (std::size_t row = 0; row < figure.rows.size(); ++row)
     plot += fmt::format(", \\\n       keyentry with linespoints {} linewidth 1.6 title {}",
                         line_style(row), quoted(key_text(figure, row)));
-  return plot + fmt::format(
-                    ", \\\n       keyentry with boxes linecolor rgb '#808080' fillstyle "
-                    "transparent solid 0.3 noborder title '{}'\n",
-                    kBandText);
+  if (has_bands(figure))
+    plot += fmt::format(
+        ", \\\n       keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 "
+        "noborder title '{}'",
+        kBandText);
+  return plot + "\n";
+}
+
+/// The title, as far as the picture has room for it.
+std::string title_of(const Figure& figure, const Layout& layout) {
+  const auto room = static_cast<std::size_t>(layout.width() / (kLetter + 1));
+  std::string title = figure.title;
+  if (title.size() <= room) return title;
+  title.resize(room);
+  while (!title.empty() && (static_cast<unsigned char>(title.back()) & 0x80U) != 0)
+    title.pop_back();  // a character of several bytes may have been cut
+  return title + " ...";
 }
 
 }  // namespace
 
-std::string name_of(const FigureAxes& axes) { return axes.y + "_against_" + axes.x; }
+std::string name_of(const FigureAxes& axes) {
+  const std::string name = axes.y + "_against_" + axes.x;
+  return axes.smooth > 1 ? fmt::format("{}_smooth_{}", name, axes.smooth) : name;
+}
 
 std::string script_of(const Figure& figure, const std::vector<std::string>& formats) {
   const Layout layout(figure);
   const XAxis x = x_axis(figure);
   const std::string name = name_of(figure.axes);
   std::string script = fmt::format("# Draws {0} from {0}.csv: gnuplot {0}.gp\n", name);
-  for (const std::string& remark : figure.remarks) script += "# " + remark + "\n";
+  for (const std::string& remark : figure.remarks) script += comment(remark);
   script += fmt::format("data = '{}.csv'\nset datafile separator ','\n", name);
   script += fmt::format("do for [format in '{}'] {{\n  reset\n", join(formats, " "));
   script += fmt::format(
@@ -254,13 +197,16 @@ std::string script_of(const Figure& figure, const std::vector<std::string>& form
       layout.width(), layout.height(), 2 * layout.width(), 2 * layout.height(),
       layout.width() / 96.0, layout.height() / 96.0);
   script += fmt::format(
-      "  set datafile separator ','\n  set output '{}.'.format\n  set multiplot\n"
+      "  set datafile separator ','\n  set output '{}.'.format\n  set multiplot title {} "
+      "noenhanced font "
+      "',13'\n"
       "  unset key\n  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1\n"
       "  set border 3\n  set tics nomirror\n  set xlabel {}\n{}{}",
-      name, quoted(scale_of(figure.axes.x).title), x.common, y_axis(figure));
+      name, quoted(title_of(figure, layout)), quoted(scale_of(figure.axes.x).title), x.common,
+      y_axis(figure));
   for (std::size_t group = 0; group < figure.groups.size(); ++group) {
     const auto panel = static_cast<int>(group);
-    script += fmt::format("  # {}\n", figure.groups[group]);
+    script += "  " + comment(figure.groups[group]);
     script += layout.margins(panel);
     script += x.panels[group];
     script +=
@@ -346,7 +292,7 @@ void run_gnuplot(const fs::path& folder, const std::string& script) {
   const pid_t child = ::fork();
   if (child == 0) become_gnuplot(where.c_str(), script.c_str(), ends[1]);
   ::close(ends[1]);
-  const std::string errors = child < 0 ? std::string() : read_until_end(ends[0]);
+  std::string errors = child < 0 ? std::string() : read_until_end(ends[0]);
   ::close(ends[0]);
   if (child < 0) fail_system("fork: {}", std::strerror(errno));
   int status = 0;
@@ -355,6 +301,7 @@ void run_gnuplot(const fs::path& folder, const std::string& script) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNotFound)
     fail_input("gnuplot is not installed; Debian and Ubuntu have it in the package gnuplot-nox");
+  std::ranges::replace(errors, '\n', ' ');
   fail_system("gnuplot {}: failed: {}", (folder / script).string(), errors);
 }
 

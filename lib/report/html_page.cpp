@@ -69,13 +69,14 @@ void for_each_run(const Results& results, const Visit& visit) {
     for (const SeedRun& run : cell.runs) visit(cell, run);
 }
 
-/// All values of a key in the runs of a row: "4 | 16".
+/// All values of a key in the runs of a row: "4 | 16"; "-" where a run does not have it.
 std::string values_in_row(const Results& results, std::size_t row, const std::string& key) {
   std::vector<std::string> values;
   for_each_run(results, [&](const ResultCell& cell, const SeedRun& run) {
-    const std::string* const value = run.run.settings.find(key);
-    if (cell.row == row && value != nullptr && std::ranges::find(values, *value) == values.end())
-      values.push_back(*value);
+    const std::string* const found = run.run.settings.find(key);
+    const std::string value = found == nullptr ? "-" : *found;
+    if (cell.row == row && std::ranges::find(values, value) == values.end())
+      values.push_back(value);
   });
   return join(values, " | ");
 }
@@ -84,7 +85,7 @@ void add_settings(const Results& results, std::string& out) {
   std::vector<Settings> all;
   for_each_run(results,
                [&all](const ResultCell&, const SeedRun& run) { all.push_back(run.run.settings); });
-  const std::vector<std::string> differing = differing_keys(all);
+  const std::vector<std::string> differing = differing_keys(all, /*absence_counts=*/true);
   std::vector<std::string> head{"key"};
   head.insert(head.end(), results.rows.begin(), results.rows.end());
   std::vector<std::vector<std::string>> rows;

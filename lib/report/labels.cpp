@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <set>
 #include <span>
 
 #include "batching/batch_size_controller.h"
@@ -85,19 +86,63 @@ std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordina
   return label;
 }
 
+namespace {
+
+std::string value_or_unknown(const Settings& settings, const std::string& key) {
+  const std::string* const value = settings.find(key);
+  return value == nullptr ? "unknown" : *value;
+}
+
+/// How many different settings there are for somebody who sees these keys only.
+std::size_t count_of_different(const std::vector<Settings>& all,
+                               const std::vector<std::string>& keys) {
+  std::set<std::vector<std::string>> different;
+  for (const Settings& settings : all) {
+    std::vector<std::string> values;
+    values.reserve(keys.size());
+    for (const std::string& key : keys) values.push_back(value_or_unknown(settings, key));
+    different.insert(std::move(values));
+  }
+  return different.size();
+}
+
+/// As few keys as tell apart what all that differ tell apart: each time the one that does most.
+std::vector<std::string> telling_keys(const std::vector<Settings>& all) {
+  const std::vector<std::string> differing = differing_keys(all);
+  const std::size_t wanted = count_of_different(all, differing);
+  std::vector<std::string> chosen;
+  std::size_t reached = 1;
+  while (reached < wanted) {
+    std::string best;
+    for (const std::string& key : differing) {
+      std::vector<std::string> with_key = chosen;
+      with_key.push_back(key);
+      const std::size_t different = count_of_different(all, with_key);
+      if (different <= reached) continue;
+      best = key;
+      reached = different;
+    }
+    chosen.push_back(best);
+  }
+  std::ranges::sort(chosen, {}, [&differing](const std::string& key) {
+    return std::ranges::find(differing, key) - differing.begin();
+  });
+  return chosen;
+}
+
+}  // namespace
+
 std::vector<std::string> disambiguated(const std::vector<std::string>& labels,
                                        const std::vector<Settings>& settings) {
   std::map<std::string, std::vector<Settings>> by_label;
   for (std::size_t i = 0; i < labels.size(); ++i) by_label[labels[i]].push_back(settings[i]);
   std::map<std::string, std::vector<std::string>> keys;
-  for (const auto& [label, all] : by_label) keys[label] = differing_keys(all);
+  for (const auto& [label, all] : by_label) keys[label] = telling_keys(all);
   std::vector<std::string> different;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     std::string label = labels[i];
-    for (const std::string& key : keys[labels[i]]) {
-      const std::string* const value = settings[i].find(key);
-      label += fmt::format(", {} {}", short_name(key), value == nullptr ? "unknown" : *value);
-    }
+    for (const std::string& key : keys[labels[i]])
+      label += fmt::format(", {} {}", short_name(key), value_or_unknown(settings[i], key));
     different.push_back(label);
   }
   return different;

@@ -22,7 +22,7 @@ std::string sync_interval_label(const Settings& settings);
 std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordinates,
                               const Settings& settings);
 
-/// Labels that occur several times get the settings in which they differ: "constant 32, peak 0.4".
+/// Labels that occur several times get as few settings as tell them apart: "constant 32, peak 0.4".
 /// `settings` holds the keys that count for each label.
 std::vector<std::string> disambiguated(const std::vector<std::string>& labels,
                                        const std::vector<Settings>& settings);

@@ -68,9 +68,10 @@ std::string verdict_on_noise(const Comparison& comparison) {
   return std::abs(*comparison.difference) <= *noise ? "inside" : "outside";
 }
 
-/// No figure if a run has diverged, as it would be missing in the mean.
+/// No figure if a run has diverged, as it would be missing in the mean, or none has ended.
 std::optional<Sample> figure_of(const ResultTable& table, std::size_t cell) {
   if (count_of(table.results.cells[cell], RunStatus::kDiverged) > 0) return {};
+  if (table.entries[cell][0].so_far) return {};
   return table.entries[cell][0].sample;
 }
 

@@ -98,22 +98,30 @@ std::optional<double> average_local_batch_size(Run run) {
   return *all / (workers * *steps);
 }
 
+/// The samples after which a column of evaluations.csv is largest for the first time.
+std::optional<double> samples_of_best(Run run, const std::string& name) {
+  if (!run.evaluations || !run.evaluations->has(name) || !run.evaluations->has("samples"))
+    return {};
+  const std::vector<std::optional<double>> values = run.evaluations->numbers(name);
+  const auto best = std::ranges::max_element(values);  // nothing is less than every number
+  if (best == values.end() || !*best) return {};
+  return run.evaluations->positions("samples")[static_cast<std::size_t>(best - values.begin())];
+}
+
 constexpr std::size_t kUsual = 8;
 
-constexpr std::array<ResultColumn, 16> kColumns{{
-    {"steps", "steps", "local steps of a worker, the sum of H over rounds", Better::kLess, 0, 1,
+constexpr std::array<ResultColumn, 17> kColumns{{
+    {"steps", "steps", "local steps of a worker", Better::kLess, 0, 1,
      [](Run run) { return sum(run.rounds, "sync_interval"); }},
     {"rounds", "rounds", "synchronizations", Better::kLess, 0, 1,
      [](Run run) { return rounds(run); }},
-    {"seconds", "time (s)", "wall time of all rounds, evaluations included", Better::kLess,
-     kThreeDigits, 1, [](Run run) { return sum(run.timing, "total_seconds"); }},
+    {"seconds", "time (s)", "wall time with evaluations", Better::kLess, kThreeDigits, 1,
+     [](Run run) { return sum(run.timing, "total_seconds"); }},
     {"average_local_batch_size", "avg. local batch", "samples/(M steps)", Better::kNone,
      kThreeDigits, 1, [](Run run) { return average_local_batch_size(run); }},
-    {"bytes", "MB per worker",
-     "bytes that each worker gives to averages, by the closed form of the method (method_bytes of "
-     "rounds.csv); 1 MB = 1000000 bytes",
+    {"bytes", "MB per worker", "given to averages, the sum of method_bytes in rounds.csv",
      Better::kLess, kThreeDigits, 1e6, [](Run run) { return sum(run.rounds, "method_bytes"); }},
-    {"final_train_loss", "final loss", "mean training loss before the last evaluation (nats)",
+    {"final_train_loss", "final loss", "mean training loss before the last evaluation",
      Better::kLess, 3, 1, [](Run run) { return last(run.evaluations, "train_loss"); }},
     {"best_test_accuracy", "best test acc. (%)", "best of all evaluations, percent", Better::kMore,
      2, 1, [](Run run) { return largest(run.evaluations, "test_accuracy", 100); }},
@@ -136,6 +144,9 @@ constexpr std::array<ResultColumn, 16> kColumns{{
      kThreeDigits, 1, [](Run run) { return sum(run.timing, "waiting_seconds"); }},
     {"final_drift", "final drift", "drift of the last round", Better::kNone, kThreeDigits, 1,
      [](Run run) { return last(run.rounds, "drift"); }},
+    {"best_test_accuracy_samples", "best after (samples)",
+     "when the best test accuracy was reached first", Better::kLess, 0, 1,
+     [](Run run) { return samples_of_best(run, "test_accuracy"); }},
 }};
 
 }  // namespace
@@ -179,14 +190,16 @@ std::string sample_text(const ResultColumn& column, const Sample& sample) {
 
 namespace {
 
-std::optional<Sample> merged(const ResultCell& cell, const ResultColumn& column) {
+/// A run that has diverged has no figure.
+TableEntry merged(const ResultCell& cell, Counted counted, const ResultColumn& column) {
+  if (counted == Counted::kDiverged) return {};
   std::vector<double> values;
   for (const SeedRun& run : cell.runs) {
-    if (run.run.status != RunStatus::kFinished) continue;
+    if (!counts(run.run, counted)) continue;
     const std::optional<double> value = column.value(run.run);
     if (value) values.push_back(*value);
   }
-  return sample_of(values);
+  return {.sample = sample_of(values), .so_far = counted == Counted::kUnfinished};
 }
 
 /// Entries of one column and group that take part, the best one first.
@@ -195,7 +208,7 @@ std::vector<TableEntry*> ranking(ResultTable& table, std::size_t group, std::siz
   for (std::size_t i = 0; i < table.entries.size(); ++i) {
     const ResultCell& cell = table.results.cells[i];
     TableEntry& entry = table.entries[i][column];
-    if (cell.group == group && entry.sample && std::isfinite(entry.sample->mean) &&
+    if (cell.group == group && entry.sample && !entry.so_far && std::isfinite(entry.sample->mean) &&
         count_of(cell, RunStatus::kDiverged) == 0)
       ranked.push_back(&entry);
   }
@@ -226,8 +239,9 @@ ResultTable make_table(Results results, std::vector<ResultColumn> columns) {
   ResultTable table{.results = std::move(results), .columns = std::move(columns), .entries = {}};
   for (const ResultCell& cell : table.results.cells) {
     std::vector<TableEntry>& entries = table.entries.emplace_back();
+    const Counted counted = counted_runs(table.results, cell);
     for (const ResultColumn& column : table.columns)
-      entries.push_back({.sample = merged(cell, column)});
+      entries.push_back(merged(cell, counted, column));
   }
   for (std::size_t group = 0; group < table.results.groups.size(); ++group)
     for (std::size_t column = 0; column < table.columns.size(); ++column)

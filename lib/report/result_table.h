@@ -58,7 +58,8 @@ std::string sample_text(const ResultColumn& column, const Sample& sample);
 struct TableEntry {
   std::optional<Sample> sample = {};  ///< over the runs that have finished; nothing: none, or not
                                       ///< recorded
-  bool best = false;  ///< of its column and group, by more than the noise of the seeds
+  bool so_far = false;  ///< no run has: over the unfinished ones, which the results ask for
+  bool best = false;    ///< of its column and group, by more than the noise of the seeds
 };
 
 struct ResultTable {

@@ -58,6 +58,22 @@ Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std
   return results;
 }
 
+bool counts(const FinishedRun& run, Counted counted) {
+  if (counted == Counted::kFinished) return run.status == RunStatus::kFinished;
+  if (counted == Counted::kDiverged) return run.status == RunStatus::kDiverged;
+  return !has_ended(run.status) && run.rounds.has_value();
+}
+
+Counted counted_runs(const Results& results, const ResultCell& cell) {
+  const auto has = [&cell](Counted counted) {
+    return std::ranges::any_of(cell.runs,
+                               [counted](const SeedRun& run) { return counts(run.run, counted); });
+  };
+  if (has(Counted::kFinished)) return Counted::kFinished;
+  return results.unfinished && has(Counted::kUnfinished) ? Counted::kUnfinished
+                                                         : Counted::kDiverged;
+}
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -125,11 +141,14 @@ Results collect_results(const ResultsRequest& request) {
   std::vector<std::vector<PlacedRun>> parts;
   std::vector<std::string> titles, remarks;
   std::vector<FinishedRun> in_folders;
-  std::set<std::string> folder_titles;
+  std::set<std::string> folder_titles, experiments;
   for (const fs::path& source : request.sources) {
     std::error_code error;
     if (fs::is_directory(source, error)) {
-      for (FinishedRun& run : runs_in(source)) in_folders.push_back(std::move(run));
+      for (FinishedRun& run : runs_in(source)) {
+        experiments.insert(run.settings.value("experiment"));
+        in_folders.push_back(std::move(run));
+      }
       folder_titles.insert(own_name(source));
       continue;
     }
@@ -139,13 +158,18 @@ Results collect_results(const ResultsRequest& request) {
   }
   if (!in_folders.empty()) {
     parts.push_back(placed_by_settings(std::move(in_folders)));
-    titles.push_back(join(std::vector(folder_titles.begin(), folder_titles.end()), ", "));
+    std::string title = join(std::vector(folder_titles.begin(), folder_titles.end()), ", ");
+    if (folder_titles != experiments)
+      title += ": " + join(std::vector(experiments.begin(), experiments.end()), ", ");
+    titles.push_back(std::move(title));
   }
   tell_files_apart(parts, titles);
   std::vector<PlacedRun> all;
   for (std::vector<PlacedRun>& part : parts)
     for (PlacedRun& run : part) all.push_back(std::move(run));
-  return arranged(join(titles, ", "), std::move(all), std::move(remarks));
+  Results results = arranged(join(titles, ", "), std::move(all), std::move(remarks));
+  results.unfinished = request.unfinished;
+  return results;
 }
 
 namespace fs = std::filesystem;

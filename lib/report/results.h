@@ -26,12 +26,23 @@ struct ResultCell {
 
 /// Results in the order of a table.
 struct Results {
-  std::string title;                 ///< names of the experiments
+  std::string title;                 ///< names of folders and experiments
   std::vector<std::string> rows;     ///< schedules
   std::vector<std::string> groups;   ///< what decides H
   std::vector<ResultCell> cells;     ///< by row, then by group; only those that have runs
   std::vector<std::string> remarks;  ///< what a person has to know about what was found
+  bool unfinished = false;           ///< runs that have not ended are shown as far as they are
 };
+
+/// The runs of a cell that its figures are of.
+enum class Counted { kFinished, kUnfinished, kDiverged };
+
+/// Those that have finished; if there is none, and the results ask for it, those that have begun
+/// and not ended; else those that have diverged.
+Counted counted_runs(const Results& results, const ResultCell& cell);
+
+/// Whether a run is one of these.
+bool counts(const FinishedRun& run, Counted counted);
 
 /// A run with the names of its row and group.
 struct PlacedRun {
@@ -50,6 +61,7 @@ struct ResultsRequest {
   std::vector<std::filesystem::path> sources;
   std::vector<std::string> settings = {};  ///< of --set, for the experiment files
   std::filesystem::path output = "results";
+  bool unfinished = false;  ///< for Results
 };
 
 /// Paths in the result begin with the name of the folder that was given, or with that of the

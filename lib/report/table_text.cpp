@@ -3,6 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -10,39 +13,34 @@ namespace {
 
 constexpr std::size_t kMostColumns = 12;
 
-constexpr const char* kNothing = "-";
+constexpr const char *kNothing = "-", *kSoFar = " (so far)";
 
-std::string note_of(const Results& results, const ResultCell& cell) {
-  std::string text;
-  for (const SeedRun& run : cell.runs) {
-    if (run.run.status == RunStatus::kFinished) continue;
-    if (!text.empty()) text += "; ";
-    if (run.cell > 0) text += fmt::format("cell {} ", run.cell);
-    text += fmt::format("(seed {}) {}", run.seed, status_text(run.run));
-  }
-  if (text.empty()) return text;
-  return fmt::format("{}, {}: {}", results.rows[cell.row], results.groups[cell.group], text);
-}
-
-/// "3", or "2 of 3, 1 diverged".
+/// "3", or "2 of 4, 1 diverged, 1 missing".
 std::string count_text(const ResultCell& cell) {
   const int finished = count_of(cell, RunStatus::kFinished);
-  const int diverged = count_of(cell, RunStatus::kDiverged);
   const auto all = static_cast<int>(cell.runs.size());
   if (finished == all) return fmt::format("{}", all);
   std::string text = fmt::format("{} of {}", finished, all);
-  if (diverged > 0) text += fmt::format(", {} diverged", diverged);
+  for (const auto& [status, name] : {std::pair{RunStatus::kDiverged, "diverged"},
+                                     {RunStatus::kFailed, "failed"},
+                                     {RunStatus::kUnfinished, "unfinished"},
+                                     {RunStatus::kMissing, "missing"}})
+    if (count_of(cell, status) > 0) text += fmt::format(", {} {}", count_of(cell, status), name);
   return text;
 }
 
 TextTable::Cell entry_cell(const ResultCell& cell, const ResultColumn& column,
                            const TableEntry& entry) {
-  const int finished = count_of(cell, RunStatus::kFinished);
-  if (finished == 0)
-    return {.text = count_of(cell, RunStatus::kDiverged) > 0 ? "diverged" : kNothing};
-  if (!entry.sample) return {.text = kNothing};
+  if (!entry.sample)
+    return {.text = count_of(cell, RunStatus::kFinished) == 0 &&
+                            count_of(cell, RunStatus::kDiverged) > 0
+                        ? "diverged"
+                        : kNothing};
   std::string text = sample_text(column, *entry.sample);
-  if (entry.sample->n < finished) text += fmt::format(" (n = {})", entry.sample->n);
+  if (entry.so_far)
+    text += kSoFar;
+  else if (entry.sample->n < count_of(cell, RunStatus::kFinished))
+    text += fmt::format(" (n = {})", entry.sample->n);
   return {.text = std::move(text), .best = entry.best};
 }
 
@@ -93,7 +91,7 @@ class PageBuilder {
         continue;
       }
       is_there = true;
-      cells.push_back({.text = count_text(*found), .best = false, .note = add_note(*found)});
+      cells.push_back({.text = count_text(*found), .best = false, .notes = notes_of(*found)});
       const auto& entries = table_.entries[found - table_.results.cells.begin()];
       for (std::size_t i = 0; i < entries.size(); ++i)
         cells.push_back(entry_cell(*found, table_.columns[i], entries[i]));
@@ -101,42 +99,63 @@ class PageBuilder {
     if (is_there) text.rows.push_back(std::move(cells));
   }
 
-  int add_note(const ResultCell& cell) {
-    std::string note = note_of(table_.results, cell);
-    if (note.empty()) return 0;
-    page_.notes.push_back(std::move(note));
-    return static_cast<int>(page_.notes.size());
+  /// Each reason for a failure is one note, however many runs have it.
+  int note_of(const std::string& reason) {
+    auto found = std::ranges::find(page_.notes, reason);
+    if (found == page_.notes.end()) found = page_.notes.insert(found, reason);
+    return static_cast<int>(found - page_.notes.begin()) + 1;
+  }
+
+  std::vector<int> notes_of(const ResultCell& cell) {
+    std::vector<int> notes;
+    for (const SeedRun& run : cell.runs) {
+      if (run.run.status != RunStatus::kFailed) continue;
+      const int note = note_of("failed: " + run.run.failure);
+      if (std::ranges::find(notes, note) == notes.end()) notes.push_back(note);
+    }
+    return notes;
+  }
+
+  bool shows(std::string_view text) const {
+    return std::ranges::any_of(page_.tables, [text](const TextTable& table) {
+      return std::ranges::any_of(table.rows, [text](const std::vector<TextTable::Cell>& row) {
+        return std::ranges::any_of(
+            row, [text](const TextTable::Cell& cell) { return cell.text.ends_with(text); });
+      });
+    });
   }
 
   void add_legend() {
-    page_.legend.emplace_back(
-        "n: finished runs with different seeds; figures are their mean ± sample standard deviation "
-        "(divisor n - 1).");
-    if (std::ranges::any_of(table_.entries, [](const std::vector<TableEntry>& entries) {
+    page_.legend.emplace_back("n: finished seeds; mean ± standard deviation over them (n - 1).");
+    const bool any =
+        std::ranges::any_of(table_.entries, [](const std::vector<TableEntry>& entries) {
           return std::ranges::any_of(entries, &TableEntry::best);
-        }))
-      page_.legend.emplace_back(
-          "bold: best of its column and H; it differs from the second best by more than the noise "
-          "of the seeds (Welch, two-sided, 95 %).");
-    else
-      page_.legend.emplace_back(
-          "bold: none; no best figure differs from the second best by more than the noise of the "
-          "seeds (Welch, two-sided, 95 %; n of at least 2).");
+        });
+    page_.legend.push_back(fmt::format(
+        "bold: {}ahead of the second best of its column and H by more than the noise of the seeds "
+        "(Welch, 95 %{}).",
+        any ? "" : "none; no best figure is ", any ? "" : "; n of at least 2"));
+    if (shows(kSoFar))
+      page_.legend.emplace_back("so far: of runs that have not ended, as far as they are.");
+    if (shows(kNothing)) page_.legend.emplace_back("-: no finished run, or its files do not say.");
+    std::vector<std::string> meanings;
     for (const ResultColumn& column : table_.columns)
-      page_.legend.push_back(fmt::format("{}: {}.", column.title, column.meaning));
-    page_.legend.emplace_back("A dash: no finished run, or its files do not say.");
+      meanings.push_back(fmt::format("{}: {}", column.title, column.meaning));
+    page_.legend.push_back(join(meanings, "; ") + ".");
   }
 
   void add_runs() {
     for (const ResultCell& cell : table_.results.cells)
       for (const SeedRun& run : cell.runs) {
+        std::string state = status_text(run.run);
+        if (run.run.status == RunStatus::kFailed)
+          state += fmt::format(" [{}]", note_of("failed: " + run.run.failure));
         std::string text = fmt::format("{}, {}, seed {}: ", table_.results.rows[cell.row],
                                        table_.results.groups[cell.group], run.seed);
         if (run.run.folder.empty())
-          text += status_text(run.run);
+          text += fmt::format("{} (--cell {})", state, run.cell);
         else
-          text += fmt::format("{} ({}; {})", run.run.folder, status_text(run.run),
-                              origin_text(run.run));
+          text += fmt::format("{} ({}; {})", run.run.folder, state, origin_text(run.run));
         page_.runs.push_back(std::move(text));
       }
   }
@@ -160,7 +179,7 @@ std::string status_text(const FinishedRun& run) {
     case RunStatus::kDiverged:
       return "diverged";
     case RunStatus::kFailed:
-      return "failed: " + run.failure;
+      return "failed";
   }
   return {};
 }

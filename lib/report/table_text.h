@@ -13,7 +13,7 @@ struct TextTable {
   struct Cell {
     std::string text;
     bool best = false;
-    int note = 0;  ///< number of a note, from 1; 0: none
+    std::vector<int> notes = {};  ///< numbers of notes, from 1
   };
 
   /// Columns that belong together, behind the first one.
@@ -31,7 +31,7 @@ struct TextTable {
 struct TablePage {
   std::string title;
   std::vector<TextTable> tables;
-  std::vector<std::string> notes;  ///< the first one is number 1
+  std::vector<std::string> notes;  ///< why runs failed; the first one is number 1
   std::vector<std::string> legend, remarks;
   std::vector<TextTable> references;  ///< one at most
   std::vector<std::string> runs;      ///< where each figure comes from
@@ -40,7 +40,7 @@ struct TablePage {
 /// Groups stand beside each other while they have few columns together, else below each other.
 TablePage page_of(const ResultTable& table);
 
-/// "finished", "diverged", "missing", "unfinished, 41 %".
+/// "finished", "diverged", "missing", "failed", "unfinished, 41 %".
 std::string status_text(const FinishedRun& run);
 
 /// "9074cacc5db0", "version not recorded".

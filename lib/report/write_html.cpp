@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "core/text.h"
 #include "report/table_formats.h"
 
 namespace localbatch {
@@ -9,7 +10,7 @@ namespace {
 std::string cell_text(const TextTable::Cell& cell) {
   std::string text = escaped_for_html(cell.text);
   if (cell.best) text = "<strong>" + text + "</strong>";
-  if (cell.note > 0) text += fmt::format("<sup>{}</sup>", cell.note);
+  if (!cell.notes.empty()) text += fmt::format("<sup>{}</sup>", join(cell.notes, ", "));
   return text;
 }
 
@@ -46,7 +47,7 @@ void add_list(std::string_view kind, const std::vector<std::string>& items, std:
 
 std::string escaped_for_html(std::string_view text) {
   std::string escaped;
-  for (const char c : text) {
+  for (const char c : printable(text, "\n")) {
     switch (c) {
       case '&':
         escaped += "&amp;";

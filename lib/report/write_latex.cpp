@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
-#include <algorithm>
-
+#include "core/text.h"
 #include "report/table_formats.h"
 
 namespace localbatch {
@@ -11,7 +10,7 @@ namespace {
 std::string cell_text(const TextTable::Cell& cell) {
   std::string text = escaped_for_latex(cell.text);
   if (cell.best) text = "\\textbf{" + text + "}";
-  if (cell.note > 0) text += fmt::format("$^{{{}}}$", cell.note);
+  if (!cell.notes.empty()) text += fmt::format("$^{{{}}}$", join(cell.notes, ", "));
   return text;
 }
 
@@ -46,15 +45,14 @@ void add_table(const TextTable& table, std::string& out) {
 }
 
 void add_comments(const std::vector<std::string>& lines, std::string& out) {
-  for (std::string line : lines) {
-    std::ranges::replace(line, '\n', ' ');
-    out += fmt::format("% {}\n", line);
-  }
+  for (const std::string& line : lines) out += fmt::format("% {}\n", printable(line));
 }
 
 }  // namespace
 
-std::string escaped_for_latex(std::string_view text) {
+std::string escaped_for_latex(std::string_view raw) {
+  const std::string shown = printable(raw, "\n");
+  const std::string_view text = shown;
   std::string escaped;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];

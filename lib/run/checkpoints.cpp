@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -96,18 +97,24 @@ namespace {
 
 constexpr std::string_view kPrefix = "checkpoint-";
 
-fs::path checkpoint_path(const fs::path& folder, std::int64_t round) {
-  return folder / fmt::format("{}{:09}", kPrefix, round);
+std::string checkpoint_name(std::int64_t round) { return fmt::format("{}{:09}", kPrefix, round); }
+
+/// Whether it is one of these names, not only like them: what counts as a checkpoint may be
+/// removed.
+bool is_checkpoint_name(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return false;
+  std::int64_t round = 0;
+  const std::string_view digits = name.substr(kPrefix.size());
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), round);
+  return error == std::errc() && round > 0 && name == checkpoint_name(round);
 }
 
-/// The checkpoints of a folder, oldest first, without files that were never finished.
+/// The checkpoints of a folder, oldest first.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && !name.ends_with(kUnfinishedSuffix))
-      found.push_back(entry.path());
+    if (is_checkpoint_name(entry.path().filename().string())) found.push_back(entry.path());
   }
   std::ranges::sort(found);
   return found;
@@ -175,7 +182,7 @@ CheckpointWriter::CheckpointWriter(const fs::path& folder, const CheckpointFacts
   if (file_size > space)
     fail_system("{}: no space for the next checkpoint: it needs {} bytes, {} are free",
                 folder.string(), file_size, space);
-  file_.emplace(checkpoint_path(folder, facts.round));
+  file_.emplace(folder / checkpoint_name(facts.round));
   begin_checkpoint(file_->output());
   StateWriter writer;
   CheckpointFacts written = facts;

@@ -103,7 +103,8 @@ constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
        const Wanted& wanted = r.record.wanted;
        return wants_size(wanted.reason) ? cell(wanted.local_batch_size) : std::string();
      }},
-    {"next_local_batch_size", "samples", "b of the next round",
+    {"next_local_batch_size", "samples",
+     "b of the next round; less in the last two, which share what is left",
      [](Row r) { return cell(r.record.decision.next); }},
     {"reason", "",
      "why: what the test said (fixed schedule not_due pass grow shrink too_few_chunks "
@@ -112,7 +113,8 @@ constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
      [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
     {"method_bytes", "bytes",
      "that each worker gives to averages in the round: 4 per parameter and per value of averaged "
-     "state, and 4 per parameter again when gradients of workers are tested (8 coordinate-wise)",
+     "state, and 4 per parameter again when gradients are tested whose mean over workers is taken "
+     "(8 coordinate-wise)",
      [](Row r) { return cell(r.method_bytes); }},
     {"measured_variance", "", "variance of this round alone, before moving averages",
      [](Row r) { return before_averages(r, &GradientStatistics::variance); }},
@@ -249,7 +251,11 @@ std::string cheap(Audited row, double GradientStatistics::*field) {
   return row.audit.cheap.num_chunks < 2 ? std::string() : cell(row.audit.cheap.*field);
 }
 
-constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
+std::string in_batch(Audited row, double (*value)(const SamplesInBatch&)) {
+  return row.audit.samples_in_batch ? cell(value(*row.audit.samples_in_batch)) : std::string();
+}
+
+constexpr std::array<CsvColumn<AuditRow>, 27> kAuditColumns{{
     {"round", "", "k, counted from 1", [](Audited r) { return cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
      [](Audited r) { return cell(r.record.samples); }},
@@ -257,11 +263,14 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
      [](Audited r) { return cell(r.record.local_batch_size); }},
     {"chunks", "", "J, gradients that the cheap variance is taken over",
      [](Audited r) { return cell(r.audit.cheap.num_chunks); }},
-    {"audited_samples", "samples", "whose gradients the exact statistics are made of",
+    {"audited_samples", "samples",
+     "behind the columns exact_*, which are made of independent gradients at the workers' points: "
+     "of "
+     "single samples, or of micro-batches under batch norm",
      [](Audited r) { return cell(r.audit.samples); }},
     {"variance", "", "of one sample's gradient, as the test measures it",
      [](Audited r) { return cheap(r, &GradientStatistics::variance); }},
-    {"exact_variance", "", "the same from single samples",
+    {"exact_variance", "", "the same from the independent gradients",
      [](Audited r) { return cell(r.audit.variance.value); }},
     {"exact_variance_error", "",
      "its standard error by the jackknife, without inner products of the squared norms alone",
@@ -276,7 +285,8 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
      }},
     {"squared_norm", "", "of the mean gradient, as the test measures it",
      [](Audited r) { return cheap(r, &GradientStatistics::squared_norm); }},
-    {"exact_squared_norm", "", "the same from single samples, for M b samples unless unbiased",
+    {"exact_squared_norm", "",
+     "the same from the independent gradients, for M b samples unless unbiased",
      [](Audited r) { return cell(r.audit.squared_norm.value); }},
     {"exact_squared_norm_error", "",
      "its standard error by the jackknife, empty without inner products",
@@ -285,19 +295,20 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
      }},
     {"unbiased_squared_norm", "", "of the gradient without its noise, as the test measures it",
      [](Audited r) { return cheap(r, &GradientStatistics::unbiased_squared_norm); }},
-    {"exact_unbiased_squared_norm", "", "the same from single samples",
+    {"exact_unbiased_squared_norm", "", "the same from the independent gradients",
      [](Audited r) { return cell(r.audit.exact.unbiased_squared_norm); }},
     {"inner_product_variance", "", "of one sample's inner product with the mean gradient",
      [](Audited r) { return inner(r.audit.cheap, &GradientStatistics::inner_product_variance); }},
-    {"exact_inner_product_variance", "", "the same from single samples and their own mean",
+    {"exact_inner_product_variance", "", "the same from the independent gradients and their mean",
      [](Audited r) { return inner(r.audit.exact, &GradientStatistics::inner_product_variance); }},
     {"orthogonal_variance", "", "of one sample's gradient orthogonal to the mean gradient",
      [](Audited r) { return inner(r.audit.cheap, &GradientStatistics::orthogonal_variance); }},
-    {"exact_orthogonal_variance", "", "the same from single samples and their own mean",
+    {"exact_orthogonal_variance", "", "the same from the independent gradients and their mean",
      [](Audited r) { return inner(r.audit.exact, &GradientStatistics::orthogonal_variance); }},
     {"wanted_local_batch_size", "samples", "what the controller asks for on the cheap statistics",
      [](Audited r) { return cell(r.audit.cheap_wanted); }},
-    {"exact_wanted_local_batch_size", "samples", "what it would ask for on the exact ones",
+    {"exact_wanted_local_batch_size", "samples",
+     "what it would ask for on those of the independent gradients",
      [](Audited r) {
        return r.audit.exact_wanted ? cell(r.audit.exact_wanted->value) : std::string();
      }},
@@ -307,8 +318,28 @@ constexpr std::array<CsvColumn<AuditRow>, 23> kAuditColumns{{
        const bool judged = r.audit.exact_wanted && r.audit.exact.has_inner_products;
        return judged ? cell(r.audit.exact_wanted->error) : std::string();
      }},
-    {"passing_eta", "", "the norm test passes on the exact statistics for every eta from here on",
+    {"passing_eta", "",
+     "the norm test passes on those of the independent gradients for every eta from here on",
      [](Audited r) { return cell(passing_parameters(r.audit.exact).eta); }},
+    {"audited_chunk_samples", "samples",
+     "behind each independent gradient: 1, or under batch norm a micro-batch of a local step",
+     [](Audited r) { return cell(r.audit.samples_each); }},
+    {"samples_in_batch_variance", "",
+     "what the variance seems to be if the coupled samples of those micro-batches are taken for "
+     "independent ones, with audit.samples_in_batch",
+     [](Audited r) {
+       return in_batch(r, [](const SamplesInBatch& s) { return s.variance.value; });
+     }},
+    {"samples_in_batch_variance_error", "",
+     "its standard error by the jackknife of the squared norms alone",
+     [](Audited r) {
+       return in_batch(r, [](const SamplesInBatch& s) { return s.variance.error; });
+     }},
+    {"samples_in_batch_unbiased_squared_norm", "",
+     "what the squared norm without noise seems to be in the same way",
+     [](Audited r) {
+       return in_batch(r, [](const SamplesInBatch& s) { return s.unbiased_squared_norm; });
+     }},
 }};
 
 }  // namespace

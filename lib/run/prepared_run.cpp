@@ -2,16 +2,19 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "comm/agreement.h"
-#include "comm/workers.h"
 #include "core/files.h"
 #include "core/machine.h"
-#include "doctor/doctor.h"
+#include "doctor/output_check.h"
 #include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "run/checkpointer.h"
+#include "run/memory_forecast.h"
 #include "run/requested_run.h"
 #include "run/run_files.h"
 #include "run/run_folder.h"
@@ -24,9 +27,6 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
   RequestedRun asked = read_request(request);
   auto owned = std::make_shared<const Experiment>(std::move(asked.experiment));
   const Experiment& experiment = *owned;
-  check_ranks(experiment.workers, processes.num_ranks());
-  const int hosted =
-      hosted_workers(experiment.workers, processes.rank(), processes.num_ranks()).count;
   PreparedRun run{.experiment = std::move(owned),
                   .task = load_task(experiment),
                   .start = {.experiment = experiment.name,
@@ -37,7 +37,6 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
                             .cores = available_cores(),
                             .max_samples = experiment.method.max_samples},
                   .settings = resolved_yaml(experiment.resolved)};
-  run.start.slots = run.task->allocate(hosted);
   run.start.task = run.task->facts();
   run.start.data = run.task->data_checksum();
   return run;
@@ -57,7 +56,6 @@ std::vector<SharedFact> shared_facts(const RunRequest& request, const PreparedRu
   add("--resume", request.resume);
   add("--checkpoint-seconds", request.checkpoints.every_seconds);
   add("--checkpoint-rounds", request.checkpoints.every_rounds);
-  add("--stall-limit", request.stall_limit);
   add("folder of the results", run.start.folder.string());
   return facts;
 }
@@ -66,7 +64,12 @@ CheckpointFacts checkpoint_facts(const RunStart& start) {
   return {.made_by = program_identity(), .data = start.data};
 }
 
-Launch launch_of(const RunRequest& request, const PreparedRun& run) {
+namespace {
+
+void append(Diagnoses& all, Diagnoses more) { std::ranges::move(more, std::back_inserter(all)); }
+
+/// By a worker that does not compute, but has its arrays.
+OutputBytes output_bytes_of(const PreparedRun& run) {
   const RunStart& start = run.start;
   const RunEvents nobody_watches;
   const WorkerRunSetup setup{.experiment = *run.experiment,
@@ -75,17 +78,72 @@ Launch launch_of(const RunRequest& request, const PreparedRun& run) {
                              .facts = checkpoint_facts(start),
                              .schedule = {},
                              .events = nobody_watches};
-  const std::size_t checkpoint =
-      checkpoint_bytes(setup, [&](Communicator& comm) { return run.task->make_dry_worker(comm); });
-  return {.workers = start.workers,
-          .threads_per_worker = run.experiment->worker_threads(),
-          .network = run.experiment->task->has_network(),
-          .command = run_command_line(request),
-          .output = start.folder,
-          .output_bytes =
-              OutputBytes{.checkpoint = checkpoint,
-                          .final_parameters = (start.task.parameters + start.task.running_moments) *
-                                              sizeof(float)}};
+  return {.checkpoint = checkpoint_bytes(
+              setup, [&](Communicator& comm) { return run.task->make_dry_worker(comm); }),
+          .final_parameters = (start.task.parameters + start.task.running_moments) * sizeof(float)};
+}
+
+/// How the run was launched, for the doctor. `run` must outlive it.
+Launch launch_of(const RunRequest& request, const PreparedRun& run,
+                 std::span<const RankFacts> ranks, int runs = 1) {
+  Launch launch{
+      .workers = run.start.workers,
+      .threads_per_worker = run.experiment->worker_threads(),
+      .network = run.experiment->task->has_network(),
+      .command = run_command_line(request),
+      .output = run.start.folder,
+      .memory = [&run](int hosted_workers, int slots) -> std::uint64_t {
+        constexpr std::size_t kSmall = 0;  // the buffers, beside all the rest
+        return forecast_memory(*run.experiment, *run.task, hosted_workers, slots, kSmall).total();
+      },
+      .runs = runs};
+  // What has no room in memory has none for finding out its size on the disk.
+  const Diagnoses memory = check_memory(ranks, launch);
+  if (std::ranges::find(memory, Severity::kRefusal, &Diagnosis::severity) == memory.end())
+    launch.output_bytes = output_bytes_of(run);
+  return launch;
+}
+
+}  // namespace
+
+Diagnoses check_run(const RunRequest& request, const PreparedRun& run,
+                    std::span<const RankFacts> ranks) {
+  Diagnoses all = examine(ranks, launch_of(request, run, ranks));
+  for (std::string& doubt : doubtful_settings(*run.experiment, run.start.task))
+    all.push_back({.severity = Severity::kWarning, .text = std::move(doubt)});
+  return all;
+}
+
+Diagnoses examine_run(const RunRequest& request, ProcessGroup& processes,
+                      const std::vector<RankFacts>& ranks) {
+  std::optional<PreparedRun> run;
+  std::string refusal;
+  try {
+    run = prepare_run(request, processes);
+  } catch (const std::exception& error) {
+    refusal = error.what();
+  }
+  for (const std::string& of_rank : gather_texts(refusal, processes)) {
+    if (of_rank.empty()) continue;
+    if (processes.rank() != 0) return {};
+    Diagnoses all = examine(ranks, read_launch(request));
+    all.push_back({.severity = Severity::kRefusal, .text = of_rank});
+    return all;
+  }
+  require_same(shared_facts(request, *run), processes);
+  if (processes.rank() != 0) return {};
+  Diagnoses all = check_run(request, *run, ranks);
+  append(all, check_folder(request, run->start.folder, run->settings, run->start.workers,
+                           checkpoint_facts(run->start)));
+  return all;
+}
+
+void check_room_for(const RunRequest& request, const PreparedRun& run, int runs) {
+  const std::vector<RankFacts> alone{facts_of_this_rank(*single_process())};
+  const Launch launch = launch_of(request, run, alone, runs);
+  Diagnoses all = check_memory(alone, launch);
+  append(all, check_output(look_at_output(launch.output), launch));
+  act_on(all, [](const std::string&) {});
 }
 
 void write_beginning(const RunRequest& request, const PreparedRun& run) {

@@ -58,7 +58,7 @@ void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
 /// See the column method_bytes.
 std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool tested) {
   std::size_t arrays = 1;
-  if (tested && method.statistics.chunks == Chunks::kWorkers)
+  if (tested && method.statistics.averages_gradients())
     arrays += method.controller->needs().coordinates ? 2 : 1;
   const std::size_t parameters = worker.parameters().size();
   std::size_t bytes = parameters * (size_of(method.payload) + (arrays - 1) * sizeof(float));
@@ -71,13 +71,13 @@ std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool t
 }  // namespace
 
 struct RoundWriter::Files {
-  /// Sizes in the order of all(), empty for new files.
+  /// What was written before in the order of all(), empty for new files.
   Files(const std::filesystem::path& folder, const Experiment& experiment,
-        std::span<const std::uint64_t> sizes) {
+        std::span<const CsvBeginning> before) {
     std::size_t next = 0;
     const auto open = [&](auto& table, const char* name, const auto& columns) {
-      const auto size = sizes.empty() ? std::nullopt : std::optional<std::uint64_t>(sizes[next++]);
-      table.emplace(folder / name, columns, size);
+      const auto written = before.empty() ? std::nullopt : std::optional(before[next++]);
+      table.emplace(folder / name, columns, written);
     };
     open(rounds, "rounds.csv", round_columns());
     open(evaluations, "evaluations.csv", evaluation_columns());
@@ -87,8 +87,8 @@ struct RoundWriter::Files {
     if (experiment.method.audit.every_rounds > 0) open(audits, "audits.csv", audit_columns());
   }
 
-  std::vector<OutputFile*> all() {
-    std::vector<OutputFile*> files{&rounds->file(), &evaluations->file(), &timing->file()};
+  std::vector<CsvFile*> all() {
+    std::vector<CsvFile*> files{&rounds->file(), &evaluations->file(), &timing->file()};
     if (controllers) files.push_back(&controllers->file());
     if (audits) files.push_back(&audits->file());
     return files;
@@ -142,7 +142,7 @@ void RoundWriter::observe(const RoundRecord& round) {
 
 void RoundWriter::begin() {
   if (comm_.worker() == 0)
-    files_ = std::make_unique<Files>(folder_, experiment_, std::span<const std::uint64_t>());
+    files_ = std::make_unique<Files>(folder_, experiment_, std::span<const CsvBeginning>());
 }
 
 void RoundWriter::visit_state(StateVisitor& visitor) {
@@ -159,13 +159,16 @@ void RoundWriter::visit_state(StateVisitor& visitor) {
   localbatch::visit_state(visitor, result_.communication);
   if (visitor.reads()) communication_before_ = result_.communication;
 
-  std::array<std::uint64_t, kMostFiles> sizes{};
+  std::array<CsvBeginning, kMostFiles> written{};
   if (files_ != nullptr)
-    std::ranges::transform(files_->all(), sizes.begin(),
-                           [](const OutputFile* file) { return file->size(); });
-  visitor.visit("sizes", std::span(sizes));
+    std::ranges::transform(files_->all(), written.begin(),
+                           [](const CsvFile* file) { return file->written(); });
+  for (CsvBeginning& of_file : written) {
+    visitor.visit("file.size", of_file.size);
+    visitor.visit("file.checksum", of_file.checksum);
+  }
   if (visitor.reads() && comm_.worker() == 0)
-    files_ = std::make_unique<Files>(folder_, experiment_, sizes);
+    files_ = std::make_unique<Files>(folder_, experiment_, written);
 }
 
 void RoundWriter::add_up_communication() {
@@ -174,7 +177,7 @@ void RoundWriter::add_up_communication() {
 }
 
 void RoundWriter::sync_files() {
-  for (OutputFile* const file : files_->all()) file->sync();
+  for (CsvFile* const file : files_->all()) file->sync();
 }
 
 void RoundWriter::ask_shadow_controllers(const RoundRecord& round) {

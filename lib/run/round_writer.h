@@ -46,8 +46,9 @@ class RoundWriter {
 
   void observe(const RoundRecord& round);
 
-  /// All that later rows and figures depend on, the sizes of the files included: when it is read,
-  /// they are cut back to these.
+  /// All that later rows and figures depend on, sizes and checksums of the files included: when it
+  /// is read, they are cut back to these. Throws an InputError for a file that somebody has
+  /// changed.
   void visit_state(StateVisitor& visitor);
 
   /// Finds out what all processes have sent in all stretches of the run: for the result, and for a

@@ -13,16 +13,32 @@ namespace localbatch {
 
 namespace {
 
+/// Whether the run may start, and what it would find. Only rank 0 knows all of that: hence an
+/// agreement. Collective.
+void check_together(const RunRequest& request, const PreparedRun& run, ProcessGroup& processes,
+                    const RunEvents& events) {
+  const std::vector<RankFacts> ranks = gather_facts(processes);
+  agree(processes, [&] {
+    if (processes.rank() == 0) act_on(check_run(request, run, ranks), events.on_warning);
+    return true;
+  });
+}
+
+/// Allocates what local steps take; after all checks, as it may be more than there is.
+void allocate(PreparedRun& run, ProcessGroup& processes) {
+  const int hosted =
+      hosted_workers(run.start.workers, processes.rank(), processes.num_ranks()).count;
+  run.start.slots = agree(processes, [&] { return run.task->allocate(hosted); });
+}
+
 /// Claiming a folder may remove older results, so it has to wait until all ranks are known to be
-/// ready; and it may fail, on rank 0 alone, which the others have to know before they train: hence
-/// an agreement of its own. Collective; the claim is rank 0's.
+/// ready; and it may fail, on rank 0 alone, which the others have to know before they train.
+/// Collective; the claim is rank 0's.
 Claim claim_together(const RunRequest& request, const PreparedRun& run,
                      const CheckpointFacts& facts, ProcessGroup& processes,
                      const RunEvents& events) {
-  const std::vector<RankFacts> ranks = gather_facts(processes);
   return agree(processes, [&] {
     if (processes.rank() != 0) return Claim();
-    check_before_run(ranks, launch_of(request, run), events.on_warning);
     return claim_folder(request, run.start.folder, run.settings, run.start.workers, facts, events);
   });
 }
@@ -33,6 +49,8 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins) {
   PreparedRun run = agree(processes, [&] { return prepare_run(request, processes); });
   require_same(shared_facts(request, run), processes);
+  check_together(request, run, processes, events);
+  allocate(run, processes);
   const CheckpointFacts facts = checkpoint_facts(run.start);
   const Claim claim = claim_together(request, run, facts, processes, events);
   RunResult result;
@@ -65,7 +83,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
         comm);
     if (comm.worker() == setup.first_hosted) result = mine;
   };
-  run_workers(workers, processes, train, request.stall_limit, events.on_failure);
+  run_workers(workers, processes, train, events.on_failure);
   return result;
 }
 

@@ -21,17 +21,9 @@ namespace localbatch {
 
 namespace {
 
-/// Throws an InputError that names the path when it cannot be read or is not JSON.
-Json read_json(const std::filesystem::path& path) {
-  try {
-    return Json::parse(read_text(path));
-  } catch (const Json::exception& error) {
-    fail_input("{}: {}", path.string(), error.what());
-  }
-}
-
+/// Names of hosts, paths and variables may be any bytes, and are no reason not to run.
 void write_json(const std::filesystem::path& path, const Json& json) {
-  write_file_atomically(path, json.dump(2) + "\n");
+  write_file_atomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 /// The variables that change how the libraries run or say where the job runs.
@@ -157,9 +149,13 @@ Ledger read_communication(const std::filesystem::path& folder) {
     for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
       const auto found = communication.find(std::string(kTrafficNames[kind]));
       if (found == communication.end()) continue;
-      ledger.entries[kind] = {.messages = found->at("messages"),
-                              .bytes = found->at("bytes"),
-                              .bytes_between_hosts = found->at("bytes_between_hosts")};
+      // A reference: the library would turn any number into a whole one.
+      const auto count = [&entry = *found](const char* name) {
+        return entry.at(name).get_ref<const std::int64_t&>();
+      };
+      ledger.entries[kind] = {.messages = count("messages"),
+                              .bytes = count("bytes"),
+                              .bytes_between_hosts = count("bytes_between_hosts")};
     }
   } catch (const Json::exception& error) {
     fail_input("{}: communication: {}", path.string(), error.what());

@@ -167,6 +167,14 @@ RunStatus status_of_folder(const fs::path& folder, const std::string& resolved) 
   return fs::exists(folder / kSummary, error) ? read_outcome(folder) : RunStatus::kUnfinished;
 }
 
+namespace {
+
+std::string in_use(const fs::path& folder) {
+  return folder.string() + ": another process is writing there";
+}
+
+}  // namespace
+
 FolderLock::FolderLock(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -174,15 +182,30 @@ FolderLock::FolderLock(const fs::path& folder) {
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     fail_input("{}: cannot be written", folder.string());
   const fs::path path = folder / kLock;
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  descriptor_ = open_regular_file(path, O_WRONLY | O_CREAT);
   if (descriptor_ < 0) fail_input("{}: cannot be written: {}", path.string(), std::strerror(errno));
-  // Some network file systems do not support flock; go on unlocked.
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  // Some network file systems do not support flock; go on unlocked. Somebody who only looks holds
+  // it for a moment.
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+    ::usleep(20'000);
+  }
   ::close(descriptor_);
-  throw FolderInUse(folder.string() + ": another process is writing there");
+  throw FolderInUse(in_use(folder));
 }
 
 FolderLock::~FolderLock() { ::close(descriptor_); }
+
+std::optional<bool> is_in_use(const fs::path& folder) {
+  const int descriptor =
+      ::open((folder / kLock).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a FIFO does not block
+  if (descriptor < 0) return errno == ENOENT ? std::optional(false) : std::nullopt;
+  const bool is_free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+  const int error = errno;
+  ::close(descriptor);
+  if (is_free) return false;
+  return error == EWOULDBLOCK ? std::optional(true) : std::nullopt;
+}
 
 void remove_unfinished_files(const fs::path& folder) {
   std::error_code ignored;  // leftovers do no harm
@@ -215,43 +238,88 @@ void check_status(const RunRequest& request, const std::filesystem::path& folder
     fail_input("{}: holds no unfinished run", folder.string());
 }
 
-/// Whether a run with these facts can go on from the checkpoint.
-void check_facts(const Checkpoint& checkpoint, const CheckpointFacts& facts,
-                 const RunEvents& events) {
+/// Why the curves of a run that goes on from the checkpoint may be others; empty where they are
+/// not. Throws an InputError when it cannot go on.
+std::string doubt_about(const Checkpoint& checkpoint, const CheckpointFacts& facts) {
   const std::string path = checkpoint.path.string();
   const CheckpointFacts& theirs = checkpoint.facts;
-  if (theirs.made_by != facts.made_by)
-    events.on_warning(
-        fmt::format("{} was made by {}, and this is {}: the curves may not be those of a run that "
-                    "was not interrupted",
-                    path, theirs.made_by, facts.made_by));
   if (theirs.data != facts.data)
     fail_input("{}: the data are not those that the run began with; --force begins anew", path);
+  if (theirs.made_by == facts.made_by) return {};
+  return fmt::format(
+      "{} was made by {}, and this is {}: the curves may not be those of a run that "
+      "was not interrupted",
+      path, theirs.made_by, facts.made_by);
+}
+
+/// Where the run of a folder stands, and what it would go on from.
+struct Standing {
+  RunStatus status = RunStatus::kMissing;
+  bool has_finished = false;  ///< and the request says that this is no mistake
+  std::optional<Checkpoint> checkpoint = {};
+  std::string doubt = {};
+};
+
+/// Throws an InputError for what the request does not fit.
+Standing standing_of(const RunRequest& request, const fs::path& folder, const std::string& settings,
+                     int workers, const CheckpointFacts& facts) {
+  if (request.force) return {};
+  Standing standing{.status = status_of_folder(folder, settings)};
+  standing.has_finished = has_ended(standing.status) && request.resume;
+  if (standing.has_finished) return standing;
+  check_status(request, folder, standing.status);
+  if (standing.status != RunStatus::kUnfinished) return standing;
+  standing.checkpoint = newest_checkpoint(folder, workers);
+  if (standing.checkpoint) standing.doubt = doubt_about(*standing.checkpoint, facts);
+  return standing;
+}
+
+/// The run that has ended there may have been killed before it did this. Another process may do it
+/// now, or the folder be read-only: what is left over does no harm.
+void clean_up(const fs::path& folder) {
+  try {
+    const FolderLock lock(folder);
+    remove_checkpoints(folder);
+    remove_unfinished_files(folder);
+  } catch (const InputError&) {
+    return;
+  }
 }
 
 }  // namespace
 
-Claim claim_folder(const RunRequest& request, const std::filesystem::path& folder,
-                   const std::string& settings, int workers, const CheckpointFacts& facts,
-                   const RunEvents& events) {
-  const RunStatus status = request.force ? RunStatus::kMissing : status_of_folder(folder, settings);
-  Claim claim;
-  claim.has_finished = has_ended(status) && request.resume;
-  if (claim.has_finished) {
-    // The earlier run may have been killed before it cleaned up.
-    remove_checkpoints(folder);
-    remove_unfinished_files(folder);
-    return claim;
+Diagnoses check_folder(const RunRequest& request, const fs::path& folder,
+                       const std::string& settings, int workers, const CheckpointFacts& facts) {
+  try {
+    const Standing standing = standing_of(request, folder, settings, workers, facts);
+    if (!standing.has_finished && is_in_use(folder).value_or(false))
+      return {{.severity = Severity::kRefusal, .text = in_use(folder)}};
+    if (!standing.doubt.empty()) return {{.severity = Severity::kWarning, .text = standing.doubt}};
+    if (!standing.checkpoint) return {};
+    return {
+        {.text = fmt::format("the run goes on after round {}", standing.checkpoint->facts.round)}};
+  } catch (const InputError& error) {
+    return {{.severity = Severity::kRefusal, .text = error.what()}};
   }
-  check_status(request, folder, status);
-  claim.lock = std::make_shared<FolderLock>(folder);
-  forget_failure(folder);
-  if (!request.force && status_of_folder(folder, settings) != status)
+}
+
+Claim claim_folder(const RunRequest& request, const fs::path& folder, const std::string& settings,
+                   int workers, const CheckpointFacts& facts, const RunEvents& events) {
+  const RunStatus before = request.force ? RunStatus::kMissing : status_of_folder(folder, settings);
+  if (has_ended(before) && request.resume) {
+    clean_up(folder);
+    return {.has_finished = true};
+  }
+  check_status(request, folder, before);
+  Claim claim{.lock = std::make_shared<FolderLock>(folder)};
+  Standing standing = standing_of(request, folder, settings, workers, facts);
+  if (standing.status != before)
     fail_input("{}: another process has just written there", folder.string());
-  if (status == RunStatus::kUnfinished) claim.checkpoint = newest_checkpoint(folder, workers);
+  if (!standing.doubt.empty()) events.on_warning(standing.doubt);
+  forget_failure(folder);
+  claim.checkpoint = std::move(standing.checkpoint);
   if (claim.checkpoint) {
     remove_unfinished_files(folder);
-    check_facts(*claim.checkpoint, facts, events);
   } else {
     remove_checkpoints(folder);  // first: without the curves they are of no use
     empty_folder(folder);

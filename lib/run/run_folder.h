@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "doctor/doctor.h"
 #include "run/checkpoints.h"
 
 namespace localbatch {
@@ -82,6 +83,9 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
+/// Whether a process holds the lock of a folder; nothing where the file system cannot tell.
+std::optional<bool> is_in_use(const std::filesystem::path& folder);
+
 /// Removes files that were not finished, whose names end with ".new".
 void remove_unfinished_files(const std::filesystem::path& folder);
 
@@ -97,9 +101,13 @@ struct RunRequest;
 /// Rank 0's claim on the folder of a run, and where that run stands.
 struct Claim {
   bool has_finished = false;
-  std::shared_ptr<FolderLock> lock;
-  std::optional<Checkpoint> checkpoint;
+  std::shared_ptr<FolderLock> lock = {};
+  std::optional<Checkpoint> checkpoint = {};
 };
+
+/// What claim_folder() would refuse, or warn of; nothing is written or removed.
+Diagnoses check_folder(const RunRequest& request, const std::filesystem::path& folder,
+                       const std::string& settings, int workers, const CheckpointFacts& facts);
 
 /// Claims the folder for a run of `workers` workers with these settings (the text of
 /// experiment.yaml) and leaves there what it goes on from, or nothing. `facts` are those of its

@@ -26,7 +26,6 @@ struct RunRequest {
   bool resume = false;                        ///< a run that has finished is no mistake
   std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name
   CheckpointSchedule checkpoints = {};
-  double stall_limit = 0;  ///< seconds that workers wait for each other at most; 0: for ever
 
   /// Asked after every round, on every rank: whether the run is to stop behind a checkpoint.
   std::function<bool()> stop_requested = [] { return false; };

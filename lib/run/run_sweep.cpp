@@ -1,13 +1,16 @@
 #include "run/run_sweep.h"
 
+#include <charconv>
 #include <chrono>
 #include <set>
 
 #include "comm/agreement.h"
 #include "core/csv.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "experiment/experiment_file.h"
 #include "run/requested_run.h"
+#include "run/run_files.h"
 #include "run/run_folder.h"
 #include "run/run_request.h"
 
@@ -20,7 +23,13 @@ void note_failure(const RunRequest& request, const std::exception& error) {
   if (dynamic_cast<const FolderInUse*>(&error) != nullptr) return;
   try {
     const RequestedRun run = read_request(request);
-    if (!run.coordinates.empty()) record_failure(run.folder, error.what());
+    std::error_code ignored;
+    const auto has = [&](const char* name) { return fs::exists(run.folder / name, ignored); };
+    // A mistake of a person leaves the folder of a run as it was; a sweep goes on without its cell.
+    const bool is_mistake = dynamic_cast<const InputError*>(&error) != nullptr;
+    if (has("summary.json")) return;
+    if (run.coordinates.empty() && (is_mistake || !has("experiment.yaml"))) return;
+    record_failure(run.folder, error.what());
   } catch (const InputError&) {
     return;  // an experiment with a mistake has no folder
   }
@@ -87,8 +96,10 @@ SweepResult run_sweep(const RunRequest& request, ProcessGroup& processes,
       continue;
     } catch (const std::exception& error) {
       note_failure(one, error);
-      // Other ranks wait in the middle of their training for one that fails there.
-      if (training && processes.num_ranks() > 1) throw;
+      // Other ranks wait in the middle of their training for one that fails there, and nobody can
+      // go on with a rank that hangs.
+      const bool stalled = dynamic_cast<const Stalled*>(&error) != nullptr;
+      if (stalled || (training && processes.num_ranks() > 1)) throw;
       events.on_failure(error);
       if (!result.failure) result.failure = std::current_exception();
     }
@@ -113,6 +124,17 @@ void read_progress(CellProgress& cell) {
   cell.seconds = sum_of(CsvColumns(cell.folder / "timing.csv"), "total_seconds");
 }
 
+/// All that the files of a folder say beside its status.
+void read_folder(CellProgress& cell) {
+  if (cell.status != RunStatus::kMissing) read_progress(cell);
+  cell.in_use = is_in_use(cell.folder);
+  const std::optional<std::string> failure = recorded_failure(cell.folder);
+  if (failure && !has_ended(cell.status)) {
+    cell.status = RunStatus::kFailed;
+    cell.failure = *failure;
+  }
+}
+
 CellProgress progress_of_cell(RequestedRun run, int number) {
   CellProgress cell;
   cell.number = number;
@@ -120,16 +142,25 @@ CellProgress progress_of_cell(RequestedRun run, int number) {
   cell.folder = std::move(run.folder);
   cell.max_samples = run.experiment.method.max_samples;
   cell.status = status_of_folder(cell.folder, resolved_yaml(run.experiment.resolved));
-  if (cell.status != RunStatus::kMissing) read_progress(cell);
-  const std::optional<std::string> failure = recorded_failure(cell.folder);
-  if (failure && !has_ended(cell.status)) {
-    cell.status = RunStatus::kFailed;
-    cell.failure = *failure;
-  }
+  read_folder(cell);
   return cell;
 }
 
 }  // namespace
+
+CellProgress progress_of_run(const fs::path& folder) {
+  CellProgress cell;
+  cell.number = 0;
+  cell.folder = folder;
+  for (const auto& [key, value] : values_by_place(read_text(folder / "experiment.yaml")))
+    if (key == "max_samples")
+      std::from_chars(value.data(), value.data() + value.size(), cell.max_samples);
+  std::error_code error;
+  cell.status =
+      fs::exists(folder / "summary.json", error) ? read_outcome(folder) : RunStatus::kUnfinished;
+  read_folder(cell);
+  return cell;
+}
 
 std::vector<CellProgress> progress_of_cells(const RunRequest& request) {
   std::vector<CellProgress> cells;

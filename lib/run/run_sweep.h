@@ -17,11 +17,12 @@ namespace localbatch {
 
 /// How far a cell of a sweep is.
 struct CellProgress {
-  int number = 1;  ///< in the file; the first one is 1
+  int number = 1;  ///< in the file; the first one is 1; 0: a run that was found in a folder
   std::vector<SweepCell::Coordinate> coordinates;
   std::filesystem::path folder;
   RunStatus status = RunStatus::kMissing;
-  std::string failure;  ///< why it could not go on, for kFailed
+  std::optional<bool> in_use = {};  ///< whether a process works on it, where that can be told
+  std::string failure;              ///< why it could not go on, for kFailed
   std::int64_t samples = 0, max_samples = 0;
   double seconds = 0;                              ///< that its rounds have taken so far
   std::optional<double> seconds_since_round = {};  ///< by the clocks of the file system
@@ -31,12 +32,17 @@ struct CellProgress {
 /// would refuse, and for a folder that holds something else.
 std::vector<CellProgress> progress_of_cells(const RunRequest& request);
 
+/// The progress of the run in a folder with an experiment.yaml. Throws an InputError for a file of
+/// it that is damaged.
+CellProgress progress_of_run(const std::filesystem::path& folder);
+
 /// Seconds until all cells have ended, one after the other, at the speed that cells have had so
 /// far; nothing as long as none has done a round.
 std::optional<double> seconds_left(const std::vector<CellProgress>& cells);
 
-/// Notes in the folder of a cell of a sweep why it could not go on. Does nothing if the request is
-/// for no cell of a sweep, if another rank reports the failure, or if another process writes there.
+/// Notes in the folder of a run why it could not go on. Does nothing if the run is no cell of a
+/// sweep and has not begun or was refused, if its results are complete, if another rank reports the
+/// failure, or if another process writes there.
 void note_failure(const RunRequest& request, const std::exception& error);
 
 /// Events whose on_failure, if `on_failure` is given, notes the failure and then calls it. They

@@ -27,12 +27,18 @@ class ChunkGradients {
   /// mean gradients, each times its share of the local batch.
   void add(int images, std::span<const float> sum);
 
-  /// Of the step that has ended with all its micro-batches, as a group of its own.
-  const GroupSums& sums() const { return sums_; }
+  /// Of the step that has ended with all its micro-batches: one group, with norm and direction of
+  /// its own mean gradient, or its share of those with the mean over so many workers.
+  GroupSums sums() const;
+  GroupSums sums(std::span<const float> mean_over_workers, int workers) const;
 
  private:
   void end_chunk(std::span<const float> sum);
-  void end_step(std::span<const float> gradient);
+  std::span<const float> gradient() const {
+    return kept_[inner_products_ ? samples_.size() - 1 : 0].span();
+  }
+  GroupSums sums(std::span<const float> direction, int workers, double norm,
+                 double own_product) const;
 
   bool inner_products_;
   int local_batch_size_ = 0, micro_batches_ = 0;
@@ -40,7 +46,6 @@ class ChunkGradients {
   std::vector<AlignedBuffer<float>> kept_;  ///< sums after chunks
   std::vector<double> samples_;             ///< by chunk
   double squares_ = 0;                      ///< sum of n_j |g_j|^2
-  GroupSums sums_;
 };
 
 }  // namespace localbatch

@@ -29,14 +29,11 @@ DryNetworkWorker::DryNetworkWorker(const InnerOptimizerFactory& optimizer,
 
 double DryNetworkWorker::local_step(int local_batch_size, double /*learning_rate*/,
                                     ChunkGradients* chunks) {
-  if (chunks != nullptr) chunks->begin(local_batch_size, 1);
+  if (chunks != nullptr) {
+    chunks->begin(local_batch_size, 1);
+    chunks->add(local_batch_size, zeros_);
+  }
   return 0;
-}
-
-SampleGradients DryNetworkWorker::sample_gradients(const SampleRequest& request) {
-  const auto samples = static_cast<std::size_t>(request.samples);
-  return {.squared_norms = std::vector<double>(samples),
-          .inner_products = std::vector<double>(request.inner_products ? samples : 0)};
 }
 
 TestResult DryNetworkWorker::evaluate(Communicator& comm) {

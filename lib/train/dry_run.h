@@ -18,10 +18,14 @@ struct Meeting {
     std::size_t length = 0;
     Traffic traffic = Traffic::kParameters;
     Payload payload = Payload::kFloat32;
+
+    friend bool operator==(const Array&, const Array&) = default;
   };
   std::vector<Array> averaged = {};
   std::size_t numbers = 0;              ///< that each worker tells all others
   Traffic traffic = Traffic::kControl;  ///< of these numbers
+
+  friend bool operator==(const Meeting&, const Meeting&) = default;
 };
 
 /// Worker 0 among workers that all have what it has. Writes down every exchange.
@@ -56,7 +60,8 @@ class DryNetworkWorker final : public TrainingWorker {
   double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override;
   std::span<float> parameters() override { return zeros_; }
   std::span<const float> gradient() const override { return zeros_; }
-  SampleGradients sample_gradients(const SampleRequest& request) override;
+  void sample_gradients(const SampleRequest&, const SampleSums&, std::span<float>) override {}
+  void samples_in_batch(const SampleRequest&, std::span<double>) override {}
   void add_averaged_state(std::vector<Averaged>& averaged) override {
     state_.add_averaged(averaged);
   }

@@ -13,8 +13,8 @@ StatisticsOptions read_statistics_options(Options& options) {
                    {"delta", Chunks::kDelta}},
        .meaning = "what the gradient variance is taken over: the workers' local batches (averages "
                   "gradients at the synchronization), stretches of micro-batches in each local "
-                  "batch, single samples (exact, costs another step), or the workers' "
-                  "displacements in a round (costs nothing; for sgd)"});
+                  "batch, single samples (costs another step; not under batch norm, which couples "
+                  "them), or the workers' displacements in a round (costs nothing; for sgd)"});
   read.at_first_step =
       options.choice<bool>("at", {.fallback = false,
                                   .choices = {{"last", false}, {"first", true}},
@@ -40,14 +40,23 @@ StatisticsOptions read_statistics_options(Options& options) {
        .max = 0.9999,
        .meaning = "variances and squared norms are averaged over rounds, each by itself, a round "
                   "counting this much of the one after it; 0: no average"});
-  read.sample_normalization = options.choice<SampleNormalization>(
-      "samples_under_batch_norm",
-      {.fallback = SampleNormalization::kBatchTerms,
-       .choices = {{"batch_terms", SampleNormalization::kBatchTerms},
-                   {"frozen", SampleNormalization::kFrozen}},
-       .meaning = "what the gradient of a single sample is in a network with batch norm: its "
-                  "summand of the micro-batch's gradient, or its gradient with the running "
-                  "statistics as constants; both are the same under group norm"});
+  read.own_gradients = options.choice<bool>(
+      "gradient",
+      {.fallback = false,
+       .choices = {{"mean_over_workers", false}, {"own", true}},
+       .meaning =
+           "g, whose norm and direction are looked at: the mean of all workers' gradients, as "
+           "in the literature, or each worker's own, the squares being averaged afterwards "
+           "(for micro_batches and samples, of which then scalars alone are communicated)"});
+  if (read.own_gradients && (read.chunks == Chunks::kWorkers || read.chunks == Chunks::kDelta))
+    options.fail("gradient",
+                 "found 'own', which is for chunks: micro_batches | samples; allowed here is "
+                 "mean_over_workers");
+  options.choice("samples_under_batch_norm",
+                 {.fallback = "batch_terms",
+                  .choices = {"batch_terms"},
+                  .meaning = "a key that earlier builds recorded in every run's settings; of its "
+                             "choices the one without influence is left"});
   return read;
 }
 
@@ -89,14 +98,15 @@ GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_ba
     statistics.orthogonal_variance =
         (sums.deviation_squares - sums.scaled_inner_product_squares) / divisor;
   }
-  const double squared_norm = sums.squared_norm / sums.groups;
+  const double gradients = options.own_gradients ? num_workers : 1;
+  const double squared_norm = sums.squared_norm / gradients;
   const double noise = sums.deviation_squares / freedom;
-  const double of_groups = sums.inverse_samples / sums.groups;
+  const double of_one = sums.inverse_samples / gradients;
   const double of_all = 1 / static_cast<double>(statistics.global_batch_size);
-  statistics.unbiased_squared_norm = squared_norm - noise * of_groups;
+  statistics.unbiased_squared_norm = squared_norm - noise * of_one;
   statistics.squared_norm = options.unbiased_squared_norm
                                 ? statistics.unbiased_squared_norm
-                                : squared_norm + noise * (of_all - of_groups);
+                                : squared_norm + noise * (of_all - of_one);
   return statistics;
 }
 

@@ -6,7 +6,6 @@
 #include "batching/gradient_statistics.h"
 #include "comm/communicator.h"
 #include "core/options.h"
-#include "nn/network.h"
 
 namespace localbatch {
 
@@ -14,7 +13,7 @@ namespace localbatch {
 enum class Chunks {
   kWorkers,       ///< the local batch of a worker: averages gradients at the synchronization
   kMicroBatches,  ///< stretches of a local batch, around each worker's own mean gradient
-  kSamples,       ///< single samples, likewise: exact
+  kSamples,       ///< single samples, likewise; not under batch norm, which couples them
   kDelta,         ///< the workers' displacements in a round: nothing but parameters is averaged
 };
 
@@ -26,22 +25,28 @@ struct StatisticsOptions {
   bool divide_by_chunks = false;  ///< divisor J instead of J - 1
   bool unbiased_squared_norm = false;  ///< |g|^2 - variance/N instead of |g|^2
   double moving_average = 0;           ///< decay of the averages of numerators and denominators
-  SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
+  /// g, whose norm and direction a test looks at, is each worker's own mean gradient, and norms and
+  /// variances are means over workers; not the mean of all workers' gradients.
+  bool own_gradients = false;
+
+  /// Whether the workers' mean gradients are averaged for a test.
+  bool averages_gradients() const { return chunks != Chunks::kDelta && !own_gradients; }
 };
 
 StatisticsOptions read_statistics_options(Options& options);
 
-/// What the chunks of one group tell, added up over groups. A group is what shares a mean gradient
-/// g: all workers, or one of them. Its J chunks have the mean gradients g_j of n_j samples each, n
-/// samples together, and p_j = <g_j, g> over the whole vector.
+/// What the chunks of one group tell, added up over groups. A group is what stands at one point:
+/// all workers, or one of them. Its J chunks have the mean gradients g_j of n_j samples each, and
+/// its own mean gradient is g_m. The g that tests look at is the mean over workers, or g_m
+/// (own_gradients), made of n samples; d_j = g_j - g_m.
 struct GroupSums {
   double groups = 0;
   double chunks = 0;                        ///< sum of J
-  double squared_norm = 0;                  ///< sum of |g|^2
-  double inverse_samples = 0;               ///< sum of 1/n
-  double deviation_squares = 0;             ///< sum of n_j |g_j - g|^2
-  double inner_product_squares = 0;         ///< sum of n_j (p_j - |g|^2)^2
-  double scaled_inner_product_squares = 0;  ///< sum of n_j (p_j - |g|^2)^2/|g|^2
+  double squared_norm = 0;                  ///< sum of |g|^2 over all g, of which there may be one
+  double inverse_samples = 0;               ///< sum of 1/n, likewise
+  double deviation_squares = 0;             ///< sum of n_j |d_j|^2
+  double inner_product_squares = 0;         ///< sum of n_j <d_j, g>^2
+  double scaled_inner_product_squares = 0;  ///< sum of n_j <d_j, g>^2/|g|^2
 
   GroupSums& operator+=(const GroupSums& other);
   GroupSums& operator-=(const GroupSums& other);
@@ -61,8 +66,8 @@ inline constexpr std::array<double GroupSums::*, 7> kGroupSumFields{
 GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm);
 
 /// The one estimator of all statistics: the variance of one sample's gradient from sum_j n_j
-/// |g_j - g|^2, whose expectation is (J - 1) times it. The squared norm of a group's mean gradient
-/// is too large by variance/n on average; what is returned is unbiased, or has the expectation that
+/// |g_j - g_m|^2, whose expectation is (J - 1) times it. The squared norm of a mean gradient is too
+/// large by variance/n on average; what is returned is unbiased, or has the expectation that
 /// the mean gradient of all M b samples would have: |g|^2 as published. With fewer than two chunks
 /// in every group there is no variance: num_chunks is 1 and the rest 0.
 GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_batch_size,

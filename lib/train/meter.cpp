@@ -48,25 +48,40 @@ double Meter::local_step(Worker& worker, int h) {
       worker.local_step(plan_.local_batch_size, learning_rate, listens ? &chunks_ : nullptr);
   // The gradient of the last step is still there when the round is over.
   const bool overwritten = h < plan_.local_steps - 1;
-  if (measured && chunks == Chunks::kWorkers && overwritten)
+  if (measured && averages_gradients() && overwritten)
     first_gradient_.assign(worker.gradient().begin(), worker.gradient().end());
   return loss;
 }
 
+/// Gradients of single samples have met their mean before the step.
+bool Meter::averages_gradients() const {
+  return options_.statistics.averages_gradients() && options_.statistics.chunks != Chunks::kSamples;
+}
+
 void Meter::look_before_step(Worker& worker) {
+  const bool own_gradients = options_.statistics.own_gradients;
   if (options_.statistics.chunks == Chunks::kSamples)
-    samples_ = worker.sample_gradients(
-        {.samples = plan_.local_batch_size, .inner_products = options_.needs.inner_products});
+    samples_ = look_at_samples(
+        worker, {.count = plan_.local_batch_size},
+        options_.needs.inner_products ? SampleProducts::kMean : SampleProducts::kNone,
+        own_gradients, comm_);
   if (!plan_.audited) return;
   const AuditOptions& audit = options_.audit;
-  const int workers = comm_.num_workers();
-  const int mine = audit.samples / workers + (comm_.worker() < audit.samples % workers ? 1 : 0);
-  audit_samples_ = worker.sample_gradients(
-      {.samples = mine, .audit_round = plan_.round, .inner_products = audit.inner_products});
+  const int each = worker.independent_samples(plan_.local_batch_size);
+  const int all = audit.samples / each, workers = comm_.num_workers();
+  const SampleRequest request{.count = all / workers + (comm_.worker() < all % workers ? 1 : 0),
+                              .samples_each = each,
+                              .audit_round = plan_.round};
+  const bool tests_products = method_.controller->needs().inner_products;
+  const SampleProducts products = tests_products         ? SampleProducts::kLeaveOneOutOfProducts
+                                  : audit.inner_products ? SampleProducts::kLeaveOneOut
+                                                         : SampleProducts::kNone;
+  audit_samples_ = look_at_samples(worker, request, products, own_gradients, comm_);
+  if (audit.samples_in_batch) audit_in_batch_ = look_into_batches(worker, request, audit_samples_);
 }
 
 void Meter::add_averaged(const Worker& worker, std::vector<Averaged>& averaged) {
-  if (options_.statistics.chunks != Chunks::kWorkers || !plan_.measured()) return;
+  if (!averages_gradients() || !plan_.measured()) return;
   const bool first = options_.statistics.at_first_step && plan_.local_steps > 1;
   gradient_ = first ? std::span<const float>(first_gradient_) : worker.gradient();
   mean_gradient_.resize(gradient_.size());
@@ -80,7 +95,8 @@ GroupSums Meter::own_sums(std::span<const float> x, std::span<const float> mean,
     case Chunks::kWorkers:
       return share_of_worker();
     case Chunks::kMicroBatches:
-      return chunks_.sums();
+      return options_.statistics.own_gradients ? chunks_.sums()
+                                               : chunks_.sums(mean_gradient_, comm_.num_workers());
     case Chunks::kSamples:
       return group_sums(samples_);
     case Chunks::kDelta:
@@ -179,9 +195,14 @@ RoundStatistics Meter::statistics(const RoundNumbers& all) {
       read.statistics = read.observed;
       read.statistics->has_inner_products = method_.shows_inner_products();
     }
-    if (plan_.audited)
-      read.audit = audit_statistics(measured, audit_samples_, options_.statistics,
-                                    plan_.local_batch_size, method_.wanted_of(plan_, all), comm_);
+    if (plan_.audited) {
+      const int b = plan_.local_batch_size;
+      read.audit = audit_statistics(measured, audit_samples_, options_.statistics, b,
+                                    method_.wanted_of(plan_, all), comm_);
+      if (options_.audit.samples_in_batch)
+        read.audit->samples_in_batch =
+            statistics_in_batch(audit_in_batch_, options_.statistics, b, comm_);
+    }
   }
   if (method_.inner_steps)
     carry_ = after_round(*method_.inner_steps, method_.velocity_at_sync, carry_, plan_.local_steps,

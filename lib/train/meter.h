@@ -41,6 +41,7 @@ class Meter {
 
  private:
   bool is_measured_step(int h) const;
+  bool averages_gradients() const;
   void look_before_step(Worker& worker);
   GroupSums share_of_worker() const;
   GroupSums share_of_displacement(std::span<const float> x, std::span<const float> mean,
@@ -60,7 +61,7 @@ class Meter {
   // Of the round.
   RoundPlan plan_;
   std::vector<double> learning_rates_;
-  SampleGradients samples_, audit_samples_;
+  SampleGradients samples_, audit_samples_, audit_in_batch_;
   std::span<const float> gradient_;  ///< of this worker
   std::vector<float> mean_gradient_;
 };

@@ -18,6 +18,14 @@ void check_nobody_is_left_out(const std::optional<Shares>& shares) {
           worker, shares->size());
 }
 
+std::unique_ptr<Dataset> make_dataset(const NetworkSettings& settings,
+                                      const WorkerSettings& workers) {
+  const DatasetFactory& dataset = settings.dataset;
+  const bool outline =
+      workers.only_outline && dataset.outline && !dataset.partition.looks_at_classes;
+  return outline ? dataset.outline(settings.augmentation) : dataset.load(settings.augmentation);
+}
+
 ExecutionOptions execution_options(const NetworkSettings& settings, int threads) {
   return {.max_samples = settings.micro_batch,
           .threads = threads,
@@ -30,7 +38,7 @@ ExecutionOptions execution_options(const NetworkSettings& settings, int threads)
 
 NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& workers)
     : execution_(execution_options(settings, workers.threads)),
-      dataset_(settings.dataset.load(settings.augmentation)),
+      dataset_(make_dataset(settings, workers)),
       shares_(settings.dataset.partition(dataset_->classes(), workers.num_workers, workers.seed)),
       model_(settings.model.make(dataset_->sample_shape())),
       setup_{.dataset = *dataset_,
@@ -39,8 +47,7 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
              .micro_batch = settings.micro_batch,
              .seed = workers.seed,
              .inner_optimizer = workers.inner_optimizer,
-             .batch_norm_at_sync = settings.batch_norm_at_sync,
-             .sample_normalization = workers.sample_normalization} {
+             .batch_norm_at_sync = settings.batch_norm_at_sync} {
   check_nobody_is_left_out(shares_);
   if (settings.kernels) check_kernels_are_used(*settings.kernels, *model_);
 }

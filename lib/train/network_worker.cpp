@@ -99,10 +99,11 @@ void NetworkWorker::visit_state(StateVisitor& visitor) {
   sampler_.restore(drawn);
 }
 
-// ---- Gradients of single samples ----
+// ---- Gradients beside local steps ----
 
 std::vector<Draw> NetworkWorker::draws_of(const SampleRequest& request) const {
-  const auto count = static_cast<std::size_t>(request.samples);
+  const auto count =
+      static_cast<std::size_t>(request.count) * static_cast<std::size_t>(request.samples_each);
   if (request.audit_round) return audit_draws(*request.audit_round, count);
   std::vector<Draw> draws(count);
   Sampler ahead = sampler_;
@@ -128,42 +129,75 @@ std::vector<Draw> NetworkWorker::audit_draws(std::int64_t round, std::size_t cou
   return draws;
 }
 
-void NetworkWorker::pass_over_samples(ExecutionSlot& slot, std::span<const Draw> draws,
-                                      std::span<float> gradient, const SampleSums& sums) {
+void NetworkWorker::sample_gradients(const SampleRequest& request, const SampleSums& sums,
+                                     std::span<float> sum) {
+  if (request.samples_each == 1)
+    pass_over_samples(request, sums, sum);
+  else
+    pass_over_micro_batches(request, sums, sum);
+}
+
+void NetworkWorker::pass_over_samples(const SampleRequest& request, const SampleSums& sums,
+                                      std::span<float> sum) {
+  const std::vector<Draw> draws = draws_of(request);
+  const SlotPool::Lease slot = borrow_slot();
+  slot->network().load(parameters_.span(), state_.moments());
   std::size_t first = 0;
   GradientUse use = GradientUse::kReplace;
-  for_each_micro_batch(static_cast<int>(draws.size()), [&](int samples) {
+  for_each_micro_batch(request.count, [&](int samples) {
     const auto count = static_cast<std::size_t>(samples);
-    const auto part = [&](std::span<double> all) {
-      return all.empty() ? all : all.subspan(first, count);
-    };
-    const Batch batch = fill_training(slot, draws.subspan(first, count));
+    const auto part = [&](auto all) { return all.empty() ? all : all.subspan(first, count); };
+    const Batch batch = fill_training(*slot, std::span(draws).subspan(first, count));
     const Stopwatch::Scope timed(seconds_.statistics);
-    slot.network().sample_gradients(batch, setup_.sample_normalization, gradient, use,
-                                    {.squared_norms = part(sums.squared_norms),
-                                     .inner_products = part(sums.inner_products),
-                                     .direction = sums.direction});
+    slot->network().sample_gradients(batch, sum, use,
+                                     {.squared_norms = part(sums.squared_norms),
+                                      .inner_products = part(sums.inner_products),
+                                      .direction = sums.direction,
+                                      .weights = part(sums.weights)});
     use = GradientUse::kAdd;
     first += count;
   });
 }
 
-SampleGradients NetworkWorker::sample_gradients(const SampleRequest& request) {
-  if (round_begins_) begin_round();
+/// Computes them as a local step does, but leaves the worker's running moments alone.
+void NetworkWorker::pass_over_micro_batches(const SampleRequest& request, const SampleSums& sums,
+                                            std::span<float> sum) {
   const std::vector<Draw> draws = draws_of(request);
+  const auto size = static_cast<std::size_t>(request.samples_each);
+  std::vector<float> moments(state_.moments().begin(), state_.moments().end());
+  std::ranges::fill(sum, 0.0F);
+  const SlotPool::Lease slot = borrow_slot();
+  slot->network().load(parameters_.span(), moments);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(request.count); ++i) {
+    const Batch batch = fill_training(*slot, std::span(draws).subspan(i * size, size));
+    const Stopwatch::Scope timed(seconds_.statistics);
+    const std::span<float> g = gradient_.span();
+    slot->network().train(batch, 1, g, GradientUse::kReplace);
+    if (!sums.squared_norms.empty()) sums.squared_norms[i] = squared_norm(g);
+    if (!sums.inner_products.empty()) sums.inner_products[i] = inner_product(g, sums.direction);
+    const float weight = sums.weights.empty() ? 1 : static_cast<float>(sums.weights[i]);
+    for (std::size_t j = 0; j < sum.size(); ++j) sum[j] += weight * g[j];
+  }
+}
+
+int NetworkWorker::independent_samples(int local_batch_size) const {
+  if (state_.moments().empty()) return 1;
+  const int micro_batches = count_micro_batches(local_batch_size);
+  return (local_batch_size + micro_batches - 1) / micro_batches;
+}
+
+void NetworkWorker::samples_in_batch(const SampleRequest& request,
+                                     std::span<double> squared_norms) {
+  const std::vector<Draw> draws = draws_of(request);
+  const auto size = static_cast<std::size_t>(request.samples_each);
   const SlotPool::Lease slot = borrow_slot();
   slot->network().load(parameters_.span(), state_.moments());
-  SampleGradients samples;
-  samples.squared_norms.resize(draws.size());
-  pass_over_samples(*slot, draws, gradient_.span(), {.squared_norms = samples.squared_norms});
-  const float share = 1 / static_cast<float>(request.samples);
-  for (float& value : gradient_.span()) value *= share;
-  samples.mean_squared_norm = squared_norm(gradient_.span());
-  if (!request.inner_products) return samples;
-  samples.inner_products.resize(draws.size());
-  pass_over_samples(*slot, draws, {},
-                    {.inner_products = samples.inner_products, .direction = gradient_.span()});
-  return samples;
+  for (std::size_t first = 0; first < draws.size(); first += size) {
+    const Batch batch = fill_training(*slot, std::span(draws).subspan(first, size));
+    const Stopwatch::Scope timed(seconds_.statistics);
+    slot->network().sample_gradients(batch, {}, GradientUse::kReplace,
+                                     {.squared_norms = squared_norms.subspan(first, size)});
+  }
 }
 
 // ---- Evaluations ----

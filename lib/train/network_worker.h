@@ -26,7 +26,6 @@ struct TrainingSetup {
   std::uint64_t seed = 1;
   InnerOptimizerFactory inner_optimizer;
   BatchNormAtSync batch_norm_at_sync = {};
-  SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
 };
 
 /// A worker that trains a network on a data set. It owns four flat arrays (parameters, gradient,
@@ -44,10 +43,12 @@ class NetworkWorker final : public TrainingWorker {
   double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override;
   using Worker::local_step;
 
-  /// Calls Network::sample_gradients() for micro-batches cut like those of a local step, and a
-  /// second time for inner products. An audit's samples are drawn from the worker's data with
-  /// replacement.
-  SampleGradients sample_gradients(const SampleRequest& request) override;
+  /// An audit's samples are drawn from the worker's data with replacement. Single ones are seen in
+  /// micro-batches cut like those of a local step.
+  void sample_gradients(const SampleRequest& request, const SampleSums& sums,
+                        std::span<float> sum) override;
+  int independent_samples(int local_batch_size) const override;
+  void samples_in_batch(const SampleRequest& request, std::span<double> squared_norms) override;
 
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
@@ -101,10 +102,10 @@ class NetworkWorker final : public TrainingWorker {
 
   std::vector<Draw> draws_of(const SampleRequest& request) const;
   std::vector<Draw> audit_draws(std::int64_t round, std::size_t count) const;
-  /// One pass over the samples of `draws`: their sum of gradients, unless `gradient` is empty, and
-  /// the sums of single samples that are wanted.
-  void pass_over_samples(ExecutionSlot& slot, std::span<const Draw> draws,
-                         std::span<float> gradient, const SampleSums& sums);
+  void pass_over_samples(const SampleRequest& request, const SampleSums& sums,
+                         std::span<float> sum);
+  void pass_over_micro_batches(const SampleRequest& request, const SampleSums& sums,
+                               std::span<float> sum);
 
   /// The sum of the moments of this worker's share of the micro-batches that recomputed moments are
   /// taken over.

@@ -50,33 +50,29 @@ double ProblemWorker::local_step(int local_batch_size, double learning_rate,
   return loss;
 }
 
-SampleGradients ProblemWorker::sample_gradients(const SampleRequest& request) {
+void ProblemWorker::sample_gradients(const SampleRequest& request, const SampleSums& sums,
+                                     std::span<float> sum) {
   const Stopwatch::Scope timed(seconds_.statistics);
+  check(request.samples_each == 1, "the samples of a problem are independent");
   // Samples that no training reaches are an audit's own.
   constexpr std::int64_t kFirstAudited = std::int64_t{1} << 60;
   const std::int64_t first =
-      request.audit_round ? kFirstAudited + *request.audit_round * request.samples : samples_;
-  const auto gradient_of = [&](int sample) -> std::span<const double> {
+      request.audit_round ? kFirstAudited + *request.audit_round * request.count : samples_;
+  std::vector<double> total(sum.size());
+  for (int sample = 0; sample < request.count; ++sample) {
+    const auto i = static_cast<std::size_t>(sample);
+    const std::vector<double>& g = exact_gradient_;
     setup_.problem.sampled_gradient(
         parameters_.span(),
         {.seed = setup_.seed, .worker = comm_.worker(), .first = first + sample, .size = 1},
         exact_gradient_);
-    return exact_gradient_;
-  };
-  SampleGradients samples;
-  std::vector<double> mean(exact_gradient_.size());
-  for (int i = 0; i < request.samples; ++i) {
-    const std::span<const double> g = gradient_of(i);
-    samples.squared_norms.push_back(squared_norm(g));
-    for (std::size_t j = 0; j < mean.size(); ++j) mean[j] += g[j] / request.samples;
+    if (!sums.squared_norms.empty()) sums.squared_norms[i] = squared_norm(g);
+    if (!sums.inner_products.empty())
+      sums.inner_products[i] = std::inner_product(g.begin(), g.end(), sums.direction.begin(), 0.0);
+    const double weight = sums.weights.empty() ? 1 : sums.weights[i];
+    for (std::size_t j = 0; j < total.size(); ++j) total[j] += weight * g[j];
   }
-  samples.mean_squared_norm = squared_norm(mean);
-  for (int i = 0; i < request.samples && request.inner_products; ++i) {
-    const std::span<const double> g = gradient_of(i);
-    samples.inner_products.push_back(std::inner_product(g.begin(), g.end(), mean.begin(), 0.0));
-  }
-  std::ranges::transform(mean, gradient_.data(), [](double g) { return static_cast<float>(g); });
-  return samples;
+  std::ranges::transform(total, sum.begin(), [](double g) { return static_cast<float>(g); });
 }
 
 void ProblemWorker::trace_mean_point() {

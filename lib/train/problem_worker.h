@@ -30,7 +30,8 @@ class ProblemWorker final : public TrainingWorker {
   double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override;
   using Worker::local_step;
   /// Batches of one sample, computed one by one. Noise by formula is drawn anew for each.
-  SampleGradients sample_gradients(const SampleRequest& request) override;
+  void sample_gradients(const SampleRequest& request, const SampleSums& sums,
+                        std::span<float> sum) override;
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
   void add_averaged_state(std::vector<Averaged>& averaged) override;

@@ -40,7 +40,7 @@ struct RoundPlan {
 
   bool observed = false;  ///< somebody looks at statistics of the round's gradients
   bool tested = false;    ///< the method itself does, for its test or its learning rate
-  bool audited = false;   ///< exact statistics are computed beside them
+  bool audited = false;   ///< those of independent gradients are computed beside them
 
   bool measured() const { return observed || audited; }
 };

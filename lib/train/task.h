@@ -21,8 +21,8 @@ struct WorkerSettings {
   int threads = 1;  ///< that work on a local step of one worker
   std::uint64_t seed = 1;
   std::int64_t max_samples = 0;
+  bool only_outline = false;  ///< nobody will compute: data of known sizes need not be read
   InnerOptimizerFactory inner_optimizer;
-  SampleNormalization sample_normalization = SampleNormalization::kBatchTerms;
 };
 
 /// A network, and how its micro-batches are computed.

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "core/error.h"
 #include "core/state.h"
 #include "core/stopwatch.h"
 #include "nn/model.h"
+#include "nn/network.h"
 #include "train/audit.h"
 #include "train/chunk_gradients.h"
 
@@ -32,9 +34,23 @@ class Worker {
   /// Of the latest local step: of the loss alone, without weight decay or momentum.
   virtual std::span<const float> gradient() const = 0;
 
-  /// Looks at gradients of single samples at the present parameters. What the worker does next is
-  /// the same as without, but until the next local step gradient() is the mean of these.
-  virtual SampleGradients sample_gradients(const SampleRequest& request) = 0;
+  /// Looks at gradients g_i at the present parameters, of single samples or of micro-batches, as
+  /// the request says: gives what `sums` asks for and, unless it is empty, the sum of the g_i times
+  /// their weights in `sum`. What the worker does next is the same as without, but gradient() may
+  /// be anything until the next local step.
+  virtual void sample_gradients(const SampleRequest& request, const SampleSums& sums,
+                                std::span<float> sum) = 0;
+
+  /// The fewest samples whose mean gradients are independent of one another in local steps of this
+  /// size: one, or a micro-batch where batch norm couples its samples.
+  virtual int independent_samples(int /*local_batch_size*/) const { return 1; }
+
+  /// For each sample of micro-batches that were requested, in their order: |g_i|^2 of its summand
+  /// in the gradient of its micro-batch, which is not independent of the others.
+  virtual void samples_in_batch(const SampleRequest& /*request*/,
+                                std::span<double> /*squared_norms*/) {
+    internal_error("only where batch norm couples samples they are looked at in their batch");
+  }
 
   /// Adds the arrays of the worker's other state (momentum, batch-norm statistics) that are
   /// averaged together with the parameters.

@@ -121,4 +121,59 @@ TEST_CASE("doctor refuses mistakes as run does, and a folder that takes no files
   CHECK(contains(finished.out, "/proc/tiny/run-"));
 }
 
+TEST_CASE("doctor refuses what run refuses, and says that first") {
+  const ProgramFixture program;
+  const auto refuse = [&](const std::string& arguments, const std::string& part) {
+    CAPTURE(arguments);
+    const Finished doctor = program.run("doctor tiny.yaml " + arguments);
+    CHECK(doctor.status == 2);
+    const std::vector<std::string> refusals = lines_with("refusal", doctor);
+    REQUIRE_MESSAGE(!refusals.empty(), doctor.out);
+    CHECK_MESSAGE(contains(refusals.front(), part), refusals.front());
+    const Finished run = program.run("run tiny.yaml " + arguments);
+    CHECK(run.status == 2);
+    REQUIRE(run.errors.size() == 1);
+    CHECK_MESSAGE(contains(run.errors.front(), part), run.errors.front());
+  };
+  refuse("--set 'dataset={name: cifar10, root: nowhere}'", "nowhere");
+  refuse("--set 'dataset={name: synthetic, train_samples: 1, partition: by_class}'",
+         "worker 0 of 2 would get no training image");
+  refuse("--set workers=65536", "allowed are at most 256 for a core");
+  // 32 workers, for which there are cores, of 4 GB each, for which there is hardly memory.
+  refuse("--set 'model={name: mlp, hidden_layers: 40, hidden_features: 8192}' --set workers=32",
+         "of memory, and there are");
+  CHECK_FALSE(fs::exists(program.path("results")));
+
+  CHECK(program.run("run tiny.yaml").status == 0);
+  refuse("", "holds results already");
+  CHECK(program.run("doctor tiny.yaml --force").status == 0);
+  CHECK(program.run("doctor tiny.yaml --resume").status == 0);
+}
+
+TEST_CASE("doctor looks at a cell of a sweep: the one that is asked for, or the next to run") {
+  const ProgramFixture program;
+  std::ofstream(program.path("sweep.yaml"))
+      << text_of(program.path("tiny.yaml")) << "sweep: {seed: [1, 2]}\n";
+  CHECK(contains(program.run("doctor sweep.yaml").out, "seed=1"));
+  CHECK(program.run("run sweep.yaml --cell 1").status == 0);
+  const Finished next = program.run("doctor sweep.yaml");
+  CHECK(next.status == 0);
+  CHECK(contains(next.out, "seed=2"));
+  CHECK(program.run("doctor sweep.yaml --cell 1").status == 2);
+  CHECK(program.run("doctor sweep.yaml --cell 3").status == 2);
+}
+
+TEST_CASE("doubtful settings are warned of at the start of a run, by doctor and by plan") {
+  const ProgramFixture program;
+  const std::string doubtful = " tiny.yaml --set 'learning_rate_coupling={name: sqrt}'";
+  const auto warns = [](const Finished& finished) {
+    return std::ranges::count_if(finished.errors, [](const std::string& line) {
+      return line.starts_with("localbatch: warning: learning_rate_coupling: sqrt");
+    });
+  };
+  CHECK(contains(program.run("doctor" + doubtful).out, "warning  learning_rate_coupling: sqrt"));
+  CHECK(warns(program.run("plan" + doubtful + " --samples-per-second 100")) == 1);
+  CHECK(warns(program.run("run" + doubtful)) == 1);
+}
+
 }  // namespace localbatch

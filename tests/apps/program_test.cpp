@@ -240,7 +240,7 @@ TEST_CASE("describe shows parts, their keys and the columns of the curves") {
 
 TEST_CASE("describe finds a name, a key or a column wherever it belongs") {
   const ProgramFixture program;
-  described(program, "norm_test", {"batch_size_controller: norm_test: ", "formula: "});
+  described(program, "norm_test", {"batch_size_controller:\n", "name: norm_test: ", "formula: "});
   described(program, "eta", {"batch_size_controller, norm_test:", "0.001 .. 1000"});
   described(program, "batch_size.max", {"batch_size:", "largest local batch size"});
   described(program, "drift", {"rounds.csv:"});

@@ -15,8 +15,8 @@ TEST_CASE("table and plot of a sweep of which one cell has run") {
   CHECK(table.status == 0);
   CHECK(table.errors.empty());
   for (const char* const part :
-       {"| norm test, eta 0.8 | 1 of 2 [1] | 70 |", "cell 2 (seed 2) missing",
-        "cell 3 (seed 1) missing", "tiny/H=1-seed=1-"})
+       {"| norm test, eta 0.8 | 1 of 2, 1 missing | 64 |", "seed 2: missing (--cell 2)",
+        "seed 1: missing (--cell 3)", "tiny/H=1-seed=1-"})
     CHECK_MESSAGE(contains(table.out, part), table.out);
   CHECK(contains(program.run("table results --format csv").out,
                  "\"norm test, eta 0.8\",H = 1,1,1,1,"));
@@ -32,8 +32,87 @@ TEST_CASE("table and plot of a sweep of which one cell has run") {
   CHECK(fs::exists(program.path("paper/train_loss_against_bytes.svg")));
   CHECK(fs::exists(program.path("paper/train_loss_against_bytes.gp")));
   CHECK(plot.errors.size() == 3);  // cells that are not shown
+  CHECK(
+      plot.out ==
+      "paper/train_loss_against_bytes.svg\n"
+      "paper/train_loss_against_bytes.gp draws it again from paper/train_loss_against_bytes.csv\n");
+  CHECK(contains(text_of(program.path("paper/train_loss_against_bytes.svg")), ">tiny<"));
+  CHECK(program.run("plot results --y loss --x epoch --smooth 3 --write paper").status == 0);
+  CHECK(fs::exists(program.path("paper/loss_against_epochs_smooth_3.svg")));
   CHECK(program.run("report results --write page.html").status == 0);
   CHECK(contains(text_of(program.path("page.html")), "<svg"));
+}
+
+TEST_CASE(
+    "what files and names hold reaches no terminal, no page and no spreadsheet as a command") {
+  const ProgramFixture program;
+  std::ofstream(program.path("sweep.yaml"))
+      << text_of(program.path("tiny.yaml"))
+      << "sweep: {row: {\"=1+1\": {seed: 1}, \"\u202eb\u009b31m\": {seed: 2}}}\n";
+  REQUIRE(program.run("run sweep.yaml --cell 1").status == 0);
+  const fs::path run = fs::directory_iterator(program.path("results/tiny"))->path();
+  std::ofstream(run / "manifest.json") << R"({"commit": "\u001b[2J\u202e", "host": "a\u0007"})";
+  fs::create_directory(program.path("results/tiny/\x1b[31m\x9b\u2066"));
+  fs::copy(run, program.path("results/tiny/\x1b[31m\x9b\u2066"));
+  std::string settings = text_of(run / "experiment.yaml");
+  settings.replace(settings.find("seed: 1"), 7, "seed: 7");
+  std::ofstream(program.path("results/tiny/\x1b[31m\x9b\u2066/experiment.yaml")) << settings;
+  std::ofstream(program.path("reference.csv"))
+      << "schedule,H,column,mean,source\n=1+1,1,rounds,3,\"\x1b]0;title\x07\"\n";
+  std::string shown;
+  for (const char* const arguments :
+       {"status sweep.yaml", "status results", "table sweep.yaml --reference reference.csv",
+        "table sweep.yaml --format latex",
+        "table sweep.yaml --format csv --reference reference.csv", "table results",
+        "plan sweep.yaml --samples-per-second 100", "plot sweep.yaml --write out",
+        "table nothing\x1b[2J"}) {
+    const Finished finished = program.run(arguments);
+    CAPTURE(arguments);
+    shown = finished.out;
+    for (const std::string& line : finished.errors) shown += line;
+    CHECK_FALSE(shown.empty());
+    CHECK_FALSE(has_control_characters(shown));
+    for (const char* const text : {"\u202e", "\u009b", "\u2066", "\x9b"})
+      CHECK_FALSE(contains(shown, text));
+  }
+  CHECK(contains(shown, "nothing\\u001b[2J: no such file"));
+  CHECK(contains(program.run("table sweep.yaml --format csv").out, "\n'=1+1,H = 1,1,1,"));
+}
+
+TEST_CASE("table and plot show a run that has not ended where they are asked to") {
+  const ProgramFixture program;
+  REQUIRE(program.run("run tiny.yaml").status == 0);
+  const fs::path run = fs::directory_iterator(program.path("results/tiny"))->path();
+  fs::remove(run / "summary.json");
+  std::ofstream(run / "experiment.yaml")
+      << text_of(program.path("tiny.yaml")) << "seed: 1\nsync_interval: {name: constant, H: 1}\n";
+  std::string settings = text_of(run / "experiment.yaml");
+  settings.replace(settings.find("max_samples: 64"), 15, "max_samples: 640");
+  std::ofstream(run / "experiment.yaml") << settings;
+  CHECK(
+      contains(program.run("table results --columns samples").out, "| 0 of 1, 1 unfinished | - |"));
+  CHECK(contains(program.run("table results --columns samples --unfinished").out,
+                 "| 0 of 1, 1 unfinished | 64 (so far) |"));
+  CHECK(program.run("plot results --y loss").status == 2);
+  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) return;
+  CHECK(program.run("plot results --y loss --unfinished").status == 0);
+  CHECK(contains(text_of(program.path("loss_against_samples.svg")), "unfinished, 10 %"));
+}
+
+TEST_CASE("mpirun: what every process would say is said once") {
+  const ProgramFixture program;
+  const auto lines_with = [](const std::vector<std::string>& lines, const std::string& text) {
+    return std::ranges::count_if(lines,
+                                 [&text](const std::string& line) { return contains(line, text); });
+  };
+  const Finished table = program.run("table tiny.yaml", LOCALBATCH_MPIRUN " 2");
+  CHECK(table.status == 0);
+  CHECK(lines_with(lines_of(table.out), "## tiny") == 1);
+  CHECK(lines_with(lines_of(program.run("--version", LOCALBATCH_MPIRUN " 2").out), "localbatch") ==
+        1);
+  const Finished refused = program.run("plot tiny.yaml --x byte", LOCALBATCH_MPIRUN " 2");
+  CHECK(refused.status == 2);
+  CHECK(lines_with(refused.errors, "--x: found 'byte'") == 1);
 }
 
 TEST_CASE("table, plot and report refuse what they do not know") {

@@ -103,6 +103,50 @@ TEST_CASE("a job that fails is told and does not keep the others from running") 
   }
 }
 
+TEST_CASE("status tells a run that goes on from one that has stopped, and takes folders") {
+  const SweepDesk program;
+  CHECK(program.run("run sweep.yaml --cell 1").status == 0);
+  CHECK(program.run("run sweep.yaml --cell 2 --time-limit 0").status == 75);
+  fs::path stopped;
+  for (const auto& entry : fs::directory_iterator(program.path("results/tiny")))
+    if (!fs::exists(entry.path() / "summary.json")) stopped = entry.path();
+  REQUIRE_FALSE(stopped.empty());
+  for (const char* const source : {"sweep.yaml", "results", "results/tiny"}) {
+    CAPTURE(source);
+    const std::string command = std::string("status ") + source;
+    const Finished idle = program.run(command);
+    CHECK(idle.status == 0);
+    CHECK_MESSAGE(contains(idle.out, " stopped "), idle.out);
+    CHECK_FALSE(contains(idle.out, "running"));
+    CHECK_FALSE(contains(idle.out, " left,"));
+    const Finished busy = program.run(command, "flock '" + (stopped / "lock").string() + "'");
+    CHECK_MESSAGE(contains(busy.out, " running "), busy.out);
+    CHECK(contains(busy.out, " left, last round"));
+  }
+  const std::string folder = program.run("status results").out;
+  CHECK(contains(folder, "results/tiny/H=1-seed=1-"));
+  CHECK(contains(folder, "2 runs: 1 finished, 1 to do"));
+  fs::remove(program.path("results/tiny") / program.folders()[0] / "summary.json");
+  CHECK(contains(program.run("status results").out, "2 runs: 1 finished, 1 to do"));
+}
+
+TEST_CASE("a run without a sweep leaves the reason why it could not go on, once it has begun") {
+  const ProgramFixture program;
+  CHECK(program.run("run tiny.yaml --set 'dataset={name: cifar10, root: nowhere}'").status == 2);
+  CHECK_FALSE(fs::exists(program.path("results")));
+  CHECK(program.run("run tiny.yaml --time-limit 0").status == 75);
+  const fs::path folder = fs::directory_iterator(program.path("results/tiny"))->path();
+  fs::create_directories(folder / "final_parameters.f32" / "in the way");
+  CHECK(program.run("run tiny.yaml").status == 1);
+  CHECK(contains(text_of(folder / "failure.txt"), "final_parameters.f32"));
+  CHECK(contains(program.run("status tiny.yaml").out, "failed"));
+  fs::remove_all(folder / "final_parameters.f32");
+  CHECK(program.run("run tiny.yaml").status == 0);
+  CHECK_FALSE(fs::exists(folder / "failure.txt"));
+  CHECK(program.run("run tiny.yaml").status == 2);  // it has results
+  CHECK_FALSE(fs::exists(folder / "failure.txt"));
+}
+
 TEST_CASE("plan has a line for each cell and their sum") {
   const SweepDesk program;
   const Finished all = program.run("plan sweep.yaml --samples-per-second 100");

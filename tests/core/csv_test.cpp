@@ -44,4 +44,11 @@ TEST_CASE("what is added up is finite, and positions ascend") {
   CHECK(columns.numbers("none").back() == std::nullopt);
 }
 
+TEST_CASE("a spreadsheet computes nothing from a cell that we write, and numbers stay numbers") {
+  CHECK(csv_line({"=1+1", "+x", "-y", "@z", "-1.5e-3", "-inf", "-", "a=b", ""}) ==
+        "'=1+1,'+x,'-y,'@z,-1.5e-3,-inf,'-,a=b,\n");
+  CHECK(csv_line({"=a,\"b\""}) == "\"'=a,\"\"b\"\"\"\n");
+  CHECK(csv_line({"a\x1b[2J\nb"}) == "a\\u001b[2J\\u000ab\n");
+}
+
 }  // namespace localbatch

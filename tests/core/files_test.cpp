@@ -153,3 +153,28 @@ TEST_CASE("a file that cannot be read is a person's mistake and names the path")
   const std::string folder = (directory / "folder").string();
   CHECK_THROWS_WITH_AS(read_file(folder), (folder + ": not a regular file").c_str(), InputError);
 }
+
+TEST_CASE("what is no regular file is refused at once, to read and to write") {
+  const Directory directory;
+  const fs::path fifo = directory / "fifo";
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  const auto error_of = [](const auto& action) -> std::string {
+    try {
+      action();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "(no InputError)";
+  };
+  for (const fs::path& path : {fifo, fs::path("/dev/zero"), fs::path("/dev/null")}) {
+    const std::string refused = path.string() + ": not a regular file";
+    CHECK(error_of([&] { read_file(path); }) == refused);
+    CHECK(error_of([&] { MappedFile{path}; }) == refused);
+    CHECK(error_of([&] { OutputFile{path}; }) == refused);
+    CHECK(error_of([&] { OutputFile(path, 0); }) == refused);
+  }
+  CHECK(error_of([&] { read_file(directory / "."); }).ends_with(": not a regular file"));
+  ::mkfifo((directory / "file.new").c_str(), 0600);
+  CHECK(error_of([&] { write_file_atomically(directory / "file", "text"); }) ==
+        (directory / "file.new").string() + ": not a regular file");
+}

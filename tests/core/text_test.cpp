@@ -25,4 +25,24 @@ TEST_CASE("columns of a table for a terminal are as wide as their widest cell") 
         "  b         8      \n");
 }
 
+TEST_CASE("what can move a cursor or turn a line around is shown as its number") {
+  CHECK(printable("Größe 50 % ± 2, 數 \\ 🙂 \"x\"") ==
+        "Größe 50 % ± 2, 數 \\ 🙂 \"x\"");
+  CHECK(printable("a\x1b[2Jb\rc\td\x7f") == "a\\u001b[2Jb\\u000dc\\u0009d\\u007f");
+  CHECK(printable("\u009b31m\u202eabc\u2066\u200f\u061c\u2028") ==
+        "\\u009b31m\\u202eabc\\u2066\\u200f\\u061c\\u2028");
+  CHECK(printable(std::string_view("a\0b\n", 4)) == "a\\u0000b\\u000a");
+  CHECK(printable("a\nb\r", "\n") == "a\nb\\u000d");
+}
+
+TEST_CASE("bytes that are not UTF-8 are shown as bytes") {
+  CHECK(printable("M\xfcller \x9b") == "M\\xfcller \\x9b");
+  // A code written in too many bytes, a half of a pair, one beyond the last, and one cut short.
+  CHECK(printable("\xc0\x8a") == "\\xc0\\x8a");
+  CHECK(printable("\xe0\x80\x8a") == "\\xe0\\x80\\x8a");
+  CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");
+  CHECK(printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");
+  CHECK(printable("\xe6\x95") == "\\xe6\\x95");
+}
+
 }  // namespace localbatch

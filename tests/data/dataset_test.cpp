@@ -132,3 +132,25 @@ TEST_CASE("a checksum tells sets apart by any image or label of either set") {
     CHECK(checksum_of(set, other) != checksum_of(other, set));
   }
 }
+
+TEST_CASE("an outline has the sizes of the data set, and what is wrong with its files is told") {
+  const Keys keys{{"name", "synthetic"}, {"train_samples", "60"}, {"test_samples", "7"}};
+  const std::unique_ptr<Dataset> whole = dataset_factory(keys).load({}),
+                                 outline = dataset_factory(keys).outline({});
+  CHECK(outline->train_size() == whole->train_size());
+  CHECK(outline->test_size() == whole->test_size());
+  CHECK(outline->sample_shape() == whole->sample_shape());
+  CHECK(outline->bytes() == whole->bytes());
+  CHECK(outline->unit() == whole->unit());
+  Augmentation views;
+  views.random_resized_crop = true;
+  CHECK(
+      contains(input_error([&] { dataset_factory(keys).outline(views); }), "random_resized_crop"));
+
+  const ScratchFolder folder;
+  const Keys cifar{{"name", "cifar10"}, {"root", folder.path().string()}};
+  CHECK(contains(input_error([&] { dataset_factory(cifar).outline({}); }), "no such file"));
+  folder.write("data_batch_1.bin", {1, 2, 3});
+  CHECK(contains(input_error([&] { dataset_factory(cifar).outline({}); }),
+                 "data_batch_1.bin: found 3 bytes, expected 30730000"));
+}

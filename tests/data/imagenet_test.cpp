@@ -155,13 +155,13 @@ TEST_CASE("what a camera says about its orientation is ignored unless it is to b
   }
 }
 
-TEST_CASE("a damaged file ends a run and is named") {
+TEST_CASE("a damaged file ends a run and is named, a mistake as in any other data file") {
   const SmallImageNet small;
   small.cut("train/apple/3.jpg", 400);
   ImageFolder dataset = small.load();
   training_image(dataset, 1, {.epoch = 0, .sample = 2});
   const std::string text =
-      system_error([&] { training_image(dataset, 1, {.epoch = 0, .sample = 3}); });
+      input_error([&] { training_image(dataset, 1, {.epoch = 0, .sample = 3}); });
   CHECK(contains(text, (small.root() / "train/apple/3.jpg").string() + ": damaged image: "));
   CHECK_FALSE(contains(text, "\n"));
   CHECK(dataset.take_warnings().empty());
@@ -200,7 +200,7 @@ TEST_CASE("a file that is gone, or a class without an undamaged file, ends a run
                  "apple/0.JPEG: no such file"));
   for (int i = 0; i < 8; ++i)
     small.cut("train/pear/" + std::to_string(i) + (i % 2 == 0 ? ".JPEG" : ".jpg"), 10);
-  CHECK(contains(system_error([&] { training_image(dataset, 1, {.epoch = 0, .sample = 12}); }),
+  CHECK(contains(input_error([&] { training_image(dataset, 1, {.epoch = 0, .sample = 12}); }),
                  "train/pear: all images in this folder are damaged"));
 }
 

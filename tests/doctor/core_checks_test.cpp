@@ -124,4 +124,38 @@ TEST_CASE("a system that does not tell its cores is not blamed") {
   CHECK(check_cores(alike(2, {}, by_mpirun(2)), {.workers = 2}).empty());
 }
 
+TEST_CASE("far more threads than cores are refused, a few hundred are not") {
+  const auto one = alike(1, cores(0, 8), {});
+  check_only(check_cores(one, {.workers = 2049}), Severity::kRefusal,
+             "2049 threads of rank 0 on n1 for 8 cores, allowed are at most 256 for a core",
+             "fewer workers");
+  check_only(check_cores(one, {.workers = 2048}), Severity::kOk, "8 threads");
+  const auto few = alike(1, {0}, {});
+  check_only(check_cores(few, {.workers = 1, .threads_per_worker = 4000}), Severity::kRefusal,
+             "4000 threads", "fewer workers");
+}
+
+TEST_CASE("what the workers of a host need is compared with its memory") {
+  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+  std::vector<RankFacts> ranks = alike(2, cores(0, 8), by_mpirun(2));
+  for (RankFacts& rank : ranks) rank.memory_bytes = 16 * kGibibyte;
+  Launch launch{.workers = 6};
+  CHECK(check_memory(ranks, launch).empty());  // nobody knows what will run
+  launch.memory = [](int hosted, int slots) {
+    return static_cast<std::uint64_t>(hosted + slots) * kGibibyte;
+  };
+  check_only(check_memory(ranks, launch), Severity::kOk, "need about 12.0 GiB");
+  launch.workers = 12;
+  check_only(check_memory(ranks, launch), Severity::kRefusal,
+             "the workers on n1 need about 24.0 GiB of memory, and there are 16.0 GiB",
+             "fewer workers");
+  ranks[1].host = "n2";
+  check_only(check_memory(ranks, launch), Severity::kOk, "need about 12.0 GiB");
+  launch.runs = 2;
+  check_only(check_memory(ranks, launch), Severity::kRefusal,
+             "2 runs on n1 need together about 20.0 GiB", "fewer workers");
+  for (RankFacts& rank : ranks) rank.memory_bytes = 0;  // the system does not tell
+  check_only(check_memory(ranks, launch), Severity::kOk, "need about 20.0 GiB");
+}
+
 }  // namespace localbatch

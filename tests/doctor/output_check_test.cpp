@@ -74,12 +74,16 @@ TEST_CASE("room on the disk against what a run writes") {
   const Launch launch{.output_bytes = OutputBytes{.checkpoint = 140 * kMebibyte,
                                                   .final_parameters = 20 * kMebibyte}};
   check_only(check_output(room_for(999 * kMebibyte), launch), Severity::kOk, "999 MiB are free");
-  check_only(check_output(room_for(310 * kMebibyte), launch), Severity::kWarning,
-             "only 310 MiB are free in /disk/out", "--output");
-  check_only(check_output(room_for(299 * kMebibyte), launch), Severity::kRefusal,
-             "the run needs 300 MiB: 2 x 140 MiB for checkpoints and 20 MiB for the final "
+  check_only(check_output(room_for(430 * kMebibyte), launch), Severity::kWarning,
+             "only 430 MiB are free in /disk/out", "--output");
+  check_only(check_output(room_for(419 * kMebibyte), launch), Severity::kRefusal,
+             "the run needs 420 MiB: up to 3 checkpoints of 140 MiB at a time and 20 MiB of final "
              "parameters",
              "--output");
+  Launch three = launch;
+  three.runs = 3;
+  check_only(check_output(room_for(1259 * kMebibyte), three), Severity::kRefusal,
+             "3 runs at a time need 1.2 GiB", "--output");
   check_only(check_output(room_for(0), {}), Severity::kWarning, "only 0 MiB", "--output");
   OutputFacts unknown = room_for(0);
   unknown.free_bytes.reset();
@@ -91,7 +95,7 @@ TEST_CASE("files of the run that are there already need no more room") {
   std::ofstream(scratch.path() / "checkpoint-000000001") << std::string(5000, 'x');
   CHECK(look_at_output(scratch.path()).bytes_there == 5000);
   CHECK(look_at_output(scratch.path() / "none").bytes_there == 0);
-  const Launch launch{.output_bytes = OutputBytes{.checkpoint = 150 * kMebibyte}};
+  const Launch launch{.output_bytes = OutputBytes{.checkpoint = 100 * kMebibyte}};
   OutputFacts output = room_for(100 * kMebibyte);
   output.bytes_there = 300 * kMebibyte;
   check_only(check_output(output, launch), Severity::kOk, "100 MiB are free");

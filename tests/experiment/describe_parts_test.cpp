@@ -38,6 +38,7 @@ std::string experiment_with(const PartDescription& description, const std::strin
   if (description.part == "problem" && !description.name.empty() && !needs_images)
     parts.erase("dataset");
   std::string text = "max_samples: 100\n";
+  if (!more.starts_with("workers")) text += "workers: 2\n";  // whose gradients a test compares
   if (part.empty()) {
     text += more + "\n";
     parts.erase("");

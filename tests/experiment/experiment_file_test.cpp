@@ -259,4 +259,27 @@ TEST_CASE("texts and lists that YAML could misread survive being written and rea
   }
 }
 
+TEST_CASE("text that is not UTF-8 is refused where it is first read, with line and column") {
+  CHECK(parse_error("# caf\xc3\xa9\na: caf\xe9\n") ==
+        "f.yaml:2:7: found the byte 0xe9, which is not UTF-8; save the text as UTF-8");
+  CHECK(parse_error("a: \xc3\xa9\xff\n").starts_with("f.yaml:1:5: found the byte 0xff"));
+  // Longer forms than needed, surrogates, what is beyond the last character, an end in the middle.
+  for (const char* const wrong : {"\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                  "\xf5\x80\x80\x80", "\x80", "\xe2\x82"})
+    CHECK(contains(parse_error(std::string("a: ") + wrong), "f.yaml:1:4: found the byte"));
+  CHECK(setting_error("experiment=caf\xe9") ==
+        "--set: found the byte 0xe9, which is not UTF-8; save the text as UTF-8");
+  const std::string all =
+      "\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf";
+  CHECK(parse_error("# " + all + "\na: 1\n") == "(no InputError)");
+}
+
+TEST_CASE("a file that is far too large is refused before it is parsed") {
+  CHECK(parse_error("a: 1\n#" + std::string(1 << 20, 'x')) ==
+        fmt::format("f.yaml: found {} bytes, allowed are at most {}", (1 << 20) + 6, 1 << 20));
+  std::string text = "a: [0";
+  for (int i = 1; i < 300'000; ++i) text += ",1";
+  CHECK(contains(parse_error(text + "]\n"), "more than 20000 values"));
+}
+
 }  // namespace localbatch

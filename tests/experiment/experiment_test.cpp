@@ -31,8 +31,8 @@ const std::vector<Mistake> kMistakes = {
     // unknown keys
     {"workrs: 2", "4:1", "workrs", "unknown key", "did you mean 'workers'?"},
     {"batch_size: {inital: 3}", "4:14", "batch_size.inital", "unknown key", "'initial'"},
-    {"batch_size_controller: {name: norm_test, etta: 0.9}", "4:42", "batch_size_controller.etta",
-     "unknown key", "did you mean 'eta'?"},
+    {"workers: 2\nbatch_size_controller: {name: norm_test, etta: 0.9}", "5:42",
+     "batch_size_controller.etta", "unknown key", "did you mean 'eta'?"},
     {"batch_size_controller: {name: fixed, eta: 0.9}", "4:38", "batch_size_controller.eta",
      "unknown key"},
     {"evaluation: {every_sample: 1}", "4:14", "evaluation.every_sample", "unknown key",
@@ -96,6 +96,21 @@ const std::vector<Mistake> kMistakes = {
     {"precision: bf16\nmodel: {name: softmax_regression}", "4:12", "precision", "found 'bf16'",
      "allowed here is f32"},
     {"sync_interval: {name: post_local, H: 4}", "4:16", "sync_interval.start_samples", "missing"},
+    // statistics that can never be taken
+    {"batch_size_controller: {name: norm_test}", "1:1", "gradient_statistics.chunks",
+     "found 'workers', which needs at least two workers", "micro_batches | samples"},
+    {"batch_size_controller: {name: norm_test}\ngradient_statistics: {chunks: delta}", "5:31",
+     "gradient_statistics.chunks", "found 'delta', which needs at least two workers"},
+    {"learning_rate_coupling: {name: adascale}", "1:1", "gradient_statistics.chunks",
+     "at least two workers"},
+    {"shadow_controllers: [{name: norm_test}]", "1:1", "gradient_statistics.chunks",
+     "at least two workers"},
+    {"workers: 4\nbatch_size: {initial: 1}\nbatch_size_controller: {name: norm_test}\n"
+     "gradient_statistics: {chunks: samples}\nmodel: {name: resnet, norm: group_norm}",
+     "7:31", "gradient_statistics.chunks", "found 'samples', which needs at least two of them"},
+    {"workers: 4\nbatch_size: {initial: 32}\nbatch_size_controller: {name: norm_test}\n"
+     "gradient_statistics: {chunks: micro_batches}",
+     "7:31", "gradient_statistics.chunks", "batch_size.initial is 32, micro_batch is 64"},
     // names of folders
     {"experiment: a/b", "4:13", "experiment", "found 'a/b'", "a name for a folder"},
     {"experiment: ..", "4:13", "experiment", "found '..'", "a name for a folder"},
@@ -122,6 +137,11 @@ TEST_CASE("every experiment file is read, and its model fits images and classes 
       const std::unique_ptr<const Model> model = network_of(experiment).model.make(sample);
       CHECK(model->sample() == sample);
       CHECK(model->parameter_count() > 0);
+      const TaskFacts facts{.running_moments = model->running_moment_count(),
+                            .train_samples = 50000};
+      // That rule is what some of them are about.
+      for (const std::string& doubt : doubtful_settings(experiment, facts))
+        CHECK_MESSAGE(doubt.starts_with("learning_rate_coupling: sqrt"), doubt);
     }
     CHECK(experiment.method.controller != nullptr);
     CHECK(experiment.method.learning_rate(0, experiment.method.max_samples) >= 0);
@@ -188,6 +208,7 @@ TEST_CASE("what a model says of its convolutions without an image is true of its
     CHECK(factory.has_3x3_convolutions == std::ranges::any_of(layers, [](const LayerKernel& layer) {
             return layer.choice.winograd;
           }));
+    CHECK(factory.has_batch_norm == !model->running_moment_tensors().empty());
   }
 }
 
@@ -265,6 +286,40 @@ TEST_CASE("lists are checked item by item") {
                       {"test.yaml:3:59: learning_rate.milestones: found a list"}));
   CHECK(one_line_with(message("[0]"), {"test.yaml:3:56: learning_rate.milestones: found 0"}));
   CHECK(one_line_with(message("[5, 5]"), {"test.yaml:3:55: learning_rate.milestones: "}));
+}
+
+TEST_CASE("settings that do nothing or harm are doubted, each by one line") {
+  const auto doubts = [](const std::string& changes) {
+    const Experiment read = read_text(
+        "workers: 4\nmax_samples: 20000\ndataset: {name: synthetic}\nlearning_rate: {peak: 0.1}\n" +
+        changes);
+    return doubtful_settings(read, load_task(read, TaskUse::kOutline)->facts());
+  };
+  const auto doubts_one = [&](const std::string& changes, const std::string& part) {
+    CAPTURE(changes);
+    const std::vector<std::string> found = doubts(changes);
+    REQUIRE(found.size() == 1);
+    CHECK_MESSAGE(contains(found.front(), part), found.front());
+  };
+  CHECK(doubts("").empty());
+  doubts_one("batch_size: {micro_batch: 1}", "batch norm over micro-batches of one sample");
+  doubts_one("batch_size: {initial: 1}", "batch norm over micro-batches of one sample");
+  CHECK(doubts("model: {norm: group_norm}\nbatch_size: {initial: 1}").empty());
+  doubts_one("learning_rate_coupling: {name: sqrt}", "sqrt");
+  CHECK(doubts("learning_rate_coupling: {name: linear}").empty());
+  CHECK(doubts("learning_rate_coupling: {name: sqrt}\ninner_optimizer: {name: adamw}").empty());
+  const std::string mlp = "model: {name: mlp}\n";
+  doubts_one(mlp + "batch_size: {initial: 2501}", "the share 2500");
+  CHECK(doubts(mlp + "batch_size: {initial: 2500}").empty());
+  // 20000/4/200 = 25 local steps of 4 micro-batches; 10 in a round.
+  const std::string long_steps =
+      "batch_size: {initial: 200}\nsync_interval: {name: constant, H: 10}\n";
+  CHECK(doubts(long_steps).empty());
+  doubts_one(long_steps + "batch_norm_at_sync: reset", "averages over about 40 micro-batches");
+  doubts_one("batch_size: {initial: 200, micro_batch: 200}",
+             "averages over about 25 micro-batches");
+  CHECK(doubts("batch_size: {initial: 200, micro_batch: 200}\nbatch_norm_at_sync: recompute")
+            .empty());
 }
 
 }  // namespace localbatch

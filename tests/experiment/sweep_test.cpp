@@ -121,4 +121,13 @@ TEST_CASE("mistakes in a sweep are refused with their place") {
         "f.yaml:4:8: sweep: found more than 10000 cells");
 }
 
+TEST_CASE("a sweep whose cells would not fit in memory is refused before they are made") {
+  std::string text = "sizes: [0";
+  for (int i = 1; i < 5000; ++i) text += ",1";
+  text += "]\nsweep: {seed: [0";
+  for (int i = 1; i < 1000; ++i) text += "," + std::to_string(i);
+  CHECK(input_error([&] { cells_of(text + "]}\n"); }) ==
+        "f.yaml:5:8: sweep: found 1000 cells of 5009 values, allowed are at most 4000000 values");
+}
+
 }  // namespace localbatch

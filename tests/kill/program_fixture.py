@@ -1,5 +1,6 @@
 """What the tests of interrupted runs share: a folder, jobs with and without MPI, comparisons."""
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -205,7 +206,7 @@ class ProgramFixture:
         self.program, self.keep = pathlib.Path(program).resolve(), keep
         memory = "/dev/shm" if in_memory and os.access("/dev/shm", os.W_OK) else None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="localbatch-kill-", dir=memory))
-        self.started = 0
+        self.job_numbers = itertools.count(1)  # jobs may be started by several threads
 
     def __enter__(self):
         return self
@@ -221,9 +222,10 @@ class ProgramFixture:
         return self.folder / name
 
     def start(self, experiment, output, *options, ranks=0, environment=None):
-        self.started += 1
+        """What MPI leaves behind when it is killed is removed with the folder."""
+        of_mpi = {"TMPDIR": str(self.folder), "OMPI_MCA_btl_vader_backing_directory": str(self.folder)}
         return Job(self.program, [experiment, "--output", output, *options],
-                   self.folder / f"job{self.started}", ranks, environment)
+                   self.folder / f"job{next(self.job_numbers)}", ranks, {**of_mpi, **(environment or {})})
 
     def run(self, *arguments, seconds=60, **options):
         return self.start(*arguments, **options).wait(seconds)

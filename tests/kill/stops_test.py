@@ -15,6 +15,23 @@ ROUNDS = ("--checkpoint-rounds", "3")
 AT_ONCE = 10  # seconds
 
 
+def wait_for(holds, seconds=30):
+    end = time.monotonic() + seconds
+    while not holds():
+        require(time.monotonic() < end, "what a test waits for does not come")
+        time.sleep(0.02)
+
+
+def resident_megabytes(process):
+    try:
+        for line in open(f"/proc/{process}/status", encoding="utf-8"):
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    except OSError:  # it has ended
+        pass
+    return 0
+
+
 def go_on(fixture, experiment, output, reference, ranks=0):
     finished = fixture.run(experiment, output, *ROUNDS, ranks=ranks)
     finished.require(0)
@@ -107,6 +124,60 @@ def a_hanging_rank_is_named(fixture):
         go_on(fixture, experiment, output, reference)
 
 
+# Some ten seconds of generating images: to be interrupted before anything is trained.
+SLOW_DATA = """
+experiment: slow
+workers: 2
+max_samples: 640
+dataset:       {name: synthetic, train_samples: 200000, test_samples: 10}
+model:         {name: softmax_regression}
+learning_rate: {name: constant, peak: 0.01}
+"""
+
+
+def a_rank_that_hangs_before_training_is_named(fixture):
+    """a rank hangs while MPI starts, or while it reads data: the others end the job, status 1"""
+    slow = fixture.write("slow.yaml", SLOW_DATA)
+    quick = fixture.write("quick.yaml", SLOW_DATA.replace("200000", "100"))
+
+    def start(first, second):
+        output, limit = fixture.folder / "out", ("--stall-limit", "3")
+        return fixture.start(first, output, *limit, ":", "-np", "1", fixture.program, "run", second, "--output",
+                             output, *limit, ranks=1)
+
+    job = start(quick, slow)
+    send_signal(job.process_of(1), signal.SIGSTOP)
+    finished = job.wait(2 * AT_ONCE)
+    require(finished.status == 1, finished)
+    require(any("hangs" in line for line in finished.lines()), finished)
+
+    job = start(quick, slow)
+    reading = job.process_of(1)
+    wait_for(lambda: resident_megabytes(reading) > 100)
+    send_signal(reading, signal.SIGSTOP)
+    finished = job.wait(2 * AT_ONCE)
+    require(finished.status == 1, finished)
+    require(finished.lines() == ["localbatch: rank 0: no message from rank 1 for 3 s: it hangs, or does not reach "
+                                 "the others"], finished)
+    require(not (fixture.folder / "out").exists(), "something was written")
+
+
+def signals_work_before_the_first_round(fixture):
+    """SIGTERM while data are read: status 75 at once, with and without MPI, nothing is written"""
+    slow = fixture.write("slow.yaml", SLOW_DATA)
+    for ranks in (0, 2):
+        job = fixture.start(slow, fixture.folder / "out", ranks=ranks)
+        rank = job.process_of(0)
+        wait_for(lambda: resident_megabytes(rank) > 100)
+        begin = time.monotonic()
+        send_signal(rank, signal.SIGTERM)
+        finished = job.wait(AT_ONCE)
+        require(finished.status == 75 and time.monotonic() - begin < 5, finished)
+        require(ranks or "stopped before the first round has ended" in finished.out, finished)
+        require(ranks or finished.lines() == [], finished)
+        require(not (fixture.folder / "out").exists(), "something was written")
+
+
 def divergence_is_recorded(fixture):
     """a learning rate that is too large: status 3, the last round and the summary say so"""
     text = QUICK.replace("640", "100000").replace("peak: 0.05", "peak: 1000")
@@ -126,7 +197,8 @@ def divergence_is_recorded(fixture):
 
 TESTS = (signals_stop_behind_a_checkpoint, a_signal_to_one_rank_or_the_launcher,
          two_interrupts_end_at_once, time_limit_stops_after_a_round, a_lost_rank_ends_the_job,
-         a_hanging_rank_is_named, divergence_is_recorded)
+         a_hanging_rank_is_named, a_rank_that_hangs_before_training_is_named,
+         signals_work_before_the_first_round, divergence_is_recorded)
 
 if __name__ == "__main__":
     sys.exit(run_tests(TESTS, sys.argv[1], in_memory=False))

@@ -88,7 +88,6 @@ struct LayerUnderTest {
                            .parameters = parameters,
                            .gradient = gradient,
                            .use = use,
-                           .batch_norm = setting.batch_norm,
                            .samples = samples});
     layer->compute_diff(all_channels(kAll, kShape), reinterpret_cast<std::byte*>(dx.data()),
                         thread);
@@ -140,6 +139,7 @@ TEST_CASE_TEMPLATE("normalizations compute their formula and its finite differen
     std::vector<float> gradient(2 * kChannels, kNan);
     layer.step(gradient, GradientUse::kReplace, nullptr);
     CHECK(largest_error(layer.y, output(setting, in)) <= 1);
+    if (setting.is_running()) continue;  // only evaluations use those
     CHECK(largest_error(layer.dx, slopes(setting, in, in.x, dy)) <= 1);
     if (setting.has_residual())
       CHECK(largest_error(layer.diff_residual, slopes(setting, in, in.residual, dy)) <= 1);

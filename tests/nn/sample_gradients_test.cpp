@@ -126,6 +126,20 @@ struct Errors {
   }
 };
 
+/// Weights of single images in the sum, against the gradient of every image alone.
+void check_weighted_sum(ImageNetwork& network, TestWorker& worker, const TestBatch& batch) {
+  std::vector<double> weights(batch.targets.size());
+  std::vector<float> expected(worker.gradient.size()), found(expected.size(), NAN);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    weights[i] = i % 2 == 0 ? 0.5 : -2;  // powers of two, which round nothing
+    network.train(batch.part(i, 1), 1, worker.gradient, GradientUse::kReplace);
+    for (std::size_t j = 0; j < expected.size(); ++j)
+      expected[j] += static_cast<float>(weights[i]) * worker.gradient[j];
+  }
+  network.sample_gradients(batch.all(), found, GradientUse::kReplace, {.weights = weights});
+  CHECK(relative_distance(found, expected) < 1e-5);
+}
+
 /// Statistics with the direction of the sum of all gradients and with a random one.
 void check_statistics(const Case& test, const ExecutionOptions& options, Errors& errors) {
   const std::size_t count = test.images;
@@ -139,8 +153,7 @@ void check_statistics(const Case& test, const ExecutionOptions& options, Errors&
       network.train(batch.all(), static_cast<double>(count), all, GradientUse::kReplace);
 
   Statistics found(count);
-  CHECK(network.sample_gradients(batch.all(), SampleNormalization::kBatchTerms, sum,
-                                 GradientUse::kReplace, found.sums(all)) == loss);
+  CHECK(network.sample_gradients(batch.all(), sum, GradientUse::kReplace, found.sums(all)) == loss);
   errors.see(found, brute_force(network, worker, batch, all), all);
   errors.sum = std::max(errors.sum, relative_distance(sum, all));
   const double products =
@@ -149,8 +162,7 @@ void check_statistics(const Case& test, const ExecutionOptions& options, Errors&
 
   Statistics other(count);
   const std::vector<float> direction = random_direction(all.size());
-  network.sample_gradients(batch.all(), SampleNormalization::kFrozen, {}, GradientUse::kReplace,
-                           other.sums(direction));
+  network.sample_gradients(batch.all(), {}, GradientUse::kReplace, other.sums(direction));
   errors.see(other, brute_force(network, worker, batch, direction), direction);
   CHECK(other.squared_norms == found.squared_norms);
 
@@ -158,15 +170,16 @@ void check_statistics(const Case& test, const ExecutionOptions& options, Errors&
   Statistics alone(count);
   std::vector<float> twice = sum;
   network.sample_gradients(
-      batch.all(), SampleNormalization::kBatchTerms, twice, GradientUse::kAdd,
+      batch.all(), twice, GradientUse::kAdd,
       {.squared_norms = alone.squared_norms, .inner_products = {}, .direction = {}});
   network.sample_gradients(
-      batch.all(), SampleNormalization::kBatchTerms, {}, GradientUse::kReplace,
+      batch.all(), {}, GradientUse::kReplace,
       {.squared_norms = {}, .inner_products = alone.inner_products, .direction = all});
   CHECK(alone.squared_norms == found.squared_norms);
   CHECK(alone.inner_products == found.inner_products);
   for (float& value : sum) value *= 2;
   CHECK(relative_distance(twice, sum) < 1e-6);
+  check_weighted_sum(network, worker, batch);
 }
 
 }  // namespace
@@ -210,8 +223,8 @@ TEST_CASE("statistics of single images have the same bits with any number of thr
       network.load(worker.parameters, worker.running_moments);
       Statistics found(test.images);
       const std::vector<float> direction = random_direction(worker.parameters.size());
-      network.sample_gradients(batch.all(), SampleNormalization::kBatchTerms, worker.gradient,
-                               GradientUse::kReplace, found.sums(direction));
+      network.sample_gradients(batch.all(), worker.gradient, GradientUse::kReplace,
+                               found.sums(direction));
       return std::pair(found, worker.gradient);
     };
     const auto [expected, expected_gradient] = run(1);
@@ -237,8 +250,8 @@ TEST_CASE("statistics of single images leave running statistics and training ste
   const std::vector<float> before = again.running_moments;
   Statistics found(16);
   std::vector<float> sum(again.gradient.size());
-  CHECK(network.sample_gradients(batch.all(), SampleNormalization::kBatchTerms, sum,
-                                 GradientUse::kReplace, found.sums(again.parameters)) == loss);
+  CHECK(network.sample_gradients(batch.all(), sum, GradientUse::kReplace,
+                                 found.sums(again.parameters)) == loss);
   CHECK(again.running_moments == before);
   for (float& value : sum) value /= 16;
   CHECK(relative_distance(sum, worker.gradient) < 1e-5);

@@ -86,6 +86,15 @@ TEST_CASE("the forecast of what is sent is what a run's summary shows") {
       {fixed, "audit={every_rounds: 4, samples: 6}",
        "shadow_controllers=[{name: coordinate_norm_test}]"},
       {tests, "gradient_statistics={chunks: delta}"},
+      {tests, "gradient_statistics={chunks: samples, at: first}"},
+      {tests, "gradient_statistics={chunks: samples, gradient: own}"},
+      {tests, "gradient_statistics={chunks: micro_batches}", "batch_size.micro_batch=2"},
+      {tests, "gradient_statistics={chunks: micro_batches, gradient: own}",
+       "batch_size.micro_batch=2", "audit={every_rounds: 4, samples: 6}"},
+      {"batch_size_controller={name: inner_product_test, theta: 1000}",
+       "audit={every_rounds: 4, samples: 6}"},
+      {tests, "model={name: resnet}", "max_samples=70", "evaluation.every_samples=0",
+       "audit={every_rounds: 2, samples: 48, samples_in_batch: true}"},
       {fixed, "model={name: resnet}", "max_samples=70", "inner_optimizer.at_sync=keep",
        "batch_norm_at_sync=recompute", "batch_norm_batches=3"},
       {"sync_interval={name: post_local, H: 5, start_samples: 100}",
@@ -291,7 +300,7 @@ TEST_CASE("the forecast of a checkpoint's bytes is the size of the file") {
       {},
       {"outer_optimizer={name: slowmo}", "communication.parameters=bf16"},
       {"model={name: resnet}", "max_samples=70", "inner_optimizer={name: adamw}",
-       "audit={every_rounds: 4, samples: 6}"}};
+       "audit={every_rounds: 4, samples: 48}"}};
   for (const std::vector<std::string>& settings : experiments)
     // Before the first evaluation, and behind one.
     for (const int rounds : {1, 3})
@@ -333,6 +342,28 @@ TEST_CASE("the forecast as JSON") {
   CHECK(nlohmann::json::parse(to_json(forecast({}, {0}), measured))
             .at("measured_run")
             .at("seconds") == 3);
+}
+
+TEST_CASE("cells that share what the speed depends on are measured once") {
+  MeasuredSpeeds speeds;
+  const Machine machine{.placement = {.workers = 3}, .cores_of_host = 2};
+  const auto speed_of = [&](const std::vector<std::string>& settings) {
+    return *forecast_run(tiny_with(settings), machine, speeds).machine.speed;
+  };
+  const double first = speed_of({});
+  CHECK(speed_of({"seed=7"}) == first);
+  CHECK(speed_of({"sync_interval.H=5", "batch_size_controller.eta=0.9"}) == first);
+  CHECK(speeds.size() == 1);
+  speed_of({"batch_size.initial=8"});
+  CHECK(speeds.size() == 2);
+}
+
+TEST_CASE("a forecast doubts what a run doubts") {
+  CHECK(forecast({}, {0}).doubts.empty());
+  const std::vector<std::string> doubts =
+      forecast({"learning_rate_coupling={name: sqrt}"}, {0}).doubts;
+  REQUIRE(doubts.size() == 1);
+  CHECK(contains(doubts.front(), "sqrt"));
 }
 
 }  // namespace localbatch

@@ -67,8 +67,7 @@ class DummyNetwork final : public Network {
     return pass(batch, weight / count, gradient).loss_sum / count;
   }
 
-  double sample_gradients(const Batch& batch, SampleNormalization /*normalization*/,
-                          std::span<float> gradient, GradientUse use,
+  double sample_gradients(const Batch& batch, std::span<float> gradient, GradientUse use,
                           const SampleSums& sums) override {
     check(sums.squared_norms.empty() && sums.inner_products.empty(), "a dummy has no norms");
     return train(batch, batch.samples, gradient, use);

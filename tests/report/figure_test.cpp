@@ -72,8 +72,63 @@ TEST_CASE("curves against samples, rounds, seconds and bytes") {
   CHECK(x("seconds") == std::vector<double>{2, 4});
   CHECK(x("bytes") == std::vector<double>{1000, 2000});
   CHECK(curve_of(run, {.x = "rounds", .y = "test_accuracy"})->y == std::vector<double>{0.25, 0.5});
-  CHECK(curve_of(run, {.x = "rounds", .y = "local_batch_size"})->y == std::vector<double>{8, 8});
+  CHECK(curve_of(run, {.x = "rounds", .y = "local_batch_size"})->y == std::vector<double>{8, 8, 8});
   CHECK_FALSE(curve_of(run, {.x = "rounds", .y = "drift"}));
+}
+
+TEST_CASE("what a round begins with stands where the round begins, and holds until the next") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .accuracies = {0.1, 0.2, 0.3}});
+  write_text(folder.path() / "a/rounds.csv",
+             "round,samples,epoch,sync_interval,local_batch_size,learning_rate,loss,method_bytes\n"
+             "1,64,0.5,4,8,0.2,1.5,1000\n2,128,1,4,8,0.1,1.25,1000\n3,256,2,4,16,0.1,1,1000\n");
+  const FinishedRun run = read_finished_run(folder.path() / "a", "a");
+  const auto curve = [&run](const std::string& x, const std::string& y) {
+    return *curve_of(run, {.x = x, .y = y});
+  };
+  CHECK(curve("samples", "local_batch_size").x == std::vector<double>{0, 64, 128, 256});
+  CHECK(curve("samples", "local_batch_size").y == std::vector<double>{8, 8, 16, 16});
+  CHECK(curve("samples", "learning_rate").y == std::vector<double>{0.2, 0.1, 0.1, 0.1});
+  CHECK(curve("rounds", "sync_interval").x == std::vector<double>{0, 1, 2, 3});
+  CHECK(curve("samples", "loss").x == std::vector<double>{64, 128, 256});  // known at the end only
+  // A logarithmic axis begins where the first round ends.
+  CHECK(curve("bytes", "local_batch_size").x == std::vector<double>{1000, 2000, 3000});
+  CHECK(curve("bytes", "local_batch_size").y == std::vector<double>{8, 16, 16});
+  const Band steps = without_flat_points(band_of({curve("samples", "local_batch_size")}));
+  CHECK(steps.x == std::vector<double>{0, 128, 128, 256});
+  CHECK(steps.mean == std::vector<double>{8, 8, 16, 16});
+  const Curve low{{0, 10}, {1, 1}, true}, late{{0, 4, 10}, {1, 3, 3}, true};
+  CHECK(band_of({low, late}).x == std::vector<double>{0, 4, 4, 10, 10});
+  CHECK(band_of({low, late}).mean == std::vector<double>{1, 1, 2, 2, 2});  // no slope before 4
+  CHECK(curve("epochs", "loss").x == std::vector<double>{0.5, 1, 2});
+  CHECK(curve("local_steps", "test_accuracy").x == std::vector<double>{4, 8, 12});
+}
+
+TEST_CASE("a moving median takes spikes away and says so in the title") {
+  const Curve curve{{1, 2, 3, 4, 5}, {1, 9, 2, 3, 4}};
+  CHECK(smoothed(curve, 3).y == std::vector<double>{5, 2, 3, 3, 3.5});
+  CHECK(smoothed(curve, 1).y == curve.y);
+  const ScratchFolder folder;
+  const Results results = results_in(folder.path() / "runs");
+  const FigureAxes axes{.x = "rounds", .y = "loss", .smooth = 5};
+  CHECK(make_figure(results, axes).title == "runs: tiny (moving median of 5 points)");
+  CHECK(name_of(axes) == "loss_against_rounds_smooth_5");
+  CHECK(contains(script_of(make_figure(results, axes), {"svg"}),
+                 "set multiplot title 'runs: tiny (moving median of 5 points)'"));
+  CHECK(contains(input_error([] { checked_axes({.x = "rounds", .y = "loss", .smooth = 4}); }),
+                 "--smooth: found 4, allowed is an odd number"));
+}
+
+TEST_CASE("runs that have not ended are drawn where somebody asks for them, and marked") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .outcome = "", .rounds_left = 2});
+  Results results = collect_results({.sources = {folder.path()}});
+  CHECK(make_figure(results, {.x = "rounds", .y = "loss"}).series.empty());
+  results.unfinished = true;
+  const Figure figure = make_figure(results, {.x = "rounds", .y = "loss"});
+  REQUIRE(figure.series.size() == 1);
+  CHECK(figure.series[0].note == "unfinished, 50 %");
+  CHECK(figure.remarks.empty());
 }
 
 TEST_CASE("the data of a figure, to the letter") {
@@ -100,8 +155,73 @@ TEST_CASE("numbers along an axis leave room for each other") {
   const auto script = [&results](const std::string& x) {
     return script_of(make_figure(results, {.x = x, .y = "test_accuracy"}), {"svg"});
   };
-  CHECK(contains(script("samples"), "set xtics 0.05\n"));  // to 0.128 thousand
-  CHECK(contains(script("rounds"), "set xtics 0.5\n"));    // to 2
+  CHECK(contains(script("samples"), "set xtics 0.05\n"));   // to 0.128 thousand
+  CHECK(contains(script("rounds"), "set xtics 0.5\n"));     // to 2
+  CHECK(contains(script("rounds"), "set xrange [0:2]\n"));  // not to a mark behind the data
+}
+
+namespace {
+
+/// A figure of one curve.
+Figure figure_of(const std::vector<double>& y, const std::string& name = "loss") {
+  Curve curve{.x = {}, .y = y};
+  for (std::size_t i = 0; i < y.size(); ++i) curve.x.push_back(static_cast<double>(i + 1));
+  return {.axes = {.x = "rounds", .y = name},
+          .title = "tiny",
+          .rows = {"constant 8"},
+          .groups = {"H = 4"},
+          .series = {{.row = 0, .group = 0, .note = {}, .band = band_of({curve})}},
+          .remarks = {}};
+}
+
+}  // namespace
+
+TEST_CASE("an axis has two ends, also for curves that differ in the seventh digit") {
+  for (const std::vector<double>& y : {std::vector{2.302585, 2.3025851},
+                                       {1e6, 1e6 + 0.01},
+                                       {5.0, 5.0},
+                                       {0.0, 0.0},
+                                       {-1e300, 1e308}}) {
+    const std::string script = script_of(figure_of(y), {"svg"});
+    const std::size_t begin = script.find("set yrange [") + 12, colon = script.find(':', begin);
+    CAPTURE(script.substr(begin, 40));
+    CHECK(std::stod(script.substr(begin)) < std::stod(script.substr(colon + 1)));
+  }
+}
+
+TEST_CASE("long numbers along the vertical axis have room, short ones do not take it") {
+  const auto left = [](const Figure& figure) {
+    const std::string script = script_of(figure, {"png"});
+    const std::string size = script.substr(script.find("set terminal svg size ") + 22);
+    const std::string margin = script.substr(script.find("set lmargin at screen ") + 22);
+    return std::stod(size) * std::stod(margin);
+  };
+  CHECK(left(figure_of({10, 90})) == doctest::Approx(76).epsilon(0.01));
+  CHECK(left(figure_of({1.25e-5, 3.75e-5}, "learning_rate")) > 100);
+}
+
+TEST_CASE("a legend explains bands where there are some") {
+  const ScratchFolder folder;
+  CHECK_FALSE(contains(script_of(figure_of({1, 2}), {"svg"}), "band"));
+  CHECK(contains(
+      script_of(make_figure(results_in(folder.path()), {.x = "rounds", .y = "loss"}), {"svg"}),
+      "band: smallest to largest"));
+}
+
+TEST_CASE("names with quotes, braces and backslashes are drawn as they are") {
+  Figure figure = figure_of({1, 2});
+  const std::vector<std::string> rows{"'quoted' first", "two ''quotes", "a \\",
+                                      "{ `date` \"x\" $1 @y"};
+  figure.rows = rows;
+  figure.groups = {"group \\"};
+  figure.remarks = {"a remark that ends with \\", "\x1b[2J and two\nlines"};
+  CHECK_FALSE(contains(script_of(figure, {"svg"}), "\\\n  set lmargin"));
+  CHECK_FALSE(contains(script_of(figure, {"svg"}), "\x1b"));
+  if (!has_gnuplot()) return;
+  const std::string svg = inline_svg(figure, "p");
+  for (const char* const text :
+       {"'quoted' first", "two ''quotes", "a \\<", "`date`", "$1 @y", "group \\", "rounds"})
+    CHECK_MESSAGE(contains(svg, text), text);
 }
 
 TEST_CASE("bytes are on one logarithmic axis, for H changes them by orders of magnitude") {
@@ -111,7 +231,7 @@ TEST_CASE("bytes are on one logarithmic axis, for H changes them by orders of ma
       script_of(make_figure(results, {.x = "bytes", .y = "test_accuracy"}), {"svg"});
   CHECK(contains(script, "set logscale x 10\nset xrange [0.000833333:0.0024]\n"));
   CHECK(contains(script, "set xtics (0.0009, 0.001, 0.002)\n"));
-  CHECK_FALSE(contains(script, "set xrange [0:*]"));
+  CHECK_FALSE(contains(script, "set xrange [0:"));
 }
 
 TEST_CASE("a panel without a run leaves a logarithmic axis to the others") {
@@ -122,9 +242,13 @@ TEST_CASE("a panel without a run leaves a logarithmic axis to the others") {
 }
 
 TEST_CASE("names of axes are checked") {
-  CHECK(contains(input_error([] { check_axes({.x = "sample", .y = "test_loss"}); }),
-                 "--x: found 'sample', allowed is samples | rounds | seconds | bytes (did you"));
-  CHECK(contains(input_error([] { check_axes({.x = "bytes", .y = "test_los"}); }),
+  CHECK(contains(
+      input_error([] { checked_axes({.x = "sample", .y = "test_loss"}); }),
+      "--x: found 'sample', allowed is samples | rounds | epochs | local_steps | seconds | "
+      "bytes (did you"));
+  CHECK(checked_axes({.x = "round", .y = "loss"}).x == "rounds");
+  CHECK(checked_axes({.x = "epoch", .y = "loss"}).x == "epochs");
+  CHECK(contains(input_error([] { checked_axes({.x = "bytes", .y = "test_los"}); }),
                  "(did you mean 'test_loss'?)"));
 }
 
@@ -165,13 +289,24 @@ TEST_CASE("gnuplot's own failures are told, and where to get it") {
   ::setenv("PATH", path.c_str(), 1);
 }
 
+TEST_CASE("a page says that all runs have a setting only where all have it") {
+  const ScratchFolder folder;
+  const Results results = results_in(folder.path() / "runs");
+  const std::string page = html_page(results, {}, {});
+  const std::size_t all = page.find("Settings that all runs have");
+  REQUIRE(all != std::string::npos);
+  CHECK(contains(page.substr(0, all), "<td>batch_size_controller.eta</td><td>-</td><td>0.8</td>"));
+  CHECK_FALSE(contains(page.substr(all), "batch_size_controller.eta"));
+  CHECK(contains(page.substr(all), "<td>workers</td><td>2</td>"));
+}
+
 TEST_CASE("a page holds table, curves, settings, machines and all runs") {
   const ScratchFolder folder;
   const Results results = results_in(folder.path() / "runs");
   const std::string page = html_page(results, page_of(make_table(results, chosen_columns(""))),
                                      {{.caption = "a < b", .svg = "<svg></svg>"}});
   for (const char* const text :
-       {"<title>runs</title>", "<td>50.00 ± 14.14</td>", "<svg></svg>", "a &lt; b",
+       {"<title>runs: tiny</title>", "<td>50.00 ± 14.14</td>", "<svg></svg>", "a &lt; b",
         "<td>sync_interval.H</td><td>4 | 8</td><td>4</td>", "<td>workers</td><td>2</td>",
         "<td>host</td><td>desk</td>", "<td>unfinished, 50 %</td>", "<td>runs/c3</td>",
         "<td>abc123</td>"})

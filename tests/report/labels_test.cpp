@@ -63,6 +63,17 @@ TEST_CASE("labels that several rows have are told apart by what differs") {
         std::vector<std::string>{"a, peak 1", "a, peak 2", "b"});
 }
 
+TEST_CASE("as few settings as tell labels apart are added, the one that tells most first") {
+  CHECK(disambiguated({"a", "a", "a"},
+                      {settings("p: 1\nq: 1\nr: 5\n"), settings("p: 2\nq: 2\nr: 6\n"),
+                       settings("p: 2\nq: 3\nr: 7\n")}) ==
+        std::vector<std::string>{"a, q 1", "a, q 2", "a, q 3"});
+  CHECK(disambiguated({"a", "a", "a", "a"},
+                      {settings("p: 1\nq: 1\nr: 1\n"), settings("p: 1\nq: 2\nr: 1\n"),
+                       settings("p: 2\nq: 1\nr: 2\n"), settings("p: 2\nq: 2\nr: 2\n")}) ==
+        std::vector<std::string>{"a, p 1, q 1", "a, p 1, q 2", "a, p 2, q 1", "a, p 2, q 2"});
+}
+
 TEST_CASE("numbers in names are compared as numbers") {
   CHECK(comes_before("constant 32", "constant 128"));
   CHECK_FALSE(comes_before("constant 128", "constant 32"));

@@ -78,11 +78,12 @@ TEST_CASE("cells of a file are there whether or not they have run, in the file's
   CHECK(status_text(runs[1].run) == "unfinished, 50 %");
   CHECK(status_text(results.cells[1].runs[0].run) == "missing");
   const TablePage page = page_of(make_table(results, chosen_columns("final_test_accuracy")));
-  CHECK(page.notes[0] == "small, H = 16: cell 2 (seed 2) unfinished, 50 %");
-  CHECK(page.notes[1] == "small, H = 4: cell 3 (seed 1) missing; cell 4 (seed 2) missing");
-  CHECK(page.tables[0].rows[0][1].text == "1 of 2");
+  CHECK(page.notes.empty());
+  CHECK(page.runs[1] == "small, H = 16, seed 2: tiny/half (unfinished, 50 %; commit not recorded)");
+  CHECK(page.runs[2] == "small, H = 4, seed 1: missing (--cell 3)");
+  CHECK(page.tables[0].rows[0][1].text == "1 of 2, 1 unfinished");
   CHECK(page.tables[0].rows[0][2].text == "50.00");
-  CHECK(page.tables[0].rows[1][1].text == "0 of 2");
+  CHECK(page.tables[0].rows[1][1].text == "0 of 2, 2 missing");
   CHECK(page.tables[0].rows[1][2].text == "-");
 }
 
@@ -95,9 +96,16 @@ TEST_CASE("a cell that failed says why, until it has ended") {
   fixture.leave(cells[2].folder.filename(), fixture.resolved(3), 0.5);
   const Results results = fixture.collect();
   REQUIRE(results.cells.size() == 1);
-  CHECK(status_text(results.cells[0].runs[0].run) == "failed: no disk");
-  CHECK(status_text(results.cells[0].runs[1].run) == "failed: no disk");
+  CHECK(status_text(results.cells[0].runs[0].run) == "failed");
+  CHECK(results.cells[0].runs[1].run.failure == "no disk");
   CHECK(status_text(results.cells[0].runs[2].run) == "finished");
+  // Once, however many runs have it.
+  const ResultTable table = make_table(results, chosen_columns("rounds"));
+  const TablePage page = page_of(table);
+  CHECK(page.notes == std::vector<std::string>{"failed: no disk"});
+  CHECK(page.tables[0].rows[0][1].text == "1 of 3, 2 failed");
+  CHECK(page.tables[0].rows[0][1].notes == std::vector<int>{1});
+  CHECK(contains(page.runs[1], "(failed [1]; "));
 }
 
 TEST_CASE("a table of bf16 is made on any CPU") {

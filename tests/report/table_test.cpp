@@ -113,25 +113,21 @@ TEST_CASE("Markdown of a small table, to the letter") {
                    .has_manifest = false});
   write_run(runs, {.folder = "gone", .H = 8, .seed = 2, .outcome = "diverged"});
   CHECK(to_markdown(page_of(table_of(runs, "final_test_accuracy,bytes"))) ==
-        "## runs\n"
+        "## runs: tiny\n"
         "\n"
         "| schedule | H = 4: n | H = 4: final test acc. (%) | H = 4: MB per worker | H = 8: n | "
         "H = 8: final test acc. (%) | H = 8: MB per worker |\n"
         "|---|---:|---:|---:|---:|---:|---:|\n"
-        "| constant 8 | 3 | **52.00 ± 1.00** | 0.00200 ± 0.00000 | 0 of 2, 1 diverged [1] | "
+        "| constant 8 | 3 | **52.00 ± 1.00** | 0.00200 ± 0.00000 | 0 of 2, 1 diverged, 1 "
+        "unfinished | "
         "diverged | diverged |\n"
         "| constant 16 | 3 | 32.00 ± 1.00 | 0.00200 ± 0.00000 | | | |\n"
         "\n"
-        "- [1] constant 8, H = 8: (seed 1) unfinished, 50 %; (seed 2) diverged\n"
-        "\n"
-        "- n: finished runs with different seeds; figures are their mean ± sample standard "
-        "deviation (divisor n - 1).\n"
-        "- bold: best of its column and H; it differs from the second best by more than the noise "
-        "of the seeds (Welch, two-sided, 95 %).\n"
-        "- final test acc. (%): of the last evaluation, percent.\n"
-        "- MB per worker: bytes that each worker gives to averages, by the closed form of the "
-        "method (method\\_bytes of rounds.csv); 1 MB = 1000000 bytes.\n"
-        "- A dash: no finished run, or its files do not say.\n"
+        "- n: finished seeds; mean ± standard deviation over them (n - 1).\n"
+        "- bold: ahead of the second best of its column and H by more than the noise of the seeds "
+        "(Welch, 95 %).\n"
+        "- final test acc. (%): of the last evaluation, percent; MB per worker: given to averages, "
+        "the sum of method\\_bytes in rounds.csv.\n"
         "\n"
         "Runs:\n"
         "\n"
@@ -154,27 +150,25 @@ TEST_CASE("LaTeX and CSV of a small table, to the letter") {
       {.folder = "a_1", .controller = "  name: norm_test\n  eta: 0.8\n", .outcome = "diverged"});
   const ResultTable table = table_of(runs, "final_test_accuracy,seconds");
   CHECK(to_latex(page_of(table)) ==
-        "% runs\n"
+        "% runs: tiny\n"
         "\\begin{tabular}{lrrr}\n"
         "\\hline\n"
         " & \\multicolumn{3}{c}{H = 4} \\\\\n"
         "schedule & n & final test acc. (\\%) & time (s) \\\\\n"
         "\\hline\n"
         "constant 8 & 1 & 50.00 & -- \\\\\n"
-        "norm test, eta 0.8 & 0 of 1, 1 diverged$^{1}$ & diverged & diverged \\\\\n"
+        "norm test, eta 0.8 & 0 of 1, 1 diverged & diverged & diverged \\\\\n"
         "\\hline\n"
         "\\end{tabular}\n"
         "\n"
         "\\par\\smallskip\n"
         "{\\footnotesize\n"
-        "$^{1}$ norm test, eta 0.8, H = 4: (seed 1) diverged.\n"
-        "n: finished runs with different seeds; figures are their mean $\\pm$ sample standard "
-        "deviation (divisor n - 1).\n"
-        "bold: none; no best figure differs from the second best by more than the noise of the "
-        "seeds (Welch, two-sided, 95 \\%; n of at least 2).\n"
-        "final test acc. (\\%): of the last evaluation, percent.\n"
-        "time (s): wall time of all rounds, evaluations included.\n"
-        "A dash: no finished run, or its files do not say.\n"
+        "n: finished seeds; mean $\\pm$ standard deviation over them (n - 1).\n"
+        "bold: none; no best figure is ahead of the second best of its column and H by more than "
+        "the noise of the seeds (Welch, 95 \\%; n of at least 2).\n"
+        "-: no finished run, or its files do not say.\n"
+        "final test acc. (\\%): of the last evaluation, percent; time (s): wall time with "
+        "evaluations.\n"
         "\\par}\n"
         "% constant 8, H = 4, seed 2: runs/b (finished; commit abc123)\n"
         "% norm test, eta 0.8, H = 4, seed 1: runs/a_1 (diverged; commit abc123)\n");
@@ -184,6 +178,35 @@ TEST_CASE("LaTeX and CSV of a small table, to the letter") {
         "seconds_standard_deviation,seconds_best,folders,commits\n"
         "constant 8,H = 4,1,1,2,,,50,,,,,,runs/b,abc123\n"
         "\"norm test, eta 0.8\",H = 4,1,0,,1,,,,,,,,runs/a_1,abc123\n");
+}
+
+TEST_CASE("runs that have not ended have figures where somebody asks for them, marked so") {
+  const ScratchFolder folder;
+  for (int seed = 1; seed <= 2; ++seed)
+    write_run(folder.path() / "runs", {.folder = fmt::format("a{}", seed),
+                                       .seed = seed,
+                                       .accuracies = {0.1 * seed},
+                                       .outcome = "",
+                                       .rounds_left = 1});
+  write_run(folder.path() / "runs", {.folder = "b", .local_batch_size = 16});
+  Results results = collect_results({.sources = {folder.path() / "runs"}, .unfinished = true});
+  const ResultTable table = make_table(results, chosen_columns("final_test_accuracy"));
+  CHECK(entry(table, "constant 8", "H = 4").sample->n == 2);
+  CHECK(entry(table, "constant 8", "H = 4").so_far);
+  const std::string text = to_markdown(page_of(table));
+  CHECK(contains(text, "| constant 8 | 0 of 2, 2 unfinished | 15.00 ± 7.07 (so far) |"));
+  CHECK(contains(text, "- so far: of runs that have not ended"));
+  CHECK(contains(to_csv(table), ",so far,"));
+  results.unfinished = false;
+  const ResultTable without = make_table(results, chosen_columns("final_test_accuracy"));
+  CHECK(contains(to_markdown(page_of(without)), "| constant 8 | 0 of 2, 2 unfinished | - |"));
+}
+
+TEST_CASE("when the best was reached, for the first time") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .accuracies = {0.1, 0.6, 0.5, 0.6}});
+  const ResultTable table = table_of(folder.path(), "best_test_accuracy_samples");
+  CHECK(entry(table, "constant 8", "H = 4").sample->mean == 128);
 }
 
 TEST_CASE("the same results make the same bytes, in whatever order and wherever they lie") {
@@ -206,6 +229,9 @@ TEST_CASE("the same results make the same bytes, in whatever order and wherever 
 }
 
 TEST_CASE("texts of a person are escaped") {
+  for (const std::string& text :
+       {escaped_for_markdown("\x1b[2J"), escaped_for_latex("\x1b[2J"), escaped_for_html("\x1b[2J")})
+    CHECK(contains(text, "u001b"));
   CHECK(escaped_for_markdown("a|b*_") == "a\\|b\\*\\_");
   CHECK(escaped_for_latex("50 % & a_b #1 {x} ~^\\") ==
         "50 \\% \\& a\\_b \\#1 \\{x\\} \\textasciitilde{}\\textasciicircum{}\\textbackslash{}");

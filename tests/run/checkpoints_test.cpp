@@ -139,4 +139,18 @@ TEST_CASE("without space for all of it a checkpoint is not begun") {
   CHECK(names_in(scratch.path()) == std::vector<std::string>{"checkpoint-000000001"});
 }
 
+TEST_CASE("only names that are written count as checkpoints; others are left alone") {
+  const ScratchFolder scratch;
+  save(scratch.path(), 1);
+  const std::vector<std::string> others{"checkpoint-1",         "checkpoint-0000000002",
+                                        "checkpoint-notes.txt", "checkpoint-000000002~",
+                                        "checkpoint-00000000x", "checkpoint--00000002",
+                                        "checkpoint-",          "checkpoint-000000000"};
+  for (const std::string& name : others) std::ofstream(scratch.path() / name) << "mine";
+  CHECK(newest_checkpoint(scratch.path(), 2)->facts.round == 1);
+  for (int round = 2; round <= 4; ++round) save(scratch.path(), round);
+  remove_checkpoints(scratch.path());
+  CHECK(names_in(scratch.path()).size() == others.size());
+}
+
 }  // namespace localbatch

@@ -11,6 +11,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/file_fixtures.h"
 #include "experiment/fixtures.h"
 
 namespace localbatch {
@@ -263,8 +264,10 @@ TEST_CASE("a CSV file that cannot be made or filled is a SystemError with its pa
     return "(no SystemError)";
   };
   CHECK(one_line_with(message("/no/such/folder/a.csv"), {"/no/such/folder/a.csv", "No such file"}));
-  if (std::filesystem::exists("/dev/full"))
-    CHECK(one_line_with(message("/dev/full"), {"/dev/full", "No space left"}));
+  const ScratchFolder scratch;
+  const std::string path = (scratch.path() / "a.csv").string();
+  const FileSizeLimit limit(0);
+  CHECK(one_line_with(message(path), {path, "File too large"}));
 }
 
 }  // namespace localbatch

@@ -98,7 +98,7 @@ TEST_CASE("before a run warnings are said, and a refusal ends it") {
   std::vector<std::string> warnings;
   const auto look = [&](const std::vector<RankFacts>& ranks, const Launch& launch) {
     warnings.clear();
-    check_before_run(ranks, launch, [&](const std::string& text) { warnings.push_back(text); });
+    act_on(examine(ranks, launch), [&](const std::string& text) { warnings.push_back(text); });
   };
   std::vector<RankFacts> ranks =
       job({healthy_rank("n1", cores(0, 4)), healthy_rank("n1", cores(4, 8))});

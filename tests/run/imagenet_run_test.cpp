@@ -88,7 +88,7 @@ TEST_CASE("a damaged file ends a run unless it is to be skipped, and then is rep
   std::string what;
   try {
     run_alone(request_on(images, scratch, "fatal", linear_model()));
-  } catch (const SystemError& error) {
+  } catch (const InputError& error) {
     what = error.what();
   }
   CHECK(contains(what, ": damaged image: "));

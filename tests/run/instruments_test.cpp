@@ -56,7 +56,8 @@ TEST_CASE("shadow controllers leave the run as it is, whatever acts and whatever
 
 TEST_CASE("micro-batches and samples are measured without a trace in the run, too") {
   const std::string fixed = "batch_size_controller={name: fixed}";
-  for (const char* const chunks : {"micro_batches", "samples", "delta"}) {
+  for (const char* const chunks : {"micro_batches", "micro_batches, gradient: own", "samples",
+                                   "samples, gradient: own", "delta"}) {
     CAPTURE(chunks);
     const ScratchFolder scratch;
     const std::vector<std::string> settings{
@@ -119,6 +120,34 @@ TEST_CASE("an audit writes both statistics, their ratio and what the controller 
   }
 }
 
+TEST_CASE(
+    "under batch norm an audit looks at micro-batches and says so, and at their samples if asked") {
+  const std::vector<std::string> batch_norm{"model={name: resnet}", "max_samples=72",
+                                            "batch_size={initial: 12, max: 12, micro_batch: 8}",
+                                            "evaluation.every_samples=0"};
+  const ScratchFolder scratch;
+  const auto audits_of = [&](const std::string& output, const std::string& audit) {
+    return run_alone(request(scratch, tiny_experiment(), output, and_also(batch_norm, audit)))
+        .folder;
+  };
+  const fs::path plain = audits_of("plain", "audit={every_rounds: 1, samples: 48}");
+  const fs::path both =
+      audits_of("both", "audit={every_rounds: 1, samples: 48, samples_in_batch: true}");
+  CHECK(text_of(plain / "rounds.csv") == text_of(both / "rounds.csv"));
+  CHECK(text_of(plain / "final_parameters.f32") == text_of(both / "final_parameters.f32"));
+  const Columns alone = read_csv(plain / "audits.csv"), audits = read_csv(both / "audits.csv");
+  // A local batch of 12 is two micro-batches of 6.
+  CHECK(audits.at("audited_chunk_samples").at(0) == "6");
+  CHECK(audits.at("audited_samples").at(0) == "48");
+  CHECK(audits.at("exact_variance") == alone.at("exact_variance"));
+  CHECK(alone.at("samples_in_batch_variance").at(0).empty());
+  const auto number = [&](const char* name) { return std::stod(audits.at(name).at(0)); };
+  CHECK(number("exact_variance_error") > 0);
+  CHECK(number("samples_in_batch_variance_error") > 0);
+  CHECK(number("samples_in_batch_variance") != number("exact_variance"));
+  CHECK(number("samples_in_batch_unbiased_squared_norm") != 0);
+}
+
 TEST_CASE("measurements that cannot be made are refused before anything is written") {
   check_error({"gradient_statistics={chunks: delta}", "inner_optimizer={name: adamw}"},
               "gradient_statistics.chunks: found 'delta', which is for inner_optimizer: sgd");
@@ -130,6 +159,17 @@ TEST_CASE("measurements that cannot be made are refused before anything is writt
   check_error({"gradient_statistics={chunks: delta, at: first}"}, "gradient_statistics.at: ");
   check_error({"audit={every_rounds: 1, samples: 5}"},
               "audit.samples: found 5, allowed is at least 2");
+  check_error({"model={name: resnet}", "gradient_statistics={chunks: samples}"},
+              "gradient_statistics.chunks: found 'samples', but batch norm couples");
+  check_error({"model={name: resnet}", "audit={every_rounds: 1, samples: 47}"},
+              "audit.samples: found 47, allowed is at least 48: two micro-batches of 8 for each of "
+              "3 workers");
+  check_error({"audit={every_rounds: 1, samples_in_batch: true}"},
+              "audit.samples_in_batch: found true, which is for networks with batch norm");
+  for (const char* const chunks : {"workers", "delta"})
+    check_error({std::string("gradient_statistics={gradient: own, chunks: ") + chunks + "}"},
+                "gradient_statistics.gradient: found 'own', which is for chunks: micro_batches | "
+                "samples");
   check_error({"shadow_controllers=[{name: norm_test, eat: 1}]"}, "did you mean 'eta'?");
 }
 

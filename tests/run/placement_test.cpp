@@ -143,8 +143,6 @@ TEST_CASE("ranks that differ in anything that is recorded are refused before the
   differs({"batch_size_controller={name: fixed}"}, "rank 2: batch_size_controller");
   others.emplace_back(good, "rank 2: --force: found 'true', expected 'false' as on rank 0");
   others.back().first.force = true;
-  others.emplace_back(good, "rank 2: --stall-limit: found '7', expected '0' as on rank 0");
-  others.back().first.stall_limit = 7;
   others.emplace_back(good, "rank 2: --checkpoint-rounds: found '3', ");
   others.back().first.checkpoints.every_rounds = 3;
   others.emplace_back(good, "rank 2: folder of the results: found '");
@@ -174,7 +172,8 @@ TEST_CASE("one rank that cannot start leaves older results alone, also with forc
 
 TEST_CASE("one mistake that all ranks see is told by one") {
   const ScratchFolder scratch;
-  const RunRequest bad = request(scratch, tiny_experiment(), "out", {"workers=1"});
+  const RunRequest bad =
+      request(scratch, tiny_experiment(), "out", {"workers=1", "batch_size_controller={}"});
   const std::vector<std::string> outcomes = outcomes_of({bad, bad, bad});
   CHECK(contains(outcomes[0], "workers"));
   CHECK(outcomes[1] == "failed elsewhere");

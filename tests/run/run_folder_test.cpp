@@ -1,9 +1,12 @@
 #include "run/run_folder.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "experiment/fixtures.h"
+#include "run/run_experiment.h"
+#include "run/run_request.h"
 
 namespace localbatch {
 
@@ -92,6 +95,21 @@ TEST_CASE("only one process writes to a folder") {
   CHECK_NOTHROW(FolderLock{folder});
 }
 
+TEST_CASE("the lock says whether a process works on a folder, and is asked without waiting") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  CHECK(is_in_use(folder) == false);  // nobody has begun
+  {
+    const FolderLock lock(folder);
+    CHECK(is_in_use(folder) == true);
+  }
+  CHECK(is_in_use(folder) == false);
+  CHECK_NOTHROW(FolderLock{folder});  // whoever asked holds nothing
+  fs::remove(folder / "lock");
+  REQUIRE(::mkfifo((folder / "lock").c_str(), 0600) == 0);
+  CHECK_FALSE(is_in_use(folder).value_or(false));
+}
+
 TEST_CASE("what a folder holds is known by its settings and its summary") {
   const ScratchFolder scratch;
   const fs::path folder = scratch.path() / "run";
@@ -166,6 +184,67 @@ TEST_CASE("a file in the place of a run's folder is never removed") {
                       {path.string()}));
   CHECK(one_line_with(input_error([&] { const FolderLock lock(path); }), {path.string()}));
   CHECK(fs::is_regular_file(path));
+}
+
+TEST_CASE("a finished run is cleaned up by who holds its lock only") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  fs::create_directories(folder);
+  write_text(folder / "experiment.yaml", "seed: 1\n");
+  write_text(folder / "summary.json", R"({"outcome": "finished"})");
+  write_text(folder / "checkpoint-000000001", "old");
+  RunRequest again;
+  again.resume = true;
+  {
+    const FolderLock somebody(folder);
+    CHECK(is_in_use(folder) == true);
+    CHECK(claim_folder(again, folder, "seed: 1\n", 2, {}, {}).has_finished);
+    CHECK(fs::exists(folder / "checkpoint-000000001"));
+  }
+  CHECK(is_in_use(folder) == false);
+  CHECK(claim_folder(again, folder, "seed: 1\n", 2, {}, {}).has_finished);
+  CHECK_FALSE(fs::exists(folder / "checkpoint-000000001"));
+}
+
+TEST_CASE("the check of a folder refuses what a claim refuses, and leaves it as it is") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  const auto check = [&](const RunRequest& request) {
+    return check_folder(request, folder, "seed: 1\n", 2, {});
+  };
+  const auto refused = [&](const RunRequest& request, const std::string& part) {
+    const Diagnoses found = check(request);
+    REQUIRE(found.size() == 1);
+    CHECK(found.front().severity == Severity::kRefusal);
+    CHECK_MESSAGE(contains(found.front().text, part), found.front().text);
+    CHECK(contains(input_error([&] { claim_folder(request, folder, "seed: 1\n", 2, {}, {}); }),
+                   part));
+  };
+  const RunRequest plain;
+  RunRequest force = plain, resume = plain;
+  force.force = true;
+  resume.resume = true;
+  CHECK(check(plain).empty());
+  CHECK_FALSE(fs::exists(folder));
+  fs::create_directories(folder);
+  write_text(folder / "notes.txt", "mine");
+  refused(plain, "holds other files already");
+  CHECK(check(force).empty());
+  write_text(folder / "experiment.yaml", "seed: 2\n");
+  refused(plain, "seed is 2 there and 1 here");
+  write_text(folder / "experiment.yaml", "seed: 1\n");
+  CHECK(check(plain).empty());
+  {
+    const FolderLock somebody(folder);
+    refused(plain, "another process is writing there");
+    refused(force, "another process is writing there");
+  }
+  write_text(folder / "checkpoint-000000003", "damaged");
+  refused(plain, "damaged");
+  write_text(folder / "summary.json", R"({"outcome": "finished"})");
+  refused(plain, "holds results already");
+  CHECK(check(resume).empty());
+  CHECK(fs::exists(folder / "checkpoint-000000003"));
 }
 
 }  // namespace localbatch

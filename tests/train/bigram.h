@@ -117,8 +117,7 @@ class BigramNetwork final : public Network {
     return loss / batch.samples;
   }
 
-  double sample_gradients(const Batch& batch, SampleNormalization /*normalization*/,
-                          std::span<float> gradient, GradientUse use,
+  double sample_gradients(const Batch& batch, std::span<float> gradient, GradientUse use,
                           const SampleSums& sums) override {
     if (!gradient.empty() && use == GradientUse::kReplace) std::ranges::fill(gradient, 0.0F);
     double loss = 0;
@@ -128,7 +127,9 @@ class BigramNetwork final : public Network {
       const auto i = static_cast<std::size_t>(sample);
       if (!sums.squared_norms.empty()) sums.squared_norms[i] = squared_norm(own);
       if (!sums.inner_products.empty()) sums.inner_products[i] = inner_product(own, sums.direction);
-      for (std::size_t k = 0; k < gradient.size(); ++k) gradient[k] += own[k];
+      const double weight = sums.weights.empty() ? 1 : sums.weights[i];
+      for (std::size_t k = 0; k < gradient.size(); ++k)
+        gradient[k] += static_cast<float>(weight * double{own[k]});
     }
     return loss / batch.samples;
   }

@@ -84,6 +84,37 @@ TEST_CASE("every kind of chunks finds the variance and the squared norm of Gauss
   }
 }
 
+TEST_CASE("a worker's own gradient has the same statistics where all stand at one point") {
+  for (const Chunks chunks : {Chunks::kMicroBatches, Chunks::kSamples}) {
+    CAPTURE(static_cast<int>(chunks));
+    const Run own = run(make_measuring({.chunks = chunks, .own_gradients = true}, kRounds, 3),
+                        constant_gradient(3), kWorkers, kBatch);
+    check_near(observed(own.rounds, &GradientStatistics::variance), kVariance);
+    check_near(observed(own.rounds, &GradientStatistics::squared_norm),
+               kSquaredNorm + kVariance / (kWorkers * kBatch));
+    check_near(observed(own.rounds, &GradientStatistics::unbiased_squared_norm), kSquaredNorm);
+  }
+}
+
+TEST_CASE(
+    "|g|^2 is that of the mean over workers for every kind of chunks, unless it is one's own") {
+  // Workers on opposite slopes of a valley without noise: their mean gradient vanishes.
+  const auto squared_norm_of = [](const StatisticsOptions& options) {
+    QuadraticWorker::Problem problem{
+        .target = std::vector<float>(kSize, 0.5F), .micro_batch = 2, .slopes_by_worker = true};
+    const Run seen = run(make_measuring(options, 1, 1), problem, kWorkers, kBatch);
+    return seen.rounds.at(0).statistics->squared_norm;
+  };
+  for (const Chunks chunks :
+       {Chunks::kWorkers, Chunks::kMicroBatches, Chunks::kSamples, Chunks::kDelta}) {
+    CAPTURE(static_cast<int>(chunks));
+    CHECK(squared_norm_of({.chunks = chunks}) == doctest::Approx(0).epsilon(1e-9));
+  }
+  for (const Chunks chunks : {Chunks::kMicroBatches, Chunks::kSamples})
+    CHECK(squared_norm_of({.chunks = chunks, .own_gradients = true}) ==
+          doctest::Approx(kSquaredNorm));
+}
+
 TEST_CASE("divisor J makes the variance too small by (J - groups)/J, for every kind of chunks") {
   const auto mean_of = [](Chunks chunks) {
     const StatisticsOptions options{.chunks = chunks, .divide_by_chunks = true};
@@ -152,35 +183,44 @@ TEST_CASE("a listener to micro-batches finds what brute force over stored gradie
       chunks.add(images.back(), sum);
       norms.add(images.back(), sum);
     }
-    // The definition of GroupSums over stretches of micro-batches.
+    // The definition of GroupSums over stretches of micro-batches, with the worker's own mean
+    // gradient and with a mean over four workers.
+    std::vector<float> mean_of_all(size);
+    for (std::size_t j = 0; j < size; ++j) mean_of_all[j] = sum[j] / 2 + 0.1F;
     const int count = std::min(ChunkGradients::kMaxChunks, micro_batches);
-    GroupSums expected{.groups = 1, .chunks = static_cast<double>(count)};
-    for (std::size_t j = 0; j < size; ++j) expected.squared_norm += double{sum[j]} * double{sum[j]};
-    for (int chunk = 0; chunk < count; ++chunk) {
-      std::vector<double> mean(size);
-      double n = 0;
-      for (int i = micro_batches * chunk / count; i < micro_batches * (chunk + 1) / count; ++i) {
-        n += images[static_cast<std::size_t>(i)];
-        for (std::size_t j = 0; j < size; ++j)
-          mean[j] +=
-              gradients[static_cast<std::size_t>(i)][j] * images[static_cast<std::size_t>(i)];
+    for (const bool own : {true, false}) {
+      CAPTURE(own);
+      const std::vector<float>& direction = own ? sum : mean_of_all;
+      const int workers = own ? 1 : 4;
+      GroupSums expected{.groups = 1,
+                         .chunks = static_cast<double>(count),
+                         .squared_norm = squared_norm(direction) / workers,
+                         .inverse_samples = 1.0 / (b * workers * workers)};
+      for (int chunk = 0; chunk < count; ++chunk) {
+        std::vector<double> mean(size);
+        double n = 0;
+        for (int i = micro_batches * chunk / count; i < micro_batches * (chunk + 1) / count; ++i) {
+          n += images[static_cast<std::size_t>(i)];
+          for (std::size_t j = 0; j < size; ++j)
+            mean[j] +=
+                gradients[static_cast<std::size_t>(i)][j] * images[static_cast<std::size_t>(i)];
+        }
+        double along = 0;
+        for (std::size_t j = 0; j < size; ++j) {
+          const double distance = mean[j] / n - double{sum[j]};
+          expected.deviation_squares += n * distance * distance;
+          along += distance * double{direction[j]};
+        }
+        expected.inner_product_squares += n * along * along;
       }
-      double product = 0;
-      for (std::size_t j = 0; j < size; ++j) {
-        const double distance = mean[j] / n - double{sum[j]};
-        expected.deviation_squares += n * distance * distance;
-        product += mean[j] / n * double{sum[j]};
-      }
-      expected.inner_product_squares +=
-          n * (product - expected.squared_norm) * (product - expected.squared_norm);
+      expected.scaled_inner_product_squares =
+          expected.inner_product_squares / squared_norm(direction);
+      const GroupSums found = own ? chunks.sums() : chunks.sums(mean_of_all, workers);
+      for (const auto field : kGroupSumFields)
+        CHECK(found.*field == doctest::Approx(expected.*field).epsilon(1e-4));
+      CHECK((own ? norms.sums() : norms.sums(mean_of_all, workers)).deviation_squares ==
+            found.deviation_squares);
     }
-    CHECK(chunks.sums().chunks == count);
-    CHECK(chunks.sums().squared_norm == doctest::Approx(expected.squared_norm).epsilon(1e-10));
-    CHECK(chunks.sums().deviation_squares ==
-          doctest::Approx(expected.deviation_squares).epsilon(1e-5));
-    CHECK(norms.sums().deviation_squares == chunks.sums().deviation_squares);
-    CHECK(chunks.sums().inner_product_squares ==
-          doctest::Approx(expected.inner_product_squares).epsilon(1e-4));
   }
 }
 

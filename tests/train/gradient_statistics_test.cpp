@@ -21,7 +21,7 @@ class Given final : public Worker {
   double local_step(int, double, ChunkGradients*) override { return 0; }
   std::span<float> parameters() override { return {}; }
   std::span<const float> gradient() const override { return gradient_; }
-  SampleGradients sample_gradients(const SampleRequest&) override { return {}; }
+  void sample_gradients(const SampleRequest&, const SampleSums&, std::span<float>) override {}
   void add_averaged_state(std::vector<Averaged>&) override {}
   void finish_synchronization() override {}
   std::vector<TensorView> tensors() const override { return {}; }

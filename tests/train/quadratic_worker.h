@@ -21,7 +21,8 @@ class QuadraticWorker final : public Worker {
     std::uint64_t seed = 1;
     int micro_batch = 1 << 30;
     float momentum = 0;
-    float curvature = 1;  ///< 0: the gradient is -target everywhere
+    float curvature = 1;            ///< 0: the gradient is -target everywhere
+    bool slopes_by_worker = false;  ///< every other worker has the negative of target
   };
 
   QuadraticWorker(const Problem& problem, int worker)
@@ -30,7 +31,10 @@ class QuadraticWorker final : public Worker {
         g_(x_.size()),
         velocity_(x_.size()),
         worker_(static_cast<std::uint64_t>(worker)),
-        random_(problem.seed, Purpose::kTest, worker_) {}
+        random_(problem.seed, Purpose::kTest, worker_) {
+    if (!problem.slopes_by_worker || worker % 2 == 0) return;
+    for (float& value : problem_.target) value = -value;
+  }
 
   double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override {
     const int micro_batches = (local_batch_size - 1) / problem_.micro_batch + 1;
@@ -52,23 +56,20 @@ class QuadraticWorker final : public Worker {
   }
   using Worker::local_step;
 
-  SampleGradients sample_gradients(const SampleRequest& request) override {
-    SampleGradients samples;
+  void sample_gradients(const SampleRequest& request, const SampleSums& sums,
+                        std::span<float> sum) override {
     RandomStream random(problem_.seed + 1, Purpose::kTest, worker_,
                         static_cast<std::uint32_t>(request.audit_round.value_or(-steps_ - 1)));
-    std::vector<std::vector<float>> gradients;
-    std::vector<float> mean(x_.size());
-    for (int i = 0; i < request.samples; ++i) {
-      std::vector<float>& mine = gradients.emplace_back(x_.size());
+    std::ranges::fill(sum, 0.0F);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(request.count); ++i) {
+      std::vector<float> mine(x_.size());
       add_gradient(1, 1, random, mine);
-      samples.squared_norms.push_back(squared_norm(mine));
-      for (std::size_t j = 0; j < mean.size(); ++j)
-        mean[j] += mine[j] / static_cast<float>(request.samples);
+      if (!sums.squared_norms.empty()) sums.squared_norms[i] = squared_norm(mine);
+      if (!sums.inner_products.empty())
+        sums.inner_products[i] = inner_product(mine, sums.direction);
+      const float weight = sums.weights.empty() ? 1 : static_cast<float>(sums.weights[i]);
+      for (std::size_t j = 0; j < sum.size(); ++j) sum[j] += weight * mine[j];
     }
-    samples.mean_squared_norm = squared_norm(mean);
-    for (const auto& mine : gradients)
-      if (request.inner_products) samples.inner_products.push_back(inner_product(mine, mean));
-    return samples;
   }
 
   std::span<float> parameters() override { return x_; }

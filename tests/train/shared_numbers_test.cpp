@@ -28,7 +28,7 @@ class FailingWorker final : public Worker {
     return x_;
   }
   std::span<const float> gradient() const override { return g_; }
-  SampleGradients sample_gradients(const SampleRequest& /*request*/) override { return {}; }
+  void sample_gradients(const SampleRequest&, const SampleSums&, std::span<float>) override {}
   void add_averaged_state(std::vector<Averaged>& averaged) override {
     if (has_state) averaged.push_back({.mine = state_, .mean = state_, .traffic = Traffic::kState});
   }

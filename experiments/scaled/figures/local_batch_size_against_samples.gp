@@ -3,25 +3,25 @@ data = 'local_batch_size_against_samples.csv'
 set datafile separator ','
 do for [format in 'svg'] {
   reset
-  if (format eq 'svg') { set terminal svg size 1172,408 font 'sans-serif,12' background '#ffffff' }
-  if (format eq 'png') { set terminal pngcairo size 2344,816 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
-  if (format eq 'pdf') { set terminal pdfcairo size 12.208in,4.250in font 'sans-serif,9' background '#ffffff' }
+  if (format eq 'svg') { set terminal svg size 1174,444 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 2348,888 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 12.229in,4.625in font 'sans-serif,9' background '#ffffff' }
   set datafile separator ','
   set output 'local_batch_size_against_samples.'.format
-  set multiplot
+  set multiplot title 'scaled-cifar10-resnet20' noenhanced font ',13'
   unset key
   set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1
   set border 3
   set tics nomirror
   set xlabel 'samples (thousands)'
-set xrange [0:*]
 set logscale y 2
 set yrange [26.6667:614.4]
   # H = 1
-  set lmargin at screen 0.06485
-  set rmargin at screen 0.33788
-  set bmargin at screen 0.32353
-  set tmargin at screen 0.93627
+  set lmargin at screen 0.06644
+  set rmargin at screen 0.33901
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set xrange [0:501.76]
   set xtics 100
   set title 'H = 1' noenhanced offset 0,-0.6
   set ylabel 'local batch size' noenhanced
@@ -29,15 +29,16 @@ set yrange [26.6667:614.4]
   plot data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==7?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==10?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 5, \
+       data using ($1==10?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 6, \
        data using ($1==13?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 4, \
        data using ($1==16?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==19?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 5
   # H = 8
-  set lmargin at screen 0.36689
-  set rmargin at screen 0.63993
-  set bmargin at screen 0.32353
-  set tmargin at screen 0.93627
+  set lmargin at screen 0.36797
+  set rmargin at screen 0.64055
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set xrange [0:501.76]
   set xtics 100
   set title 'H = 8' noenhanced offset 0,-0.6
   unset ylabel
@@ -50,15 +51,16 @@ set yrange [26.6667:614.4]
        data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 4, \
+       data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 5, \
        data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 3
+       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 4
   # H = 32
-  set lmargin at screen 0.66894
-  set rmargin at screen 0.94198
-  set bmargin at screen 0.32353
-  set tmargin at screen 0.93627
+  set lmargin at screen 0.66951
+  set rmargin at screen 0.94208
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set xrange [0:501.888]
   set xtics 100
   set title 'H = 32' noenhanced offset 0,-0.6
   unset ylabel
@@ -67,7 +69,7 @@ set yrange [26.6667:614.4]
        data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==21?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 1
@@ -75,7 +77,7 @@ set yrange [26.6667:614.4]
   set lmargin at screen 0
   set rmargin at screen 1
   set bmargin at screen 0
-  set tmargin at screen 0.18627
+  set tmargin at screen 0.17117
   unset border
   unset tics
   unset xlabel

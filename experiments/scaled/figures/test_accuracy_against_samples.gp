@@ -3,24 +3,24 @@ data = 'test_accuracy_against_samples.csv'
 set datafile separator ','
 do for [format in 'svg'] {
   reset
-  if (format eq 'svg') { set terminal svg size 1172,408 font 'sans-serif,12' background '#ffffff' }
-  if (format eq 'png') { set terminal pngcairo size 2344,816 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
-  if (format eq 'pdf') { set terminal pdfcairo size 12.208in,4.250in font 'sans-serif,9' background '#ffffff' }
+  if (format eq 'svg') { set terminal svg size 1172,444 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 2344,888 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 12.208in,4.625in font 'sans-serif,9' background '#ffffff' }
   set datafile separator ','
   set output 'test_accuracy_against_samples.'.format
-  set multiplot
+  set multiplot title 'scaled-cifar10-resnet20' noenhanced font ',13'
   unset key
   set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1
   set border 3
   set tics nomirror
   set xlabel 'samples (thousands)'
-set xrange [0:*]
 set yrange [20.956:89.464]
   # H = 1
   set lmargin at screen 0.06485
   set rmargin at screen 0.33788
-  set bmargin at screen 0.32353
-  set tmargin at screen 0.93627
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set xrange [0:501.76]
   set xtics 100
   set title 'H = 1' noenhanced offset 0,-0.6
   set ylabel 'test accuracy (%)' noenhanced
@@ -35,8 +35,9 @@ set yrange [20.956:89.464]
   # H = 8
   set lmargin at screen 0.36689
   set rmargin at screen 0.63993
-  set bmargin at screen 0.32353
-  set tmargin at screen 0.93627
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set xrange [0:501.76]
   set xtics 100
   set title 'H = 8' noenhanced offset 0,-0.6
   unset ylabel
@@ -56,8 +57,9 @@ set yrange [20.956:89.464]
   # H = 32
   set lmargin at screen 0.66894
   set rmargin at screen 0.94198
-  set bmargin at screen 0.32353
-  set tmargin at screen 0.93627
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set xrange [0:501.888]
   set xtics 100
   set title 'H = 32' noenhanced offset 0,-0.6
   unset ylabel
@@ -74,7 +76,7 @@ set yrange [20.956:89.464]
   set lmargin at screen 0
   set rmargin at screen 1
   set bmargin at screen 0
-  set tmargin at screen 0.18627
+  set tmargin at screen 0.17117
   unset border
   unset tics
   unset xlabel

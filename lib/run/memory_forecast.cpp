@@ -1,0 +1,70 @@
+#include "run/memory_forecast.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "experiment/experiment.h"
+#include "train/chunk_gradients.h"
+
+namespace localbatch {
+
+namespace {
+
+bool looks_at_gradients(const LocalSgd& method) {
+  return method.controller->needs().any() || method.observer_needs.any() ||
+         method.learning_rate_coupling.needs_statistics || method.audit.every_rounds > 0;
+}
+
+/// Arrays as long as the parameters that a worker keeps to compare gradients.
+int statistics_arrays(const Experiment& experiment) {
+  const LocalSgd& method = experiment.method;
+  if (!looks_at_gradients(method)) return 0;
+  const MeterOptions measured = method.meter_options();
+  const StatisticsOptions& statistics = measured.statistics;
+  const int means = statistics.own_gradients ? 1 : 2;  // a worker's own, and that of all
+  int arrays = 0;
+  if (method.audit.every_rounds > 0)
+    arrays += means + (method.controller->needs().inner_products ? 1 : 0);
+  else if (statistics.chunks == Chunks::kSamples)
+    arrays += means;
+  if (statistics.averages_gradients() && statistics.chunks != Chunks::kSamples)
+    arrays += 1 + (statistics.at_first_step ? 1 : 0) + (measured.needs.coordinates ? 1 : 0);
+  if (statistics.chunks == Chunks::kMicroBatches) {
+    const int micro_batch = experiment.task->micro_batch().value();
+    const int micro_batches = (method.initial_local_batch_size + micro_batch - 1) / micro_batch;
+    const int kept = std::min(micro_batches, ChunkGradients::kMaxChunks);
+    arrays += measured.needs.inner_products ? kept : 1;
+  }
+  return arrays;
+}
+
+}  // namespace
+
+std::size_t MemoryForecast::total() const {
+  std::size_t sum = 0;
+  for (const MemoryPart& part : parts) sum += part.bytes;
+  return sum;
+}
+
+MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, int hosted_workers,
+                               int slots, std::size_t average_buffers) {
+  const std::size_t worker = static_cast<std::size_t>(hosted_workers) * sizeof(float);
+  const TaskFacts facts = task.facts();
+  const std::size_t n = facts.parameters;
+  // States are so many numbers for each parameter; nothing of the size of the model is made here.
+  MemoryForecast forecast;
+  forecast.parts = {
+      {"parameters", worker * n},
+      {"gradient", worker * n},
+      {"optimizer state", worker * n * experiment.inner_optimizer.make(1)->state().size()},
+      {"batch norm statistics", worker * facts.running_moments},
+      {"global parameters and mean", worker * 2 * n},
+      {"outer optimizer state", worker * n * experiment.make_outer_optimizer(1)->state().size()},
+      {"gradients to compare",
+       worker * n * static_cast<std::size_t>(statistics_arrays(experiment))},
+      {"buffers of averages", average_buffers}};
+  std::ranges::move(task.memory(hosted_workers, slots), std::back_inserter(forecast.parts));
+  return forecast;
+}
+
+}  // namespace localbatch
