@@ -16,9 +16,6 @@ ImageModel resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 
 
 }  // namespace
 
-// Sanitizers take memory of their own.
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-
 namespace {
 
 /// Bytes of this process that are in memory.
@@ -68,8 +65,6 @@ TEST_CASE("a network takes as much memory as predicted") {
     CHECK(std::abs(taken / predicted - 1) < 0.1);
   }
 }
-
-#endif
 
 TEST_CASE("predicted memory grows by an image's share, and by a thread's") {
   const auto predict = [model = resnet20()](int images, int threads, Precision precision) {
