@@ -165,12 +165,13 @@ TEST_CASE("workers sleep while they wait") {
   const std::clock_t cpu_start = std::clock();
   const auto processes = single_process();
   run_workers(64, *processes, [](Communicator& communicator) {
-    if (communicator.worker() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    if (communicator.worker() == 0) std::this_thread::sleep_for(std::chrono::seconds(1));
     std::vector<double> x(1);
     communicator.sum(x, Traffic::kControl);
   });
+  // One that does not sleep takes a second; 64 threads start in a quarter under a sanitizer.
   const double cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
-  CHECK(cpu_seconds < 0.2);
+  CHECK(cpu_seconds < 0.7);
 }
 
 TEST_CASE("more ranks than workers are refused with the way out") {
