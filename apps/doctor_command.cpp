@@ -108,9 +108,8 @@ void print_variables(const RankFacts& rank) {
 int print_report(const std::vector<RankFacts>& ranks, const Launch& launch,
                  const Diagnoses& found) {
   if (launch.workers)
-    print("{} workers of {} thread{}, results in {}\n\n", *launch.workers,
-          launch.threads_per_worker, launch.threads_per_worker == 1 ? "" : "s",
-          launch.output.string());
+    print("{} of {}, results in {}\n\n", counted(*launch.workers, "worker"),
+          counted(launch.threads_per_worker, "thread"), launch.output.string());
   print_hosts(ranks);
   print_variables(ranks.front());
   print("\n");

@@ -31,16 +31,12 @@ std::string number(std::int64_t value) { return fmt::format("{}", value); }
 std::string decimal(double value) { return fmt::format("{:.2f}", value); }
 /// Seconds from microseconds to days.
 std::string seconds(double value) { return fmt::format("{:.{}f}", value, value < 100 ? 3 : 0); }
-std::string plural(int count, std::string_view thing) {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
-}
-
 void print_setting(const RunForecast& run) {
   const Placement& placement = run.machine.placement;
   print("{}: {} of {} on {} and {}; {} with {} on a rank\n\n", run.experiment,
-        plural(run.workers, "worker"), plural(run.threads_per_worker, "thread"),
-        plural(placement.num_ranks(), "rank"), plural(placement.num_hosts(), "host"),
-        plural(run.hosted_workers, "worker"), plural(run.slots, "execution slot"));
+        counted(run.workers, "worker"), counted(run.threads_per_worker, "thread"),
+        counted(placement.num_ranks(), "rank"), counted(placement.num_hosts(), "host"),
+        counted(run.hosted_workers, "worker"), counted(run.slots, "execution slot"));
   std::vector<TextRow> rows{{"parameters", fmt::format("{}", run.parameters)}};
   if (run.forward_multiply_adds) {
     rows.push_back({"multiply-adds of a sample, forward", number(*run.forward_multiply_adds)});
@@ -133,7 +129,7 @@ void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured)
   add("evaluation seconds", cost.evaluation_seconds, measured.evaluation_seconds, seconds);
   add("seconds", cost.seconds(), measured.seconds, seconds);
   print_table(rows);
-  print("  the run had {}; worker 0 waited {} s for others\n", plural(measured.ranks, "rank"),
+  print("  the run had {}; worker 0 waited {} s for others\n", counted(measured.ranks, "rank"),
         seconds(measured.waiting_seconds));
 }
 

@@ -73,10 +73,9 @@ void ProgressPrinter::print_start(const RunStart& start) {
   printed_ = terminal_ ? -1 : 0;
   print("{}: {} parameters, {}, {} samples\n", start.experiment, start.task.parameters,
         start.task.summary, start.max_samples);
-  print("{} worker{} of {} thread{} on {} rank{}, {} at a time on a rank; results in {}\n",
-        start.workers, start.workers == 1 ? "" : "s", start.threads_per_worker,
-        start.threads_per_worker == 1 ? "" : "s", start.ranks, start.ranks == 1 ? "" : "s",
-        start.slots, start.folder.string());
+  print("{} of {} on {}, {} at a time on a rank; results in {}\n", counted(start.workers, "worker"),
+        counted(start.threads_per_worker, "thread"), counted(start.ranks, "rank"), start.slots,
+        start.folder.string());
   if (start.resumed_round > 0) print("goes on after round {}\n", start.resumed_round);
   if (terminal_) print("round {} ...", start.resumed_round + 1);
   std::fflush(stdout);
@@ -187,7 +186,7 @@ std::ptrdiff_t count(const std::vector<CellProgress>& cells, RunStatus status) {
 void print_sum(const std::vector<CellProgress>& cells) {
   const std::ptrdiff_t to_do =
       count(cells, RunStatus::kMissing) + count(cells, RunStatus::kUnfinished);
-  print("{} {}{}", cells.size(), are_cells(cells) ? "cell" : "run", cells.size() == 1 ? "" : "s");
+  print("{}", counted(std::ssize(cells), are_cells(cells) ? "cell" : "run"));
   const char* separator = ": ";
   for (const RunStatus status : {RunStatus::kFinished, RunStatus::kDiverged, RunStatus::kFailed}) {
     if (count(cells, status) == 0) continue;

@@ -23,8 +23,8 @@ namespace {
 
 // A signal handler has nothing else to write to.
 std::atomic<bool> stop_requested = false, interrupted = false, somebody_asks = false;
-std::atomic<bool> is_alone =
-    true;  ///< else a launcher says enough about the processes that it ends
+// Else a launcher says enough about the processes that it ends.
+std::atomic<bool> is_alone = true;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 /// There is nothing to save: everything that is on the disk is in order at any moment. No call that

@@ -16,6 +16,14 @@ namespace localbatch {
 
 namespace {
 
+/// Nothing where the text is anything but a number.
+std::optional<double> number_of(std::string_view text) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
+}
+
 /// The checksum of lines that are followed by another one.
 std::uint64_t with_line(std::uint64_t before, std::string_view line) {
   const std::uint64_t both[] = {before, checksum(line)};
@@ -105,9 +113,8 @@ std::vector<std::optional<double>> CsvColumns::numbers(const std::string& name) 
   for (const std::string& cell : cells(name)) {
     std::optional<double>& number = numbers.emplace_back();
     if (cell.empty()) continue;
-    number = 0;
-    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), *number);
-    if (error != std::errc() || end != cell.data() + cell.size())
+    number = number_of(cell);
+    if (!number)
       fail_input("{}:{}: {}: found '{}', expected a number", path_.string(), numbers.size() + 1,
                  name, cell);
   }
@@ -163,15 +170,9 @@ bool split(const std::string& line, std::vector<std::string>& cells) {
   return !quoted;
 }
 
-bool is_number(std::string_view text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
 bool is_formula(std::string_view cell) {
   return !cell.empty() && std::string_view("=+-@").find(cell.front()) != std::string_view::npos &&
-         !is_number(cell);
+         !number_of(cell);
 }
 
 }  // namespace

@@ -33,6 +33,10 @@ std::string join(std::span<const std::int64_t> numbers, std::string_view separat
   return joined(numbers, separator, [](std::int64_t number) { return std::to_string(number); });
 }
 
+std::string counted(std::int64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
 namespace {
 
 /// The first character of a text that is not empty.
@@ -66,6 +70,16 @@ bool is_shown(std::uint32_t code) {
 }
 
 }  // namespace
+
+std::size_t length_of_utf8(std::string_view text) {
+  std::size_t length = 0;
+  while (length < text.size()) {
+    const Character next = first_character(text.substr(length));
+    if (!next.code) break;
+    length += next.size;
+  }
+  return length;
+}
 
 std::string printable(std::string_view text, std::string_view kept) {
   std::string shown;

@@ -14,6 +14,13 @@ std::string join(std::span<const std::string> texts, std::string_view separator)
 std::string join(std::span<const int> numbers, std::string_view separator);
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator);
 
+/// "1 core", "2 cores".
+std::string counted(std::int64_t count, std::string_view thing);
+
+/// Bytes of UTF-8 at the beginning of a text, which is all of them or ends before a byte that does
+/// not belong there: shortest forms only, no surrogates, nothing above U+10FFFF.
+std::size_t length_of_utf8(std::string_view text);
+
 /// The text as it may be shown: control characters (C0, DEL, C1), line and paragraph separators,
 /// signs that change the direction of writing, and bytes that are not UTF-8 become "\u001b" or
 /// "\xff", so that what others wrote into files can neither move a terminal's cursor nor make a

@@ -128,27 +128,6 @@ struct FirstLook : YAML::EventHandler {
   void OnMapEnd() override {}
 };
 
-/// Bytes of UTF-8 at the beginning of a text, which is all of them or ends before a byte that does
-/// not belong there: shortest forms only, no surrogates, nothing above U+10FFFF.
-std::size_t length_of_utf8(std::string_view text) {
-  const auto byte = [text](std::size_t at) {
-    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
-  };
-  for (std::size_t at = 0; at < text.size();) {
-    const unsigned first = byte(at), second = byte(at + 1);
-    const std::size_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if ((first >= 0x80 && first < 0xC2) || first > 0xF4) return at;
-    const bool wrong_second = (first == 0xE0 && second < 0xA0) ||
-                              (first == 0xED && second > 0x9F) ||
-                              (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
-    if (wrong_second) return at;
-    for (std::size_t i = 1; i < size; ++i)
-      if ((byte(at + i) & 0xC0) != 0x80) return at;
-    at += size;
-  }
-  return text.size();
-}
-
 /// The JSON files of a run hold texts of its experiment, and JSON is UTF-8.
 void check_utf8(std::string_view text, const std::string& source, bool has_lines) {
   const std::size_t length = length_of_utf8(text);

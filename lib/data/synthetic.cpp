@@ -103,10 +103,6 @@ ImageSet generate_set(const Tables& tables, std::uint32_t samples, Purpose purpo
   return set;
 }
 
-}  // namespace
-
-namespace {
-
 /// Mean and stddev measured at the default noise.
 ImageFormat image_format() {
   return {.shape = kShape,

@@ -9,6 +9,7 @@
 
 #include "comm/workers.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "doctor/output_check.h"
 #include "train/slot_pool.h"
 
@@ -43,10 +44,6 @@ std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view m
   return starts_with_srun(rank)
              ? fmt::format("'srun --mpi=pmix -n {}{} {}'", num_ranks, srun_flags, launch.command)
              : fmt::format("'mpirun -np {}{} {}'", num_ranks, mpirun_flags, launch.command);
-}
-
-std::string counted(int count, std::string_view thing) {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
 Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch) {

@@ -94,9 +94,6 @@ bool starts_with_srun(const RankFacts& rank);
 std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view mpirun_flags,
                         std::string_view srun_flags, const Launch& launch);
 
-/// "1 core", "2 cores".
-std::string counted(int count, std::string_view thing);
-
 /// What diagnose() finds, and whether results can be written; to be called on rank 0, which writes
 /// them.
 Diagnoses examine(std::span<const RankFacts> ranks, const Launch& launch);

@@ -8,6 +8,7 @@
 #include "core/csv.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/options.h"
 #include "experiment/experiment_file.h"
 #include "run/requested_run.h"
 #include "run/run_files.h"
@@ -152,9 +153,9 @@ CellProgress progress_of_run(const fs::path& folder) {
   CellProgress cell;
   cell.number = 0;
   cell.folder = folder;
-  for (const auto& [key, value] : values_by_place(read_text(folder / "experiment.yaml")))
-    if (key == "max_samples")
-      std::from_chars(value.data(), value.data() + value.size(), cell.max_samples);
+  const std::string budget =
+      value_of(values_by_place(read_text(folder / "experiment.yaml")), "max_samples");
+  std::from_chars(budget.data(), budget.data() + budget.size(), cell.max_samples);
   std::error_code error;
   cell.status =
       fs::exists(folder / "summary.json", error) ? read_outcome(folder) : RunStatus::kUnfinished;

@@ -45,4 +45,18 @@ TEST_CASE("bytes that are not UTF-8 are shown as bytes") {
   CHECK(printable("\xe6\x95") == "\\xe6\\x95");
 }
 
+TEST_CASE("UTF-8 ends before the first byte that does not belong there") {
+  CHECK(length_of_utf8("") == 0);
+  CHECK(length_of_utf8("a\xc3\xbc\xf0\x9f\x99\x82") == 7);
+  CHECK(length_of_utf8("a\xfc-") == 1);
+  CHECK(length_of_utf8("ab\xe6\x95") == 2);
+  CHECK(length_of_utf8("\xed\xa0\x80") == 0);
+}
+
+TEST_CASE("one thing, and several things") {
+  CHECK(counted(1, "worker") == "1 worker");
+  CHECK(counted(0, "worker") == "0 workers");
+  CHECK(counted(2, "worker") == "2 workers");
+}
+
 }  // namespace localbatch
