@@ -13,7 +13,7 @@
 #include "nn/kernel_choices.h"
 #include "run/columns.h"
 #include "run/requested_run.h"
-#include "run/run_request.h"
+#include "run/run_experiment.h"
 
 namespace localbatch {
 

@@ -11,7 +11,7 @@
 #include "doctor/doctor.h"
 #include "run/prepared_run.h"
 #include "run/requested_run.h"
-#include "run/run_request.h"
+#include "run/run_experiment.h"
 #include "run/run_sweep.h"
 
 namespace localbatch {

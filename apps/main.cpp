@@ -27,11 +27,13 @@ struct Command {
   bool on_all_ranks = false;  ///< of mpirun; what the others say, all ranks would say
 };
 
-constexpr std::array<Command, 9> kCommands{{
+constexpr std::array<Command, 10> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command, true},
     {"describe", "parts of experiment files with their keys, columns of curves, a file's network",
      describe_command},
     {"status", "how far the cells of a sweep are, and the time left", status_command},
+    {"compare", "two runs: settings that differ, the first difference of curves, final figures",
+     compare_command},
     {"table", "a table of finished runs: Markdown, LaTeX, CSV", table_command},
     {"plot", "curves of finished runs, drawn by gnuplot", plot_command},
     {"report", "one HTML page with table, curves, settings and machines of runs", report_command},

@@ -19,7 +19,7 @@
 #include "plan/forecast.h"
 #include "plan/measured_run.h"
 #include "run/requested_run.h"
-#include "run/run_request.h"
+#include "run/run_experiment.h"
 
 namespace localbatch {
 
@@ -30,6 +30,7 @@ void print_table(const std::vector<TextRow>& rows) { print("{}\n", right_aligned
 std::string number(std::int64_t value) { return fmt::format("{}", value); }
 std::string decimal(double value) { return fmt::format("{:.2f}", value); }
 /// Seconds from microseconds to days.
+std::string size(std::int64_t bytes) { return size_text(static_cast<std::uint64_t>(bytes)); }
 std::string seconds(double value) { return fmt::format("{:.{}f}", value, value < 100 ? 3 : 0); }
 void print_setting(const RunForecast& run) {
   const Placement& placement = run.machine.placement;
@@ -46,20 +47,17 @@ void print_setting(const RunForecast& run) {
                               run.speed_is_measured ? "measured now" : "given"),
                   decimal(*run.machine.speed)});
   rows.push_back(
-      {"bandwidth of a host, bytes per second", fmt::format("{:.0f}", run.machine.bandwidth)});
+      {"bandwidth of a host, per second", size(static_cast<std::int64_t>(run.machine.bandwidth))});
   rows.push_back({"latency between hosts, seconds", fmt::format("{:g}", run.machine.latency)});
   print_table(rows);
 }
 
 void print_memory(const MemoryForecast& memory, std::size_t checkpoint_bytes) {
-  constexpr double kMebibyte = 1 << 20;
-  std::vector<TextRow> rows{{"memory of a rank, estimated", "MiB"}};
+  std::vector<TextRow> rows{{"memory of a rank, estimated", "size"}};
   for (const MemoryPart& part : memory.parts)
-    if (part.bytes > 0)
-      rows.push_back({part.name, decimal(static_cast<double>(part.bytes) / kMebibyte)});
-  rows.push_back({"total", decimal(static_cast<double>(memory.total()) / kMebibyte)});
-  rows.push_back({"on disk: a checkpoint, of which there are two",
-                  decimal(static_cast<double>(checkpoint_bytes) / kMebibyte)});
+    if (part.bytes > 0) rows.push_back({part.name, size_text(part.bytes)});
+  rows.push_back({"total", size_text(memory.total())});
+  rows.push_back({"on disk: a checkpoint, of which there are two", size_text(checkpoint_bytes)});
   print_table(rows);
 }
 
@@ -68,10 +66,11 @@ void print_round(const std::string& title, const Ledger& ledger) {
   for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
     const auto& [messages, bytes, between_hosts] = ledger.entries[kind];
     if (messages > 0)
-      rows.push_back({std::string(kTrafficNames[kind]), number(messages), number(bytes),
-                      number(between_hosts)});
+      rows.push_back(
+          {std::string(kTrafficNames[kind]), number(messages), size(bytes), size(between_hosts)});
   }
-  if (rows.size() == 1) rows.push_back({"nothing: one process", "0", "0", "0"});
+  if (rows.size() == 1)
+    rows.push_back({"nothing: one process; --ranks R asks for more", "-", "-", "-"});
   print_table(rows);
 }
 
@@ -85,8 +84,8 @@ TextRow cost_row(const std::string& name, const RunCost& cost) {
   return {name,
           number(cost.count.sync_interval),
           number(cost.count.rounds),
-          number(bytes_of(cost.traffic.ledger)),
-          number(cost.traffic.busiest_link()),
+          size(bytes_of(cost.traffic.ledger)),
+          size(cost.traffic.busiest_link()),
           seconds(cost.compute_seconds),
           seconds(cost.communication_seconds),
           seconds(cost.evaluation_seconds),
@@ -94,7 +93,7 @@ TextRow cost_row(const std::string& name, const RunCost& cost) {
 }
 
 void print_costs(const RunForecast& run) {
-  std::vector<TextRow> rows{{"the whole run", "H", "rounds", "bytes", "busiest link", "compute s",
+  std::vector<TextRow> rows{{"the whole run", "H", "rounds", "sent", "busiest link", "compute s",
                              "communication s", "evaluation s", "total s"},
                             cost_row("as the file says", run.cost)};
   for (const RunCost& cost : run.alternatives) rows.push_back(cost_row("with constant H", cost));
@@ -147,9 +146,8 @@ void print_forecast(const RunForecast& run, const std::optional<MeasuredRun>& me
 
 void print_sweep_forecast(const std::vector<SweepCell>& cells,
                           const std::vector<RunForecast>& runs) {
-  constexpr double kMebibyte = 1 << 20;
   std::vector<TextRow> rows{
-      {"cell", "H", "rounds", "bytes", "MiB of a rank", "communication s", "total s"}};
+      {"cell", "H", "rounds", "sent", "memory of a rank", "communication s", "total s"}};
   double all = 0;
   bool assumes = false;
   for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -158,8 +156,7 @@ void print_sweep_forecast(const std::vector<SweepCell>& cells,
     assumes = assumes || cost.count.assumes_sync_interval || cost.count.assumes_local_batch_size;
     rows.push_back({fmt::format("{} {}", i + 1, cell_name(cells[i].coordinates)),
                     number(cost.count.sync_interval), number(cost.count.rounds),
-                    number(bytes_of(cost.traffic.ledger)),
-                    decimal(static_cast<double>(runs[i].memory.total()) / kMebibyte),
+                    size(bytes_of(cost.traffic.ledger)), size_text(runs[i].memory.total()),
                     seconds(cost.communication_seconds), seconds(cost.seconds())});
   }
   print_table(rows);

@@ -15,7 +15,7 @@
 #include "printers.h"
 #include "run/prepared_run.h"
 #include "run/requested_run.h"
-#include "run/run_request.h"
+#include "run/run_experiment.h"
 #include "run/run_sweep.h"
 #include "stop_requests.h"
 

@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "printers.h"
 #include "report/finished_run.h"
-#include "run/run_request.h"
+#include "run/run_experiment.h"
 #include "run/run_sweep.h"
 
 namespace localbatch {

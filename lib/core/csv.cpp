@@ -80,23 +80,22 @@ std::vector<std::string> cells_of(std::string_view line) {
 CsvColumns::CsvColumns(const std::filesystem::path& path) : path_(path) {
   const std::string text = read_text(path);
   std::string_view rest = text;
-  std::vector<std::string> names;
   for (int line = 1;; ++line) {
     const std::size_t end = rest.find('\n');
     if (end == std::string_view::npos) break;
     const std::vector<std::string> cells = cells_of(rest.substr(0, end));
     rest.remove_prefix(end + 1);
     if (line == 1) {
-      names = cells;
-      for (const std::string& name : names)
+      names_ = cells;
+      for (const std::string& name : names_)
         if (!columns_.try_emplace(name).second)
           fail_input("{}:1: found the column '{}' twice", path.string(), name);
       continue;
     }
-    if (cells.size() != names.size())
+    if (cells.size() != names_.size())
       fail_input("{}:{}: found {} cells, expected {}", path.string(), line, cells.size(),
-                 names.size());
-    for (std::size_t i = 0; i < names.size(); ++i) columns_[names[i]].push_back(cells[i]);
+                 names_.size());
+    for (std::size_t i = 0; i < names_.size(); ++i) columns_[names_[i]].push_back(cells[i]);
     ++num_rows_;
   }
   if (columns_.empty()) fail_input("{}: holds no line", path.string());

@@ -84,6 +84,7 @@ class CsvColumns {
   explicit CsvColumns(const std::filesystem::path& path);
 
   std::size_t num_rows() const { return num_rows_; }
+  const std::vector<std::string>& names() const { return names_; }  ///< in the file's order
   bool has(const std::string& name) const { return columns_.contains(name); }
 
   /// Throws an InputError for a column that the file does not have.
@@ -103,6 +104,7 @@ class CsvColumns {
  private:
   std::filesystem::path path_;
   std::size_t num_rows_ = 0;
+  std::vector<std::string> names_;
   std::map<std::string, std::vector<std::string>> columns_;
 };
 

@@ -71,6 +71,15 @@ bool is_shown(std::uint32_t code) {
 
 }  // namespace
 
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::array<const char*, 5> kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; size >= 1023.5 && unit + 1 < kUnits.size(); ++unit) size /= 1024;
+  const bool with_tenths = unit > 2 || (unit > 0 && size < 9.95);
+  return fmt::format("{:.{}f} {}", size, with_tenths ? 1 : 0, kUnits[unit]);
+}
+
 std::size_t length_of_utf8(std::string_view text) {
   std::size_t length = 0;
   while (length < text.size()) {

@@ -17,6 +17,9 @@ std::string join(std::span<const std::int64_t> numbers, std::string_view separat
 /// "1 core", "2 cores".
 std::string counted(std::int64_t count, std::string_view thing);
 
+/// "64 B", "9.4 KiB", "300 MiB", "1.5 GiB".
+std::string size_text(std::uint64_t bytes);
+
 /// Bytes of UTF-8 at the beginning of a text, which is all of them or ends before a byte that does
 /// not belong there: shortest forms only, no surrogates, nothing above U+10FFFF.
 std::size_t length_of_utf8(std::string_view text);

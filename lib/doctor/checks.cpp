@@ -94,7 +94,7 @@ struct HostCores {
   }
 };
 
-void add_rank(HostCores& host, const RankFacts& rank, const Launch& launch) {
+void add_rank(HostCores& host, const RankFacts& rank, int share, const Launch& launch) {
   host.name = rank.host;
   host.ranks.push_back(rank);
   std::vector<int> both;
@@ -102,8 +102,7 @@ void add_rank(HostCores& host, const RankFacts& rank, const Launch& launch) {
   host.cores = std::move(both);
   const int hosted =
       launch.workers ? hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count : 1;
-  const int cores = static_cast<int>(rank.cores.size());
-  const int slots = execution_slots(cores, launch.threads_per_worker, hosted);
+  const int slots = execution_slots(share, launch.threads_per_worker, hosted);
   host.slots += slots;
   host.computing += slots * launch.threads_per_worker;
   host.wanted += hosted * launch.threads_per_worker;
@@ -120,11 +119,13 @@ void add_rank(HostCores& host, const RankFacts& rank, const Launch& launch) {
 /// cores a process may use.
 std::vector<HostCores> hosts_of(std::span<const RankFacts> ranks, const Launch& launch) {
   std::vector<HostCores> hosts;
-  for (const RankFacts& rank : ranks) {
+  const std::vector<int> shares = shares_of_cores(ranks);
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    const RankFacts& rank = ranks[i];
     if (rank.cores.empty()) continue;
     auto host = std::ranges::find(hosts, rank.host, &HostCores::name);
     if (host == hosts.end()) host = hosts.insert(host, HostCores{});
-    add_rank(*host, rank, launch);
+    add_rank(*host, rank, shares[i], launch);
   }
   return hosts;
 }

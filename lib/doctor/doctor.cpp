@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <string_view>
 
@@ -76,22 +75,17 @@ void act_on(const Diagnoses& found, const std::function<void(const std::string&)
     if (diagnosis.severity == Severity::kWarning) on_warning(diagnosis.line());
 }
 
-std::string size_text(std::uint64_t bytes) {
-  constexpr double kMebibyte = 1 << 20, kGibibyte = 1 << 30;
-  const auto size = static_cast<double>(bytes);
-  return size < kGibibyte ? fmt::format("{:.0f} MiB", std::ceil(size / kMebibyte))
-                          : fmt::format("{:.1f} GiB", size / kGibibyte);
-}
-
 Diagnoses check_memory(std::span<const RankFacts> ranks, const Launch& launch) {
   struct Host {
     std::uint64_t there = 0, needed = 0;
   };
   if (!launch.workers || !launch.memory) return {};
   std::map<std::string, Host> hosts;
-  for (const RankFacts& rank : ranks) {
+  const std::vector<int> shares = shares_of_cores(ranks);
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    const RankFacts& rank = ranks[i];
     const int hosted = hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count;
-    const int cores = std::max(1, static_cast<int>(rank.cores.size()) / launch.runs);
+    const int cores = std::max(1, shares[i] / launch.runs);
     Host& host = hosts[rank.host];
     host.there = std::max(host.there, rank.memory_bytes);
     host.needed += static_cast<std::uint64_t>(launch.runs) *

@@ -98,9 +98,6 @@ std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view m
 /// them.
 Diagnoses examine(std::span<const RankFacts> ranks, const Launch& launch);
 
-/// "1.5 GiB", "300 MiB".
-std::string size_text(std::uint64_t bytes);
-
 /// Calls `on_warning` with the line of each warning. If something is refused, throws an InputError
 /// for the first refusal instead.
 void act_on(const Diagnoses& found, const std::function<void(const std::string&)>& on_warning);

@@ -105,7 +105,7 @@ Diagnoses check_output(const OutputFacts& output, const Launch& launch) {
     return {{.text = fmt::format("files can be written, replaced and removed in {}",
                                  output.nearest.string())}};
   const std::string space =
-      fmt::format("{} MiB are free in {}", *output.free_bytes / kMebibyte, output.nearest.string());
+      fmt::format("{} are free in {}", size_text(*output.free_bytes), output.nearest.string());
   const OutputBytes bytes = launch.output_bytes.value_or(OutputBytes());
   const std::uint64_t room = *output.free_bytes + output.bytes_there;
   const std::uint64_t needed = static_cast<std::uint64_t>(launch.runs) * bytes.total();

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "comm/agreement.h"
 #include "core/json.h"
@@ -100,6 +102,21 @@ RankFacts rank_facts_from(const std::string& text) {
   read("mpi", facts.mpi);
   read("environment", facts.environment);
   return facts;
+}
+
+std::vector<int> shares_of_cores(std::span<const RankFacts> ranks) {
+  std::map<std::pair<std::string, int>, int> users;
+  for (const RankFacts& rank : ranks)
+    for (const int core : rank.cores) ++users[{rank.host, core}];
+  std::vector<int> shares;
+  shares.reserve(ranks.size());
+  for (const RankFacts& rank : ranks) {
+    double share = rank.cores.empty() ? rank.reachable_cores : 0;
+    for (const int core : rank.cores) share += 1.0 / users[{rank.host, core}];
+    constexpr double kRounding = 1e-6;
+    shares.push_back(std::max(1, static_cast<int>(share + kRounding)));
+  }
+  return shares;
 }
 
 std::vector<RankFacts> gather_facts(ProcessGroup& processes) {

@@ -31,6 +31,11 @@ RankFacts facts_of_this_rank(const ProcessGroup& processes);
 std::string to_text(const RankFacts& facts);
 RankFacts rank_facts_from(const std::string& text);
 
+/// On how many cores each of these ranks computes, which are all of a job: those that it may use,
+/// shared evenly with the ranks of its host that may use them too, and at least one. So ranks that
+/// nobody has bound do not all count the same cores.
+std::vector<int> shares_of_cores(std::span<const RankFacts> ranks);
+
 /// The facts of all ranks in rank order, on every rank. Collective.
 std::vector<RankFacts> gather_facts(ProcessGroup& processes);
 

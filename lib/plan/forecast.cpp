@@ -14,7 +14,6 @@
 #include "experiment/experiment_file.h"
 #include "plan/dry_rounds.h"
 #include "run/checkpointer.h"
-#include "run/ledger_json.h"
 #include "run/run_experiment.h"
 #include "run/run_files.h"
 #include "run/worker_run.h"
@@ -40,18 +39,26 @@ std::string speed_key(const Experiment& experiment, const NetworkFacts& network)
 }
 
 /// A local step of b samples in as few micro-batches as there may be, and one update.
-double measure_speed(const Experiment& experiment, const NetworkFacts& network) {
+MeasuredSpeed measure_speed(const Experiment& experiment, const NetworkFacts& network) {
   const int b = experiment.method.initial_local_batch_size;
   ExecutionOptions execution = network.execution;
   const int micro_batches = (b + execution.max_samples - 1) / execution.max_samples;
   execution.max_samples = (b + micro_batches - 1) / micro_batches;
+  const CpuSnapshot before = look_at_cpus();
   const TrainingSpeed speed = measure_training(*network.model, execution, kMeasuredSeconds, {});
+  const double load = foreign_load(before, look_at_cpus()).value_or(0);
   const double update = speed.optimizer_milliseconds;
-  return 1e3 * b / (micro_batches * std::max(0.0, speed.step_milliseconds - update) + update);
+  return {.samples_per_second =
+              1e3 * b / (micro_batches * std::max(0.0, speed.step_milliseconds - update) + update),
+          .doubt = load > kTooMuchForeignLoad
+                       ? fmt::format("other programs used {:.0f} % of the cores while the speed "
+                                     "was measured: a quiet machine is faster",
+                                     100 * load)
+                       : ""};
 }
 
-double measured_speed(const Experiment& experiment, const NetworkFacts& network,
-                      MeasuredSpeeds& speeds) {
+const MeasuredSpeed& measured_speed(const Experiment& experiment, const NetworkFacts& network,
+                                    MeasuredSpeeds& speeds) {
   const auto [place, is_new] = speeds.try_emplace(speed_key(experiment, network));
   if (is_new) place->second = measure_speed(experiment, network);
   return place->second;
@@ -112,7 +119,11 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
                               run.hosted_workers);
   if (facts.network) {
     run.forward_multiply_adds = facts.network->model->multiply_adds();
-    if (!machine.speed) run.machine.speed = measured_speed(experiment, *facts.network, speeds);
+    if (!machine.speed) {
+      const MeasuredSpeed& measured = measured_speed(experiment, *facts.network, speeds);
+      run.machine.speed = measured.samples_per_second;
+      if (!measured.doubt.empty()) run.doubts.push_back(measured.doubt);
+    }
   }
 
   const TrafficForecast forecast(machine.placement);
@@ -131,7 +142,7 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
   };
   run.cost = cost({});
   for (const int H : kAlternatives) run.alternatives.push_back(cost(H));
-  run.doubts = doubtful_settings(experiment, facts);
+  std::ranges::move(doubtful_settings(experiment, facts), std::back_inserter(run.doubts));
   return run;
 }
 

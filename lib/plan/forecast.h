@@ -50,12 +50,17 @@ struct RunForecast {
   ExpectedTraffic round = {}, measured_round = {};  ///< without an audit, a trace and an evaluation
   RunCost cost = {};
   std::vector<RunCost> alternatives = {};  ///< with constant H = 1, 4, 16, 32
-  std::vector<std::string> doubts = {};    ///< see doubtful_settings()
+  std::vector<std::string> doubts = {};    ///< see doubtful_settings(); and of what was measured
 };
 
-/// Samples per second of a worker by all that they depend on, so that cells of a sweep that share
-/// it are measured once.
-using MeasuredSpeeds = std::map<std::string, double>;
+struct MeasuredSpeed {
+  double samples_per_second = 0;
+  std::string doubt = {};  ///< empty: the machine was quiet, or nobody knows
+};
+
+/// The speed of a worker by all that it depends on, so that cells of a sweep that share it are
+/// measured once.
+using MeasuredSpeeds = std::map<std::string, MeasuredSpeed>;
 
 /// Looks at the data set, for its sizes, and measures the speed of training for about a second if
 /// it is neither given nor among `speeds`. Throws an InputError for what a run would refuse of its

@@ -13,7 +13,7 @@
 #include "experiment/experiment_file.h"
 #include "report/labels.h"
 #include "run/requested_run.h"
-#include "run/run_request.h"
+#include "run/run_experiment.h"
 
 namespace localbatch {
 

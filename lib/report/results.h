@@ -7,7 +7,7 @@
 
 #include "experiment/sweep.h"
 #include "report/finished_run.h"
-#include "run/run_request.h"
+#include "run/run_experiment.h"
 
 namespace localbatch {
 

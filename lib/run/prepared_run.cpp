@@ -9,16 +9,15 @@
 
 #include "comm/agreement.h"
 #include "core/files.h"
-#include "core/machine.h"
 #include "doctor/output_check.h"
 #include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "run/checkpointer.h"
 #include "run/memory_forecast.h"
 #include "run/requested_run.h"
+#include "run/run_experiment.h"
 #include "run/run_files.h"
 #include "run/run_folder.h"
-#include "run/run_request.h"
 #include "run/worker_run.h"
 
 namespace localbatch {
@@ -34,7 +33,6 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
                             .workers = experiment.workers,
                             .ranks = processes.num_ranks(),
                             .threads_per_worker = experiment.threads_per_worker,
-                            .cores = available_cores(),
                             .max_samples = experiment.method.max_samples},
                   .settings = resolved_yaml(experiment.resolved)};
   run.start.task = run.task->facts();

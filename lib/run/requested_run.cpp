@@ -9,8 +9,8 @@
 #include "core/error.h"
 #include "doctor/doctor.h"
 #include "experiment/experiment_file.h"
+#include "run/run_experiment.h"
 #include "run/run_folder.h"
-#include "run/run_request.h"
 
 namespace localbatch {
 

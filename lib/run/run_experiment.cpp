@@ -6,7 +6,6 @@
 #include "doctor/doctor.h"
 #include "run/prepared_run.h"
 #include "run/run_folder.h"
-#include "run/run_request.h"
 #include "run/worker_run.h"
 
 namespace localbatch {
@@ -16,8 +15,7 @@ namespace {
 /// Whether the run may start, and what it would find. Only rank 0 knows all of that: hence an
 /// agreement. Collective.
 void check_together(const RunRequest& request, const PreparedRun& run, ProcessGroup& processes,
-                    const RunEvents& events) {
-  const std::vector<RankFacts> ranks = gather_facts(processes);
+                    std::span<const RankFacts> ranks, const RunEvents& events) {
   agree(processes, [&] {
     if (processes.rank() == 0) act_on(check_run(request, run, ranks), events.on_warning);
     return true;
@@ -25,10 +23,11 @@ void check_together(const RunRequest& request, const PreparedRun& run, ProcessGr
 }
 
 /// Allocates what local steps take; after all checks, as it may be more than there is.
-void allocate(PreparedRun& run, ProcessGroup& processes) {
+void allocate(PreparedRun& run, ProcessGroup& processes, std::span<const RankFacts> ranks) {
   const int hosted =
       hosted_workers(run.start.workers, processes.rank(), processes.num_ranks()).count;
-  run.start.slots = agree(processes, [&] { return run.task->allocate(hosted); });
+  run.start.cores = shares_of_cores(ranks)[static_cast<std::size_t>(processes.rank())];
+  run.start.slots = agree(processes, [&] { return run.task->allocate(hosted, run.start.cores); });
 }
 
 /// Claiming a folder may remove older results, so it has to wait until all ranks are known to be
@@ -49,8 +48,9 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
                          const RunEvents& events, const std::function<void()>& training_begins) {
   PreparedRun run = agree(processes, [&] { return prepare_run(request, processes); });
   require_same(shared_facts(request, run), processes);
-  check_together(request, run, processes, events);
-  allocate(run, processes);
+  const std::vector<RankFacts> ranks = gather_facts(processes);
+  check_together(request, run, processes, ranks, events);
+  allocate(run, processes, ranks);
   const CheckpointFacts facts = checkpoint_facts(run.start);
   const Claim claim = claim_together(request, run, facts, processes, events);
   RunResult result;

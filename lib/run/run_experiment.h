@@ -11,13 +11,33 @@
 
 #include "comm/ledger.h"
 #include "comm/process_group.h"
+#include "nn/execution.h"
+#include "run/checkpoints.h"
 #include "run/columns.h"
 #include "train/local_sgd.h"
 #include "train/task.h"
 
 namespace localbatch {
 
-struct RunRequest;
+/// An experiment file with the options of the command line.
+struct RunRequest {
+  std::filesystem::path file;
+  std::vector<std::string> settings;  ///< of --set
+  std::optional<int> cell = {};       ///< of the file's sweep, the first one is 1
+  std::filesystem::path output;
+  bool force = false;
+  std::vector<std::string> command_line = {};  ///< for the manifest
+
+  /// Whether the CPU of the run supports bf16. Commands that only read results pass true.
+  bool cpu_has_bfloat16 = supports_bfloat16();
+
+  bool resume = false;                        ///< a run that has finished is no mistake
+  std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name
+  CheckpointSchedule checkpoints = {};
+
+  /// Asked after every round, on every rank: whether the run is to stop behind a checkpoint.
+  std::function<bool()> stop_requested = [] { return false; };
+};
 
 /// The facts of a run when everything is built and before the first local step.
 struct RunStart {
@@ -25,7 +45,7 @@ struct RunStart {
   std::filesystem::path folder;
   int workers = 1, ranks = 1, threads_per_worker = 1;
   int slots = 1;  ///< workers of this rank that compute at the same time
-  int cores = 1;  ///< that this rank may use
+  int cores = 1;  ///< on which this rank computes
   TaskFacts task = {};
   std::uint64_t data = 0;  ///< checksum of the data
   std::int64_t max_samples = 0;

@@ -12,9 +12,7 @@
 #include "core/text.h"
 #include "experiment/experiment.h"
 #include "nn/execution.h"
-#include "run/ledger_json.h"
 #include "run/run_experiment.h"
-#include "run/run_request.h"
 #include "train/worker.h"
 
 namespace localbatch {
@@ -128,6 +126,16 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
     index += fmt::format("{},{},{},{}\n", tensor.name, join(tensor.dims, "x"), tensor.offset,
                          tensor.size);
   write_file_atomically(folder / "final_parameters.csv", index);
+}
+
+Json to_json(const Ledger& ledger) {
+  Json purposes = Json::object();
+  for (std::size_t kind = 0; kind < kTrafficKinds; ++kind) {
+    const auto& [messages, bytes, bytes_between_hosts] = ledger.entries[kind];
+    purposes[std::string(kTrafficNames[kind])] = {
+        {"messages", messages}, {"bytes", bytes}, {"bytes_between_hosts", bytes_between_hosts}};
+  }
+  return purposes;
 }
 
 RunStatus read_outcome(const std::filesystem::path& folder) {

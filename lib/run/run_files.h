@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/ledger.h"
+#include "core/json.h"
 #include "run/run_folder.h"
 
 namespace localbatch {
@@ -35,6 +36,9 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
 
 /// kFinished or kDiverged, as summary.json says.
 RunStatus read_outcome(const std::filesystem::path& folder);
+
+/// {"parameters": {"messages": 4, "bytes": 64, "bytes_between_hosts": 0}, "state": ...}
+Json to_json(const Ledger& ledger);
 
 /// What all ranks have sent, as summary.json says. Purposes that the file does not know are zero.
 Ledger read_communication(const std::filesystem::path& folder);

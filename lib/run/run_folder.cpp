@@ -19,7 +19,6 @@
 #include "core/yaml.h"
 #include "run/run_experiment.h"
 #include "run/run_files.h"
-#include "run/run_request.h"
 
 namespace localbatch {
 

@@ -11,9 +11,9 @@
 #include "core/options.h"
 #include "experiment/experiment_file.h"
 #include "run/requested_run.h"
+#include "run/run_experiment.h"
 #include "run/run_files.h"
 #include "run/run_folder.h"
-#include "run/run_request.h"
 
 namespace localbatch {
 

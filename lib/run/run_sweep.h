@@ -11,7 +11,6 @@
 #include "experiment/sweep.h"
 #include "run/run_experiment.h"
 #include "run/run_folder.h"
-#include "run/run_request.h"
 
 namespace localbatch {
 

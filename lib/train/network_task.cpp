@@ -1,7 +1,6 @@
 #include "train/network_task.h"
 
 #include "core/error.h"
-#include "core/machine.h"
 #include "train/dry_run.h"
 
 namespace localbatch {
@@ -71,8 +70,8 @@ std::vector<MemoryPart> NetworkTask::memory(int /*hosted_workers*/, int slots) c
           {"data set", dataset_->bytes()}};
 }
 
-int NetworkTask::allocate(int hosted_workers) {
-  const int count = execution_slots(available_cores(), execution_.threads, hosted_workers);
+int NetworkTask::allocate(int hosted_workers, int cores) {
+  const int count = execution_slots(cores, execution_.threads, hosted_workers);
   slots_.emplace(*model_, execution_, count);
   return count;
 }

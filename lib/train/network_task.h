@@ -36,7 +36,7 @@ class NetworkTask final : public Task {
   std::uint64_t data_checksum() const override { return dataset_->checksum(); }
   std::vector<std::string> take_warnings() override { return dataset_->take_warnings(); }
   std::vector<MemoryPart> memory(int hosted_workers, int slots) const override;
-  int allocate(int hosted_workers) override;
+  int allocate(int hosted_workers, int cores) override;
   std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) override;
   std::unique_ptr<TrainingWorker> make_dry_worker(Communicator& comm) const override;
 

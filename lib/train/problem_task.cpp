@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/machine.h"
 #include "train/slot_pool.h"
 
 namespace localbatch {
@@ -78,8 +77,8 @@ std::vector<MemoryPart> ProblemTask::memory(int hosted_workers, int /*slots*/) c
   return {{"exact gradient", static_cast<std::size_t>(hosted_workers) * gradient}, {"data set", 0}};
 }
 
-int ProblemTask::allocate(int hosted_workers) {
-  return execution_slots(available_cores(), 1, hosted_workers);
+int ProblemTask::allocate(int hosted_workers, int cores) {
+  return execution_slots(cores, 1, hosted_workers);
 }
 
 std::unique_ptr<TrainingWorker> ProblemTask::make_worker(Communicator& comm) {

@@ -22,7 +22,7 @@ class ProblemTask final : public Task {
   TaskFacts facts() const override;
   std::uint64_t data_checksum() const override;
   std::vector<MemoryPart> memory(int hosted_workers, int slots) const override;
-  int allocate(int hosted_workers) override;
+  int allocate(int hosted_workers, int cores) override;
   std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) override;
   std::unique_ptr<TrainingWorker> make_dry_worker(Communicator& comm) const override;
 

@@ -74,9 +74,9 @@ class Task {
   /// and state, when `slots` of them compute at the same time.
   virtual std::vector<MemoryPart> memory(int hosted_workers, int slots) const = 0;
 
-  /// Allocates what local steps take, for as many of this process's workers at the same time as its
-  /// cores allow, and returns that number. To be called before make_worker().
-  virtual int allocate(int hosted_workers) = 0;
+  /// Allocates what local steps take, for as many of this process's workers at the same time as
+  /// `cores` have threads for, and returns that number. To be called before make_worker().
+  virtual int allocate(int hosted_workers, int cores) = 0;
 
   /// Makes the worker that `comm` belongs to. The task must outlive it.
   virtual std::unique_ptr<TrainingWorker> make_worker(Communicator& comm) = 0;

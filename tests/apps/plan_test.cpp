@@ -23,12 +23,12 @@ TEST_CASE("plan prints parameters, memory, traffic and seconds, and writes nothi
   CHECK_FALSE(has_control_characters(finished.out));
   for (const char* const part :
        {"tiny: 2 workers of 1 thread on 2 ranks and 2 hosts", "30730", "forward and backward",
-        "25000000", "memory of a rank", "execution slots", "on disk: a checkpoint", "a round sends",
+        "24 MiB", "memory of a rank", "execution slots", "on disk: a checkpoint", "a round sends",
         "between hosts", "rounds that look at gradients", "as the file says", "with constant H",
         "the local batch follows from gradients: this holds as long as it stays 4"})
     CHECK_MESSAGE(contains(finished.out, part), finished.out);
   CHECK_FALSE(fs::exists(program.path("results")));
-  CHECK(contains(program.run(kPlan).out, "nothing: one process"));
+  CHECK(contains(program.run(kPlan).out, "nothing: one process; --ranks R asks for more"));
 }
 
 TEST_CASE("plan measures the speed of training if nobody gives it") {
@@ -36,6 +36,16 @@ TEST_CASE("plan measures the speed of training if nobody gives it") {
   const Finished finished = program.run("plan tiny.yaml");
   CHECK(finished.status == 0);
   CHECK(contains(finished.out, "samples per second of a worker, measured now"));
+}
+
+TEST_CASE("plan says so when other programs took cores while it measured") {
+  const ProgramFixture program;
+  const Finished finished = program.run(
+      "plan tiny.yaml",
+      R"(bash -c 'while :; do :; done & spin=$!; "$0" "$@"; s=$?; kill $spin; exit $s')");
+  CHECK(finished.status == 0);
+  REQUIRE_FALSE(finished.errors.empty());
+  CHECK(contains(finished.errors.back(), "of the cores while the speed was measured"));
 }
 
 TEST_CASE("plan beside a run: its speed, what it took, and JSON") {

@@ -53,6 +53,17 @@ TEST_CASE("UTF-8 ends before the first byte that does not belong there") {
   CHECK(length_of_utf8("\xed\xa0\x80") == 0);
 }
 
+TEST_CASE("bytes are shown in the unit that fits") {
+  CHECK(size_text(0) == "0 B");
+  CHECK(size_text(1023) == "1023 B");
+  CHECK(size_text(1024) == "1.0 KiB");
+  CHECK(size_text(9626) == "9.4 KiB");
+  CHECK(size_text(std::uint64_t{300} << 20) == "300 MiB");
+  CHECK(size_text((std::uint64_t{1} << 30) - 1) == "1.0 GiB");
+  CHECK(size_text(6153110016) == "5.7 GiB");
+  CHECK(size_text(std::uint64_t{5000} << 40) == "5000.0 TiB");
+}
+
 TEST_CASE("one thing, and several things") {
   CHECK(counted(1, "worker") == "1 worker");
   CHECK(counted(0, "worker") == "0 workers");

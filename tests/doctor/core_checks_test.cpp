@@ -34,15 +34,25 @@ TEST_CASE("ranks with a core of their own, or a host that has one only, share no
              "2 threads of ranks 0-1 on n1 share 1 core (0)", "start at most 1 rank on a host");
 }
 
-TEST_CASE("ranks that count the same cores get more threads than there are cores") {
-  // Each of two ranks sees eight cores and lets eight workers compute at a time.
-  check_only(check_cores(alike(2, cores(0, 8), by_mpirun(2)), {.workers = 16}), Severity::kWarning,
-             "16 threads of ranks 0-1 on n1 share 8 cores (0-7)",
-             "'mpirun -np 2 --map-by slot:PE=4 --bind-to core localbatch run FILE'");
-  check_only(check_cores(alike(2, cores(0, 8), by_srun(2)), {.workers = 16}), Severity::kWarning,
-             "share 8 cores", "'srun --mpi=pmix -n 2 --cpus-per-task=4 localbatch run FILE'");
-  check_only(check_cores(alike(2, cores(0, 8), by_mpirun(2)), {.workers = 8}), Severity::kOk,
+TEST_CASE("ranks of a host that nobody has bound share its cores, and need no flags for that") {
+  const std::vector<RankFacts> unbound = alike(2, cores(0, 8), by_mpirun(2));
+  CHECK(shares_of_cores(unbound) == std::vector<int>{4, 4});
+  check_only(check_cores(unbound, {.workers = 16}), Severity::kOk,
+             "8 threads of ranks 0-1 on n1 may use 8 cores (0-7)");
+  check_only(check_cores(alike(2, cores(0, 8), by_srun(2)), {.workers = 16}), Severity::kOk,
              "8 threads of ranks 0-1");
+  std::vector<RankFacts> small = alike(4, cores(0, 2), by_mpirun(4));
+  for (RankFacts& rank : small) rank.reachable_cores = 2;
+  check_only(check_cores(small, {.workers = 4}), Severity::kWarning,
+             "4 threads of ranks 0-3 on n1 share 2 cores (0-1)", "start at most 2 ranks on a host");
+}
+
+TEST_CASE("a share is of the cores that a rank may use, on its own host") {
+  CHECK(shares_of_cores(job({healthy_rank("n1", cores(0, 4)), healthy_rank("n1", cores(4, 8)),
+                             healthy_rank("n2", cores(0, 8)), healthy_rank("n2", cores(6, 8))})) ==
+        std::vector<int>{4, 4, 7, 1});
+  CHECK(shares_of_cores(alike(3, cores(0, 2), {})) == std::vector<int>{1, 1, 1});
+  CHECK(shares_of_cores(alike(3, cores(0, 3), {})) == std::vector<int>{1, 1, 1});
 }
 
 TEST_CASE("threads of a worker that find too few cores") {
@@ -66,9 +76,9 @@ TEST_CASE("ranks on different hosts do not share cores, and equal troubles are s
       ranks.push_back(healthy_rank(host, cores(0, 8), by_mpirun(6)));
   check_only(check_cores(job(ranks), {.workers = 24}), Severity::kOk,
              "8 threads of ranks 0-1 on n1 may use 8 cores (0-7), and likewise on 2 more hosts");
-  check_only(check_cores(job(ranks), {.workers = 48}), Severity::kWarning,
-             "16 threads of ranks 0-1 on n1 share 8 cores (0-7), and likewise on 2 more hosts",
-             "mpirun -np 6 --map-by slot:PE=4");
+  check_only(check_cores(job(ranks), {.workers = 48, .threads_per_worker = 6}), Severity::kWarning,
+             "12 threads of ranks 0-1 on n1 share 8 cores (0-7), and likewise on 2 more hosts",
+             "--set threads_per_worker=4");
   ranks[2].cores = ranks[3].cores = {0};
   const Diagnoses found = check_cores(job(ranks), {.workers = 24});
   REQUIRE(found.size() == 2);
@@ -147,7 +157,7 @@ TEST_CASE("what the workers of a host need is compared with its memory") {
   check_only(check_memory(ranks, launch), Severity::kOk, "need about 12.0 GiB");
   launch.workers = 12;
   check_only(check_memory(ranks, launch), Severity::kRefusal,
-             "the workers on n1 need about 24.0 GiB of memory, and there are 16.0 GiB",
+             "the workers on n1 need about 20.0 GiB of memory, and there are 16.0 GiB",
              "fewer workers");
   ranks[1].host = "n2";
   check_only(check_memory(ranks, launch), Severity::kOk, "need about 12.0 GiB");

@@ -84,7 +84,7 @@ TEST_CASE("room on the disk against what a run writes") {
   three.runs = 3;
   check_only(check_output(room_for(1259 * kMebibyte), three), Severity::kRefusal,
              "3 runs at a time need 1.2 GiB", "--output");
-  check_only(check_output(room_for(0), {}), Severity::kWarning, "only 0 MiB", "--output");
+  check_only(check_output(room_for(0), {}), Severity::kWarning, "only 0 B", "--output");
   OutputFacts unknown = room_for(0);
   unknown.free_bytes.reset();
   check_only(check_output(unknown, launch), Severity::kOk, "in /disk/out");

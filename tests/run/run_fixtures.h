@@ -11,7 +11,6 @@
 #include "data/fixtures.h"
 #include "experiment/experiment.h"
 #include "run/run_experiment.h"
-#include "run/run_request.h"
 
 namespace localbatch {
 

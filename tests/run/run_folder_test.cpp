@@ -6,7 +6,6 @@
 
 #include "experiment/fixtures.h"
 #include "run/run_experiment.h"
-#include "run/run_request.h"
 
 namespace localbatch {
 

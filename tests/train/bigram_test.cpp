@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/machine.h"
 #include "core/state.h"
 #include "train/local_sgd_fixtures.h"
 #include "train/network_task.h"
@@ -74,7 +75,7 @@ void visit_all(StateVisitor& visitor, LoopOfWorker& loop, TrainingWorker& worker
 /// Goes on from `states`, unless there are none, and stops after so many rounds of the run.
 Trained train(int workers, std::int64_t rounds, const States& states = {}) {
   NetworkTask task(bigram_settings(), worker_settings(workers));
-  task.allocate(workers);
+  task.allocate(workers, available_cores());
   const LocalSgd method = bigram_method(workers);
   Trained trained;
   trained.states.resize(static_cast<std::size_t>(workers));

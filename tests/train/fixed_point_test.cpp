@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/machine.h"
 #include "data/dataset.h"
 #include "nn/image_model.h"
 #include "train/local_sgd_fixtures.h"
@@ -49,7 +50,7 @@ std::vector<RoundRecord> rounds_at_one_point(int groups, const StatisticsOptions
                     .model = make_model(groups),
                     .micro_batch = micro_batch},
                    workers);
-  task.allocate(kWorkers);
+  task.allocate(kWorkers, available_cores());
   LocalSgd method = make_method(std::int64_t{kRounds} * kWorkers * kBatch, 1, /*learning_rate=*/0);
   method.num_workers = kWorkers;
   method.controller = default_part(batch_size_controller_table(), "norm_test");
