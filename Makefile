@@ -16,10 +16,13 @@ LOCALBATCH_DATA ?= $(abspath $(firstword \
 export LOCALBATCH_DATA
 CIFAR10 ?= $(LOCALBATCH_DATA)/cifar-10-batches-bin
 
-# Open MPI refuses root, and more ranks than cores, unless it is told that both are meant.
+# Open MPI refuses root, and more ranks than cores, unless it is told that both are meant; version 5 in other words.
 export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 export OMPI_MCA_rmaps_base_oversubscribe = 1
+export PRTE_ALLOW_RUN_AS_ROOT = 1
+export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
 
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
@@ -27,14 +30,14 @@ HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' '
 .PHONY: release demo test test-slurm test-kill hardening compare run table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
-	cmake --preset release
+	cmake --preset release $(CONFIGURE)
 	cmake --build --preset release -j $(JOBS) --target localbatch
 
 demo: release  ## train on the built-in data set with two workers and show the result (3 minutes)
 	build/release/apps/localbatch run experiments/demo.yaml --force
 
 test: packages  ## build and run all tests but the slow ones of test-kill and test-slurm
-	cmake --preset release
+	cmake --preset release $(CONFIGURE)
 	cmake --build --preset release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -j $(JOBS) -LE slow
 
@@ -42,7 +45,7 @@ test-slurm: release  ## the templates for Slurm on a private Slurm of this machi
 	tests/slurm/slurm_test.sh build/release/apps/localbatch
 
 test-kill: packages  ## faults, signals, lost and hanging ranks (5 minutes)
-	cmake --preset release
+	cmake --preset release $(CONFIGURE)
 	cmake --build --preset release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -L slow
 

@@ -7,6 +7,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
+#include "core/machine.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
 #include "run/prepared_run.h"
@@ -111,6 +112,7 @@ int print_report(const std::vector<RankFacts>& ranks, const Launch& launch,
     print("{} of {}, results in {}\n\n", counted(*launch.workers, "worker"),
           counted(launch.threads_per_worker, "thread"), launch.output.string());
   print_hosts(ranks);
+  print("\nthis program is built for {}\n", compiled_instruction_sets());
   print_variables(ranks.front());
   print("\n");
   for (const Diagnosis& diagnosis : found) {

@@ -11,7 +11,12 @@ find_package(MPI 3.1 REQUIRED COMPONENTS CXX)                        # comm
 find_package(yaml-cpp 0.7 REQUIRED)                                  # experiment
 find_package(nlohmann_json 3.10 REQUIRED)                            # experiment
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)         # apps; headers: report
-find_package(doctest 2.4.9 REQUIRED)                                 # tests
+if(BUILD_TESTING)
+  find_package(doctest 2.4.9)                                        # tests
+  if(NOT doctest_FOUND)
+    message(FATAL_ERROR "The tests need doctest 2.4.9 or newer; -DBUILD_TESTING=OFF builds the program alone")
+  endif()
+endif()
 
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)                      # core
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
@@ -27,4 +32,9 @@ endif()
 # differs between the two is in lib/nn/onednn.h.
 if(dnnl_VERSION VERSION_LESS 2.6)
   message(FATAL_ERROR "oneDNN ${dnnl_VERSION} is too old: localbatch needs 2.6 or newer")
+endif()
+# Its threads are ours: the teams of lib/nn are OpenMP's, and one-thread scopes tell OpenMP so.
+if(NOT DNNL_CPU_RUNTIME MATCHES "^(OMP|SEQ)$")
+  message(FATAL_ERROR "oneDNN in ${dnnl_DIR} has the CPU runtime '${DNNL_CPU_RUNTIME}', localbatch needs OMP "
+    "(or SEQ): build oneDNN with -DDNNL_CPU_RUNTIME=OMP, or ask your package manager for that variant")
 endif()

@@ -17,14 +17,35 @@ namespace localbatch {
 
 namespace {
 
-/// The value of a field of the first core in /proc/cpuinfo.
-std::string cpuinfo(std::string_view field) {
-  std::ifstream lines("/proc/cpuinfo");
+namespace fs = std::filesystem;
+
+/// The value of a field of the first core in /proc/cpuinfo; empty where there is none.
+std::string cpuinfo(const fs::path& root, std::string_view field) {
+  std::ifstream lines(root / "proc/cpuinfo");
   for (std::string line; std::getline(lines, line);)
     if (const std::size_t colon = line.find(": ");
         line.starts_with(field) && colon != std::string::npos)
       return line.substr(colon + 2);
-  return "unknown";
+  return {};
+}
+
+/// Linux shows numbers for processors of Arm's architecture; these are of the designs on clusters
+/// (MIDR_EL1 in their manuals).
+std::string arm_model(const std::string& implementer, const std::string& part) {
+  struct Design {
+    std::string_view implementer, part, name;
+  };
+  static constexpr std::array<Design, 8> kDesigns{{{"0x41", "0xd08", "Cortex-A72"},
+                                                   {"0x41", "0xd0c", "Neoverse N1"},
+                                                   {"0x41", "0xd40", "Neoverse V1"},
+                                                   {"0x41", "0xd49", "Neoverse N2"},
+                                                   {"0x41", "0xd4f", "Neoverse V2"},
+                                                   {"0x43", "0x0af", "ThunderX2"},
+                                                   {"0x46", "0x001", "A64FX"},
+                                                   {"0xc0", "0xac3", "Ampere-1"}}};
+  for (const Design& design : kDesigns)
+    if (design.implementer == implementer && design.part == part) return std::string(design.name);
+  return "Arm, implementer " + implementer + ", part " + part;
 }
 
 /// A set of cores as the kernel reads it: bit after bit, for more cores than any machine has.
@@ -41,8 +62,17 @@ std::string host_name() {
   return name.data();
 }
 
-std::string cpu_model() { return cpuinfo("model name"); }
-std::string cpu_flags() { return cpuinfo("flags"); }
+std::string cpu_model(const fs::path& root) {
+  if (const std::string model = cpuinfo(root, "model name"); !model.empty()) return model;
+  const std::string part = cpuinfo(root, "CPU part");
+  return part.empty() ? "unknown" : arm_model(cpuinfo(root, "CPU implementer"), part);
+}
+
+std::string cpu_flags(const fs::path& root) {
+  for (const std::string_view field : {"flags", "Features"})
+    if (const std::string flags = cpuinfo(root, field); !flags.empty()) return flags;
+  return "unknown";
+}
 
 std::string utc_now() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -77,8 +107,6 @@ std::vector<int> reachable_cores() {
   }).join();
   return cores;
 }
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -128,6 +156,13 @@ HostMemory host_memory(const fs::path& root) {
   }
   memory.available = std::min(memory.available, memory.limit);
   return memory;
+}
+
+std::string compiled_instruction_sets() {
+  std::string all;
+#define LOCALBATCH_USES(name) all += all.empty() ? name : " " name;
+#include "core/instruction_sets.inc"
+  return all.empty() ? "base" : all;
 }
 
 }  // namespace localbatch

@@ -8,11 +8,13 @@
 
 namespace localbatch {
 
-// Where and when something ran, for records; "unknown" where the system does not tell.
+// Where and when something ran, for records; "unknown" where the system does not tell. `root` is
+// another root of the file system, for tests.
 std::string host_name();
-std::string cpu_model();
-std::string cpu_flags();  ///< as Linux names them: "fpu vme ... avx512_bf16 ..."
-std::string utc_now();    ///< "2026-01-31T12:00:00Z"
+std::string cpu_model(const std::filesystem::path& root = "/");  ///< "AMD EPYC 9654", "Neoverse V1"
+/// As Linux names them: "fpu vme ... avx512_bf16 ...".
+std::string cpu_flags(const std::filesystem::path& root = "/");
+std::string utc_now();  ///< "2026-01-31T12:00:00Z"
 
 /// The number of cores that this process may use, at least 1.
 int available_cores();
@@ -44,5 +46,8 @@ struct BuildInfo {
 };
 
 BuildInfo build_info();
+
+/// What the compiler was allowed to use of these: "sse4.2 popcnt avx avx2 fma", or "base".
+std::string compiled_instruction_sets();
 
 }  // namespace localbatch

@@ -20,9 +20,10 @@ namespace localbatch {
 namespace {
 
 std::string arithmetic_flags(const std::string& all) {
-  static constexpr std::array<std::string_view, 12> kFlags{
+  static constexpr std::array<std::string_view, 17> kFlags{
       "fma",         "avx",         "avx2",     "avx_vnni", "avx512f",  "avx512bw",
-      "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "avx512_fp16"};
+      "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "avx512_fp16",
+      "asimd",       "asimdhp",     "sve",      "sve2",     "bf16"};
   std::istringstream words(all);
   std::string found;
   for (std::string word; words >> word;)

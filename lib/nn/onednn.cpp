@@ -33,8 +33,12 @@ std::string onednn_instruction_set() {
       return "avx512_core";
     case dnnl::cpu_isa::avx512_core_vnni:
       return "avx512_core_vnni";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "avx2_vnni";
     case dnnl::cpu_isa::avx512_core_bf16:
       return "avx512_core_bf16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "avx512_core_amx";
     default:
       return fmt::format("oneDNN instruction set {:#x}",
                          static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
@@ -43,7 +47,11 @@ std::string onednn_instruction_set() {
 
 bool supports_bfloat16() {
   // oneDNN has fast bf16 convolutions for blocks of 16 channels only.
+#ifdef __x86_64__
   return kChannelBlock == 16 && __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
 }
 
 const dnnl::engine& cpu_engine() {

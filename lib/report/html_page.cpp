@@ -32,11 +32,12 @@ td { overflow-wrap: anywhere; }
 @media print { body { max-width: none; margin: 0; font-size: 10px; } .wide { overflow: visible; } }
 )";
 
-constexpr std::array<const char*, 14> kFacts{"version",
+constexpr std::array<const char*, 15> kFacts{"version",
                                              "commit",
                                              "compiler",
                                              "build_type",
                                              "march",
+                                             "built_for",
                                              "onednn",
                                              "instruction_set",
                                              "mpi",

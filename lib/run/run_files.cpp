@@ -29,7 +29,9 @@ Json environment() {
   Json variables = Json::object();
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    for (const char* const prefix : {"OMP_", "GOMP_", "DNNL_", "ONEDNN_", "OMPI_MCA_", "SLURM_"})
+    for (const char* const prefix :
+         {"OMP_", "GOMP_", "DNNL_", "ONEDNN_", "OMPI_MCA_", "PMIX_MCA_", "PRTE_MCA_", "I_MPI_",
+          "MPICH_", "MPIR_CVAR_", "UCX_", "FI_", "SLURM_"})
       if (text.starts_with(prefix))
         variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
   }
@@ -77,6 +79,7 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
               {"compiler", build.compiler},
               {"build_type", build.build_type},
               {"march", build.march},
+              {"built_for", compiled_instruction_sets()},
               {"onednn", onednn_version()},
               {"instruction_set", onednn_instruction_set()},
               {"mpi", mpi_library_version()},

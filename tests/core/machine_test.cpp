@@ -55,6 +55,32 @@ TEST_CASE("memory is what the machine has, and what it could give") {
   CHECK(host_memory().available <= host_memory().limit);
 }
 
+TEST_CASE("a CPU of Arm is named by its numbers, and its features are its flags") {
+  const ScratchFolder root;
+  CHECK(cpu_model(root.path()) == "unknown");
+  CHECK(cpu_flags(root.path()) == "unknown");
+  const auto write = [&root](const std::string& part) {
+    write_text(root.path() / "proc/cpuinfo",
+               "processor\t: 0\nFeatures\t: fp asimd sve bf16\nCPU implementer\t: 0x41\n"
+               "CPU architecture: 8\nCPU variant\t: 0x1\nCPU part\t: " +
+                   part + "\nCPU revision\t: 1\n");
+  };
+  write("0xd40");
+  CHECK(cpu_model(root.path()) == "Neoverse V1");
+  CHECK(cpu_flags(root.path()) == "fp asimd sve bf16");
+  write("0xfff");
+  CHECK(cpu_model(root.path()) == "Arm, implementer 0x41, part 0xfff");
+  write_text(root.path() / "proc/cpuinfo", "model name\t: AMD EPYC 9654\nflags\t\t: fpu avx2\n");
+  CHECK(cpu_model(root.path()) == "AMD EPYC 9654");
+  CHECK(cpu_flags(root.path()) == "fpu avx2");
+}
+
+TEST_CASE("the instruction sets of the build are ones that this CPU has") {
+  const std::string sets = compiled_instruction_sets();
+  CHECK_FALSE(sets.empty());
+  if (sets.find("avx512f") != std::string::npos) CHECK(contains(cpu_flags(), "avx512f"));
+}
+
 TEST_CASE("the tightest limit of the control groups around a process counts") {
   const ScratchFolder root;
   write_meminfo(root.path());

@@ -10,12 +10,16 @@ import tempfile
 import time
 import uuid
 
-# More ranks than cores, and root in containers. Read by Open MPI, ignored by others.
+# More ranks than cores, and root in containers. Read by Open MPI, from PRTE on by its version 5, and ignored by others.
 MPI_ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "PRTE_ALLOW_RUN_AS_ROOT": "1",
+    "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
 }
 MARK = "LOCALBATCH_TEST_JOB"  # a variable by which the processes of a job are found
 REPRODUCIBLE = ("experiment.yaml", "rounds.csv", "evaluations.csv", "controllers.csv", "audits.csv",

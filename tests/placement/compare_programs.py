@@ -28,10 +28,6 @@ from program_fixture import Failure, Job, checkpoints, require  # of tests/kill,
 
 FILES = ("experiments/demo.yaml", "experiments/methods/*.yaml", "experiments/theory/*.yaml",
          "tests/kill/*.yaml", "tests/placement/*.yaml")
-# What program_fixture.py says to Open MPI 4, in the words of version 5.
-OPEN_MPI_5 = {"PRTE_ALLOW_RUN_AS_ROOT": "1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-              "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-              "PRTE_MCA_hwloc_default_binding_policy": "none"}
 MOST_SECONDS = 3600  # of one run
 ATTEMPTS = 5  # to kill a run before it has finished
 
@@ -88,7 +84,7 @@ class Comparison:
     def start(self, program, file, output, ranks, *options):
         require(not self.stopped, "interrupted")
         job = Job(program, [file, "--output", output, *options], f"{output}-{ranks}-ranks",
-                  ranks if ranks > 1 else 0, OPEN_MPI_5)
+                  ranks if ranks > 1 else 0)
         self.jobs.append(job)
         return job
 
