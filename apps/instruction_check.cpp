@@ -33,7 +33,7 @@ constexpr int kInputFailure = 2;  // commands.h
   __builtin_cpu_init();
 #define LOCALBATCH_USES(name) \
   if (__builtin_cpu_supports(name) == 0) refuse(name);
-#include "core/instruction_sets.inc"
+#include "core/instruction_sets.h"
 }
 
 }  // namespace

@@ -155,7 +155,7 @@ class MpiProcesses final : public ProcessGroup {
       fail_system(
           "MPI_Init_thread: this MPI offers thread level {}, but workers are threads and need "
           "MPI_THREAD_SERIALIZED ({})",
-          session_.thread_level(), MPI_THREAD_SERIALIZED);
+          session_.thread_level(), static_cast<int>(MPI_THREAD_SERIALIZED));
     require_success(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
     require_success(MPI_Comm_size(MPI_COMM_WORLD, &num_ranks_), "MPI_Comm_size");
     refuse_unconnected_processes(num_ranks_);

@@ -161,7 +161,7 @@ HostMemory host_memory(const fs::path& root) {
 std::string compiled_instruction_sets() {
   std::string all;
 #define LOCALBATCH_USES(name) all += all.empty() ? name : " " name;
-#include "core/instruction_sets.inc"
+#include "core/instruction_sets.h"
   return all.empty() ? "base" : all;
 }
 

@@ -139,9 +139,11 @@ class Job:
                 require(time.monotonic() < end, "processes are left over", self.processes())
                 time.sleep(0.02)
         except (subprocess.TimeoutExpired, Failure) as late:
+            ranks = [rank for rank in self.processes().values() if rank is not None]
+            left = f"ranks {sorted(ranks)} left" if ranks else "only the launcher is left"
             self.kill_all()
             self.process.wait()
-            raise Failure(f"not ended within {seconds} s: {late}", self.finished()) from None
+            raise Failure(f"not ended within {seconds} s, {left}: {late}", self.finished()) from None
         return self.finished()
 
     def finished(self):

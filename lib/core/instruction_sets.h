@@ -1,7 +1,7 @@
-// The instruction sets of x86-64 that the compiler was allowed to use in the file that includes this
-// one: LOCALBATCH_USES("avx2") for each, by the names of __builtin_cpu_supports(). The includer
-// defines LOCALBATCH_USES, and this file ends it. A list of this kind, as the function wants its name
-// spelled out, and may not be called by a loop.
+// The instruction sets of x86-64 that the compiler was allowed to use in the file that includes
+// this one: LOCALBATCH_USES("avx2") for each, by the names of __builtin_cpu_supports(). The
+// includer defines LOCALBATCH_USES, and may include this file again. A list of this kind, as that
+// function wants a name that is spelled out.
 #ifdef __SSE4_2__
 LOCALBATCH_USES("sse4.2")
 #endif
