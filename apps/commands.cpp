@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include "comm/agreement.h"
 #include "core/error.h"
@@ -32,6 +34,10 @@ ExitStatus exit_status_of(const std::exception_ptr& error) {
 
 void end_job(const std::exception& error, int rank) {
   print(stderr, "localbatch: rank {}: {}\n", rank, error.what());
+  // A rank that is missed may itself wait for the one that hangs: all say whom they miss.
+  constexpr std::chrono::seconds kForOthersToSpeak{3};
+  if (dynamic_cast<const Stalled*>(&error) != nullptr)
+    std::this_thread::sleep_for(kForOthersToSpeak);
   abort_mpi_job(exit_status_of(error));
 }
 

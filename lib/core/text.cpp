@@ -65,8 +65,10 @@ bool is_shown(std::uint32_t code) {
   const auto within = [code](std::uint32_t first, std::uint32_t last) {
     return code >= first && code <= last;
   };
-  return !(within(0, 0x1f) || within(0x7f, 0x9f) || code == 0x61c || within(0x200e, 0x200f) ||
-           within(0x2028, 0x202e) || within(0x2066, 0x2069));
+  return !(within(0, 0x1f) || within(0x7f, 0x9f) || code == 0xad || code == 0x61c ||
+           code == 0x180e || within(0x200b, 0x200f) || within(0x2028, 0x202e) ||
+           within(0x2060, 0x206f) || code == 0xfeff || within(0xfff9, 0xfffb) ||
+           within(0xe0000, 0xe007f));
 }
 
 }  // namespace

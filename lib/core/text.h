@@ -25,7 +25,8 @@ std::string size_text(std::uint64_t bytes);
 std::size_t length_of_utf8(std::string_view text);
 
 /// The text as it may be shown: control characters (C0, DEL, C1), line and paragraph separators,
-/// signs that change the direction of writing, and bytes that are not UTF-8 become "\u001b" or
+/// signs that change the direction of writing or that nobody can see, and bytes that are not UTF-8
+/// become "\u001b" or
 /// "\xff", so that what others wrote into files can neither move a terminal's cursor nor make a
 /// line look like another one. Those in `kept` stay.
 std::string printable(std::string_view text, std::string_view kept = {});

@@ -29,6 +29,8 @@ TEST_CASE("what can move a cursor or turn a line around is shown as its number")
   CHECK(printable("Größe 50 % ± 2, 數 \\ 🙂 \"x\"") ==
         "Größe 50 % ± 2, 數 \\ 🙂 \"x\"");
   CHECK(printable("a\x1b[2Jb\rc\td\x7f") == "a\\u001b[2Jb\\u000dc\\u0009d\\u007f");
+  CHECK(printable("1.0e-4\ufeff \u200b\u00ad\u2060\U000e0041") ==
+        "1.0e-4\\ufeff \\u200b\\u00ad\\u2060\\ue0041");
   CHECK(printable("\u009b31m\u202eabc\u2066\u200f\u061c\u2028") ==
         "\\u009b31m\\u202eabc\\u2066\\u200f\\u061c\\u2028");
   CHECK(printable(std::string_view("a\0b\n", 4)) == "a\\u0000b\\u000a");

@@ -56,7 +56,7 @@ std::set<std::string> names(const std::vector<Declaration>& keys) {
 }
 
 const PartDescription& description_of(const std::vector<PartDescription>& parts,
-                                      const std::string& part, const std::string& name) {
+                                      std::string_view part, std::string_view name) {
   const auto found = std::ranges::find_if(parts, [&](const PartDescription& description) {
     return description.part == part && description.name == name;
   });
@@ -65,7 +65,7 @@ const PartDescription& description_of(const std::vector<PartDescription>& parts,
 }
 
 const PartDescription& shared_description(const std::vector<PartDescription>& parts,
-                                          const std::string& part) {
+                                          std::string_view part) {
   return description_of(parts, part, "");
 }
 

@@ -11,8 +11,8 @@ namespace {
 
 std::string place(const Location& location) { return to_string(location); }
 
-const Node& at(const Node& node, const std::string& key) {
-  const Node::Entry* const entry = node.find(key);
+const Node& at(const Node& node, std::string_view key) {
+  const Node::Entry* const entry = node.find(std::string(key));
   REQUIRE(entry != nullptr);
   return entry->value;
 }
