@@ -19,7 +19,7 @@ ResultTable table_of(const std::filesystem::path& folder, const std::string& col
   return make_table(collect_results({.sources = {folder}}), chosen_columns(columns));
 }
 
-const TableEntry& entry(const ResultTable& table, const std::string& row, const std::string& group,
+const TableEntry& entry(const ResultTable& table, std::string_view row, std::string_view group,
                         std::size_t column = 0) {
   for (std::size_t i = 0; i < table.results.cells.size(); ++i)
     if (table.results.rows[table.results.cells[i].row] == row &&
