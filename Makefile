@@ -27,7 +27,7 @@ export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test test-slurm test-kill hardening compare run table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo test test-slurm test-kill hardening compare run mpich table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release $(CONFIGURE)
@@ -61,6 +61,14 @@ compare: release  ## results of an older program, byte for byte: OLD=path (OPTIO
 
 run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
+
+mpich: release  ## the program over a second MPI, Debian's MPICH: its tests, and the bytes of one over Open MPI
+	third_party/install_packages.sh ci
+	cmake --preset mpich $(CONFIGURE)
+	cmake --build --preset mpich -j $(JOBS) \
+	  --target localbatch localbatch_comm_tests localbatch_mpi_tests localbatch_mpi_failing_worker
+	ctest --test-dir build/mpich --output-on-failure -R '^(comm|mpi_.*|determinism)$$'
+	tests/placement/second_mpi.sh build/release/apps/localbatch mpirun build/mpich/apps/localbatch mpiexec.mpich
 
 table: release  ## table and figures of experiments/scaled from its CSV files, byte for byte the committed ones
 	experiments/scaled/make_table.sh build/release/apps/localbatch

@@ -233,7 +233,10 @@ std::string mpi_library_version() {
   int length = 0;
   require_success(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
   const std::string_view whole(text.data(), static_cast<std::size_t>(length));
-  return std::string(whole.substr(0, whole.find_first_of(",\n")));
+  const std::string_view name = whole.substr(0, whole.find_first_of(",\n"));
+  constexpr std::string_view kMpich = "MPICH Version:\t";
+  if (name.starts_with(kMpich)) return "MPICH " + std::string(name.substr(kMpich.size()));
+  return std::string(name);
 }
 
 void abort_mpi_job(int status) {

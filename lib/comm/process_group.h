@@ -67,7 +67,7 @@ std::unique_ptr<ProcessGroup> single_process();
 /// failing MPI call is a SystemError that names it.
 std::unique_ptr<ProcessGroup> mpi_processes(const Patience& patience = {});
 
-/// "Open MPI v4.1.4": one line, as the library names itself.
+/// "Open MPI v4.1.4", "MPICH 4.0.2": in one line, as the library names itself.
 std::string mpi_library_version();
 
 /// Ends all processes of the job at once, for failures that the other ranks cannot know of: they
