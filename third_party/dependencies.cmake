@@ -7,6 +7,7 @@ find_package(fmt 9.0 REQUIRED)                                       # core
 find_package(dnnl CONFIG REQUIRED)                                   # nn
 find_package(ZLIB 1.2 REQUIRED)                                      # data
 find_package(JPEG 62 REQUIRED)                                       # data; libjpeg-turbo
+set(MPI_CXX_SKIP_MPICXX ON)  # the bindings that MPI 3.0 removed want a library of their own
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)                        # comm
 find_package(yaml-cpp 0.7 REQUIRED)                                  # experiment
 find_package(nlohmann_json 3.10 REQUIRED)                            # experiment

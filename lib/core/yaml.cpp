@@ -71,7 +71,7 @@ Location location(const YAML::Mark& mark, const std::string& source) {
   return {.source = source, .line = mark.line + 1, .column = mark.column + 1};
 }
 
-bool is_control_character(char c) { return (c >= 0 && c < 0x20) || c == 0x7f; }
+bool is_control_character(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
 bool has_control_characters(const std::string& text) {
   return std::ranges::any_of(text, is_control_character);

@@ -65,16 +65,33 @@ inline Vector at_least(Vector value, Vector lowest) { return value < lowest ? lo
 /// training, mean nothing, and are slow on many processors.
 class FlushDenormals {
  public:
-#ifdef __SSE2__
-  FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | kFlushToZero | kDenormalsAreZero); }
-  ~FlushDenormals() { _mm_setcsr(saved_); }
+  FlushDenormals() : saved_(control()) { set_control(saved_ | kFlush); }
+  ~FlushDenormals() { set_control(saved_); }
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;
 
  private:
-  static constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
-  unsigned saved_;
+#if defined(__SSE2__)
+  using Control = unsigned;
+  static constexpr Control kFlush = 0x8000 | 0x0040;  // results, and arguments
+  static Control control() { return _mm_getcsr(); }
+  static void set_control(Control value) { _mm_setcsr(value); }
+#elif defined(__aarch64__)
+  using Control = std::uint64_t;
+  static constexpr Control kFlush = Control{1} << 24;  // FZ of the register FPCR: both
+  static Control control() {
+    Control value = 0;
+    asm volatile("mrs %0, fpcr" : "=r"(value));
+    return value;
+  }
+  static void set_control(Control value) { asm volatile("msr fpcr, %0" : : "r"(value)); }
+#else
+  using Control = int;
+  static constexpr Control kFlush = 0;
+  static Control control() { return 0; }
+  static void set_control(Control) {}
 #endif
+  Control saved_;
 };
 
 }  // namespace localbatch
