@@ -60,6 +60,7 @@ sources=$(cd "$sources" && pwd)
 work=$prefix/build
 log=$work/log
 mkdir -p "$work"
+cd "$work"
 export CMAKE_PREFIX_PATH=$prefix${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
 
 # Whether cmake finds a library that dependencies.cmake accepts, by its own lines about the library.
@@ -96,10 +97,10 @@ fetch() {
 with_cmake() {
   local folder=$1
   shift
-  # A policy version, as cmake 4 refuses what these files ask for; <cstdint>, as compilers since GCC 13 no longer
+  # A type for the folder, without which libjpeg-turbo puts it into the current one. A policy version, as cmake 4 refuses what these files ask for; <cstdint>, as compilers since GCC 13 no longer
   # include it by the way.
   cmake -S "$folder" -B "$tree/made" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$prefix" \
-    -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF \
+    -DCMAKE_INSTALL_LIBDIR:STRING=lib -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF \
     -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DCMAKE_CXX_FLAGS="${CXXFLAGS:-} -include cstdint" "$@"
   cmake --build "$tree/made" -j "$jobs"
   cmake --install "$tree/made"
@@ -122,9 +123,10 @@ build() {
       with_cmake "$tree" -DENABLE_SHARED=OFF -DWITH_TURBOJPEG=OFF ;;
     Boost) with_cmake "$tree" "-DBOOST_INCLUDE_LIBRARIES=program_options;math" ;;
     dnnl)  # of its primitives those that the program or its tests use: each is a large piece of a program
+      local primitives='BATCH_NORMALIZATION;BINARY;CONVOLUTION;ELTWISE;INNER_PRODUCT;MATMUL;REDUCTION;REORDER;SUM'
       with_cmake "$tree" -DONEDNN_LIBRARY_TYPE=STATIC -DONEDNN_CPU_RUNTIME=OMP -DONEDNN_GPU_RUNTIME=NONE \
         -DONEDNN_BUILD_TESTS=OFF -DONEDNN_BUILD_EXAMPLES=OFF -DONEDNN_BUILD_DOC=OFF -DONEDNN_BUILD_GRAPH=OFF \
-        "-DONEDNN_ENABLE_PRIMITIVE=BATCH_NORMALIZATION;BINARY;CONVOLUTION;ELTWISE;INNER_PRODUCT;MATMUL;REDUCTION;REORDER;SUM" ;;
+        "-DONEDNN_ENABLE_PRIMITIVE=$primitives" ;;
   esac
 }
 
