@@ -97,10 +97,11 @@ fetch() {
 with_cmake() {
   local folder=$1
   shift
-  # A type for the folder, without which libjpeg-turbo puts it into the current one. A policy version, as cmake 4 refuses what these files ask for; <cstdint>, as compilers since GCC 13 no longer
-  # include it by the way.
+  # A type for the folder of libraries, without which libjpeg-turbo takes it from where we are; a policy version, as
+  # cmake 4 refuses what these files ask for; <cstdint>, as compilers since GCC 13 no longer include it by the way.
   cmake -S "$folder" -B "$tree/made" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$prefix" \
-    -DCMAKE_INSTALL_LIBDIR:STRING=lib -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF \
+    -DCMAKE_INSTALL_LIBDIR:STRING=lib -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
+    -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF \
     -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DCMAKE_CXX_FLAGS="${CXXFLAGS:-} -include cstdint" "$@"
   cmake --build "$tree/made" -j "$jobs"
   cmake --install "$tree/made"
