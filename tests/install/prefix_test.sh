@@ -27,6 +27,12 @@ results=$(find "$prefix" -name '*.csv' -o -name '*.svg' -o -name experiment.yaml
 
 # What the program prints went into the files whole, and is what shells and man understand.
 program=$prefix/bin/localbatch
+said=$("$program" --version)
+case $said in
+  "localbatch $version (unknown)") [ ! -e "$source/.git" ] || fail "the program does not know its commit" ;;
+  "localbatch $version ("*) ;;
+  *) fail "the program calls itself $said" ;;
+esac
 "$program" --man | cmp - "$prefix/share/man/man1/localbatch.1"
 "$program" --completion bash | cmp - "$prefix/share/bash-completion/completions/localbatch"
 "$program" --completion zsh | cmp - "$prefix/share/zsh/site-functions/_localbatch"

@@ -7,6 +7,7 @@ No package manager is needed: recipes of Spack and EasyBuild are Python, and run
 import. Whether these managers then build localbatch is not tested; the files say so.
 """
 
+import os
 import pathlib
 import py_compile
 import re
@@ -141,8 +142,19 @@ def dependencies_script():
     for name, _, version in rows:
         check(number(version) >= MINIMUM.get(name, (0,)), f"build_dependencies.sh: {name} {version} is too old")
 
+    def run(*words):
+        nowhere = {**os.environ, "DEBIAN_MIRROR": "file:///nowhere"}
+        return subprocess.run([script, *words], capture_output=True, text=True, check=False, env=nowhere)
+
+    # What this build was made with is there, so nothing of it is downloaded or built.
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(folder)
+        check(done.returncode == 0, f"build_dependencies.sh: {done}")
+        for name, _, _ in rows:
+            check(f"{name}: found\n" in done.stdout, f"build_dependencies.sh does not find {name}: {done}")
+
     def refused(status, part, *words):
-        done = subprocess.run([script, *words], capture_output=True, text=True, check=False)
+        done = run(*words)
         check(done.returncode == status and part in done.stderr, f"build_dependencies.sh {words}: {done}")
 
     with tempfile.TemporaryDirectory() as folder:
@@ -152,6 +164,7 @@ def dependencies_script():
             if name == "fmt":
                 file = re.search(r"\S*/(fmtlib_\S+)", script.read_text(encoding="utf-8"))[1]
                 (pathlib.Path(folder) / file).write_text("not what it should be")
+        refused(1, "put nlohmann-json3_3.11.3.orig.tar.gz into", folder, "--download", "--all", "nlohmann_json")
         refused(1, "is not the file that was expected", folder, "--sources", folder, "--download", "--all", "fmt")
 
 
