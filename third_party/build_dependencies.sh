@@ -142,7 +142,9 @@ for library in ${libraries:-$known}; do
   tree=$work/$library
   rm -rf "$tree"
   mkdir -p "$tree"
-  tar -xf "$archive" -C "$tree" --strip-components=1
+  # Most files of Boost are about its libraries, and file systems of clusters dislike so many.
+  tar -xf "$archive" -C "$tree" --strip-components=1 --no-wildcards-match-slash \
+    --exclude='boost/libs/*/doc' --exclude='boost/libs/*/test' --exclude='boost/libs/*/example'
   # In a subshell that 'set -e' ends: in a condition it would go on.
   set +e
   (set -e; build "$library") >"$log" 2>&1 </dev/null
