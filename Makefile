@@ -25,9 +25,12 @@ export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
 
 # PREFIX: where 'make install' puts the program, and where cmake looks for libraries first, as those that
-# third_party/build_dependencies.sh builds. PACKAGES=no: nothing is installed by a package manager.
+# third_party/build_dependencies.sh builds. PACKAGES=no: nothing is installed by a package manager, and only what is
+# about tests needs doctest.
 PREFIX ?=
-override CONFIGURE += $(if $(PREFIX),-DCMAKE_PREFIX_PATH=$(abspath $(PREFIX)))
+TESTS = $(if $(filter no,$(PACKAGES)),OFF,ON)
+test test-kill hardening cluster-bench: TESTS = ON
+override CONFIGURE += $(if $(PREFIX),-DCMAKE_PREFIX_PATH=$(abspath $(PREFIX))) -DBUILD_TESTING=$(TESTS)
 INSTALL_PACKAGES = $(if $(filter no,$(PACKAGES)),@:,third_party/install_packages.sh)
 
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
