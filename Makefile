@@ -29,7 +29,7 @@ export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
 # about tests needs doctest.
 PREFIX ?=
 TESTS = $(if $(filter no,$(PACKAGES)),OFF,ON)
-test test-kill hardening cluster-bench: TESTS = ON
+test test-kill hardening mpich cluster-bench: TESTS = ON
 override CONFIGURE += $(if $(PREFIX),-DCMAKE_PREFIX_PATH=$(abspath $(PREFIX))) -DBUILD_TESTING=$(TESTS)
 INSTALL_PACKAGES = $(if $(filter no,$(PACKAGES)),@:,third_party/install_packages.sh)
 
@@ -75,7 +75,7 @@ run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
 
 mpich: release  ## the program over a second MPI, Debian's MPICH: its tests, and the bytes of one over Open MPI
-	third_party/install_packages.sh ci
+	$(INSTALL_PACKAGES) ci
 	cmake --preset mpich $(CONFIGURE)
 	cmake --build --preset mpich -j $(JOBS) \
 	  --target localbatch localbatch_comm_tests localbatch_mpi_tests localbatch_mpi_failing_worker
