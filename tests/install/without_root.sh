@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds, installs and runs as an ordinary user of a machine without apt's libraries, as third_party/README.md says. No
-# test of ctest's, as it downloads, and compiles for half an hour or, with oneDNN, for much longer.
+# test of ctest's, as it downloads, and compiles for long, with oneDNN for very long.
 #   without_root.sh FOLDER [PACKAGE...]
 # Started by root of a Debian 12 that has the packages of third_party/install_packages.sh: in mounts of our own they are
 # removed again, but for what belongs to cmake, MPI and the compiler, and for each PACKAGE (libdnnl-dev saves the time of
