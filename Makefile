@@ -24,10 +24,19 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
 
+# PREFIX: where 'make install' puts the program, and where cmake looks for libraries first, as those that
+# third_party/build_dependencies.sh builds. PACKAGES=no: nothing is installed by a package manager, and only what is
+# about tests needs doctest.
+PREFIX ?=
+TESTS = $(if $(filter no,$(PACKAGES)),OFF,ON)
+test test-kill hardening mpich cluster-bench: TESTS = ON
+override CONFIGURE += $(if $(PREFIX),-DCMAKE_PREFIX_PATH=$(abspath $(PREFIX))) -DBUILD_TESTING=$(TESTS)
+INSTALL_PACKAGES = $(if $(filter no,$(PACKAGES)),@:,third_party/install_packages.sh)
+
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo test test-slurm test-kill hardening compare run mpich table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo install test test-slurm test-kill hardening compare run mpich table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release $(CONFIGURE)
@@ -35,6 +44,9 @@ release: packages  ## build the program: build/release/apps/localbatch
 
 demo: release  ## train on the built-in data set with two workers and show the result (3 minutes)
 	build/release/apps/localbatch run experiments/demo.yaml --force
+
+install: release  ## put program, experiments and man page into a folder: make install PREFIX=$HOME/localbatch
+	cmake --install build/release $(if $(PREFIX),--prefix $(abspath $(PREFIX)))
 
 test: packages  ## build and run all tests but the slow ones of test-kill and test-slurm
 	cmake --preset release $(CONFIGURE)
@@ -50,7 +62,7 @@ test-kill: packages  ## faults, signals, lost and hanging ranks (5 minutes)
 	ctest --test-dir build/release --output-on-failure -L slow
 
 hardening: release  ## the attacks of tests/hardening (KILLS=500 MUTATIONS=2000 SEED=1, an hour)
-	third_party/install_packages.sh clang
+	$(INSTALL_PACKAGES) clang
 	cmake --build --preset release -j $(JOBS) --target localbatch_failing_calls localbatch_stopping_calls
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS) --target localbatch
@@ -63,7 +75,7 @@ run: release  ## make run FILE=experiments/demo.yaml RANKS=2
 	mpirun -np $(RANKS) --bind-to none build/release/apps/localbatch run $(FILE)
 
 mpich: release  ## the program over a second MPI, Debian's MPICH: its tests, and the bytes of one over Open MPI
-	third_party/install_packages.sh ci
+	$(INSTALL_PACKAGES) ci
 	cmake --preset mpich $(CONFIGURE)
 	cmake --build --preset mpich -j $(JOBS) \
 	  --target localbatch localbatch_comm_tests localbatch_mpi_tests localbatch_mpi_failing_worker
@@ -86,7 +98,7 @@ theory: release  ## compare runs on problems whose theory is known with what the
 	python3 experiments/theory/check.py build/release/apps/localbatch
 
 lint: packages  ## clang-format and clang-tidy, without changing anything
-	third_party/install_packages.sh clang
+	$(INSTALL_PACKAGES) clang
 	cmake --preset lint
 	cmake --build --preset lint --target localbatch_build_info
 	clang-format --dry-run --Werror $(CPP) $(HEADERS)
@@ -94,17 +106,17 @@ lint: packages  ## clang-format and clang-tidy, without changing anything
 	  '$(CURDIR)/(lib|apps|build)/'
 
 format:  ## format all sources in place
-	third_party/install_packages.sh clang
+	$(INSTALL_PACKAGES) clang
 	clang-format -i $(CPP) $(HEADERS)
 
 asan tsan: packages  ## tests under the address and undefined-behaviour, or the thread sanitizer
-	third_party/install_packages.sh clang
+	$(INSTALL_PACKAGES) clang
 	cmake --preset $@
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --test-dir build/$@ --output-on-failure -j $(JOBS)
 
 fuzz: packages  ## give every reader broken files for a while (SECONDS=20 each)
-	third_party/install_packages.sh clang
+	$(INSTALL_PACKAGES) clang
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS) --target fuzzers
 	ls tests/fuzz/corpus | xargs -P $(JOBS) -n 1 tests/fuzz/run.sh $(SECONDS)
@@ -114,7 +126,7 @@ debug: packages  ## build without optimization
 	cmake --build --preset debug -j $(JOBS)
 
 packages:
-	third_party/install_packages.sh
+	$(INSTALL_PACKAGES)
 
 clean:  ## remove all builds
 	rm -rf build

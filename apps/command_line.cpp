@@ -23,6 +23,23 @@ po::typed_value<Value>* given(std::optional<Value>& target) {
   return po::value<Value>()->notifier([&target](const Value& value) { target = value; });
 }
 
+/// Where read() leaves help in place of printing it, while help_of() wants it.
+CommandHelp* wanted_help = nullptr;
+
+OptionHelp help_of(const po::option_description& option) {
+  const po::value_semantic& semantic = *option.semantic();
+  OptionHelp help{.name = option.long_name(),
+                  .value = option.format_parameter(),  // "DIR (=results)"
+                  .fallback = {},
+                  .meaning = option.description(),
+                  .repeated = semantic.is_composing()};
+  if (const std::size_t begin = help.value.find(" (="); begin != std::string::npos) {
+    help.fallback = help.value.substr(begin + 3, help.value.size() - begin - 4);
+    help.value.resize(begin);
+  }
+  return help;
+}
+
 }  // namespace
 
 struct CommandLine::Declared {
@@ -126,10 +143,25 @@ bool CommandLine::read(std::span<const std::string> arguments, const std::string
     fail_input("{0}: {1}; see 'localbatch {0} --help'", command_, error.what());
   }
   if (found.count("help") == 0) return true;
+  if (wanted_help != nullptr) {
+    wanted_help->usage = usage;
+    for (const auto& option : declared_->visible.options())
+      wanted_help->options.push_back(help_of(*option));
+    return false;
+  }
   std::ostringstream options;
   options << declared_->visible;
   print("{}\n{}", usage, options.str());
   return false;
+}
+
+CommandHelp help_of(int (*command)(std::span<const std::string>)) {
+  CommandHelp help;
+  wanted_help = &help;
+  const std::vector<std::string> arguments{"--help"};
+  command(arguments);
+  wanted_help = nullptr;
+  return help;
 }
 
 void require_file(std::string_view command, const std::string& file) {

@@ -12,6 +12,25 @@ namespace localbatch {
 
 struct Results;
 
+/// An option as the man page and the completions show it.
+struct OptionHelp {
+  std::string name;      ///< "output"
+  std::string value;     ///< "DIR", empty for a flag
+  std::string fallback;  ///< "results", empty for none
+  std::string meaning;
+  bool repeated = false;
+};
+
+/// What --help of a subcommand says.
+struct CommandHelp {
+  std::string usage;
+  std::vector<OptionHelp> options;
+};
+
+/// Starts a subcommand with --help, and returns what it would have printed: its own declarations
+/// are the one table of options.
+CommandHelp help_of(int (*command)(std::span<const std::string>));
+
 /// Reads the command line of a subcommand into variables. Options are declared in the order in
 /// which
 /// --help shows them. A mistake is an InputError that names `localbatch COMMAND --help`.

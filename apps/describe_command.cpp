@@ -235,11 +235,8 @@ int describe_command(std::span<const std::string> arguments) {
     return kSuccess;
   }
   const std::string& part = arguments[0];
-  if (part == "--help" || part == "-h") {
-    print("{}", kUsage);
-    return kSuccess;
-  }
-  if (is_experiment_file(part)) return describe_experiment(arguments);
+  if (part == "--help" || part == "-h" || is_experiment_file(part))
+    return describe_experiment(arguments);
   const bool is_whole = part == "all" || part.ends_with(".csv");
   if (arguments.size() > (is_whole ? 1U : 2U))
     fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",

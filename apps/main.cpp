@@ -13,9 +13,11 @@
 
 #include "comm/launch.h"
 #include "commands.h"
+#include "completions.h"
 #include "core/error.h"
 #include "core/machine.h"
 #include "core/text.h"
+#include "manual.h"
 
 namespace localbatch {
 namespace {
@@ -53,24 +55,58 @@ constexpr std::string_view kExitStatuses = R"(exit status:
      (a signal to mpirun itself: SIGUSR1, which it passes on; SIGTERM ends it with 1)
 )";
 
+constexpr std::string_view kTitle = "Local SGD with adaptive batch sizes on CPU clusters";
+
+constexpr std::array<MainOption, 4> kMainOptions{{
+    {"--help", "", "print this text"},
+    {"--version", "", "print the version and the commit it was built from"},
+    {"--man", "", "print the man page, with the options of all commands"},
+    {"--completion", "bash|zsh", "print a script by which the shell completes this command line"},
+}};
+
 void print_help() {
-  print("localbatch {}: Local SGD with adaptive batch sizes on CPU clusters\n\n",
-        build_info().version);
+  print("localbatch {}: {}\n\n", build_info().version, kTitle);
   print("usage:\n  localbatch COMMAND ...\n  mpirun -np RANKS localbatch run FILE\n\n");
   print("commands:\n");
   for (const Command& command : kCommands) print("  {:<10}{}\n", command.name, command.summary);
-  print("  {:<10}{}\n\n", "--version", "print the version and the commit it was built from");
-  print("'localbatch COMMAND --help' lists the options of a command.\n\n{}", kExitStatuses);
+  print("\noptions without a command:\n");
+  for (const MainOption& option : kMainOptions)
+    print("  {:<24}{}\n", fmt::format("{} {}", option.name, option.value), option.meaning);
+  print("\n'localbatch COMMAND --help' lists the options of a command.\n\n{}", kExitStatuses);
 }
 
-/// Answers --help and --version; nothing where a command is named.
+Manual manual() {
+  Manual manual{.title = kTitle,
+                .options = {kMainOptions.begin(), kMainOptions.end()},
+                .commands = {},
+                .exit_statuses = kExitStatuses.substr(kExitStatuses.find('\n') + 1)};
+  for (const Command& command : kCommands)
+    manual.commands.push_back(
+        {std::string(command.name), std::string(command.summary), help_of(command.run)});
+  return manual;
+}
+
+void print_completion(const std::string& shell) {
+  if (shell != "bash" && shell != "zsh")
+    fail_input("--completion: found '{}', allowed is {}", shell,
+               allowed_names(shell, std::vector<std::string>{"bash", "zsh"}));
+  print("{}", shell == "bash" ? bash_completion(manual()) : zsh_completion(manual()));
+}
+
+/// Answers the options of kMainOptions; nothing where a command is named.
 std::optional<ExitStatus> answer_without_command(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
     print_help();
     return arguments.empty() ? kInputFailure : kSuccess;
   }
-  if (arguments[0] != "--version") return {};
-  print("localbatch {} ({})\n", build_info().version, build_info().commit);
+  if (arguments[0] == "--version")
+    print("localbatch {} ({})\n", build_info().version, build_info().commit);
+  else if (arguments[0] == "--man")
+    print("{}", man_page(manual()));
+  else if (arguments[0] == "--completion")
+    print_completion(arguments.size() > 1 ? arguments[1] : "");
+  else
+    return {};
   return kSuccess;
 }
 

@@ -80,7 +80,7 @@ class Program:
         self.commands = set(re.findall(r"^  ([a-z]+) ", listed, re.M))
         for command in self.commands:
             self.known[command] = set(re.findall(r"--[a-z][a-z-]*", self.say(command, "--help")))
-        self.all = set().union(*self.known.values()) | {"--version", "--help"}
+        self.all = set().union(*self.known.values(), re.findall(r"--[a-z][a-z-]*", self.say("--help")))
 
     def say(self, *words):
         done = subprocess.run([self.program, *words], capture_output=True, text=True, check=True)

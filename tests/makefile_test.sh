@@ -18,5 +18,9 @@ for word in $words; do
     echo "make $word: ${said:-no rule}" >&2
     failed=1
   fi
+  if make -n "$word" PACKAGES=no OLD=x 2>/dev/null | grep install_packages; then
+    echo "make $word PACKAGES=no: installs packages" >&2
+    failed=1
+  fi
 done
 exit $failed

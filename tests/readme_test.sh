@@ -2,7 +2,7 @@
 # The shell commands of README.md work in a fresh clone that has nothing beside it.
 #   readme_test.sh PROGRAM
 # Three things are not as for a person, as they would take minutes:
-# - The program is PROGRAM, not built again: cmake and the installer of packages do nothing.
+# - The program is PROGRAM, not built again: cmake, the installer of packages and the builder of libraries do nothing.
 # - Runs end after BUDGET samples and evaluate once: the program that the clone has adds that to 'localbatch run'.
 # - 'make test' is only looked up, as this is one of its tests.
 # data/fetch.sh finds the images of this tree's data folder, or of the one that LOCALBATCH_DATA names; without any it must
@@ -26,6 +26,7 @@ cd "$clone"
 mkdir -p "$folder/bin" build/release/apps
 printf '#!/bin/sh\nexit 0\n' >"$folder/bin/cmake"
 cp "$folder/bin/cmake" third_party/install_packages.sh
+cp "$folder/bin/cmake" third_party/build_dependencies.sh
 cat >build/release/apps/localbatch <<SHIM
 #!/bin/sh
 if [ "\$1" = run ]; then set -- "\$@" --set max_samples=\${BUDGET:-600} --set evaluation.every_samples=1000000; fi
