@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "command_line.h"
@@ -9,6 +11,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
 #include "nn/execution.h"
 #include "nn/kernel_choices.h"
 #include "run/columns.h"
@@ -137,38 +140,80 @@ bool is_experiment_file(const std::string& word) {
   return word.ends_with(".yaml") || word.ends_with(".yml");
 }
 
+/// Whether the first word stands alone.
+bool is_whole(const std::vector<std::string>& words) {
+  return !words.empty() && (words.front() == "all" || words.front().ends_with(".csv"));
+}
+
 constexpr const char* kUsage =
     "usage: localbatch describe [PART [NAME] | WORD | all | rounds.csv | evaluations.csv | "
     "controllers.csv | audits.csv | timing.csv]\n"
-    "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n\n"
+    "       localbatch describe FILE.yaml [--resolved] [--set KEY=VALUE]... [--cell N]\n\n"
     "WORD: a name of a part such as norm_test, a key such as eta, a column such as drift.\n"
     "FILE.yaml: the network that it trains and the algorithm of each convolution, in a\n"
     "program built as this one. The data set is looked at, as its images and classes make the\n"
-    "first and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
-    "default: 1.\n";
+    "first and the last layer. With --resolved every key with the value that a run here would\n"
+    "use, as the run writes it to its experiment.yaml; data are not looked at.\n";
 
-/// `describe FILE.yaml [options]`: the network of an experiment, and which algorithm computes each
-/// of its convolutions on this machine.
-int describe_experiment(std::span<const std::string> arguments) {
-  std::string file;
-  RunRequest request;
-  request.cpu_has_bfloat16 = true;  // nothing is computed
-  int cell = 1;
+/// The command line of `localbatch describe`.
+struct DescribeOptions {
+  std::vector<std::string> words, settings;
+  std::optional<int> cell;
+  bool resolved = false;
+
+  bool about_experiment() const { return !words.empty() && is_experiment_file(words.front()); }
+};
+
+void declare_options(CommandLine& line, DescribeOptions& options) {
+  line.positional("word", options.words);
+  line.flag("resolved", options.resolved,
+            "print the experiment file that a run of FILE.yaml would record");
+  line.set_option(options.settings);
+  line.option("cell", "N", options.cell, "of a file with a sweep; default: 1");
+}
+
+/// The options of `describe`; nothing when only help was asked for.
+std::optional<DescribeOptions> parse(std::span<const std::string> arguments) {
+  DescribeOptions options;
   CommandLine line("describe");
-  line.positional("file", file);
-  line.set_option(request.settings);
-  line.default_option("cell", "N", cell, "of a file with a sweep");
-  if (!line.read(arguments, kUsage)) return kSuccess;
-  request.file = file;
-  request.cell = cell;
+  declare_options(line, options);
+  if (!line.read(arguments, kUsage)) return {};
+  const std::size_t most = options.about_experiment() || is_whole(options.words) ? 1 : 2;
+  if (options.words.size() > most)
+    fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",
+               options.words[most]);
+  if (options.about_experiment()) return options;
+  for (const auto& [name, given] :
+       {std::pair("set", !options.settings.empty()), std::pair("cell", options.cell.has_value()),
+        std::pair("resolved", options.resolved)})
+    if (given) fail_input("describe: --{}: found without a FILE.yaml, expected both", name);
+  return options;
+}
+
+/// The network of an experiment, and which algorithm computes each of its convolutions on this
+/// machine.
+void describe_experiment(const DescribeOptions& options) {
+  const RunRequest request{.file = options.words.front(),
+                           .settings = options.settings,
+                           .cell = options.cell.value_or(1),
+                           .output = {},
+                           .cpu_has_bfloat16 = true};  // nothing is computed
   const RequestedRun run = read_request(request);
   if (const std::string name = cell_name(run.coordinates); !name.empty())
-    print("cell {} ({}): ", cell, name);
+    print("cell {} ({}): ", *request.cell, name);
   if (run.experiment.task->has_network())
     print_network(load_task(run.experiment, TaskUse::kOutline)->facts().network.value());
   else
     print("a problem, without a network\n");
-  return kSuccess;
+}
+
+/// The text that a run of the experiment would write to its experiment.yaml.
+void print_resolved(const DescribeOptions& options) {
+  const RequestedRun run = read_request({.file = options.words.front(),
+                                         .settings = options.settings,
+                                         .cell = options.cell.value_or(1),
+                                         .output = {}});
+  print("{}", resolved_yaml(run.experiment.resolved));
 }
 
 /// `describe PART [NAME]`.
@@ -227,35 +272,33 @@ bool is_part(const std::vector<PartDescription>& parts, const std::string& word)
   return !word.empty() && std::ranges::find(parts, word, &PartDescription::part) != parts.end();
 }
 
-}  // namespace
-
-int describe_command(std::span<const std::string> arguments) {
-  if (arguments.empty()) {
-    print_overview(describe_parts());
-    return kSuccess;
-  }
-  const std::string& part = arguments[0];
-  if (part == "--help" || part == "-h") {
-    print("{}", kUsage);
-    return kSuccess;
-  }
-  if (is_experiment_file(part)) return describe_experiment(arguments);
-  const bool is_whole = part == "all" || part.ends_with(".csv");
-  if (arguments.size() > (is_whole ? 1U : 2U))
-    fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",
-               arguments[is_whole ? 1 : 2]);
-  if (print_curve_file(part)) return kSuccess;
+/// `describe [PART [NAME] | WORD | all | FILE.csv]`.
+void describe_words(const std::vector<std::string>& words) {
   const std::vector<PartDescription> parts = describe_parts();
+  if (words.empty()) return print_overview(parts);
+  const std::string& part = words.front();
+  if (print_curve_file(part)) return;
   if (part == "all") {
     for (const PartDescription& description : parts) print_part(description);
   } else if (is_part(parts, part)) {
-    describe_part(parts, part, arguments.size() > 1 ? arguments[1] : "");
-  } else if (arguments.size() > 1) {
-    fail_input("describe: '{}' is no part, so it has no '{}'", part, arguments[1]);
+    describe_part(parts, part, words.size() > 1 ? words[1] : "");
+  } else if (words.size() > 1) {
+    fail_input("describe: '{}' is no part, so it has no '{}'", part, words[1]);
   } else if (const std::vector<std::string> seen = describe_word(parts, part); !seen.empty()) {
     fail_input("describe: '{}' is no part, name, key or column, and no FILE.yaml{}", part,
                did_you_mean(part, seen));
   }
+}
+
+}  // namespace
+
+int describe_command(std::span<const std::string> arguments) {
+  const std::optional<DescribeOptions> options = parse(arguments);
+  if (!options) return kSuccess;
+  if (options->about_experiment())
+    options->resolved ? print_resolved(*options) : describe_experiment(*options);
+  else
+    describe_words(options->words);
   return kSuccess;
 }
 
