@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "descriptions.h"
 #include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
+#include "experiment/schema.h"
+#include "json_documents.h"
 #include "nn/execution.h"
 #include "nn/kernel_choices.h"
-#include "run/columns.h"
 #include "run/requested_run.h"
 #include "run/run_experiment.h"
 
@@ -37,6 +42,25 @@ void print_network(const NetworkFacts& network) {
     print("{}", left_aligned(rows));
   else
     print("no convolutions\n");
+}
+
+Json json_of(const NetworkFacts& network) {
+  const Model& model = *network.model;
+  const ExecutionOptions& execution = network.execution;
+  Json convolutions = Json::array();
+  for (const LayerKernel& kernel : model.kernels(execution))
+    convolutions.push_back({{"layer", kernel.layer},
+                            {"convolution", to_string(kernel.shape)},
+                            {"images_per_slice", kernel.choice.images_per_slice},
+                            {"algorithm", algorithm_name(kernel.choice)}});
+  return {{"parameters", model.parameter_count()},
+          {"forward_multiply_adds_of_an_image", model.multiply_adds()},
+          {"precision", precision_name(execution.precision)},
+          {"convolution", name_of(execution.convolution)},
+          {"micro_batch_images", execution.max_samples},
+          {"onednn", onednn_version()},
+          {"instruction_set", onednn_instruction_set()},
+          {"convolutions", std::move(convolutions)}};
 }
 
 constexpr std::size_t kWidth = 100;  ///< columns that no line exceeds unless a word does
@@ -86,31 +110,24 @@ void print_part(const PartDescription& description) {
   print_keys(description);
 }
 
-template <class Row>
-void print_column(const CsvColumn<Row>& column) {
-  print("    {:<24} {}{}\n", column.name, column.meaning,
-        column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
+void print_columns(const CurveFile& file) {
+  print("{}:\n", file.name);
+  for (const CurveColumn& column : file.columns)
+    print("    {:<24} {}{}\n", column.name, column.meaning,
+          column.unit.empty() ? "" : fmt::format(" [{}]", column.unit));
 }
 
-/// Calls `visit` with the name of each file of curves and its columns.
-template <class Visit>
-void for_each_curve_file(const Visit& visit) {
-  visit("rounds.csv", round_columns());
-  visit("evaluations.csv", evaluation_columns());
-  visit("controllers.csv", controller_columns());
-  visit("audits.csv", audit_columns());
-  visit("timing.csv", timing_columns());
-}
-
-bool print_curve_file(std::string_view wanted) {
-  bool found = false;
-  for_each_curve_file([&](std::string_view file, const auto& columns) {
-    if (file != wanted) return;
-    found = true;
-    print("{}:\n", file);
-    for (const auto& column : columns) print_column(column);
-  });
-  return found;
+void print_findings(const Findings& found) {
+  for (const PartDescription& part : found.parts) {
+    if (found.by_name) print("{}:\n", part.part);
+    print_part(part);
+  }
+  for (const FoundKey& key : found.keys) {
+    print("{}{}:\n", key.part.empty() ? "(top level)" : key.part,
+          key.name.empty() ? "" : ", " + key.name);
+    print_key(key.key);
+  }
+  for (const CurveFile& file : found.curves) print_columns(file);
 }
 
 void print_overview(const std::vector<PartDescription>& parts) {
@@ -137,122 +154,119 @@ bool is_experiment_file(const std::string& word) {
   return word.ends_with(".yaml") || word.ends_with(".yml");
 }
 
+/// Whether the first word stands alone.
+bool is_whole(const std::vector<std::string>& words) {
+  return !words.empty() && (words.front() == "all" || words.front().ends_with(".csv"));
+}
+
 constexpr const char* kUsage =
     "usage: localbatch describe [PART [NAME] | WORD | all | rounds.csv | evaluations.csv | "
     "controllers.csv | audits.csv | timing.csv]\n"
-    "       localbatch describe FILE.yaml [--set KEY=VALUE]... [--cell N]\n\n"
+    "       localbatch describe FILE.yaml [--resolved] [--set KEY=VALUE]... [--cell N]\n"
+    "       localbatch describe ... --json\n"
+    "       localbatch describe --json-schema\n\n"
     "WORD: a name of a part such as norm_test, a key such as eta, a column such as drift.\n"
     "FILE.yaml: the network that it trains and the algorithm of each convolution, in a\n"
     "program built as this one. The data set is looked at, as its images and classes make the\n"
-    "first and the last layer. --set changes a key, --cell says which cell of a sweep is meant;\n"
-    "default: 1.\n";
+    "first and the last layer. With --resolved every key with the value that a run here would\n"
+    "use, as the run writes it to its experiment.yaml; data are not looked at.\n";
 
-/// `describe FILE.yaml [options]`: the network of an experiment, and which algorithm computes each
-/// of its convolutions on this machine.
-int describe_experiment(std::span<const std::string> arguments) {
-  std::string file;
-  RunRequest request;
-  request.cpu_has_bfloat16 = true;  // nothing is computed
-  int cell = 1;
+/// The command line of `localbatch describe`.
+struct DescribeOptions {
+  std::vector<std::string> words, settings;
+  std::optional<int> cell;
+  bool resolved = false, json = false, json_schema = false;
+
+  bool about_experiment() const { return !words.empty() && is_experiment_file(words.front()); }
+};
+
+void declare_options(CommandLine& line, DescribeOptions& options) {
+  line.positional("word", options.words);
+  line.flag("resolved", options.resolved,
+            "print the experiment file that a run of FILE.yaml would record");
+  line.set_option(options.settings);
+  line.option("cell", "N", options.cell, "of a file with a sweep; default: 1");
+  line.flag("json", options.json,
+            "print one JSON document: parts, keys with JSON schemas of their values, and columns; "
+            "without words all of them");
+  line.flag("json-schema", options.json_schema,
+            "print the JSON schema (draft 7) of experiment files, for editors");
+}
+
+/// The options of `describe`; nothing when only help was asked for.
+std::optional<DescribeOptions> parse(std::span<const std::string> arguments) {
+  DescribeOptions options;
   CommandLine line("describe");
-  line.positional("file", file);
-  line.set_option(request.settings);
-  line.default_option("cell", "N", cell, "of a file with a sweep");
-  if (!line.read(arguments, kUsage)) return kSuccess;
-  request.file = file;
-  request.cell = cell;
+  declare_options(line, options);
+  if (!line.read(arguments, kUsage)) return {};
+  const std::size_t most = options.about_experiment() || is_whole(options.words) ? 1 : 2;
+  if (options.words.size() > most)
+    fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",
+               options.words[most]);
+  if (options.json_schema && arguments.size() > 1)
+    fail_input("describe: --json-schema: found with other words, expected none");
+  if (options.json && options.resolved)
+    fail_input("describe: --json: found with --resolved, which is YAML, expected one of these");
+  if (options.about_experiment()) return options;
+  for (const auto& [name, given] :
+       {std::pair("set", !options.settings.empty()), std::pair("cell", options.cell.has_value()),
+        std::pair("resolved", options.resolved)})
+    if (given) fail_input("describe: --{}: found without a FILE.yaml, expected both", name);
+  return options;
+}
+
+/// The network of an experiment, and which algorithm computes each of its convolutions on this
+/// machine.
+void describe_experiment(const DescribeOptions& options) {
+  const RunRequest request{.file = options.words.front(),
+                           .settings = options.settings,
+                           .cell = options.cell.value_or(1),
+                           .output = {},
+                           .cpu_has_bfloat16 = true};  // nothing is computed
   const RequestedRun run = read_request(request);
-  if (const std::string name = cell_name(run.coordinates); !name.empty())
-    print("cell {} ({}): ", cell, name);
+  std::optional<NetworkFacts> network;
   if (run.experiment.task->has_network())
-    print_network(load_task(run.experiment, TaskUse::kOutline)->facts().network.value());
+    network = load_task(run.experiment, TaskUse::kOutline)->facts().network;
+  if (options.json) return print_json({{"network", network ? json_of(*network) : Json()}});
+  if (const std::string name = cell_name(run.coordinates); !name.empty())
+    print("cell {} ({}): ", *request.cell, name);
+  if (network)
+    print_network(*network);
   else
     print("a problem, without a network\n");
-  return kSuccess;
 }
 
-/// `describe PART [NAME]`.
-void describe_part(const std::vector<PartDescription>& parts, const std::string& part,
-                   const std::string& name) {
-  std::vector<std::string> names;
-  for (const PartDescription& description : parts)
-    if (description.part == part && !description.name.empty()) names.push_back(description.name);
-  if (!name.empty() && std::ranges::find(names, name) == names.end())
-    fail_input("describe: {} has no '{}', allowed is {}", part, name, allowed_names(name, names));
-  for (const PartDescription& description : parts)
-    if (description.part == part &&
-        (name.empty() || description.name.empty() || description.name == name))
-      print_part(description);
+/// The text that a run of the experiment would write to its experiment.yaml.
+void print_resolved(const DescribeOptions& options) {
+  const RequestedRun run = read_request({.file = options.words.front(),
+                                         .settings = options.settings,
+                                         .cell = options.cell.value_or(1),
+                                         .output = {}});
+  print("{}", resolved_yaml(run.experiment.resolved));
 }
 
-/// Prints what `word` names: choices of parts ("norm_test"), keys ("eta", "batch_size.max") and
-/// columns of curves ("drift"). Returns what it has seen when that is none of them.
-std::vector<std::string> describe_word(const std::vector<PartDescription>& parts,
-                                       std::string_view word) {
-  std::vector<std::string> seen;
-  bool found = false;
-  const auto is_meant = [&](std::string_view name) {
-    seen.emplace_back(name);
-    found = found || name == word;
-    return name == word;
-  };
-  for (const PartDescription& description : parts) {
-    if (description.name.empty()) {
-      seen.push_back(description.part);
-    } else if (is_meant(description.name)) {
-      print("{}:\n", description.part);
-      print_part(description);
-    }
-    for (const Declaration& key : description.keys) {
-      if (key.key == "name") continue;
-      const bool meant = is_meant(key.key);
-      if (!meant && !is_meant(fmt::format("{}.{}", description.part, key.key))) continue;
-      const std::string choice =
-          description.name.empty() ? "" : fmt::format(", {}", description.name);
-      print("{}{}:\n", description.part.empty() ? "(top level)" : description.part, choice);
-      print_key(key);
-    }
-  }
-  for_each_curve_file([&](std::string_view file, const auto& columns) {
-    for (const auto& column : columns) {
-      if (!is_meant(column.name)) continue;
-      print("{}:\n", file);
-      print_column(column);
-    }
-  });
-  return found ? std::vector<std::string>{} : seen;
-}
-
-bool is_part(const std::vector<PartDescription>& parts, const std::string& word) {
-  return !word.empty() && std::ranges::find(parts, word, &PartDescription::part) != parts.end();
+/// `describe [PART [NAME] | WORD | all | FILE.csv]`.
+void describe_words(const DescribeOptions& options) {
+  const Findings found = find_descriptions(options.words);
+  if (options.json)
+    print_json(json_of(found));
+  else if (options.words.empty())
+    print_overview(found.parts);
+  else
+    print_findings(found);
 }
 
 }  // namespace
 
 int describe_command(std::span<const std::string> arguments) {
-  if (arguments.empty()) {
-    print_overview(describe_parts());
-    return kSuccess;
-  }
-  const std::string& part = arguments[0];
-  if (part == "--help" || part == "-h" || is_experiment_file(part))
-    return describe_experiment(arguments);
-  const bool is_whole = part == "all" || part.ends_with(".csv");
-  if (arguments.size() > (is_whole ? 1U : 2U))
-    fail_input("describe: '{}' is one word too many; see 'localbatch describe --help'",
-               arguments[is_whole ? 1 : 2]);
-  if (print_curve_file(part)) return kSuccess;
-  const std::vector<PartDescription> parts = describe_parts();
-  if (part == "all") {
-    for (const PartDescription& description : parts) print_part(description);
-  } else if (is_part(parts, part)) {
-    describe_part(parts, part, arguments.size() > 1 ? arguments[1] : "");
-  } else if (arguments.size() > 1) {
-    fail_input("describe: '{}' is no part, so it has no '{}'", part, arguments[1]);
-  } else if (const std::vector<std::string> seen = describe_word(parts, part); !seen.empty()) {
-    fail_input("describe: '{}' is no part, name, key or column, and no FILE.yaml{}", part,
-               did_you_mean(part, seen));
-  }
+  const std::optional<DescribeOptions> options = parse(arguments);
+  if (!options) return kSuccess;
+  if (options->json_schema)
+    print_json(experiment_schema());
+  else if (options->about_experiment())
+    options->resolved ? print_resolved(*options) : describe_experiment(*options);
+  else
+    describe_words(*options);
   return kSuccess;
 }
 

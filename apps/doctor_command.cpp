@@ -10,6 +10,7 @@
 #include "core/machine.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
+#include "json_documents.h"
 #include "run/prepared_run.h"
 #include "run/requested_run.h"
 #include "run/run_experiment.h"
@@ -19,9 +20,16 @@ namespace localbatch {
 
 namespace {
 
-/// The options of `doctor`; nothing when only help was asked for.
-std::optional<RunRequest> parse(std::span<const std::string> arguments) {
+/// The command line of `localbatch doctor`.
+struct DoctorOptions {
   RunRequest request;
+  bool json = false;
+};
+
+/// The options of `doctor`; nothing when only help was asked for.
+std::optional<DoctorOptions> parse(std::span<const std::string> arguments) {
+  DoctorOptions options;
+  RunRequest& request = options.request;
   std::string file, output = "results";
   CommandLine line("doctor");
   line.positional("file", file);
@@ -31,6 +39,7 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
               "of a file with a sweep, the first one is 1; default: the first that has not ended");
   line.flag("force", request.force, "for a run that replaces results");
   line.flag("resume", request.resume, "for a run that may have finished already");
+  line.flag("json", options.json, "print one JSON document: ranks, findings, would_start");
   if (!line.read(arguments,
                  "usage: localbatch doctor [FILE] [--set KEY=VALUE]... [--output DIR] [OPTIONS]\n"
                  "       mpirun -np RANKS localbatch doctor ...\n"
@@ -44,7 +53,7 @@ std::optional<RunRequest> parse(std::span<const std::string> arguments) {
                request.settings.empty() ? "--cell" : "--set");
   request.file = file;
   request.output = output;
-  return request;
+  return options;
 }
 
 /// "0-3 of 8", with the number on each rank where that is another one.
@@ -106,8 +115,8 @@ void print_variables(const RankFacts& rank) {
   print("\n");
 }
 
-int print_report(const std::vector<RankFacts>& ranks, const Launch& launch,
-                 const Diagnoses& found) {
+void print_report(const std::vector<RankFacts>& ranks, const Launch& launch, const Diagnoses& found,
+                  bool refused) {
   if (launch.workers)
     print("{} of {}, results in {}\n\n", counted(*launch.workers, "worker"),
           counted(launch.threads_per_worker, "thread"), launch.output.string());
@@ -119,10 +128,7 @@ int print_report(const std::vector<RankFacts>& ranks, const Launch& launch,
     print("{:<9}{}\n", severity_name(diagnosis.severity), diagnosis.text);
     if (!diagnosis.advice.empty()) print("{:<9}-> {}\n", "", diagnosis.advice);
   }
-  const auto refusals = std::ranges::count(found, Severity::kRefusal, &Diagnosis::severity);
-  print("\n{}\n", refusals > 0 ? "a run would be refused" : "a run would start");
-  std::fflush(stdout);
-  return refusals > 0 ? kInputFailure : kSuccess;
+  print("\n{}\n", refused ? "a run would be refused" : "a run would start");
 }
 
 /// Of a sweep, a run takes the cells that have not ended one after the other.
@@ -133,7 +139,8 @@ void choose_cell(RunRequest& request) {
   request.resume = true;
 }
 
-int examine_launch(RunRequest request, ProcessGroup& processes) {
+int examine_launch(const DoctorOptions& options, ProcessGroup& processes) {
+  RunRequest request = options.request;
   const std::vector<RankFacts> ranks = gather_facts(processes);
   // One of them speaks, also when each of them is alone: a launcher ends the others at the first
   // status that is not 0.
@@ -150,7 +157,15 @@ int examine_launch(RunRequest request, ProcessGroup& processes) {
     found = examine_run(request, processes, ranks);
   else if (speaks)
     found = examine(ranks, launch);
-  return speaks ? print_report(ranks, launch, found) : static_cast<int>(kSuccess);
+  if (!speaks) return kSuccess;
+  const bool refused =
+      std::ranges::find(found, Severity::kRefusal, &Diagnosis::severity) != found.end();
+  if (options.json)
+    print_json(json_of(ranks, launch, found));
+  else
+    print_report(ranks, launch, found, refused);
+  std::fflush(stdout);
+  return refused ? kInputFailure : kSuccess;
 }
 
 /// The processes that MPI connects, or this one alone when it connects none, which is what people
@@ -166,10 +181,10 @@ std::unique_ptr<ProcessGroup> connected_processes() {
 }  // namespace
 
 int doctor_command(std::span<const std::string> arguments) {
-  const std::optional<RunRequest> request = parse(arguments);
-  if (!request) return kSuccess;
+  const std::optional<DoctorOptions> options = parse(arguments);
+  if (!options) return kSuccess;
   return with_processes(connected_processes(), [&](ProcessGroup& processes) {
-    return examine_launch(*request, processes);
+    return examine_launch(*options, processes);
   });
 }
 

@@ -29,7 +29,7 @@ struct Command {
   bool on_all_ranks = false;  ///< of mpirun; what the others say, all ranks would say
 };
 
-constexpr std::array<Command, 10> kCommands{{
+constexpr std::array<Command, 11> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command, true},
     {"describe", "parts of experiment files with their keys, columns of curves, a file's network",
      describe_command},
@@ -41,6 +41,8 @@ constexpr std::array<Command, 10> kCommands{{
     {"report", "one HTML page with table, curves, settings and machines of runs", report_command},
     {"doctor", "whether a run would start well here: launch, cores, memory, settings, data, disk",
      doctor_command, true},
+    {"selftest", "whether kernels, averages, bytes and checkpoints are right on this machine",
+     selftest_command, true},
     {"plan", "what a run will cost: memory, bytes on the wire, seconds", plan_command},
     {"bench", "how fast this machine trains, averages and prepares data", bench_command, true},
 }};

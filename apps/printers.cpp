@@ -130,11 +130,14 @@ std::string_view name_of(RunStatus status) {
   return kNames[static_cast<std::size_t>(status)];
 }
 
-/// "started" where nobody can tell whether a process still works on it.
+}  // namespace
+
 std::string_view state_of(const CellProgress& cell) {
   if (cell.status != RunStatus::kUnfinished || !cell.in_use) return name_of(cell.status);
   return *cell.in_use ? "running" : "stopped";
 }
+
+namespace {
 
 /// The part of a key that a person calls an axis by.
 std::string short_name(const std::string& axis) { return axis.substr(axis.rfind('.') + 1); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "run/run_experiment.h"
@@ -37,6 +38,10 @@ void print_sum(const std::vector<CellProgress>& cells);
 /// The cells of a sweep, or runs in a folder, as a table: coordinates, state, progress, with their
 /// sum below it.
 void print_cells(const std::vector<CellProgress>& cells);
+
+/// "waiting", "running", "stopped", "finished", "diverged", "failed"; "started" where nobody can
+/// tell whether a process still works on it.
+std::string_view state_of(const CellProgress& cell);
 
 /// "cell 3 (schedule=constant 32, H=8, seed=1)".
 std::string title_of(const CellProgress& cell);

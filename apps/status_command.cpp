@@ -3,6 +3,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
+#include "json_documents.h"
 #include "printers.h"
 #include "report/finished_run.h"
 #include "run/run_experiment.h"
@@ -31,10 +32,12 @@ int status_command(std::span<const std::string> arguments) {
   RunRequest request;
   std::vector<std::string> sources;
   std::string output = "results";
+  bool json = false;
   CommandLine line("status");
   line.positional("source", sources);
   line.set_option(request.settings);
   line.default_option("output", "DIR", output, "where the results of an experiment FILE go");
+  line.flag("json", json, "print one JSON document in place of the tables");
   if (!line.read(
           arguments,
           "usage: localbatch status FILE|FOLDER... [--set KEY=VALUE]... [--output DIR]\n\n"
@@ -44,13 +47,21 @@ int status_command(std::span<const std::string> arguments) {
   require_file("status", sources.empty() ? "" : sources.front());
   request.output = output;
   request.cpu_has_bfloat16 = true;
+  Json documents = Json::array();
   for (const std::string& source : sources) {
     std::error_code error;
     request.file = source;
+    const std::vector<CellProgress> cells = std::filesystem::is_directory(source, error)
+                                                ? progress_in(source)
+                                                : progress_of_cells(request);
+    if (json) {
+      documents.push_back(json_of(source, cells));
+      continue;
+    }
     if (&source != &sources.front()) print("\n");
-    print_cells(std::filesystem::is_directory(source, error) ? progress_in(source)
-                                                             : progress_of_cells(request));
+    print_cells(cells);
   }
+  if (json) print_json({{"sources", std::move(documents)}});
   return kSuccess;
 }
 

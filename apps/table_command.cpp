@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "json_documents.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
 
@@ -19,6 +20,7 @@ namespace {
 struct TableOptions {
   ResultOptions results;
   std::string format = "markdown", folder, columns, reference;
+  bool json = false;
 };
 
 void declare_options(CommandLine& line, TableOptions& options) {
@@ -29,6 +31,8 @@ void declare_options(CommandLine& line, TableOptions& options) {
               "write table.md, table.tex and table.csv there in place of printing one");
   line.option("columns", "a,b,..", options.columns,
               "which ones, in which order; they are listed above");
+  line.flag("json", options.json,
+            "print one JSON document: figures and runs of each cell, in the units above");
   line.option("reference", "CSV", options.reference,
               "figures to put beside: schedule,H,column,mean,standard_deviation,n,source,samples,"
               "workers,dataset,model in the units above; unknown ones may be empty");
@@ -54,9 +58,16 @@ void check_format(const std::string& format) {
 
 int make_tables(const TableOptions& options) {
   check_format(options.format);
+  if (options.json && !(options.folder.empty() && options.reference.empty()))
+    fail_input("table: --json: found with --{}, expected one of these",
+               options.folder.empty() ? "reference" : "write");
   const std::vector<ResultColumn> columns = chosen_columns(options.columns);
   const Results results = options.results.collect("table");
   const ResultTable table = make_table(results, columns);
+  if (options.json) {
+    print_json(json_of(table));
+    return kSuccess;
+  }
   TablePage page = page_of(table);
   std::string csv = to_csv(table), reference_csv;
   if (!options.reference.empty()) {

@@ -5,7 +5,7 @@ set -eu
 
 packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
   libfmt-dev libboost-program-options-dev libxxhash-dev nlohmann-json3-dev doctest-dev zlib1g-dev
-  libjpeg-dev ocl-icd-opencl-dev gnuplot-nox"
+  libjpeg-dev ocl-icd-opencl-dev gnuplot-nox python3-jsonschema python3-yaml"
 case ${1:-build} in
   clang) packages="clang libclang-rt-dev libomp-dev clang-format clang-tidy" ;;
   ci) packages="ccache mpich libmpich-dev qemu-user-static" ;;

@@ -71,6 +71,14 @@ std::string range_text(std::int64_t min, std::int64_t max) {
 bool is_finite(double value) { return std::isfinite(value); }
 bool is_finite(std::int64_t) { return true; }
 
+/// Empty where there is no limit, for integers the largest one.
+template <class Value>
+void declare_range(Declaration& declaration, Value min, Value max) {
+  if (is_finite(min)) declaration.min = fmt::format("{}", min);
+  if (is_finite(max) && max < std::numeric_limits<Value>::max())
+    declaration.max = fmt::format("{}", max);
+}
+
 template <class Value>
 bool parse_all(const std::string& text, Value& value) {
   const bool has_plus = text.size() > 1 && text[0] == '+' && text[1] != '-';
@@ -117,8 +125,10 @@ Options::Options(const Node& mapping, Location where, std::string path,
       record_(std::move(record)),
       describing_(describing) {}
 
-Options Options::describing() {
-  return Options(empty_mapping(), {}, "", std::make_shared<Record>(), /*describing=*/true);
+Options Options::describing() { return describing(empty_mapping()); }
+
+Options Options::describing(const Node& mapping) {
+  return Options(mapping, {}, "", std::make_shared<Record>(), /*describing=*/true);
 }
 
 std::string Options::path_of(std::string_view key) const { return fmt::format("{}{}", path_, key); }
@@ -142,17 +152,17 @@ const Node* Options::find_scalar(std::string_view key, std::string_view expected
 }
 
 /// Adds a key to the record, as required when it has no `fallback`.
-void Options::declare(std::string_view key, KeyType type, std::string_view meaning,
-                      const std::optional<std::string>& fallback, std::string allowed,
-                      std::string value) {
-  record_->declared.push_back({.key = std::string(key),
-                               .type = type,
-                               .fallback = fallback.value_or(""),
-                               .required = !fallback,
-                               .allowed = std::move(allowed),
-                               .meaning = std::string(meaning),
-                               .value = std::move(value),
-                               .parts = {}});
+Declaration& Options::declare(std::string_view key, KeyType type, std::string_view meaning,
+                              const std::optional<std::string>& fallback, std::string allowed,
+                              std::string value) {
+  return record_->declared.emplace_back(Declaration{.key = std::string(key),
+                                                    .type = type,
+                                                    .fallback = fallback.value_or(""),
+                                                    .required = !fallback,
+                                                    .allowed = std::move(allowed),
+                                                    .meaning = std::string(meaning),
+                                                    .value = std::move(value),
+                                                    .parts = {}});
 }
 
 template <class Value, class Key>
@@ -171,7 +181,8 @@ Value Options::ranged(std::string_view key, const Key& declared, KeyType type,
   }
   std::optional<std::string> fallback;
   if (declared.fallback) fallback = fmt::format("{}", *declared.fallback);
-  declare(key, type, declared.meaning, fallback, allowed, fmt::format("{}", value));
+  declare_range(declare(key, type, declared.meaning, fallback, allowed, fmt::format("{}", value)),
+                declared.min, declared.max);
   return value;
 }
 
@@ -203,7 +214,9 @@ std::vector<std::int64_t> Options::integers(std::string_view key, const Integers
   }
   std::optional<std::string> fallback;
   if (declared.fallback) fallback = yaml_list(*declared.fallback);
-  declare(key, KeyType::kIntegers, declared.meaning, fallback, allowed, yaml_list(values));
+  declare_range(
+      declare(key, KeyType::kIntegers, declared.meaning, fallback, allowed, yaml_list(values)),
+      declared.min, declared.max);
   return values;
 }
 
@@ -244,7 +257,8 @@ std::size_t Options::choose(std::string_view key, const ChoiceKey& declared) {
   } else if (!declared.fallback && !describing_) {
     fail(key, fmt::format("missing, expected one of {}", allowed));
   }
-  declare(key, KeyType::kChoice, declared.meaning, declared.fallback, allowed, yaml_text(value));
+  declare(key, KeyType::kChoice, declared.meaning, declared.fallback, allowed, yaml_text(value))
+      .choices = declared.choices;
   const auto chosen = std::ranges::find(declared.choices, value);
   check(chosen != declared.choices.end(), "a default is one of the choices");
   return chosen - declared.choices.begin();

@@ -32,6 +32,8 @@ struct Declaration {
   std::string value;  ///< as YAML; not used for parts, nor for a list of parts unless it is empty
   /// The keys of a part; the items of a list of parts, "[0]", "[1]", ..., each of them a part.
   std::vector<Declaration> parts;
+  std::string min = {}, max = {};  ///< of a number, or of each integer; empty: no limit
+  std::vector<std::string> choices = {};
 };
 
 struct NumberKey {
@@ -91,6 +93,8 @@ class Options {
   /// An empty mapping in which required keys take a placeholder: the makers then declare all their
   /// keys without anybody having written a file.
   static Options describing();
+  /// The same with some keys given, which decide what else is declared; `mapping` must outlive it.
+  static Options describing(const Node& mapping);
 
   double number(std::string_view key, const NumberKey& declared);
   /// An integer of a type that holds the whole declared range.
@@ -142,8 +146,9 @@ class Options {
   std::size_t choose(std::string_view key, const ChoiceKey& declared);
   template <class Value, class Key>
   Value ranged(std::string_view key, const Key& declared, KeyType type, std::string_view expected);
-  void declare(std::string_view key, KeyType type, std::string_view meaning,
-               const std::optional<std::string>& fallback, std::string allowed, std::string value);
+  Declaration& declare(std::string_view key, KeyType type, std::string_view meaning,
+                       const std::optional<std::string>& fallback, std::string allowed,
+                       std::string value);
   const Node* find_scalar(std::string_view key, std::string_view expected) const;
   Options nested(const Node& mapping, Location where, std::string_view name);
   std::string path_of(std::string_view key) const;

@@ -17,7 +17,8 @@ namespace {
 void check_together(const RunRequest& request, const PreparedRun& run, ProcessGroup& processes,
                     std::span<const RankFacts> ranks, const RunEvents& events) {
   agree(processes, [&] {
-    if (processes.rank() == 0) act_on(check_run(request, run, ranks), events.on_warning);
+    if (processes.rank() == 0 && request.checks_launch)
+      act_on(check_run(request, run, ranks), events.on_warning);
     return true;
   });
 }

@@ -27,6 +27,8 @@ struct RunRequest {
   std::filesystem::path output;
   bool force = false;
   std::vector<std::string> command_line = {};  ///< for the manifest
+  /// False: one of several processes runs alone, and whoever started it knows that.
+  bool checks_launch = true;
 
   /// Whether the CPU of the run supports bf16. Commands that only read results pass true.
   bool cpu_has_bfloat16 = supports_bfloat16();

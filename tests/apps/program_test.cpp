@@ -272,6 +272,29 @@ TEST_CASE("describe shows the network of an experiment and what computes its con
                 {"nowhere"});
 }
 
+TEST_CASE("describe --resolved prints the experiment.yaml that a run of a cell writes") {
+  const ProgramFixture program;
+  std::ofstream(program.path("sweep.yaml"))
+      << text_of(program.path("tiny.yaml")) << "sweep: {sync_interval.H: [1, 2]}\n";
+  const std::string arguments = "sweep.yaml --cell 2 --set seed=7";
+  const std::string resolved = described(program, arguments + " --resolved", {"seed: 7", "H: 2"});
+  REQUIRE(program.run("run " + arguments).status == 0);
+  for (const auto& folder : fs::directory_iterator(program.path("results/tiny")))
+    CHECK(text_of(folder.path() / "experiment.yaml") == resolved);
+  std::ofstream(program.path("again.yaml")) << resolved;
+  CHECK(program.run("describe again.yaml --resolved").out == resolved);
+}
+
+TEST_CASE("describe --resolved refuses what a run would refuse, and words that are no file") {
+  const ProgramFixture program;
+  check_refused(program, "describe tiny.yaml --resolved --set sed=1", {"did you mean 'seed'?"});
+  check_refused(program, "describe tiny.yaml --resolved --cell 2", {"--cell: found 2"});
+  check_refused(program, "describe tiny.yaml --resolved --set batch_size.initial=9", {"1 .. 8"});
+  check_refused(program, "describe norm_test --resolved", {"--resolved: found without a FILE"});
+  check_refused(program, "describe norm_test --set seed=1", {"--set: found without a FILE"});
+  check_refused(program, "describe tiny.yaml eta", {"'eta' is one word too many"});
+}
+
 TEST_CASE("describe shows the formula and the source of every method, in lines of 100 columns") {
   const ProgramFixture program;
   const std::string all = program.run("describe all").out;

@@ -40,9 +40,13 @@ TEST_CASE("declarations stand in reading order with type, default, range, meanin
   CHECK(declared[1].parts[0].value == "20");
   CHECK(declared[1].parts[0].fallback == "8");
   CHECK(declared[1].parts[0].allowed == "1 .. 99");
+  CHECK(declared[1].parts[0].min == "1");
+  CHECK(declared[1].parts[0].max == "99");
   CHECK(declared[2].type == KeyType::kNumber);
   CHECK(declared[2].fallback == "0.8");
   CHECK(declared[2].allowed == "at least 0.1");
+  CHECK(declared[2].min == "0.1");
+  CHECK(declared[2].max.empty());
   CHECK(declared[2].value == "0.25");
   CHECK_FALSE(declared[2].required);
   CHECK(declared[3].value == "true");
