@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/machine.h"
 #include "core/stopwatch.h"
+#include "dry_run.h"
 #include "printers.h"
 #include "run/prepared_run.h"
 #include "run/requested_run.h"
@@ -44,6 +45,8 @@ void declare_options(CommandLine& line, RunOptions& options) {
               "are unfinished, or in an array of Slurm the one of SLURM_ARRAY_TASK_ID");
   line.default_option("jobs", "K", options.jobs,
                       "cells of a sweep to run at a time, in processes that share the cores");
+  line.flag("dry-run", request.dry_run,
+            "say what would run, go on or be skipped, and what is wrong with it; write nothing");
   line.flag("force", request.force, "replace results that are there already");
   line.flag("resume", request.resume,
             "for job scripts: a run that has finished already is no mistake");
@@ -156,8 +159,8 @@ void check_room_for_jobs(const RunOptions& options, const std::vector<CellProgre
   }
 }
 
-/// Runs several cells of a sweep at a time, each in a process of its own.
-ExitStatus run_in_jobs(const RunOptions& options) {
+/// Throws an InputError for options that do not go with `--jobs`.
+void check_jobs(const RunOptions& options) {
   if (launcher(launch_environment()) != Launcher::kNone)
     fail_input("run: --jobs: found in a process of mpirun or srun, expected one of these");
   if (options.jobs > available_cores())
@@ -166,6 +169,10 @@ ExitStatus run_in_jobs(const RunOptions& options) {
   if (options.request.cell || !options.request.resumed_folder.empty())
     fail_input("run: --jobs: found with {}, expected one of these",
                options.request.cell ? "--cell" : "--resume-from");
+}
+
+/// Runs several cells of a sweep at a time, each in a process of its own.
+ExitStatus run_in_jobs(const RunOptions& options) {
   const std::vector<CellProgress> all = progress_of_cells(options.request);
   const std::vector<CellProgress> cells = cells_to_run(all, options.request.force);
   print_sum(all);
@@ -190,15 +197,23 @@ int run_command(std::span<const std::string> arguments) {
   std::optional<RunOptions> options = parse(arguments);
   if (!options) return kSuccess;
   catch_stop_signals();
-  if (options->jobs > 1) return run_in_jobs(*options);
+  if (options->jobs > 1) {
+    check_jobs(*options);
+    if (!options->request.dry_run) return run_in_jobs(*options);
+    check_room_for_jobs(*options,
+                        cells_to_run(progress_of_cells(options->request), options->request.force));
+  }
   TimeLimit time_limit(options->seconds);
   RunRequest& request = options->request;
   request.stop_requested = [&] { return time_limit.is_near() || stop_signal_came(); };
   return with_processes(start_processes(options->stall_limit), [&](ProcessGroup& processes) -> int {
-    const bool all_cells = agree(processes, [&] { return wants_all_cells(request); });
+    const bool all_cells =
+        agree(processes, [&] { return options->jobs > 1 || wants_all_cells(request); });
     require_same({{"--cell", request.cell ? fmt::format("{}", *request.cell) : "none"},
+                  {"--dry-run", request.dry_run ? "yes" : "no"},
                   {"--stall-limit", fmt::format("{}", options->stall_limit)}},
                  processes);
+    if (request.dry_run) return dry_run(request, all_cells, processes);
     if (all_cells) return run_all(request, processes);
 
     // A failure before training is known to all ranks, which end in good order; one during training

@@ -63,7 +63,7 @@ Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch) {
 
 Diagnoses examine(std::span<const RankFacts> ranks, const Launch& launch) {
   Diagnoses all = diagnose(ranks, launch);
-  const Diagnoses output = check_output(look_at_output(launch.output), launch);
+  const Diagnoses output = check_output(look_at_output(launch.output, launch.may_write), launch);
   all.insert(all.end(), output.begin(), output.end());
   return all;
 }

@@ -54,7 +54,8 @@ struct Launch {
   /// Bytes of memory of a rank with so many workers, of which `slots` compute at a time; empty: not
   /// known.
   std::function<std::uint64_t(int hosted_workers, int slots)> memory = {};
-  int runs = 1;  ///< such ones at a time, each with its share of the cores
+  int runs = 1;           ///< such ones at a time, each with its share of the cores
+  bool may_write = true;  ///< into the folder of results, to find out whether that works
 };
 
 // The checks. Each is a function of the facts of all ranks, in rank order, and returns

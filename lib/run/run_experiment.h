@@ -34,6 +34,7 @@ struct RunRequest {
   bool resume = false;                        ///< a run that has finished is no mistake
   std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name
   CheckpointSchedule checkpoints = {};
+  bool dry_run = false;  ///< nothing may be written, not even to find out whether that works
 
   /// Asked after every round, on every rank: whether the run is to stop behind a checkpoint.
   std::function<bool()> stop_requested = [] { return false; };
