@@ -11,11 +11,22 @@ namespace localbatch {
 /// "42 s", "3 min 05 s", "2 h 10 min".
 std::string duration(double seconds);
 
-/// Shows a run to a person: one line per evaluation, and between them, on a terminal, a line that
-/// is redrawn in place, or in a log a line a minute. A file never sees a control character.
+/// What a person wants to see of a run, beside warnings and errors.
+enum class Shown {
+  kNothing,
+  kEnds,         ///< what begins and what came out
+  kEvaluations,  ///< and a line for each evaluation
+  kUsual,        ///< and between them, on a terminal, a line that is redrawn, or one a minute
+  kRounds        ///< the same, but where there is no terminal, one every five seconds
+};
+
+/// The line of an evaluation, of a hundred columns at most while numbers are not enormous.
+std::string evaluation_line(const RunProgress& progress, const EvaluationRow& row);
+
+/// Shows a run to a person. A file never sees a control character.
 class ProgressPrinter {
  public:
-  ProgressPrinter();
+  explicit ProgressPrinter(Shown shown);
 
   /// Callbacks that print; valid as long as this object.
   RunEvents events();
@@ -27,6 +38,10 @@ class ProgressPrinter {
   void print_progress(const RunProgress& progress);
   void print_evaluation(const RunProgress& progress, const EvaluationRow& row);
 
+  /// In logs a line comes now and then where nothing else is printed.
+  double seconds_between_lines() const;
+
+  Shown shown_;
   bool terminal_;
   double printed_ = 0;  ///< when the last line was, in seconds into the run
 };
@@ -45,9 +60,12 @@ std::string title_of(const CellProgress& cell);
 /// The callbacks are valid as long as the object.
 class SweepPrinter {
  public:
+  explicit SweepPrinter(Shown shown) : shown_(shown), run_(shown) {}
+
   SweepEvents events();
 
  private:
+  Shown shown_;
   ProgressPrinter run_;
 };
 

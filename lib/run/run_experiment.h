@@ -55,8 +55,8 @@ struct RunStart {
 
 /// The progress of a run, for an observer.
 struct RunProgress {
-  std::int64_t samples = 0, max_samples = 0;
-  int local_batch_size = 0;
+  std::int64_t round = 0, samples = 0, max_samples = 0;
+  int local_batch_size = 0, sync_interval = 0;  ///< of that round
   double loss = 0;
   double seconds = 0;             ///< since the first local step
   double training_seconds = 0;    ///< the same without evaluations
