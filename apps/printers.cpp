@@ -10,14 +10,17 @@
 #include <cstdlib>
 
 #include "commands.h"
+#include "core/machine.h"
 #include "core/text.h"
 
 namespace localbatch {
 
 namespace {
 
-/// The only control characters of the program: the line is written anew.
-void erase_line() { std::fputs("\r\033[K", stdout); }
+/// The only control characters of the program, for a terminal: what it shows is written anew.
+void control(const char* sequence) { std::fputs(sequence, stdout); }
+
+void erase_line() { control("\r\033[K"); }
 
 /// mpirun and srun give a process a terminal of its own and pass on what it writes there, to a
 /// batch log as well; only a program that was started directly knows where its output goes.
@@ -249,6 +252,13 @@ void print_cells(const std::vector<CellProgress>& cells) {
   for (const CellProgress& cell : cells) rows.push_back(row_of(cell, axes));
   print("{}", left_aligned(rows));
   print_sum(cells);
+}
+
+void begin_picture(bool is_first) {
+  if (writes_to_terminal())
+    control("\033[H\033[2J");
+  else if (!is_first)
+    print("\n-------- {}\n\n", utc_now());
 }
 
 std::string title_of(const CellProgress& cell) {

@@ -53,6 +53,10 @@ void print_sum(const std::vector<CellProgress>& cells);
 /// sum below it.
 void print_cells(const std::vector<CellProgress>& cells);
 
+/// For one of several pictures of the same thing, one after the other: a terminal is cleared, a log
+/// gets a line with the time between them.
+void begin_picture(bool is_first);
+
 /// "cell 3 (schedule=constant 32, H=8, seed=1)".
 std::string title_of(const CellProgress& cell);
 
