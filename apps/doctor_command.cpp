@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "comm/agreement.h"
@@ -92,8 +93,8 @@ TextRow host_row(const std::vector<RankFacts>& ranks) {
       first.cpu};
 }
 
-/// A line for each host, in the order of their first ranks.
-void print_hosts(const std::vector<RankFacts>& ranks) {
+/// By host, in the order of their first ranks.
+std::vector<std::vector<RankFacts>> by_host(const std::vector<RankFacts>& ranks) {
   std::vector<std::vector<RankFacts>> hosts;
   for (const RankFacts& rank : ranks) {
     const auto same = std::ranges::find_if(
@@ -103,16 +104,33 @@ void print_hosts(const std::vector<RankFacts>& ranks) {
     else
       same->push_back(rank);
   }
+  return hosts;
+}
+
+void print_hosts(const std::vector<std::vector<RankFacts>>& hosts) {
   std::vector<TextRow> rows{{"host", "ranks", "cores", "free memory", "instruction set", "CPU"}};
   for (const auto& host : hosts) rows.push_back(host_row(host));
   print("{}", left_aligned(rows));
 }
 
 void print_variables(const RankFacts& rank) {
-  if (rank.environment.empty()) return;
-  print("\nvariables of rank {}:", rank.rank);
-  for (const auto& [name, value] : rank.environment) print(" {}={}", name, value);
-  print("\n");
+  std::string text;
+  for (const auto& [name, value] : rank.environment)
+    if (!tunes_mpi(name)) text += fmt::format(" {}={}", name, value);
+  if (!text.empty()) print("\nvariables of rank {}:{}\n", rank.rank, text);
+}
+
+/// Once for all hosts whose first ranks have the same ones.
+void print_mpi_variables(const std::vector<std::vector<RankFacts>>& hosts) {
+  std::map<std::string, std::vector<std::string>> hosts_with;
+  for (const auto& host : hosts) {
+    std::string text;
+    for (const auto& [name, value] : host.front().environment)
+      if (tunes_mpi(name)) text += fmt::format("  {}={}\n", name, printable(value));
+    hosts_with[text].push_back(host.front().host);
+  }
+  for (const auto& [text, names] : hosts_with)
+    if (!text.empty()) print("\nvariables of MPI on {}:\n{}", join(names, ", "), text);
 }
 
 void print_report(const std::vector<RankFacts>& ranks, const Launch& launch, const Diagnoses& found,
@@ -120,9 +138,11 @@ void print_report(const std::vector<RankFacts>& ranks, const Launch& launch, con
   if (launch.workers)
     print("{} of {}, results in {}\n\n", counted(*launch.workers, "worker"),
           counted(launch.threads_per_worker, "thread"), launch.output.string());
-  print_hosts(ranks);
+  const std::vector<std::vector<RankFacts>> hosts = by_host(ranks);
+  print_hosts(hosts);
   print("\nthis program is built for {}\n", compiled_instruction_sets());
   print_variables(ranks.front());
+  print_mpi_variables(hosts);
   print("\n");
   for (const Diagnosis& diagnosis : found) {
     print("{:<9}{}\n", severity_name(diagnosis.severity), diagnosis.text);

@@ -10,14 +10,17 @@
 #include <cstdlib>
 
 #include "commands.h"
+#include "core/machine.h"
 #include "core/text.h"
 
 namespace localbatch {
 
 namespace {
 
-/// The only control characters of the program: the line is written anew.
-void erase_line() { std::fputs("\r\033[K", stdout); }
+/// The only control characters of the program, for a terminal: what it shows is written anew.
+void control(const char* sequence) { std::fputs(sequence, stdout); }
+
+void erase_line() { control("\r\033[K"); }
 
 /// mpirun and srun give a process a terminal of its own and pass on what it writes there, to a
 /// batch log as well; only a program that was started directly knows where its output goes.
@@ -39,11 +42,22 @@ std::string duration(double seconds) {
 
 namespace {
 
-/// Extrapolates the time per sample so far, evaluations included.
+/// Extrapolates the time per sample so far, evaluations included, to two digits.
 std::string time_left(const RunProgress& progress) {
   const auto done = static_cast<double>(progress.samples);
   const auto left = static_cast<double>(progress.max_samples - progress.samples);
-  return left <= 0 ? "done" : duration(progress.seconds / done * left) + " left";
+  if (left <= 0) return "done";
+  const double seconds = progress.seconds / done * left;
+  if (seconds < 60) return fmt::format("{:.0f} s left", seconds);
+  const bool hours = seconds >= 3600;
+  const double count = seconds / (hours ? 3600 : 60);
+  return fmt::format("{:.{}f} {} left", count, count < 10 ? 1 : 0, hours ? "h" : "min");
+}
+
+/// "b 64  H 4  181/s  2.3 min left"
+std::string pace(const RunProgress& progress) {
+  return fmt::format("b {}  H {}  {:.0f}/s  {}", progress.local_batch_size, progress.sync_interval,
+                     progress.samples_per_second, time_left(progress));
 }
 
 std::string found(const TestResult& test) {
@@ -58,51 +72,80 @@ std::string found(const TestResult& test) {
 
 }  // namespace
 
-ProgressPrinter::ProgressPrinter() : terminal_(writes_to_terminal()) {}
+std::string evaluation_line(const RunProgress& progress, const EvaluationRow& row) {
+  std::string line = fmt::format("{:>8} samples  ", row.samples);
+  if (row.test.gap) {
+    // Of a known minimum people watch the distance; the rest is in the curves.
+    line += fmt::format("F {:.4g}  F - F* {:.2e}  |grad F|^2 {:.2e}", row.test.loss,
+                        row.test.gap->suboptimality, row.test.gap->squared_gradient_norm);
+  } else {
+    line += fmt::format("epoch {:>5.2f}  loss {:.4f}  test {:.4f}", row.epoch, row.train_loss,
+                        row.test.loss);
+    if (const auto accuracy = test_accuracy(row.test))
+      line += fmt::format(" {:.2f}%", 100 * *accuracy);
+  }
+  return fmt::format("{}  {}", line, pace(progress));
+}
+
+ProgressPrinter::ProgressPrinter(Shown shown) : shown_(shown), terminal_(writes_to_terminal()) {}
 
 RunEvents ProgressPrinter::events() {
-  return {.on_start = [this](const RunStart& start) { print_start(start); },
-          .on_round = [this](const RunProgress& progress) { print_progress(progress); },
-          .on_evaluation = [this](const RunProgress& progress,
-                                  const EvaluationRow& row) { print_evaluation(progress, row); },
-          .on_warning =
-              [](const std::string& text) { print(stderr, "localbatch: warning: {}\n", text); }};
+  RunEvents events;
+  events.on_warning = [](const std::string& text) {
+    print(stderr, "localbatch: warning: {}\n", text);
+  };
+  if (shown_ >= Shown::kEnds)
+    events.on_start = [this](const RunStart& start) { print_start(start); };
+  if (shown_ >= Shown::kEvaluations)
+    events.on_evaluation = [this](const RunProgress& progress, const EvaluationRow& row) {
+      print_evaluation(progress, row);
+    };
+  if (shown_ >= Shown::kUsual)
+    events.on_round = [this](const RunProgress& progress) { print_progress(progress); };
+  return events;
+}
+
+double ProgressPrinter::seconds_between_lines() const {
+  if (terminal_) return 0.2;
+  return shown_ == Shown::kRounds ? 5 : 60;
 }
 
 void ProgressPrinter::print_start(const RunStart& start) {
-  printed_ = terminal_ ? -1 : 0;
+  // Who asks for rounds sees the first one at once.
+  printed_ = terminal_ || shown_ == Shown::kRounds ? -seconds_between_lines() : 0;
   print("{}: {} parameters, {}, {} samples\n", start.experiment, start.task.parameters,
         start.task.summary, start.max_samples);
   print("{} of {} on {}, {} at a time on a rank; results in {}\n", counted(start.workers, "worker"),
         counted(start.threads_per_worker, "thread"), counted(start.ranks, "rank"), start.slots,
         start.folder.string());
   if (start.resumed_round > 0) print("goes on after round {}\n", start.resumed_round);
-  if (terminal_) print("round {} ...", start.resumed_round + 1);
+  if (terminal_ && shown_ >= Shown::kUsual) print("round {} ...", start.resumed_round + 1);
   std::fflush(stdout);
 }
 
 void ProgressPrinter::print_progress(const RunProgress& progress) {
-  // A log gets a line now and then where nothing else is printed.
-  const double seconds_between = terminal_ ? 0.2 : 60;
-  if (progress.seconds < printed_ + seconds_between) return;
+  if (progress.seconds < printed_ + seconds_between_lines()) return;
   printed_ = progress.seconds;
   if (terminal_) erase_line();
-  print("{} of {} samples, loss of the round {:.4f}, b {}, {:.0f} samples/s, {}{}",
-        progress.samples, progress.max_samples, progress.loss, progress.local_batch_size,
-        progress.samples_per_second, time_left(progress), terminal_ ? "" : "\n");
+  print("round {}  {} of {} samples  loss {:.4f}  {}{}", progress.round, progress.samples,
+        progress.max_samples, progress.loss, pace(progress), terminal_ ? "" : "\n");
   std::fflush(stdout);
 }
 
 void ProgressPrinter::print_evaluation(const RunProgress& progress, const EvaluationRow& row) {
   printed_ = progress.seconds;
   if (terminal_) erase_line();
-  print("samples {:>9}  epoch {:>6.2f}  train loss {:.4f}  {}  b {}  H {}  {:.0f} samples/s  {}\n",
-        row.samples, row.epoch, row.train_loss, found(row.test), row.local_batch_size,
-        row.sync_interval, progress.samples_per_second, time_left(progress));
+  print("{}\n", evaluation_line(progress, row));
   std::fflush(stdout);
 }
 
 void ProgressPrinter::print_result(const RunResult& result) const {
+  if (shown_ == Shown::kNothing) {
+    if (result.outcome == Outcome::kDiverged)
+      print(stderr, "localbatch: {}: diverged in round {}\n", result.folder.string(),
+            result.rounds);
+    return;
+  }
   if (terminal_) erase_line();
   if (result.had_finished) {
     print("had finished already; results in {}\n", result.folder.string());
@@ -214,6 +257,13 @@ void print_cells(const std::vector<CellProgress>& cells) {
   print_sum(cells);
 }
 
+void begin_picture(bool is_first) {
+  if (writes_to_terminal())
+    control("\033[H\033[2J");
+  else if (!is_first)
+    print("\n-------- {}\n\n", utc_now());
+}
+
 std::string title_of(const CellProgress& cell) {
   std::string title = fmt::format("cell {}", cell.number);
   const char* separator = " (";
@@ -225,20 +275,22 @@ std::string title_of(const CellProgress& cell) {
 }
 
 SweepEvents SweepPrinter::events() {
-  return {.run = run_.events(),
-          .on_sweep =
-              [](const std::vector<CellProgress>& cells) {
-                print_sum(cells);
-                std::fflush(stdout);
-              },
-          .on_cell =
-              [](const CellProgress& cell) {
-                print("\n{}\n", title_of(cell));
-                std::fflush(stdout);
-              },
-          .on_cell_end = [this](const RunResult& result) { run_.print_result(result); },
-          .on_failure =
-              [](const std::exception& error) { print(stderr, "localbatch: {}\n", error.what()); }};
+  SweepEvents events;
+  events.run = run_.events();
+  events.on_cell_end = [this](const RunResult& result) { run_.print_result(result); };
+  events.on_failure = [](const std::exception& error) {
+    print(stderr, "localbatch: {}\n", error.what());
+  };
+  if (shown_ == Shown::kNothing) return events;
+  events.on_sweep = [](const std::vector<CellProgress>& cells) {
+    print_sum(cells);
+    std::fflush(stdout);
+  };
+  events.on_cell = [](const CellProgress& cell) {
+    print("\n{}\n", title_of(cell));
+    std::fflush(stdout);
+  };
+  return events;
 }
 
 }  // namespace localbatch

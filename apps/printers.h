@@ -12,11 +12,22 @@ namespace localbatch {
 /// "42 s", "3 min 05 s", "2 h 10 min".
 std::string duration(double seconds);
 
-/// Shows a run to a person: one line per evaluation, and between them, on a terminal, a line that
-/// is redrawn in place, or in a log a line a minute. A file never sees a control character.
+/// What a person wants to see of a run, beside warnings and errors.
+enum class Shown {
+  kNothing,
+  kEnds,         ///< what begins and what came out
+  kEvaluations,  ///< and a line for each evaluation
+  kUsual,        ///< and between them, on a terminal, a line that is redrawn, or one a minute
+  kRounds        ///< the same, but where there is no terminal, one every five seconds
+};
+
+/// The line of an evaluation, of a hundred columns at most while numbers are not enormous.
+std::string evaluation_line(const RunProgress& progress, const EvaluationRow& row);
+
+/// Shows a run to a person. A file never sees a control character.
 class ProgressPrinter {
  public:
-  ProgressPrinter();
+  explicit ProgressPrinter(Shown shown);
 
   /// Callbacks that print; valid as long as this object.
   RunEvents events();
@@ -28,6 +39,10 @@ class ProgressPrinter {
   void print_progress(const RunProgress& progress);
   void print_evaluation(const RunProgress& progress, const EvaluationRow& row);
 
+  /// In logs a line comes now and then where nothing else is printed.
+  double seconds_between_lines() const;
+
+  Shown shown_;
   bool terminal_;
   double printed_ = 0;  ///< when the last line was, in seconds into the run
 };
@@ -43,6 +58,10 @@ void print_cells(const std::vector<CellProgress>& cells);
 /// tell whether a process still works on it.
 std::string_view state_of(const CellProgress& cell);
 
+/// For one of several pictures of the same thing, one after the other: a terminal is cleared, a log
+/// gets a line with the time between them.
+void begin_picture(bool is_first);
+
 /// "cell 3 (schedule=constant 32, H=8, seed=1)".
 std::string title_of(const CellProgress& cell);
 
@@ -50,9 +69,12 @@ std::string title_of(const CellProgress& cell);
 /// The callbacks are valid as long as the object.
 class SweepPrinter {
  public:
+  explicit SweepPrinter(Shown shown) : shown_(shown), run_(shown) {}
+
   SweepEvents events();
 
  private:
+  Shown shown_;
   ProgressPrinter run_;
 };
 

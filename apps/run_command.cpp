@@ -1,8 +1,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "cell_jobs.h"
 #include "comm/agreement.h"
@@ -12,6 +14,7 @@
 #include "core/error.h"
 #include "core/machine.h"
 #include "core/stopwatch.h"
+#include "dry_run.h"
 #include "printers.h"
 #include "run/prepared_run.h"
 #include "run/requested_run.h"
@@ -26,7 +29,10 @@ namespace {
 struct RunOptions {
   RunRequest request;
   std::string file, output = "results", resumed_folder, time_limit;
-  int jobs = 1;  ///< cells at a time
+  int jobs = 1;          ///< cells at a time
+  std::string progress;  ///< as it was given, or empty
+  bool quiet = false;
+  Shown shown = Shown::kUsual;
   std::optional<double> seconds;
   double stall_limit = Patience().seconds;
 };
@@ -44,9 +50,17 @@ void declare_options(CommandLine& line, RunOptions& options) {
               "are unfinished, or in an array of Slurm the one of SLURM_ARRAY_TASK_ID");
   line.default_option("jobs", "K", options.jobs,
                       "cells of a sweep to run at a time, in processes that share the cores");
+  line.flag("dry-run", request.dry_run,
+            "say what would run, go on or be skipped, and what is wrong with it; write nothing");
   line.flag("force", request.force, "replace results that are there already");
   line.flag("resume", request.resume,
             "for job scripts: a run that has finished already is no mistake");
+  line.flag("quiet", options.quiet, "print warnings and errors only");
+  line.option(
+      "progress", "KIND", options.progress,
+      "what is printed on the way: evaluations; rounds, which is a line every five seconds "
+      "as well, also in logs; or none. Default: evaluations, and where they are far apart a "
+      "line a minute, or on a terminal one that is redrawn");
   line.option("resume-from", "DIR", options.resumed_folder,
               "go on with the unfinished run in this folder, whose settings must be the same");
   line.default_option("checkpoint-seconds", "S", request.checkpoints.every_seconds,
@@ -59,6 +73,25 @@ void declare_options(CommandLine& line, RunOptions& options) {
   line.default_option(
       "stall-limit", "S", options.stall_limit,
       "seconds that ranks wait for one that does not come before they give up; 0: for ever");
+}
+
+Shown shown_by(const RunOptions& options) {
+  constexpr std::array<std::pair<const char*, Shown>, 3> kKinds{
+      {{"rounds", Shown::kRounds}, {"evaluations", Shown::kEvaluations}, {"none", Shown::kEnds}}};
+  if (options.quiet) {
+    for (const auto& [other, is_given] : {std::pair("--progress", !options.progress.empty()),
+                                          std::pair("--dry-run", options.request.dry_run)})
+      if (is_given) fail_input("run: --quiet: found with {}, expected one of these", other);
+    return Shown::kNothing;
+  }
+  if (options.progress.empty()) return Shown::kUsual;
+  std::vector<std::string> names;
+  for (const auto& [name, shown] : kKinds) {
+    if (options.progress == name) return shown;
+    names.emplace_back(name);
+  }
+  fail_input("run: --progress: found '{}', allowed is {}", options.progress,
+             allowed_names(options.progress, names));
 }
 
 /// The options of `run`; nothing when only help was asked for.
@@ -82,6 +115,7 @@ std::optional<RunOptions> parse(std::span<const std::string> arguments) {
       !(options.stall_limit >= 0))
     fail_input("run: found a negative number of seconds or rounds; see 'localbatch run --help'");
   if (options.jobs < 1) fail_input("run: --jobs: found {}, expected at least 1", options.jobs);
+  options.shown = shown_by(options);
   if (!options.time_limit.empty()) options.seconds = parse_duration(options.time_limit);
   return options;
 }
@@ -103,8 +137,8 @@ bool wants_all_cells(RunRequest& request) {
 }
 
 /// Runs the cells of a sweep one after the other.
-ExitStatus run_all(const RunRequest& request, ProcessGroup& processes) {
-  SweepPrinter printer;
+ExitStatus run_all(const RunRequest& request, Shown shown, ProcessGroup& processes) {
+  SweepPrinter printer(shown);
   SweepEvents events = printer.events();
   events.on_training_failure = ending_the_job(processes);
   events.on_cell = [print = std::move(events.on_cell)](const CellProgress& cell) {
@@ -135,6 +169,8 @@ std::vector<std::string> arguments_of_cell(const RunOptions& options, const Cell
   if (options.seconds)
     add("--time-limit",
         fmt::format("{:.0f}", std::floor(std::max(0.0, *options.seconds - seconds_so_far))));
+  if (!options.progress.empty()) add("--progress", options.progress);
+  if (options.quiet) arguments.emplace_back("--quiet");
   arguments.emplace_back(request.force ? "--force" : "--resume");
   return arguments;
 }
@@ -156,8 +192,8 @@ void check_room_for_jobs(const RunOptions& options, const std::vector<CellProgre
   }
 }
 
-/// Runs several cells of a sweep at a time, each in a process of its own.
-ExitStatus run_in_jobs(const RunOptions& options) {
+/// Throws an InputError for options that do not go with `--jobs`.
+void check_jobs(const RunOptions& options) {
   if (launcher(launch_environment()) != Launcher::kNone)
     fail_input("run: --jobs: found in a process of mpirun or srun, expected one of these");
   if (options.jobs > available_cores())
@@ -166,14 +202,19 @@ ExitStatus run_in_jobs(const RunOptions& options) {
   if (options.request.cell || !options.request.resumed_folder.empty())
     fail_input("run: --jobs: found with {}, expected one of these",
                options.request.cell ? "--cell" : "--resume-from");
+}
+
+/// Runs several cells of a sweep at a time, each in a process of its own.
+ExitStatus run_in_jobs(const RunOptions& options) {
   const std::vector<CellProgress> all = progress_of_cells(options.request);
   const std::vector<CellProgress> cells = cells_to_run(all, options.request.force);
-  print_sum(all);
+  if (options.shown != Shown::kNothing) print_sum(all);
   check_room_for_jobs(options, cells);
   const double begin = monotonic_seconds();
-  const CellJobs ended = run_cell_jobs(cells, options.jobs, [&](const CellProgress& cell) {
-    return arguments_of_cell(options, cell, monotonic_seconds() - begin);
-  });
+  const CellJobs ended =
+      run_cell_jobs(cells, options.jobs, options.shown, [&](const CellProgress& cell) {
+        return arguments_of_cell(options, cell, monotonic_seconds() - begin);
+      });
   for (const int status : ended.statuses)
     if (status != kSuccess && status != kDivergence && status != kStopped)
       return status == kInputFailure ? kInputFailure : kSystemFailure;
@@ -190,20 +231,28 @@ int run_command(std::span<const std::string> arguments) {
   std::optional<RunOptions> options = parse(arguments);
   if (!options) return kSuccess;
   catch_stop_signals();
-  if (options->jobs > 1) return run_in_jobs(*options);
+  if (options->jobs > 1) {
+    check_jobs(*options);
+    if (!options->request.dry_run) return run_in_jobs(*options);
+    check_room_for_jobs(*options,
+                        cells_to_run(progress_of_cells(options->request), options->request.force));
+  }
   TimeLimit time_limit(options->seconds);
   RunRequest& request = options->request;
   request.stop_requested = [&] { return time_limit.is_near() || stop_signal_came(); };
   return with_processes(start_processes(options->stall_limit), [&](ProcessGroup& processes) -> int {
-    const bool all_cells = agree(processes, [&] { return wants_all_cells(request); });
+    const bool all_cells =
+        agree(processes, [&] { return options->jobs > 1 || wants_all_cells(request); });
     require_same({{"--cell", request.cell ? fmt::format("{}", *request.cell) : "none"},
+                  {"--dry-run", request.dry_run ? "yes" : "no"},
                   {"--stall-limit", fmt::format("{}", options->stall_limit)}},
                  processes);
-    if (all_cells) return run_all(request, processes);
+    if (request.dry_run) return dry_run(request, all_cells, processes);
+    if (all_cells) return run_all(request, options->shown, processes);
 
     // A failure before training is known to all ranks, which end in good order; one during training
     // is known to one rank only, which ends the job.
-    ProgressPrinter printer;
+    ProgressPrinter printer(options->shown);
     const RunEvents events = noting_failures(request, printer.events(), ending_the_job(processes));
     bool training = false;
     try {

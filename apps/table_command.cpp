@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "command_line.h"
 #include "commands.h"
@@ -9,6 +10,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "json_documents.h"
+#include "report/curves_table.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
 
@@ -21,6 +23,7 @@ struct TableOptions {
   ResultOptions results;
   std::string format = "markdown", folder, columns, reference;
   bool json = false;
+  std::string curves, curves_of;
 };
 
 void declare_options(CommandLine& line, TableOptions& options) {
@@ -36,6 +39,11 @@ void declare_options(CommandLine& line, TableOptions& options) {
   line.option("reference", "CSV", options.reference,
               "figures to put beside: schedule,H,column,mean,standard_deviation,n,source,samples,"
               "workers,dataset,model in the units above; unknown ones may be empty");
+  line.option("curves", "FILE", options.curves,
+              "write the curves of all runs to one CSV file in place of a table, a row for each "
+              "point: experiment,folder,schedule,H,seed and the columns of their files");
+  line.option("curves-of", "KIND", options.curves_of,
+              "the points are evaluations, or rounds; default: evaluations");
 }
 
 std::string usage() {
@@ -56,11 +64,42 @@ void check_format(const std::string& format) {
                allowed_names(format, formats));
 }
 
+/// Throws an InputError for what does not go with `--curves`.
+void check_curves(const TableOptions& options) {
+  if (options.curves.empty()) {
+    if (options.curves_of.empty()) return;
+    fail_input("table: --curves-of: found without --curves, expected both");
+  }
+  for (const auto& [name, value] :
+       {std::pair("write", options.folder), std::pair("columns", options.columns),
+        std::pair("reference", options.reference),
+        std::pair("json", std::string(options.json ? "json" : ""))})
+    if (!value.empty()) fail_input("table: --curves: found with --{}, expected one of these", name);
+  const std::vector<std::string> kinds{"evaluations", "rounds"};
+  if (!options.curves_of.empty() && std::ranges::find(kinds, options.curves_of) == kinds.end())
+    fail_input("table: --curves-of: found '{}', allowed is {}", options.curves_of,
+               allowed_names(options.curves_of, kinds));
+  check_can_hold_a_file("table", "curves", options.curves);
+}
+
+int write_curves(const TableOptions& options) {
+  const Results results = options.results.collect("table");
+  const std::string csv = curves_table(
+      results, options.curves_of == "rounds" ? CurvesOf::kRounds : CurvesOf::kEvaluations);
+  for (const std::string& remark : results.remarks)
+    print(stderr, "localbatch: warning: {}\n", remark);
+  write_file_atomically(options.curves, csv);
+  print("{}: {}\n", options.curves, counted(std::ranges::count(csv, '\n') - 1, "point"));
+  return kSuccess;
+}
+
 int make_tables(const TableOptions& options) {
   check_format(options.format);
   if (options.json && !(options.folder.empty() && options.reference.empty()))
     fail_input("table: --json: found with --{}, expected one of these",
                options.folder.empty() ? "reference" : "write");
+  check_curves(options);
+  if (!options.curves.empty()) return write_curves(options);
   const std::vector<ResultColumn> columns = chosen_columns(options.columns);
   const Results results = options.results.collect("table");
   const ResultTable table = make_table(results, columns);

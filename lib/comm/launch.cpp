@@ -56,9 +56,22 @@ int launched_place(const Environment& environment) {
   return 0;
 }
 
+MpiLibrary mpi_library(std::string_view version) {
+  const auto says = [version](std::string_view name) {
+    return version.find(name) != std::string_view::npos;
+  };
+  if (says("Intel")) return MpiLibrary::kIntel;
+  return says("MPICH") || says("MVAPICH") ? MpiLibrary::kMpich : MpiLibrary::kOpenMpi;
+}
+
+std::string_view option_of_srun(MpiLibrary library) {
+  return library == MpiLibrary::kOpenMpi ? "--mpi=pmix" : "--mpi=pmi2";
+}
+
 std::optional<UnconnectedProcesses> find_unconnected_processes(const Environment& environment,
                                                                int num_ranks,
-                                                               std::string_view command) {
+                                                               std::string_view command,
+                                                               MpiLibrary library) {
   const int processes = launched_processes(environment);
   if (num_ranks > 1 || processes == 1) return {};
   const bool by_srun = launcher(environment) == Launcher::kSrun;
@@ -68,9 +81,9 @@ std::optional<UnconnectedProcesses> find_unconnected_processes(const Environment
                   by_srun ? "srun" : "mpirun", processes, by_srun ? "tasks" : "processes");
   if (by_srun)
     unconnected.advice = fmt::format(
-        "start with 'srun --mpi=pmix -n {0} {1}' ('srun --mpi=list' shows what this cluster "
-        "has), with 'mpirun -np {0} {1}', or one task only: 'srun -n 1 {1}'",
-        processes, command);
+        "start with 'srun {2} -n {0} {1}' ('srun --mpi=list' shows what this cluster has), with "
+        "'mpirun -np {0} {1}', or one task only: 'srun -n 1 {1}'",
+        processes, command, option_of_srun(library));
   else
     unconnected.advice =
         fmt::format("'mpirun -np {} {}' with the mpirun of the MPI that localbatch was built with",

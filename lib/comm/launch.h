@@ -29,6 +29,15 @@ int launched_processes(const Environment& environment);
 /// The place of this process among them, 0 .. launched_processes - 1.
 int launched_place(const Environment& environment);
 
+/// The libraries of MPI whose launchers have languages of their own.
+enum class MpiLibrary { kOpenMpi, kMpich, kIntel };
+
+/// By the text of mpi_library_version(). One that nobody knows is launched as Open MPI is.
+MpiLibrary mpi_library(std::string_view version);
+
+/// The option by which srun connects processes of a library: "--mpi=pmix".
+std::string_view option_of_srun(MpiLibrary library);
+
 /// Several processes each of which takes itself for the whole job, so that all would write the same
 /// files: what was found, and advice.
 struct UnconnectedProcesses {
@@ -36,9 +45,9 @@ struct UnconnectedProcesses {
 };
 
 /// Returns nothing when MPI connects the processes that the launcher started. `num_ranks` is what
-/// MPI says, and `command` the command line without the launcher.
-std::optional<UnconnectedProcesses> find_unconnected_processes(const Environment& environment,
-                                                               int num_ranks,
-                                                               std::string_view command);
+/// MPI says, `command` the command line without the launcher, and `library` decides the advice.
+std::optional<UnconnectedProcesses> find_unconnected_processes(
+    const Environment& environment, int num_ranks, std::string_view command,
+    MpiLibrary library = MpiLibrary::kOpenMpi);
 
 }  // namespace localbatch

@@ -140,8 +140,8 @@ class MpiSession {
 
 /// Without a common MPI each process would act as if it were the whole job.
 void refuse_unconnected_processes(int num_ranks) {
-  if (const auto unconnected =
-          find_unconnected_processes(launch_environment(), num_ranks, "localbatch ..."))
+  if (const auto unconnected = find_unconnected_processes(
+          launch_environment(), num_ranks, "localbatch ...", mpi_library(mpi_library_version())))
     fail_input("{}; {}", unconnected->found, unconnected->advice);
 }
 

@@ -24,7 +24,7 @@ Diagnosis alone_in_a_job(const RankFacts& rank, int tasks, const Launch& launch)
           .text = fmt::format("the Slurm job has {} tasks, but this process was started by neither "
                               "srun nor mpirun and works alone",
                               tasks),
-          .advice = launch_line(rank, useful, "", "", launch) + " uses them"};
+          .advice = launch_line(rank, useful, {}, launch) + " uses them"};
 }
 
 }  // namespace
@@ -32,7 +32,8 @@ Diagnosis alone_in_a_job(const RankFacts& rank, int tasks, const Launch& launch)
 Diagnoses check_launch(std::span<const RankFacts> ranks, const Launch& launch) {
   const RankFacts& first = ranks.front();
   const int num_ranks = static_cast<int>(ranks.size());
-  if (auto unconnected = find_unconnected_processes(first.environment, num_ranks, launch.command))
+  if (auto unconnected = find_unconnected_processes(first.environment, num_ranks, launch.command,
+                                                    mpi_library(first.mpi)))
     return {{Severity::kRefusal, std::move(unconnected->found), std::move(unconnected->advice)}};
 
   const Launcher by = launcher(first.environment);
@@ -131,9 +132,7 @@ std::vector<HostCores> hosts_of(std::span<const RankFacts> ranks, const Launch& 
 }
 
 std::string cores_for_each_rank(const HostCores& host, int cores, const Launch& launch) {
-  return launch_line(host.first(), host.first().num_ranks,
-                     fmt::format(" --map-by slot:PE={} --bind-to core", cores),
-                     fmt::format(" --cpus-per-task={}", cores), launch);
+  return launch_line(host.first(), host.first().num_ranks, cores, launch);
 }
 
 /// Advice how the ranks can use all cores of the host.
@@ -143,7 +142,7 @@ std::string unbind(const HostCores& host, const Launch& launch) {
     return fmt::format("unset {}", join(names, " "));
   if (launcher(first.environment) == Launcher::kNone) return "start it without taskset";
   if (!starts_with_srun(first) && host.wanted <= host.reachable)
-    return launch_line(first, first.num_ranks, " --bind-to none", "", launch);
+    return launch_line(first, first.num_ranks, kUnbound, launch);
   return cores_for_each_rank(
       host, std::clamp(host.reachable / host.num_ranks(), 1, std::max(1, host.widest)), launch);
 }

@@ -38,11 +38,39 @@ bool starts_with_srun(const RankFacts& rank) {
          (by == Launcher::kNone && rank.environment.contains("SLURM_JOB_ID"));
 }
 
-std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view mpirun_flags,
-                        std::string_view srun_flags, const Launch& launch) {
-  return starts_with_srun(rank)
-             ? fmt::format("'srun --mpi=pmix -n {}{} {}'", num_ranks, srun_flags, launch.command)
-             : fmt::format("'mpirun -np {}{} {}'", num_ranks, mpirun_flags, launch.command);
+namespace {
+
+/// The words by which the mpirun of a library gives each rank its cores.
+std::string binding_words(MpiLibrary library, int cores) {
+  switch (library) {
+    case MpiLibrary::kOpenMpi:
+      return cores == kUnbound ? " --bind-to none"
+                               : fmt::format(" --map-by slot:PE={} --bind-to core", cores);
+    case MpiLibrary::kMpich:
+      return cores == kUnbound ? " -bind-to none" : fmt::format(" -bind-to core:{}", cores);
+    case MpiLibrary::kIntel:
+      return cores == kUnbound ? " -genv I_MPI_PIN 0"
+                               : fmt::format(" -genv I_MPI_PIN_DOMAIN {}", cores);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string launch_line(const RankFacts& rank, int num_ranks, std::optional<int> cores,
+                        const Launch& launch) {
+  const MpiLibrary library = mpi_library(rank.mpi);
+  if (!starts_with_srun(rank))
+    return fmt::format("'mpirun -np {}{} {}'", num_ranks,
+                       cores ? binding_words(library, *cores) : "", launch.command);
+  std::string line = fmt::format(
+      "'srun {} -n {}{} {}'", option_of_srun(library), num_ranks,
+      cores.value_or(kUnbound) == kUnbound ? "" : fmt::format(" --cpus-per-task={}", *cores),
+      launch.command);
+  // Intel MPI comes with a PMI of its own, which Slurm does not speak.
+  if (library == MpiLibrary::kIntel && !rank.environment.contains("I_MPI_PMI_LIBRARY"))
+    line += " with I_MPI_PMI_LIBRARY=PATH of Slurm's libpmi2.so";
+  return line;
 }
 
 Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch) {
@@ -53,17 +81,19 @@ Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch) {
   add(check_shares(ranks, launch));
   if (std::ranges::find(all, Severity::kRefusal, &Diagnosis::severity) == all.end()) {
     add(check_cores(ranks, launch));
+    add(check_siblings(ranks, launch));
     add(check_memory(ranks, launch));
     add(check_openmp(ranks, launch));
   }
   add(check_cpus(ranks));
   add(check_versions(ranks));
+  add(check_clocks(ranks));
   return all;
 }
 
 Diagnoses examine(std::span<const RankFacts> ranks, const Launch& launch) {
   Diagnoses all = diagnose(ranks, launch);
-  const Diagnoses output = check_output(look_at_output(launch.output), launch);
+  const Diagnoses output = check_output(look_at_output(launch.output, launch.may_write), launch);
   all.insert(all.end(), output.begin(), output.end());
   return all;
 }

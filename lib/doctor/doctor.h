@@ -54,7 +54,8 @@ struct Launch {
   /// Bytes of memory of a rank with so many workers, of which `slots` compute at a time; empty: not
   /// known.
   std::function<std::uint64_t(int hosted_workers, int slots)> memory = {};
-  int runs = 1;  ///< such ones at a time, each with its share of the cores
+  int runs = 1;           ///< such ones at a time, each with its share of the cores
+  bool may_write = true;  ///< into the folder of results, to find out whether that works
 };
 
 // The checks. Each is a function of the facts of all ranks, in rank order, and returns
@@ -69,6 +70,12 @@ Diagnoses check_shares(std::span<const RankFacts> ranks, const Launch& launch);
 /// On every host: do threads that compute share cores, do workers wait for cores that they could
 /// have, are cores idle?
 Diagnoses check_cores(std::span<const RankFacts> ranks, const Launch& launch);
+
+/// Do threads that compute share a core, as siblings of simultaneous multithreading (SMT)?
+Diagnoses check_siblings(std::span<const RankFacts> ranks, const Launch& launch);
+
+/// Have all hosts the same time?
+Diagnoses check_clocks(std::span<const RankFacts> ranks);
 
 /// Has every host the memory that its workers need?
 Diagnoses check_memory(std::span<const RankFacts> ranks, const Launch& launch);
@@ -89,10 +96,13 @@ Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch);
 /// Slurm job.
 bool starts_with_srun(const RankFacts& rank);
 
-/// "'srun --mpi=pmix -n 4 localbatch run FILE'" for the launcher that `rank` has; flags begin with
-/// a space.
-std::string launch_line(const RankFacts& rank, int num_ranks, std::string_view mpirun_flags,
-                        std::string_view srun_flags, const Launch& launch);
+constexpr int kUnbound = 0;
+
+/// "'srun --mpi=pmix -n 4 localbatch run FILE'" for the launcher and the MPI library that `rank`
+/// has. `cores` for each rank: so many, or kUnbound: all that there are, shared with others; or
+/// nothing: as the launcher likes.
+std::string launch_line(const RankFacts& rank, int num_ranks, std::optional<int> cores,
+                        const Launch& launch);
 
 /// What diagnose() finds, and whether results can be written; to be called on rank 0, which writes
 /// them.

@@ -65,6 +65,13 @@ void try_to_write(const fs::path& folder) {
   probe.remove();
 }
 
+/// Leaves no trace, not even in the times of the folder.
+void ask_for_permission(const fs::path& folder) {
+  if (!fs::is_directory(folder)) fail_system("{}: is no folder", folder.string());
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    fail_system("{}: access failed: {}", folder.string(), std::strerror(errno));
+}
+
 /// Zero for a folder that does not exist.
 std::uint64_t bytes_in(const fs::path& folder) {
   std::uint64_t bytes = 0;
@@ -76,7 +83,7 @@ std::uint64_t bytes_in(const fs::path& folder) {
 
 }  // namespace
 
-OutputFacts look_at_output(const fs::path& folder) {
+OutputFacts look_at_output(const fs::path& folder, bool may_write) {
   OutputFacts found{.folder = folder, .nearest = nearest_that_exists(folder)};
   struct statvfs system {};
   if (::statvfs(found.nearest.c_str(), &system) == 0 && system.f_blocks > 0) {
@@ -85,7 +92,7 @@ OutputFacts look_at_output(const fs::path& folder) {
   }
   found.bytes_there = bytes_in(folder);
   try {
-    try_to_write(found.nearest);
+    may_write ? try_to_write(found.nearest) : ask_for_permission(found.nearest);
   } catch (const std::exception& error) {
     found.failure = error.what();
   }

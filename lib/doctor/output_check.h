@@ -21,8 +21,8 @@ struct OutputFacts {
 };
 
 /// Writes a file of a few bytes beside what is there, as a run writes its files, replaces it and
-/// removes it.
-OutputFacts look_at_output(const std::filesystem::path& folder);
+/// removes it; or, where it may not, asks the system for permission only.
+OutputFacts look_at_output(const std::filesystem::path& folder, bool may_write = true);
 
 /// Can results be written, and is there room for them? Files of the run that are there already need
 /// no more room.

@@ -1,10 +1,13 @@
 #include "doctor/rank_facts.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <sstream>
 #include <string_view>
@@ -40,7 +43,56 @@ Environment openmp_environment() {
   return environment;
 }
 
+Environment mpi_environment() {
+  Environment variables;
+  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::string_view name = text.substr(0, text.find('='));
+    if (name.size() < text.size() && tunes_mpi(name))
+      variables.emplace(name, text.substr(name.size() + 1));
+  }
+  return variables;
+}
+
+/// The lists ("0,64" or "0-1") are ascending.
+std::vector<int> first_siblings_of(const std::vector<int>& cores) {
+  std::vector<int> first;
+  for (const int core : cores) {
+    std::ifstream list(
+        fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", core));
+    int number = 0;
+    if (!(list >> number)) return {};
+    first.push_back(number);
+  }
+  return first;
+}
+
+double system_clock() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
+
+bool tunes_mpi(std::string_view name) {
+  static constexpr std::array<std::string_view, 7> kTuning{
+      "OMPI_MCA_", "PMIX_MCA_", "PRTE_MCA_", "I_MPI_", "MPICH_", "UCX_", "FI_"};
+  static constexpr std::array<std::string_view, 13> kOfLaunchers{
+      "OMPI_MCA_ess",
+      "OMPI_MCA_orte_",
+      "OMPI_MCA_pmix",
+      "OMPI_MCA_initial_wdir",
+      "OMPI_MCA_mpi_oversubscribe",
+      "OMPI_MCA_shmem_RUNTIME_QUERY_hint",
+      "PRTE_MCA_ess",
+      "PRTE_MCA_prte_",
+      "PMIX_MCA_mca_base_component_show_load_errors",
+      "I_MPI_HYDRA_UUID",
+      "I_MPI_INFO_",
+      "I_MPI_MPIRUN",
+      "PMIX_MCA_psec"};
+  const auto begins = [name](std::string_view beginning) { return name.starts_with(beginning); };
+  return std::ranges::any_of(kTuning, begins) && std::ranges::none_of(kOfLaunchers, begins);
+}
 
 RankFacts facts_of_this_rank(const ProcessGroup& processes) {
   const HostMemory memory = host_memory();
@@ -52,6 +104,7 @@ RankFacts facts_of_this_rank(const ProcessGroup& processes) {
                   .instruction_set = onednn_instruction_set(),
                   .cpu_flags = arithmetic_flags(cpu_flags()),
                   .cores = allowed_cores(),
+                  .first_siblings = first_siblings_of(allowed_cores()),
                   .reachable_cores = static_cast<int>(reachable_cores().size()),
                   .memory_bytes = memory.limit,
                   .available_bytes = memory.available,
@@ -60,6 +113,7 @@ RankFacts facts_of_this_rank(const ProcessGroup& processes) {
                   .mpi = mpi_library_version(),
                   .environment = launch_environment()};
   facts.environment.merge(openmp_environment());
+  facts.environment.merge(mpi_environment());
   return facts;
 }
 
@@ -72,13 +126,15 @@ std::string to_text(const RankFacts& facts) {
               {"instruction_set", facts.instruction_set},
               {"cpu_flags", facts.cpu_flags},
               {"cores", facts.cores},
+              {"first_siblings", facts.first_siblings},
               {"reachable_cores", facts.reachable_cores},
               {"memory_bytes", facts.memory_bytes},
               {"available_bytes", facts.available_bytes},
               {"program", facts.program},
               {"onednn", facts.onednn},
               {"mpi", facts.mpi},
-              {"environment", facts.environment}}
+              {"environment", facts.environment},
+              {"clock", facts.clock}}
       .dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
@@ -95,6 +151,7 @@ RankFacts rank_facts_from(const std::string& text) {
   read("instruction_set", facts.instruction_set);
   read("cpu_flags", facts.cpu_flags);
   read("cores", facts.cores);
+  read("first_siblings", facts.first_siblings);
   read("reachable_cores", facts.reachable_cores);
   read("memory_bytes", facts.memory_bytes);
   read("available_bytes", facts.available_bytes);
@@ -102,6 +159,7 @@ RankFacts rank_facts_from(const std::string& text) {
   read("onednn", facts.onednn);
   read("mpi", facts.mpi);
   read("environment", facts.environment);
+  read("clock", facts.clock);
   return facts;
 }
 
@@ -121,8 +179,11 @@ std::vector<int> shares_of_cores(std::span<const RankFacts> ranks) {
 }
 
 std::vector<RankFacts> gather_facts(ProcessGroup& processes) {
+  RankFacts mine = facts_of_this_rank(processes);
+  Mailbox(processes).max(0);
+  mine.clock = system_clock();
   std::vector<RankFacts> facts;
-  for (const std::string& text : gather_texts(to_text(facts_of_this_rank(processes)), processes))
+  for (const std::string& text : gather_texts(to_text(mine), processes))
     facts.push_back(rank_facts_from(text));
   return facts;
 }

@@ -94,7 +94,8 @@ Launch launch_of(const RunRequest& request, const PreparedRun& run,
         constexpr std::size_t kSmall = 0;  // the buffers, beside all the rest
         return forecast_memory(*run.experiment, *run.task, hosted_workers, slots, kSmall).total();
       },
-      .runs = runs};
+      .runs = runs,
+      .may_write = !request.dry_run};
   // What has no room in memory has none for finding out its size on the disk.
   const Diagnoses memory = check_memory(ranks, launch);
   if (std::ranges::find(memory, Severity::kRefusal, &Diagnosis::severity) == memory.end())
@@ -140,7 +141,7 @@ void check_room_for(const RunRequest& request, const PreparedRun& run, int runs)
   const std::vector<RankFacts> alone{facts_of_this_rank(*single_process())};
   const Launch launch = launch_of(request, run, alone, runs);
   Diagnoses all = check_memory(alone, launch);
-  append(all, check_output(look_at_output(launch.output), launch));
+  append(all, check_output(look_at_output(launch.output, launch.may_write), launch));
   act_on(all, [](const std::string&) {});
 }
 

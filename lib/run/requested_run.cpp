@@ -92,7 +92,7 @@ std::string run_command_line(const RunRequest& request) {
 }
 
 Launch read_launch(const RunRequest& request) {
-  if (request.file.empty()) return {.output = request.output};
+  if (request.file.empty()) return {.output = request.output, .may_write = !request.dry_run};
   RunRequest one = request;
   if (!one.cell) one.cell = 1;  // the first of several cells stands for all
   const auto [coordinates, experiment, folder] = read_request(one);
@@ -100,7 +100,8 @@ Launch read_launch(const RunRequest& request) {
           .threads_per_worker = experiment.worker_threads(),
           .network = experiment.task->has_network(),
           .command = run_command_line(request),
-          .output = folder};
+          .output = folder,
+          .may_write = !request.dry_run};
 }
 
 }  // namespace localbatch

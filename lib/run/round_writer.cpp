@@ -259,9 +259,11 @@ RunProgress RoundWriter::progress(const RoundRecord& round) const {
   const double training = now - evaluating_.seconds();
   const double since = training - training_seconds_at_evaluation_;
   const auto samples = static_cast<double>(round.samples - samples_at_evaluation_);
-  return {.samples = round.samples,
+  return {.round = round.round,
+          .samples = round.samples,
           .max_samples = experiment_.method.max_samples,
           .local_batch_size = round.local_batch_size,
+          .sync_interval = round.local_steps,
           .loss = round.loss,
           .seconds = now,
           .training_seconds = training,

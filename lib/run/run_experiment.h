@@ -36,6 +36,7 @@ struct RunRequest {
   bool resume = false;                        ///< a run that has finished is no mistake
   std::filesystem::path resumed_folder = {};  ///< to be used in place of the one that settings name
   CheckpointSchedule checkpoints = {};
+  bool dry_run = false;  ///< nothing may be written, not even to find out whether that works
 
   /// Asked after every round, on every rank: whether the run is to stop behind a checkpoint.
   std::function<bool()> stop_requested = [] { return false; };
@@ -56,8 +57,8 @@ struct RunStart {
 
 /// The progress of a run, for an observer.
 struct RunProgress {
-  std::int64_t samples = 0, max_samples = 0;
-  int local_batch_size = 0;
+  std::int64_t round = 0, samples = 0, max_samples = 0;
+  int local_batch_size = 0, sync_interval = 0;  ///< of that round
   double loss = 0;
   double seconds = 0;             ///< since the first local step
   double training_seconds = 0;    ///< the same without evaluations

@@ -28,13 +28,24 @@ TEST_CASE("doctor alone: what is here, nothing refused, nothing written") {
     CHECK(finished.errors.empty());
     CHECK_FALSE(has_control_characters(finished.out));
     for (const std::string& part :
-         {host_name(), cpu_model(), std::string("oneDNN"), std::string(" are free in "),
+         {host_name(), cpu_model(), std::string("oneDNN"), std::string("iB are free"),
           std::string("one rank, started without"), std::string("a run would start")})
       CHECK_MESSAGE(contains(finished.out, part), finished.out);
     CHECK(lines_with("refusal", finished).empty());
     CHECK_FALSE(fs::exists(program.path("results")));
   }
   CHECK(contains(program.run("doctor tiny.yaml --set workers=3").out, "3 workers of 1 thread"));
+}
+
+TEST_CASE("doctor lists the variables by which a person tunes MPI, by name") {
+  const ProgramFixture program;
+  const Finished finished = program.run(
+      "doctor tiny.yaml", "env UCX_TLS=tcp FI_PROVIDER=sockets " LOCALBATCH_MPIRUN " 2");
+  CHECK(finished.status == 0);
+  CHECK_MESSAGE(contains(finished.out, "variables of MPI on " + host_name() + ":\n"), finished.out);
+  CHECK(finished.out.find("  FI_PROVIDER=sockets\n") < finished.out.find("  UCX_TLS=tcp\n"));
+  CHECK(contains(finished.out, "  UCX_TLS=tcp\n"));
+  CHECK_FALSE(contains(finished.out, "OMPI_MCA_orte_"));
 }
 
 TEST_CASE("doctor in a Slurm job of several tasks that was started without srun: a warning") {

@@ -127,4 +127,23 @@ TEST_CASE("table, plot and report refuse what they do not know") {
   check_refused(program, "report tiny.yaml --write no/page.html", {"report: --write: found"});
 }
 
+TEST_CASE("table --curves writes the curves of all runs to one file") {
+  const ProgramFixture program;
+  for (const char* const seed : {"1", "2"})
+    CHECK(program.run(std::string("run tiny.yaml --set seed=") + seed).status == 0);
+  const Finished finished = program.run("table results --curves curves.csv");
+  CHECK(finished.status == 0);
+  CHECK(finished.errors.empty());
+  const std::vector<std::string> lines = lines_of(text_of(program.path("curves.csv")));
+  CHECK(finished.out == "curves.csv: " + std::to_string(lines.size() - 1) + " points\n");
+  CHECK(lines.front().starts_with("experiment,folder,schedule,H,seed,round,samples,"));
+  CHECK(program.run("table results --curves rounds.csv --curves-of rounds").status == 0);
+  CHECK(contains(text_of(program.path("rounds.csv")), ",local_batch_size,"));
+  for (const char* const mistake :
+       {"table results --curves-of rounds", "table results --curves c.csv --curves-of round",
+        "table results --curves c.csv --write out", "table results --curves no/folder/c.csv"})
+    CHECK_MESSAGE(program.run(mistake).status == 2, mistake);
+  CHECK_FALSE(fs::exists(program.path("c.csv")));
+}
+
 }  // namespace localbatch

@@ -130,6 +130,24 @@ TEST_CASE("status tells a run that goes on from one that has stopped, and takes 
   CHECK(contains(program.run("status results").out, "2 runs: 1 finished, 1 to do"));
 }
 
+TEST_CASE("status --watch looks again until all cells have ended") {
+  const SweepDesk program;
+  const Finished waits =
+      program.run("status sweep.yaml --watch 0.1", "timeout --preserve-status -s INT 3");
+  CHECK(waits.status != 0);
+  CHECK(contains(waits.out, "4 cells: 4 to do\n\n-------- 2"));
+  CHECK_FALSE(has_control_characters(waits.out));
+  const Finished until_the_end = program.run(
+      "status sweep.yaml --watch 0.1", "{ '" LOCALBATCH_PROGRAM "' run sweep.yaml --quiet & }; ");
+  CHECK(until_the_end.status == 0);
+  CHECK(until_the_end.out.ends_with("4 cells: 4 finished\n"));
+  const Finished at_once = program.run("status results --watch 1000");
+  CHECK(at_once.status == 0);
+  CHECK_FALSE(contains(at_once.out, "----"));
+  for (const char* const seconds : {"0", "-1", "nan"})
+    CHECK(program.run(std::string("status sweep.yaml --watch ") + seconds).status == 2);
+}
+
 TEST_CASE("a run without a sweep leaves the reason why it could not go on, once it has begun") {
   const ProgramFixture program;
   CHECK(program.run("run tiny.yaml --set 'dataset={name: cifar10, root: nowhere}'").status == 2);

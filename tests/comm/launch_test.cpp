@@ -88,4 +88,25 @@ TEST_CASE("texts of different lengths arrive whole and in rank order on every ra
     });
 }
 
+TEST_CASE("the version's text names the library, which decides how srun connects its processes") {
+  const std::pair<const char*, MpiLibrary> versions[] = {
+      {"Open MPI v4.1.4", MpiLibrary::kOpenMpi},
+      {"Open MPI v5.0.7", MpiLibrary::kOpenMpi},
+      {"MPICH Version:\t4.0.2", MpiLibrary::kMpich},
+      {"MVAPICH2 Version      :\t2.3.7", MpiLibrary::kMpich},
+      {"Intel(R) MPI Library 2021.11 for Linux* OS", MpiLibrary::kIntel},
+      {"", MpiLibrary::kOpenMpi}};
+  for (const auto& version : versions) {
+    CAPTURE(version.first);
+    CHECK((mpi_library(version.first) == version.second));
+  }
+  CHECK(option_of_srun(MpiLibrary::kOpenMpi) == "--mpi=pmix");
+  CHECK(option_of_srun(MpiLibrary::kMpich) == "--mpi=pmi2");
+  CHECK(option_of_srun(MpiLibrary::kIntel) == "--mpi=pmi2");
+  const auto alone =
+      find_unconnected_processes({{"SLURM_STEP_NUM_TASKS", "4"}}, 1, "x", MpiLibrary::kMpich);
+  REQUIRE(alone);
+  CHECK(alone->advice.find("'srun --mpi=pmi2 -n 4 x'") != std::string::npos);
+}
+
 }  // namespace localbatch

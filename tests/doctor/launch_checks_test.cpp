@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "doctor/rank_fixtures.h"
 
@@ -72,6 +73,41 @@ TEST_CASE("a job that is refused for its launch is not told about its cores") {
                   refused = diagnose(ranks, {.workers = 1});
   CHECK(std::ranges::any_of(started, says_core));
   CHECK(std::ranges::none_of(refused, says_core));
+}
+
+TEST_CASE("a line of advice speaks the language of the MPI library at hand") {
+  const auto line = [](const char* mpi, std::optional<int> its_cores, Environment environment) {
+    RankFacts rank = healthy_rank("n1", cores(0, 8), std::move(environment));
+    rank.mpi = mpi;
+    return launch_line(rank, 4, its_cores, {.command = "x"});
+  };
+  for (const char* const open_mpi : {"Open MPI v4.1.4", "Open MPI v5.0.7"}) {
+    CHECK(line(open_mpi, {}, {}) == "'mpirun -np 4 x'");
+    CHECK(line(open_mpi, 2, {}) == "'mpirun -np 4 --map-by slot:PE=2 --bind-to core x'");
+    CHECK(line(open_mpi, kUnbound, {}) == "'mpirun -np 4 --bind-to none x'");
+    CHECK(line(open_mpi, 2, by_srun(4)) == "'srun --mpi=pmix -n 4 --cpus-per-task=2 x'");
+  }
+  const char* const mpich = "MPICH Version:\t4.0.2";
+  CHECK(line(mpich, {}, {}) == "'mpirun -np 4 x'");
+  CHECK(line(mpich, 2, {}) == "'mpirun -np 4 -bind-to core:2 x'");
+  CHECK(line(mpich, kUnbound, {}) == "'mpirun -np 4 -bind-to none x'");
+  CHECK(line(mpich, 2, by_srun(4)) == "'srun --mpi=pmi2 -n 4 --cpus-per-task=2 x'");
+  CHECK(line(mpich, {}, {{"SLURM_JOB_ID", "7"}}) == "'srun --mpi=pmi2 -n 4 x'");
+  const char* const intel = "Intel(R) MPI Library 2021.11 for Linux* OS";
+  CHECK(line(intel, 2, {}) == "'mpirun -np 4 -genv I_MPI_PIN_DOMAIN 2 x'");
+  CHECK(line(intel, kUnbound, {}) == "'mpirun -np 4 -genv I_MPI_PIN 0 x'");
+  CHECK(line(intel, {}, by_srun(4)) ==
+        "'srun --mpi=pmi2 -n 4 x' with I_MPI_PMI_LIBRARY=PATH of Slurm's libpmi2.so");
+  Environment with_library = by_srun(4);
+  with_library.emplace("I_MPI_PMI_LIBRARY", "/usr/lib64/libpmi2.so");
+  CHECK(line(intel, {}, with_library) == "'srun --mpi=pmi2 -n 4 x'");
+}
+
+TEST_CASE("tasks of srun under MPICH that nothing connects are told of pmi2") {
+  std::vector<RankFacts> ranks = ranks_with(1, by_srun(4));
+  ranks[0].mpi = "MPICH Version:\t4.0.2";
+  check_only(check_launch(ranks, kFourWorkers), Severity::kRefusal, "srun started 4 tasks",
+             "'srun --mpi=pmi2 -n 4 localbatch run a.yaml'");
 }
 
 }  // namespace localbatch

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -110,6 +111,16 @@ TEST_CASE("a folder that takes no file is refused") {
   output.failure = "/disk/out/x: rename failed: Operation not permitted";
   check_only(check_output(output, {}), Severity::kRefusal,
              "out/a: cannot be made: /disk/out/x: rename failed", "--output");
+}
+
+TEST_CASE("a look that may not write leaves the folder as old as it was") {
+  const ScratchFolder scratch;
+  std::ofstream(scratch.path() / "file") << "notes";
+  const auto time = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  fs::last_write_time(scratch.path(), time);
+  CHECK(look_at_output(scratch.path() / "run", false).failure.empty());
+  CHECK(fs::last_write_time(scratch.path()) == time);
+  CHECK(contains(look_at_output(scratch.path() / "file" / "run", false).failure, "is no folder"));
 }
 
 }  // namespace localbatch
