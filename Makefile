@@ -9,6 +9,7 @@ SECONDS ?= 20
 KILLS ?= 500
 MUTATIONS ?= 2000
 SEED ?= 1
+AARCH64 ?= /var/tmp/localbatch-aarch64
 
 # The folder that stands in for a leading data/ in the experiment files: the first of these that holds a data set.
 LOCALBATCH_DATA ?= $(abspath $(firstword \
@@ -36,7 +37,7 @@ INSTALL_PACKAGES = $(if $(filter no,$(PACKAGES)),@:,third_party/install_packages
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo install test test-slurm test-kill hardening compare run mpich table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo install test test-slurm test-kill hardening compare run mpich aarch64 table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release $(CONFIGURE)
@@ -81,6 +82,10 @@ mpich: release  ## the program over a second MPI, Debian's MPICH: its tests, and
 	  --target localbatch localbatch_comm_tests localbatch_mpi_tests localbatch_mpi_failing_worker
 	ctest --test-dir build/mpich --output-on-failure -R '^(comm|mpi_.*|determinism)$$'
 	tests/placement/second_mpi.sh build/release/apps/localbatch mpirun build/mpich/apps/localbatch mpiexec.mpich
+
+aarch64: packages  ## the program for 64-bit Arm under emulation: tests and a run (as root; AARCH64=folder of 2 GB)
+	$(INSTALL_PACKAGES) aarch64
+	tests/install/aarch64.sh $(AARCH64)
 
 table: release  ## table and figures of experiments/scaled from its CSV files, byte for byte the committed ones
 	experiments/scaled/make_table.sh build/release/apps/localbatch

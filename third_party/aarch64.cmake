@@ -1,5 +1,5 @@
 # A toolchain file of CMake: cross-compiling for 64-bit Arm on Debian, with the target's packages unpacked below
-# LOCALBATCH_SYSROOT (cross/build.sh makes one), and tests run by qemu's emulation of one process.
+# LOCALBATCH_SYSROOT; tests/install/aarch64.sh makes one, builds, and tests by qemu's emulation of one process.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

@@ -10,7 +10,7 @@ install(FILES LICENSE README.md CHANGELOG.md CITATION.cff TYPE DOC)
 
 # Experiment files, what they are about, and batch scripts; no results.
 file(GLOB_RECURSE experiments CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-  experiments/*.yaml experiments/README.md experiments/*.sbatch)
+  experiments/*.yaml experiments/schema.json experiments/README.md experiments/*.sbatch)
 list(FILTER experiments EXCLUDE REGEX "/experiment\\.yaml$")
 foreach(file ${experiments})
   get_filename_component(folder ${file} DIRECTORY)

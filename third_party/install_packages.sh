@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian or Ubuntu packages that are missing, saying which, with sudo when not root.
-# Usage: install_packages.sh [build|clang|slurm|ci]
+# Usage: install_packages.sh [build|clang|slurm|ci|aarch64]
 set -eu
 
 packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
@@ -9,6 +9,7 @@ packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin l
 case ${1:-build} in
   clang) packages="clang libclang-rt-dev libomp-dev clang-format clang-tidy" ;;
   ci) packages="ccache mpich libmpich-dev qemu-user-static" ;;
+  aarch64) packages="g++-aarch64-linux-gnu qemu-user-static debootstrap" ;;
   slurm) packages="slurmctld slurmd slurm-client munge libpmix-dev" ;;
 esac
 
