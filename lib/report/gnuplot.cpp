@@ -247,7 +247,8 @@ std::string read_until_end(int descriptor) {
   }
 }
 
-/// In place, so that no other place in the file moves.
+/// In place, so that no other place in the file moves. From version 1.18 on cairo compresses the
+/// date together with other things, and it stays.
 void replace_date(std::string& pdf) {
   const std::string_view key = "/CreationDate (D:", date = "20000101000000";
   const std::size_t found = pdf.find(key);

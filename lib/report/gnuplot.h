@@ -23,7 +23,7 @@ void run_gnuplot(const std::filesystem::path& folder, const std::string& script)
 
 /// Writes data, script and pictures of a figure into a folder that exists. The bytes follow from
 /// the figure, gnuplot's version and the fonts: the date that the PDF terminal writes whatever one
-/// tells it is replaced.
+/// tells it is replaced, where cairo older than 1.18 leaves it readable.
 void draw(const Figure& figure, const std::vector<std::string>& formats,
           const std::filesystem::path& folder);
 
