@@ -19,6 +19,11 @@ namespace localbatch {
 
 namespace fs = std::filesystem;
 
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
 int open_regular_file(const fs::path& path, int flags) {
   // Without O_NONBLOCK a FIFO that nobody writes to would not even open; with it, one that nobody
   // reads from fails.

@@ -10,6 +10,9 @@
 
 namespace localbatch {
 
+/// Whether something has this name. A link that leads nowhere is there, for a reader to refuse.
+bool is_there(const std::filesystem::path& path);
+
 /// open(2) for every file of ours: the descriptor, or -1 with errno. What is no regular file throws
 /// an InputError that names the path: a FIFO would keep us waiting for ever, a device would take
 /// anything and keep nothing.

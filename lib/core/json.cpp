@@ -14,7 +14,10 @@ Json parse_json(const std::string& text, const std::string& source) {
   try {
     return Json::parse(text, refuse_depth);
   } catch (const Json::exception& error) {
-    fail_input("{}: {}", source, error.what());
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
+    const std::string_view whole = error.what();
+    const std::size_t label = whole.find("] ");
+    fail_input("{}: {}", source, label == std::string_view::npos ? whole : whole.substr(label + 2));
   }
 }
 

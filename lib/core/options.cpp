@@ -71,6 +71,19 @@ std::string range_text(std::int64_t min, std::int64_t max) {
 bool is_finite(double value) { return std::isfinite(value); }
 bool is_finite(std::int64_t) { return true; }
 
+/// Up to here each integer is a double, as curves and JSON hold it, and sums and products of a few
+/// counts have room in 64 bits.
+constexpr std::int64_t kLargestInteger = std::int64_t{1} << 53;
+
+bool is_too_large(double) { return false; }
+bool is_too_large(std::int64_t value) {
+  return value > kLargestInteger || value < -kLargestInteger;
+}
+
+std::string too_large(const std::string& found) {
+  return fmt::format("found {}, allowed are integers up to 2^53, {}", found, kLargestInteger);
+}
+
 /// Empty where there is no limit, for integers the largest one.
 template <class Value>
 void declare_range(Declaration& declaration, Value min, Value max) {
@@ -89,13 +102,12 @@ bool parse_all(const std::string& text, Value& value) {
 
 bool parse_whole(const std::string& text, double& value) { return parse_all(text, value); }
 
-/// Also "2e4" and "20000.0": what people write for a large budget. Up to 2^53 each integer is a
-/// double.
+/// Also "2e4" and "20000.0": what people write for a large budget.
 bool parse_whole(const std::string& text, std::int64_t& value) {
   if (parse_all(text, value)) return true;
-  constexpr double kLargest = 9007199254740992;
   double number = 0;
-  if (!parse_all(text, number) || !(std::abs(number) <= kLargest) || number != std::floor(number))
+  if (!parse_all(text, number) || !(std::abs(number) <= static_cast<double>(kLargestInteger)) ||
+      number != std::floor(number))
     return false;
   value = static_cast<std::int64_t>(number);
   return true;
@@ -175,6 +187,7 @@ Value Options::ranged(std::string_view key, const Key& declared, KeyType type,
       fail_at(found->where, key, fmt::format("found '{}', expected {}", found->scalar, expected));
     if (value < declared.min || value > declared.max)
       fail_at(found->where, key, fmt::format("found {}, allowed is {}", value, allowed));
+    if (is_too_large(value)) fail_at(found->where, key, too_large(found->scalar));
   } else if (!declared.fallback && !describing_) {
     fail(key,
          fmt::format("missing, expected {}{}{}", expected, allowed.empty() ? "" : ", ", allowed));
@@ -208,6 +221,7 @@ std::vector<std::int64_t> Options::integers(std::string_view key, const Integers
                 fmt::format("found {}, expected an integer", describe_found(item)));
       if (value < declared.min || value > declared.max)
         fail_at(item.where, key, fmt::format("found {}, allowed is {}", value, allowed));
+      if (is_too_large(value)) fail_at(item.where, key, too_large(item.scalar));
     }
   } else if (!declared.fallback && !describing_) {
     fail(key, fmt::format("missing, expected a list of integers, each {}", allowed));

@@ -20,8 +20,7 @@ namespace {
 
 /// The columns of a CSV file, if a run that has just begun has written its first line.
 std::optional<CsvColumns> read_columns(const fs::path& path) {
-  std::error_code error;
-  if (!fs::exists(path, error) || read_text(path).find('\n') == std::string::npos) return {};
+  if (!is_there(path) || read_text(path).find('\n') == std::string::npos) return {};
   return CsvColumns(path);
 }
 
@@ -90,8 +89,7 @@ FinishedRun read_finished_run(const fs::path& folder, std::string shown) {
                   .evaluations = read_columns(folder / "evaluations.csv"),
                   .timing = read_columns(folder / "timing.csv")};
   judge_by_curves(run);
-  std::error_code error;
-  if (fs::exists(folder / "summary.json", error)) {
+  if (is_there(folder / "summary.json")) {
     run.status = read_outcome(folder);
     run.percent = 100;
   }

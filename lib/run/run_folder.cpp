@@ -163,7 +163,7 @@ RunStatus status_of_folder(const fs::path& folder, const std::string& resolved) 
         "{}: belongs to a run with other settings: {}; --force replaces it, --output writes "
         "elsewhere",
         folder.string(), first_difference(there, here));
-  return fs::exists(folder / kSummary, error) ? read_outcome(folder) : RunStatus::kUnfinished;
+  return is_there(folder / kSummary) ? read_outcome(folder) : RunStatus::kUnfinished;
 }
 
 namespace {

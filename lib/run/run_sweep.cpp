@@ -112,13 +112,11 @@ namespace {
 
 /// Rounds that have ended. A run that has just begun, or that begins anew, has no files yet.
 void read_progress(CellProgress& cell) {
-  std::error_code error;
-  if (!fs::exists(cell.folder / "rounds.csv", error) ||
-      !fs::exists(cell.folder / "timing.csv", error))
-    return;
+  if (!is_there(cell.folder / "rounds.csv") || !is_there(cell.folder / "timing.csv")) return;
   const std::vector<double> samples = CsvColumns(cell.folder / "rounds.csv").positions("samples");
   if (samples.empty()) return;
   cell.samples = static_cast<std::int64_t>(samples.back());
+  std::error_code error;
   const auto age =
       fs::file_time_type::clock::now() - fs::last_write_time(cell.folder / "rounds.csv", error);
   if (!error) cell.seconds_since_round = std::chrono::duration<double>(age).count();
@@ -156,9 +154,7 @@ CellProgress progress_of_run(const fs::path& folder) {
   const std::string budget =
       value_of(values_by_place(read_text(folder / "experiment.yaml")), "max_samples");
   std::from_chars(budget.data(), budget.data() + budget.size(), cell.max_samples);
-  std::error_code error;
-  cell.status =
-      fs::exists(folder / "summary.json", error) ? read_outcome(folder) : RunStatus::kUnfinished;
+  cell.status = is_there(folder / "summary.json") ? read_outcome(folder) : RunStatus::kUnfinished;
   read_folder(cell);
   return cell;
 }

@@ -39,6 +39,11 @@ TEST_CASE("JSON is read down to a depth that no file of ours reaches, and refuse
   }
 }
 
+TEST_CASE("a number that no double holds is refused in words, without labels of the library") {
+  const std::string message = error_of("[" + std::string(400, '1') + "]");
+  CHECK(message.starts_with("some.json: number overflow parsing '111"));
+}
+
 TEST_CASE("what is not JSON is refused with its file") {
   for (const char* const text : {"", "{", "[1,]", "{\"a\": \x1b}", "\"\xff\"", "1 2"})
     CHECK_MESSAGE(error_of(text).starts_with("some.json: "), text);

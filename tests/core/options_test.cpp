@@ -110,7 +110,7 @@ TEST_CASE("numbers and flags are read as people and YAML write them") {
   CHECK(integer("2e4") == 20000);
   CHECK(integer("20000.0") == 20000);
   CHECK(integer("+7") == 7);
-  CHECK(integer("9223372036854775807") == std::numeric_limits<std::int64_t>::max());
+  CHECK(integer("9007199254740992") == std::int64_t{1} << 53);
   const Node number = map({{"eta", scalar("+0.1", 1, 1)}});
   CHECK(Options(number).number("eta", {.fallback = 1, .meaning = ""}) == 0.1);
   for (const char* const text : {"true", "True", "TRUE"}) {
@@ -119,6 +119,19 @@ TEST_CASE("numbers and flags are read as people and YAML write them") {
   }
   const Node off = map({{"flip", scalar("False", 1, 1)}});
   CHECK_FALSE(Options(off).flag("flip", {.fallback = true, .meaning = ""}));
+}
+
+TEST_CASE("an integer that no curve could hold is refused: sums of two would overflow") {
+  for (const char* const text : {"9007199254740993", "9223372036854775807"}) {
+    const Node file = map({{"max_samples", scalar(text, 3, 6)}});
+    CHECK_THROWS_WITH_AS(
+        Options(file).integer("max_samples", {.fallback = 1, .meaning = ""}),
+        fmt::format("test.yaml:3:6: max_samples: found {}, allowed are integers up to 2^53, "
+                    "9007199254740992",
+                    text)
+            .c_str(),
+        InputError);
+  }
 }
 
 TEST_CASE("values of another type are refused where they stand") {

@@ -61,6 +61,16 @@ TEST_CASE("a column of one run alone is said") {
                  "rounds.csv: equal, in the columns that both have"));
 }
 
+TEST_CASE("curves that are a link to themselves are damaged, not missing") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a"});
+  const std::filesystem::path curves = folder.path() / "a" / "evaluations.csv";
+  std::filesystem::remove(curves);
+  std::filesystem::create_symlink("evaluations.csv", curves);
+  CHECK_THROWS_WITH_AS(compare_runs(folder.path() / "a", folder.path() / "a"),
+                       doctest::Contains("evaluations.csv"), InputError);
+}
+
 TEST_CASE("what is not one run is refused") {
   const ScratchFolder folder;
   write_run(folder.path(), {.folder = "sweep/a"});
