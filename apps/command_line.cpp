@@ -23,8 +23,17 @@ po::typed_value<Value>* given(std::optional<Value>& target) {
   return po::value<Value>()->notifier([&target](const Value& value) { target = value; });
 }
 
-/// Where read() leaves help in place of printing it, while help_of() wants it.
-CommandHelp* wanted_help = nullptr;
+/// The word to which read() answers with the help itself; for anybody else it is an option that
+/// does not exist.
+constexpr const char* kWantsHelp = "--help-of-command";
+
+struct WantedHelp : InputError {
+  WantedHelp(const std::string& command, CommandHelp wanted)
+      : InputError(fmt::format("{0}: unrecognised option '{1}'; see 'localbatch {0} --help'",
+                               command, kWantsHelp)),
+        help(std::move(wanted)) {}
+  CommandHelp help;
+};
 
 OptionHelp help_of(const po::option_description& option) {
   const po::value_semantic& semantic = *option.semantic();
@@ -129,6 +138,12 @@ void CommandLine::positional(const char* name, std::vector<std::string>& words) 
 }
 
 bool CommandLine::read(std::span<const std::string> arguments, const std::string& usage) {
+  if (arguments.size() == 1 && arguments.front() == kWantsHelp) {
+    CommandHelp help{.usage = usage, .options = {}};
+    for (const auto& option : declared_->visible.options())
+      help.options.push_back(help_of(*option));
+    throw WantedHelp(command_, std::move(help));
+  }
   po::options_description all;
   all.add(declared_->visible).add(declared_->hidden);
   po::variables_map found;
@@ -143,12 +158,6 @@ bool CommandLine::read(std::span<const std::string> arguments, const std::string
     fail_input("{0}: {1}; see 'localbatch {0} --help'", command_, error.what());
   }
   if (found.count("help") == 0) return true;
-  if (wanted_help != nullptr) {
-    wanted_help->usage = usage;
-    for (const auto& option : declared_->visible.options())
-      wanted_help->options.push_back(help_of(*option));
-    return false;
-  }
   std::ostringstream options;
   options << declared_->visible;
   print("{}\n{}", usage, options.str());
@@ -156,12 +165,13 @@ bool CommandLine::read(std::span<const std::string> arguments, const std::string
 }
 
 CommandHelp help_of(int (*command)(std::span<const std::string>)) {
-  CommandHelp help;
-  wanted_help = &help;
-  const std::vector<std::string> arguments{"--help"};
-  command(arguments);
-  wanted_help = nullptr;
-  return help;
+  const std::vector<std::string> arguments{kWantsHelp};
+  try {
+    command(arguments);
+  } catch (WantedHelp& wanted) {
+    return std::move(wanted.help);
+  }
+  internal_error("each command reads its words by a CommandLine");
 }
 
 void require_file(std::string_view command, const std::string& file) {

@@ -27,8 +27,8 @@ struct CommandHelp {
   std::vector<OptionHelp> options;
 };
 
-/// Starts a subcommand with --help, and returns what it would have printed: its own declarations
-/// are the one table of options.
+/// Starts a subcommand only to hear what its --help says: its own declarations are the one table of
+/// options.
 CommandHelp help_of(int (*command)(std::span<const std::string>));
 
 /// Reads the command line of a subcommand into variables. Options are declared in the order in

@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "doctor/doctor.h"
 #include "json_documents.h"
+#include "printers.h"
 #include "run/prepared_run.h"
 #include "run/requested_run.h"
 #include "run/run_experiment.h"
@@ -144,10 +145,7 @@ void print_report(const std::vector<RankFacts>& ranks, const Launch& launch, con
   print_variables(ranks.front());
   print_mpi_variables(hosts);
   print("\n");
-  for (const Diagnosis& diagnosis : found) {
-    print("{:<9}{}\n", severity_name(diagnosis.severity), diagnosis.text);
-    if (!diagnosis.advice.empty()) print("{:<9}-> {}\n", "", diagnosis.advice);
-  }
+  for (const Diagnosis& diagnosis : found) print_finding(diagnosis);
   print("\n{}\n", refused ? "a run would be refused" : "a run would start");
 }
 
@@ -178,8 +176,7 @@ int examine_launch(const DoctorOptions& options, ProcessGroup& processes) {
   else if (speaks)
     found = examine(ranks, launch);
   if (!speaks) return kSuccess;
-  const bool refused =
-      std::ranges::find(found, Severity::kRefusal, &Diagnosis::severity) != found.end();
+  const bool refused = has_refusal(found);
   if (options.json)
     print_json(json_of(ranks, launch, found));
   else

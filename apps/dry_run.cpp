@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "doctor/rank_facts.h"
 #include "experiment/sweep.h"
 #include "plan/forecast.h"
+#include "printers.h"
 #include "run/run_experiment.h"
 #include "run/run_preview.h"
 
@@ -20,28 +20,19 @@ namespace localbatch {
 namespace {
 
 /// The ranks where they are, for all that a forecast says beside seconds.
-Machine machine_of(const std::vector<RankFacts>& ranks, int workers) {
-  Machine machine{.placement = {.workers = workers, .hosts = {}}, .cores_of_host = 0};
-  std::map<std::string, int> numbers;
+Machine machine_of(const ProcessGroup& processes, const std::vector<RankFacts>& ranks,
+                   int workers) {
+  Machine machine{.placement = {.workers = workers, .hosts = processes.hosts()},
+                  .cores_of_host = 0};
   const std::vector<int> shares = shares_of_cores(ranks);
-  for (std::size_t i = 0; i < ranks.size(); ++i) {
-    machine.placement.hosts.push_back(
-        numbers.try_emplace(ranks[i].host, static_cast<int>(numbers.size())).first->second);
+  for (std::size_t i = 0; i < ranks.size(); ++i)
     if (ranks[i].host == ranks.front().host) machine.cores_of_host += shares[i];
-  }
   machine.speed = 1;  // rounds, bytes and memory do not depend on it; measuring takes a second
   return machine;
 }
 
-std::uint64_t bytes_of(const Ledger& ledger) {
-  std::uint64_t bytes = 0;
-  for (const Ledger::Total& entry : ledger.entries)
-    bytes += static_cast<std::uint64_t>(entry.bytes);
-  return bytes;
-}
-
 std::string what_happens(const CellPreview& cell) {
-  if (cell.is_refused()) return "be refused";
+  if (has_refusal(cell.found)) return "be refused";
   if (cell.same_as > 0) return fmt::format("be skipped, as it is cell {}", cell.same_as);
   if (cell.skipped)
     return cell.status == RunStatus::kDiverged ? "be skipped, has diverged"
@@ -52,23 +43,24 @@ std::string what_happens(const CellPreview& cell) {
 }
 
 /// The cells as a table. Returns whether its rounds and bytes are those of first batch sizes and H.
-bool print_cells(const std::vector<CellPreview>& cells, const std::vector<RankFacts>& ranks) {
+bool print_cells(const std::vector<CellPreview>& cells, const ProcessGroup& processes,
+                 const std::vector<RankFacts>& ranks) {
   bool assumes = false;
   std::vector<TextRow> rows{
       {"cell", "would", "rounds", "sent", "memory of a rank", "checkpoint", "folder"}};
   for (const CellPreview& cell : cells) {
     TextRow& row = rows.emplace_back();
     row = {fmt::format("{} {}", cell.number, cell_name(cell.run.coordinates)), what_happens(cell)};
-    if (cell.skipped || cell.is_refused()) {
+    if (cell.skipped || has_refusal(cell.found)) {
       row.insert(row.end(), {"-", "-", "-", "-"});
     } else {
-      const RunForecast run =
-          forecast_run(cell.run.experiment, machine_of(ranks, cell.run.experiment.workers));
+      const RunForecast run = forecast_run(
+          cell.run.experiment, machine_of(processes, ranks, cell.run.experiment.workers));
       const RoundCount& count = run.cost.count;
       assumes = assumes || count.assumes_sync_interval || count.assumes_local_batch_size;
-      row.insert(row.end(),
-                 {fmt::format("{}", count.rounds), size_text(bytes_of(run.cost.traffic.ledger)),
-                  size_text(run.memory.total()), size_text(run.checkpoint_bytes)});
+      row.insert(row.end(), {fmt::format("{}", count.rounds),
+                             size_text(static_cast<std::uint64_t>(run.cost.traffic.ledger.bytes())),
+                             size_text(run.memory.total()), size_text(run.checkpoint_bytes)});
     }
     row.push_back(cell.run.folder.string());
   }
@@ -95,8 +87,7 @@ void print_findings(const std::vector<CellPreview>& cells) {
                                   ? ""
                                   : fmt::format("{} {}: ", numbers.size() == 1 ? "cell" : "cells",
                                                 number_ranges(numbers));
-    print("{:<9}{}{}\n", severity_name(found.severity), where, found.text);
-    if (!found.advice.empty()) print("{:<9}-> {}\n", "", found.advice);
+    print_finding(found, where);
   }
   if (!all.empty()) print("\n");
 }
@@ -107,12 +98,13 @@ int dry_run(const RunRequest& request, bool all_cells, ProcessGroup& processes) 
   const std::vector<RankFacts> ranks = gather_facts(processes);
   const std::vector<CellPreview> cells = preview_run(request, all_cells, processes, ranks);
   if (processes.rank() != 0) return kSuccess;
-  if (print_cells(cells, ranks))
+  if (print_cells(cells, processes, ranks))
     print(
         "rounds and bytes of whole runs, as long as the local batch and H that follow from "
         "gradients\nand losses stay what they are first\n\n");
   print_findings(cells);
-  const auto refused = std::ranges::count_if(cells, &CellPreview::is_refused);
+  const auto refused =
+      std::ranges::count_if(cells, [](const CellPreview& cell) { return has_refusal(cell.found); });
   const auto skipped = std::ranges::count_if(cells, &CellPreview::skipped);
   if (refused > 0)
     print("a run would be refused{}\n",

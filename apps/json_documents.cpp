@@ -12,11 +12,6 @@ namespace localbatch {
 
 namespace {
 
-template <class Value>
-Json or_null(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json();
-}
-
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Json json_of(const CellProgress& cell) {
@@ -50,15 +45,13 @@ Json json_of(const std::string& source, const std::vector<CellProgress>& cells) 
 
 Json json_of(const std::vector<RankFacts>& ranks, const Launch& launch, const Diagnoses& found) {
   Json facts = Json::array(), findings = Json::array();
-  bool refused = false;
   for (const RankFacts& rank : ranks) facts.push_back(Json::parse(to_text(rank)));
   for (const Diagnosis& diagnosis : found) {
-    refused = refused || diagnosis.severity == Severity::kRefusal;
     findings.push_back({{"severity", severity_name(diagnosis.severity)},
                         {"text", diagnosis.text},
                         {"advice", text_or_null(diagnosis.advice)}});
   }
-  return {{"would_start", !refused},
+  return {{"would_start", !has_refusal(found)},
           {"workers", or_null(launch.workers)},
           {"threads_per_worker", launch.threads_per_worker},
           {"output", launch.output.string()},

@@ -74,17 +74,11 @@ void print_round(const std::string& title, const Ledger& ledger) {
   print_table(rows);
 }
 
-std::int64_t bytes_of(const Ledger& ledger) {
-  std::int64_t bytes = 0;
-  for (const Ledger::Total& entry : ledger.entries) bytes += entry.bytes;
-  return bytes;
-}
-
 TextRow cost_row(const std::string& name, const RunCost& cost) {
   return {name,
           number(cost.count.sync_interval),
           number(cost.count.rounds),
-          size(bytes_of(cost.traffic.ledger)),
+          size(cost.traffic.ledger.bytes()),
           size(cost.traffic.busiest_link()),
           seconds(cost.compute_seconds),
           seconds(cost.communication_seconds),
@@ -120,8 +114,8 @@ void print_measured(const RunCost& cost, int ranks, const MeasuredRun& measured)
   add("rounds", static_cast<double>(cost.count.rounds), static_cast<double>(measured.rounds),
       whole);
   if (measured.ranks == ranks)
-    add("bytes", static_cast<double>(bytes_of(cost.traffic.ledger)),
-        static_cast<double>(bytes_of(measured.communication)), whole);
+    add("bytes", static_cast<double>(cost.traffic.ledger.bytes()),
+        static_cast<double>(measured.communication.bytes()), whole);
   add("compute seconds", cost.compute_seconds, measured.compute_seconds, seconds);
   add("communication seconds without waiting", cost.communication_seconds,
       measured.communication_seconds - measured.waiting_seconds, seconds);
@@ -156,7 +150,7 @@ void print_sweep_forecast(const std::vector<SweepCell>& cells,
     assumes = assumes || cost.count.assumes_sync_interval || cost.count.assumes_local_batch_size;
     rows.push_back({fmt::format("{} {}", i + 1, cell_name(cells[i].coordinates)),
                     number(cost.count.sync_interval), number(cost.count.rounds),
-                    size(bytes_of(cost.traffic.ledger)), size_text(runs[i].memory.total()),
+                    size(cost.traffic.ledger.bytes()), size_text(runs[i].memory.total()),
                     seconds(cost.communication_seconds), seconds(cost.seconds())});
   }
   print_table(rows);

@@ -257,6 +257,11 @@ void print_cells(const std::vector<CellProgress>& cells) {
   print_sum(cells);
 }
 
+void print_finding(const Diagnosis& found, std::string_view where) {
+  print("{:<9}{}{}\n", severity_name(found.severity), where, found.text);
+  if (!found.advice.empty()) print("{:<9}-> {}\n", "", found.advice);
+}
+
 void begin_picture(bool is_first) {
   if (writes_to_terminal())
     control("\033[H\033[2J");

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "doctor/doctor.h"
 #include "run/run_experiment.h"
 #include "run/run_sweep.h"
 
@@ -57,6 +58,9 @@ void print_cells(const std::vector<CellProgress>& cells);
 /// "waiting", "running", "stopped", "finished", "diverged", "failed"; "started" where nobody can
 /// tell whether a process still works on it.
 std::string_view state_of(const CellProgress& cell);
+
+/// A finding of the doctor, with its advice on a line of its own; `where` stands before its text.
+void print_finding(const Diagnosis& found, std::string_view where = {});
 
 /// For one of several pictures of the same thing, one after the other: a terminal is cleared, a log
 /// gets a line with the time between them.

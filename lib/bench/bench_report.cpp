@@ -6,11 +6,6 @@ namespace localbatch {
 
 namespace {
 
-template <class Value>
-Json or_null(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json();
-}
-
 Json gflops(const std::optional<double>& flop_per_second) {
   return flop_per_second ? Json(*flop_per_second / 1e9) : Json();
 }

@@ -1,6 +1,7 @@
 #include "comm/launch.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -16,6 +17,18 @@ constexpr const char* kPmiSize = "PMI_SIZE";
 constexpr const char* kStepSize = "SLURM_STEP_NUM_TASKS";
 
 }  // namespace
+
+Environment variables_with(std::span<const std::string_view> beginnings) {
+  Environment variables;
+  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::string_view name = text.substr(0, text.find('='));
+    const auto begins = [name](std::string_view beginning) { return name.starts_with(beginning); };
+    if (name.size() < text.size() && std::ranges::any_of(beginnings, begins))
+      variables.emplace(name, text.substr(name.size() + 1));
+  }
+  return variables;
+}
 
 Environment launch_environment() {
   Environment environment;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,6 +11,13 @@ namespace localbatch {
 
 /// Variables of the environment by name.
 using Environment = std::map<std::string, std::string>;
+
+/// The variables of this process whose names begin with one of these.
+Environment variables_with(std::span<const std::string_view> beginnings);
+
+/// The beginnings of names by which MPI libraries, and the networks below them, are tuned.
+inline constexpr std::array<std::string_view, 8> kMpiVariables{
+    "OMPI_MCA_", "PMIX_MCA_", "PRTE_MCA_", "I_MPI_", "MPICH_", "MPIR_CVAR_", "UCX_", "FI_"};
 
 /// The variables by which mpirun and srun tell a process about itself and its job.
 Environment launch_environment();

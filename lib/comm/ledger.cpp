@@ -19,6 +19,12 @@ Ledger& Ledger::operator+=(const Ledger& other) {
   return *this;
 }
 
+std::int64_t Ledger::bytes() const {
+  std::int64_t sum = 0;
+  for (const Total& entry : entries) sum += entry.bytes;
+  return sum;
+}
+
 void visit_state(StateVisitor& visitor, Ledger& ledger) {
   for (Ledger::Total& entry : ledger.entries)
     for (const auto field : kFields) visitor.visit("ledger", entry.*field);

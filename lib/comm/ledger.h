@@ -41,6 +41,7 @@ struct Ledger {
     return entries[static_cast<std::size_t>(traffic)];
   }
   Ledger& operator+=(const Ledger& other);
+  std::int64_t bytes() const;  ///< for all purposes
   friend bool operator==(const Ledger&, const Ledger&) = default;
 };
 

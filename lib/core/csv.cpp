@@ -132,11 +132,10 @@ std::vector<double> CsvColumns::all_numbers(const std::string& name) const {
 }
 
 std::vector<double> CsvColumns::positions(const std::string& name) const {
-  constexpr double kLargest = 9007199254740992;  // beyond 2^53 not every count is a double
   std::vector<double> all = all_numbers(name);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const double least = i == 0 ? 0 : all[i - 1];
-    if (!(all[i] >= least && all[i] <= kLargest))
+    if (!(all[i] >= least && all[i] <= static_cast<double>(kLargestInteger)))
       fail_input("{}:{}: {}: found {}, expected a number from {} on", path_.string(), i + 2, name,
                  all[i], least);
   }

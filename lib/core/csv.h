@@ -13,6 +13,10 @@
 
 namespace localbatch {
 
+/// Up to here each integer is a double: columns of positions end there, and so do the integers of
+/// experiment files, sums and products of a few of which have room in 64 bits.
+inline constexpr std::int64_t kLargestInteger = std::int64_t{1} << 53;
+
 /// One column of a CSV file: one table of columns writes the header, the cells and the
 /// documentation.
 template <class Row>

@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "core/csv.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "core/yaml.h"
@@ -70,10 +71,6 @@ std::string range_text(std::int64_t min, std::int64_t max) {
 
 bool is_finite(double value) { return std::isfinite(value); }
 bool is_finite(std::int64_t) { return true; }
-
-/// Up to here each integer is a double, as curves and JSON hold it, and sums and products of a few
-/// counts have room in 64 bits.
-constexpr std::int64_t kLargestInteger = std::int64_t{1} << 53;
 
 bool is_too_large(double) { return false; }
 bool is_too_large(std::int64_t value) {

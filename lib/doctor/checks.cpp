@@ -101,11 +101,10 @@ void add_rank(HostCores& host, const RankFacts& rank, int share, const Launch& l
   std::vector<int> both;
   std::ranges::set_union(host.cores, rank.cores, std::back_inserter(both));
   host.cores = std::move(both);
-  const int hosted =
-      launch.workers ? hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count : 1;
-  const int slots = execution_slots(share, launch.threads_per_worker, hosted);
-  host.slots += slots;
-  host.computing += slots * launch.threads_per_worker;
+  const int hosted = hosted_by(rank, launch);
+  const int computing = computing_threads(rank, share, launch);
+  host.slots += computing / launch.threads_per_worker;
+  host.computing += computing;
   host.wanted += hosted * launch.threads_per_worker;
   host.workers += hosted;
   host.widest = std::max(host.widest, hosted * launch.threads_per_worker);

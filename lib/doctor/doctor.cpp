@@ -73,13 +73,26 @@ std::string launch_line(const RankFacts& rank, int num_ranks, std::optional<int>
   return line;
 }
 
+int hosted_by(const RankFacts& rank, const Launch& launch) {
+  return launch.workers ? hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count : 1;
+}
+
+int computing_threads(const RankFacts& rank, int share, const Launch& launch) {
+  return execution_slots(share, launch.threads_per_worker, hosted_by(rank, launch)) *
+         launch.threads_per_worker;
+}
+
+bool has_refusal(const Diagnoses& found) {
+  return std::ranges::find(found, Severity::kRefusal, &Diagnosis::severity) != found.end();
+}
+
 Diagnoses diagnose(std::span<const RankFacts> ranks, const Launch& launch) {
   Diagnoses all = check_launch(ranks, launch);
   const auto add = [&all](const Diagnoses& more) {
     all.insert(all.end(), more.begin(), more.end());
   };
   add(check_shares(ranks, launch));
-  if (std::ranges::find(all, Severity::kRefusal, &Diagnosis::severity) == all.end()) {
+  if (!has_refusal(all)) {
     add(check_cores(ranks, launch));
     add(check_siblings(ranks, launch));
     add(check_memory(ranks, launch));
@@ -114,7 +127,7 @@ Diagnoses check_memory(std::span<const RankFacts> ranks, const Launch& launch) {
   const std::vector<int> shares = shares_of_cores(ranks);
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     const RankFacts& rank = ranks[i];
-    const int hosted = hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count;
+    const int hosted = hosted_by(rank, launch);
     const int cores = std::max(1, shares[i] / launch.runs);
     Host& host = hosts[rank.host];
     host.there = std::max(host.there, rank.memory_bytes);

@@ -33,6 +33,9 @@ struct Diagnosis {
 };
 using Diagnoses = std::vector<Diagnosis>;
 
+/// Whether something is refused.
+bool has_refusal(const Diagnoses& found);
+
 /// Bytes of the largest files of a run.
 struct OutputBytes {
   std::uint64_t checkpoint = 0;
@@ -57,6 +60,12 @@ struct Launch {
   int runs = 1;           ///< such ones at a time, each with its share of the cores
   bool may_write = true;  ///< into the folder of results, to find out whether that works
 };
+
+/// How many workers a rank hosts; 1 while nobody knows their number.
+int hosted_by(const RankFacts& rank, const Launch& launch);
+
+/// Threads of a rank that compute at the same time, with its share of the cores.
+int computing_threads(const RankFacts& rank, int share, const Launch& launch);
 
 // The checks. Each is a function of the facts of all ranks, in rank order, and returns
 // Severity::kOk if it finds nothing wrong.

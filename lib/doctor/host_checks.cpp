@@ -5,10 +5,8 @@
 #include <set>
 #include <string>
 
-#include "comm/workers.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
-#include "train/slot_pool.h"
 
 namespace localbatch {
 
@@ -32,12 +30,6 @@ struct HardwareThreads {
     return cores.size() < all.size() && computing > static_cast<int>(cores.size());
   }
 };
-
-int computing_threads(const RankFacts& rank, int share, const Launch& launch) {
-  const int hosted =
-      launch.workers ? hosted_workers(*launch.workers, rank.rank, rank.num_ranks).count : 1;
-  return execution_slots(share, launch.threads_per_worker, hosted) * launch.threads_per_worker;
-}
 
 Diagnosis siblings_compute(const std::string& host, const HardwareThreads& found,
                            const RankFacts& rank) {

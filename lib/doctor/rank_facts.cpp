@@ -1,7 +1,6 @@
 #include "doctor/rank_facts.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -44,13 +43,8 @@ Environment openmp_environment() {
 }
 
 Environment mpi_environment() {
-  Environment variables;
-  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable) {
-    const std::string_view text = *variable;
-    const std::string_view name = text.substr(0, text.find('='));
-    if (name.size() < text.size() && tunes_mpi(name))
-      variables.emplace(name, text.substr(name.size() + 1));
-  }
+  Environment variables = variables_with(kMpiVariables);
+  std::erase_if(variables, [](const auto& variable) { return !tunes_mpi(variable.first); });
   return variables;
 }
 
@@ -74,8 +68,6 @@ double system_clock() {
 }  // namespace
 
 bool tunes_mpi(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kTuning{
-      "OMPI_MCA_", "PMIX_MCA_", "PRTE_MCA_", "I_MPI_", "MPICH_", "UCX_", "FI_"};
   static constexpr std::array<std::string_view, 13> kOfLaunchers{
       "OMPI_MCA_ess",
       "OMPI_MCA_orte_",
@@ -91,11 +83,12 @@ bool tunes_mpi(std::string_view name) {
       "I_MPI_MPIRUN",
       "PMIX_MCA_psec"};
   const auto begins = [name](std::string_view beginning) { return name.starts_with(beginning); };
-  return std::ranges::any_of(kTuning, begins) && std::ranges::none_of(kOfLaunchers, begins);
+  return std::ranges::any_of(kMpiVariables, begins) && std::ranges::none_of(kOfLaunchers, begins);
 }
 
 RankFacts facts_of_this_rank(const ProcessGroup& processes) {
   const HostMemory memory = host_memory();
+  const std::vector<int> cores = allowed_cores();
   const BuildInfo build = build_info();
   RankFacts facts{.rank = processes.rank(),
                   .num_ranks = processes.num_ranks(),
@@ -103,8 +96,8 @@ RankFacts facts_of_this_rank(const ProcessGroup& processes) {
                   .cpu = cpu_model(),
                   .instruction_set = onednn_instruction_set(),
                   .cpu_flags = arithmetic_flags(cpu_flags()),
-                  .cores = allowed_cores(),
-                  .first_siblings = first_siblings_of(allowed_cores()),
+                  .cores = cores,
+                  .first_siblings = first_siblings_of(cores),
                   .reachable_cores = static_cast<int>(reachable_cores().size()),
                   .memory_bytes = memory.limit,
                   .available_bytes = memory.available,

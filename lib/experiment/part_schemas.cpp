@@ -77,10 +77,12 @@ Json required_names(const std::vector<Declaration>& keys) {
   return names;
 }
 
-const Declaration* Part::name() const {
-  const auto found = std::ranges::find(shared.keys, "name", &Declaration::key);
-  return found == shared.keys.end() ? nullptr : &*found;
+const Declaration* find_key(const std::vector<Declaration>& keys, const std::string& name) {
+  const auto found = std::ranges::find(keys, name, &Declaration::key);
+  return found == keys.end() ? nullptr : &*found;
 }
+
+const Declaration* Part::name() const { return find_key(shared.keys, "name"); }
 
 bool Part::is_default(const PartDescription& implementation) const {
   return !name()->required && name()->fallback == implementation.name;

@@ -11,6 +11,9 @@ namespace localbatch {
 
 // The pieces of experiment_schema(): keys and parts.
 
+/// The key of this name, or null.
+const Declaration* find_key(const std::vector<Declaration>& keys, const std::string& name);
+
 /// What a key may hold, as a JSON schema (draft 7): kind, range, choices, default and meaning.
 Json schema_of(const Declaration& key);
 

@@ -25,11 +25,6 @@ struct ProblemRule {
   bool is_default = false;
 };
 
-const Declaration* find_key(const std::vector<Declaration>& keys, const std::string& name) {
-  const auto found = std::ranges::find(keys, name, &Declaration::key);
-  return found == keys.end() ? nullptr : &*found;
-}
-
 /// Properties that forbid the keys of `all` that are not among `some`; what belongs to the
 /// implementation of a part is not looked at.
 Json foreign_keys(const std::vector<Declaration>& all, const std::vector<Declaration>& some,

@@ -97,9 +97,7 @@ Launch launch_of(const RunRequest& request, const PreparedRun& run,
       .runs = runs,
       .may_write = !request.dry_run};
   // What has no room in memory has none for finding out its size on the disk.
-  const Diagnoses memory = check_memory(ranks, launch);
-  if (std::ranges::find(memory, Severity::kRefusal, &Diagnosis::severity) == memory.end())
-    launch.output_bytes = output_bytes_of(run);
+  if (!has_refusal(check_memory(ranks, launch))) launch.output_bytes = output_bytes_of(run);
   return launch;
 }
 

@@ -1,10 +1,11 @@
 #include "run/run_files.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
+#include <array>
 #include <bit>
 
+#include "comm/launch.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -25,16 +26,10 @@ void write_json(const std::filesystem::path& path, const Json& json) {
 }
 
 /// The variables that change how the libraries run or say where the job runs.
-Json environment() {
-  Json variables = Json::object();
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    for (const char* const prefix :
-         {"OMP_", "GOMP_", "DNNL_", "ONEDNN_", "OMPI_MCA_", "PMIX_MCA_", "PRTE_MCA_", "I_MPI_",
-          "MPICH_", "MPIR_CVAR_", "UCX_", "FI_", "SLURM_"})
-      if (text.starts_with(prefix))
-        variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
-  }
+Environment environment() {
+  constexpr std::array<std::string_view, 5> kOthers{"OMP_", "GOMP_", "DNNL_", "ONEDNN_", "SLURM_"};
+  Environment variables = variables_with(kOthers);
+  variables.merge(variables_with(kMpiVariables));
   return variables;
 }
 
@@ -46,7 +41,7 @@ Json problem_facts(const std::optional<KnownObjective>& problem) {
           {"strong_convexity", problem->strong_convexity},
           {"minimum", problem->minimum},
           {"initial_suboptimality", problem->initial_suboptimality},
-          {"initial_squared_distance", distance ? Json(*distance) : Json()}};
+          {"initial_squared_distance", or_null(distance)}};
 }
 
 /// The kernel of each convolution of a network.
@@ -102,8 +97,8 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
                    const RunResult& result) {
   const EvaluationRow& last = result.last_evaluation;
   const bool evaluated = last.round > 0;
-  const auto or_null = [evaluated](std::optional<double> value) {
-    return evaluated && value ? Json(*value) : Json();
+  const auto if_evaluated = [evaluated](std::optional<double> value) {
+    return evaluated ? or_null(value) : Json();
   };
   write_json(folder / "summary.json",
              {{"schema_version", kSchemaVersion},
@@ -111,8 +106,8 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
               {"outcome", result.outcome == Outcome::kFinished ? "finished" : "diverged"},
               {"rounds", result.rounds},
               {"samples", result.samples},
-              {"test_loss", or_null(last.test.loss)},
-              {"test_accuracy", or_null(test_accuracy(last.test))},
+              {"test_loss", if_evaluated(last.test.loss)},
+              {"test_accuracy", if_evaluated(test_accuracy(last.test))},
               {"first_local_batch_size", result.first_local_batch_size},
               {"last_local_batch_size", result.last_local_batch_size},
               {"seconds", result.seconds},

@@ -15,10 +15,6 @@ namespace localbatch {
 
 namespace fs = std::filesystem;
 
-bool CellPreview::is_refused() const {
-  return std::ranges::find(found, Severity::kRefusal, &Diagnosis::severity) != found.end();
-}
-
 namespace {
 
 /// Throws an InputError for a folder that holds something else.

@@ -23,8 +23,6 @@ struct CellPreview {
   bool replaces = false;           ///< by force, what the folder holds
   std::int64_t resumed_round = 0;  ///< of the checkpoint from which it goes on; 0: it begins
   Diagnoses found = {};            ///< what is wrong with it; empty for a skipped cell of a sweep
-
-  bool is_refused() const;
 };
 
 /// The cells of a file, or the one that is asked for, as a run of the request would find them.

@@ -2,16 +2,7 @@
 # cpack makes a .tar.gz and a .deb whose program runs from the folder that they are unpacked into.
 #   packages_test.sh BUILD VERSION
 set -euo pipefail
-build=$(cd "$1" && pwd) version=$2
-here=$(cd "$(dirname "$0")" && pwd)
-source=$(cd "$here/../.." && pwd)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-chmod a+rx "$folder"
-fail() {
-  echo "$1" >&2
-  exit 1
-}
+. "$(dirname "$0")/common.sh"
 # As if Ninja had built it: with make, cpack would build all targets first, in a tree that other tests use.
 pack() {
   cpack -G "$1" --config "$build/CPackConfig.cmake" -B "$folder/$1" -D CPACK_CMAKE_GENERATOR=Ninja \

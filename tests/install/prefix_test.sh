@@ -2,17 +2,8 @@
 # cmake --install puts all that a person needs into a prefix, and the program runs from there.
 #   prefix_test.sh BUILD VERSION
 set -euo pipefail
-build=$(cd "$1" && pwd) version=$2
-here=$(cd "$(dirname "$0")" && pwd)
-source=$(cd "$here/../.." && pwd)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-chmod a+rx "$folder"
+. "$(dirname "$0")/common.sh"
 prefix=$folder/prefix
-fail() {
-  echo "$1" >&2
-  exit 1
-}
 
 (umask 077 && cmake --install "$build" --prefix "$prefix" >"$folder/log") || fail "$(cat "$folder/log")"
 chmod -R a+rX "$prefix"
