@@ -12,8 +12,9 @@ void read_execution(Options& file, bool cpu_has_bfloat16, NetworkSettings& setti
   settings.precision = file.choice<Precision>(
       "precision", {.fallback = Precision::kFloat32,
                     .choices = {{"f32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}},
-                    .meaning = "of convolutions and activations; parameters, "
-                               "gradients, statistics and loss are always f32"});
+                    .meaning = "of products and activations of convolutions, or of matrix products "
+                               "of tokens; parameters, gradients, statistics and loss are always "
+                               "f32"});
   settings.convolution = file.choice<ConvolutionRule>(
       "convolution",
       {.fallback = ConvolutionRule::kAuto,
@@ -26,9 +27,9 @@ void read_execution(Options& file, bool cpu_has_bfloat16, NetworkSettings& setti
               "found 'winograd', which is for models with 3x3 convolutions with stride 1; "
               "allowed here is auto | direct");
   if (settings.precision == Precision::kFloat32) return;
-  if (!settings.model.has_convolutions)
+  if (!settings.model.has_bfloat16)
     file.fail("precision",
-              "found 'bf16', which is for models with convolutions; allowed here is f32");
+              "found 'bf16', which is for resnet, llama and gpt; allowed here is f32");
   if (!cpu_has_bfloat16)
     file.fail("precision",
               "found 'bf16', which this CPU does not have (avx512_bf16); allowed here is f32");

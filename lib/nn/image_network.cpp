@@ -209,13 +209,8 @@ void ImageNetwork::for_each(int count, const std::function<void(int)>& work) {
 }
 
 PhaseSeconds ImageNetwork::phase_seconds() const {
-  PhaseSeconds seconds = team_.busy_seconds();
-  double waiting = team_.threads() * (loading_.seconds() + forward_.seconds() +
-                                      backward_.seconds() + evaluation_.seconds());
-  seconds[static_cast<std::size_t>(Phase::kWaiting)] = 0;
-  for (const double busy : seconds) waiting -= busy;
-  seconds[static_cast<std::size_t>(Phase::kWaiting)] = std::max(0.0, waiting);
-  return seconds;
+  return team_.phase_seconds(loading_.seconds() + forward_.seconds() + backward_.seconds() +
+                             evaluation_.seconds());
 }
 
 namespace {

@@ -13,11 +13,19 @@ std::size_t total_size(std::span<const TensorView> tensors) {
 }
 
 std::span<const PartRow<ModelFactory>> model_table() {
-  static constexpr std::array<PartRow<ModelFactory>, 3> kTable{{
+  static constexpr std::array<PartRow<ModelFactory>, 5> kTable{{
       {.name = "resnet",
        .summary = "residual network (He et al. 2016) for small or large images",
        .make = make_resnet,
        .source = "He et al. 2016"},
+      {.name = "llama",
+       .summary = "decoder of tokens with RMSNorm, rotary positions, grouped queries and SwiGLU",
+       .make = make_llama,
+       .source = "Touvron et al. 2023; rotary positions half-split, as Hugging Face has them"},
+      {.name = "gpt",
+       .summary = "decoder of tokens with LayerNorm, learned positions and GELU",
+       .make = make_gpt,
+       .source = "Radford et al. 2019, as in nanoGPT"},
       {.name = "mlp", .summary = "fully connected layers with ReLU", .make = make_mlp},
       {.name = "softmax_regression",
        .summary = "one linear layer: convex, for tests and theory",

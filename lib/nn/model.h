@@ -77,15 +77,18 @@ struct ModelFactory {
   // What is true of the layers, whatever the samples: settings for them are checked before any data
   // are read.
   bool has_convolutions = false;
+  bool has_bfloat16 = false;          ///< can multiply in bf16
   bool has_3x3_convolutions = false;  ///< with stride 1, so that Winograd's algorithm can do them
   bool has_batch_norm = false;        ///< which couples the samples of a micro-batch
 };
 
-/// resnet, mlp, softmax_regression.
+/// resnet, llama, gpt, mlp, softmax_regression.
 std::span<const PartRow<ModelFactory>> model_table();
 
 // The factories behind model_table().
 ModelFactory make_resnet(Options& options);
+ModelFactory make_llama(Options& options);
+ModelFactory make_gpt(Options& options);
 ModelFactory make_mlp(Options& options);
 ModelFactory make_softmax_regression(Options& options);
 

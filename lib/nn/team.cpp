@@ -2,6 +2,8 @@
 
 #include <omp.h>
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/error.h"
@@ -62,10 +64,14 @@ void Team::for_each(int count, Phase phase, const std::function<void(int, Thread
   }
 }
 
-PhaseSeconds Team::busy_seconds() const {
+PhaseSeconds Team::phase_seconds(double pass_seconds) const {
   PhaseSeconds sum{};
   for (const Thread& thread : threads_)
     for (std::size_t phase = 0; phase < sum.size(); ++phase) sum[phase] += thread.seconds_[phase];
+  double& waiting = sum[static_cast<std::size_t>(Phase::kWaiting)];
+  waiting = 0;
+  const double busy = std::accumulate(sum.begin(), sum.end(), 0.0);
+  waiting = std::max(0.0, threads() * pass_seconds - busy);
   return sum;
 }
 

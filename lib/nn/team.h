@@ -94,8 +94,9 @@ class Team {
   /// calls.
   void for_each(int count, Phase phase, const std::function<void(int, Thread&)>& work);
 
-  /// Seconds of all threads by phase; waiting is 0 here.
-  PhaseSeconds busy_seconds() const;
+  /// Seconds of all threads by phase, of passes that have taken so long: a thread waits when it is
+  /// not busy.
+  PhaseSeconds phase_seconds(double pass_seconds) const;
 
  private:
   std::vector<Thread> threads_;

@@ -140,7 +140,7 @@ TEST_CASE("time is charged to the innermost phase, and phases add up to the elap
       work_for(1e-3);
     });
     const double elapsed = monotonic_seconds() - started;
-    const PhaseSeconds seconds = team.busy_seconds();
+    const PhaseSeconds seconds = team.phase_seconds(0);
     CHECK(seconds_of(seconds, Phase::kForward) >= kCalls * 3e-3);
     CHECK(seconds_of(seconds, Phase::kElementwise) >= kCalls * 1e-3);
     CHECK(seconds_of(seconds, Phase::kWeights) >= kCalls * 1e-3);
@@ -153,7 +153,7 @@ TEST_CASE("time is charged to the innermost phase, and phases add up to the elap
     // A second round comes on top, and what lies between is nobody's.
     work_for(5e-3);
     team.for_each(1, Phase::kBackwardData, [](int, Thread&) { work_for(1e-3); });
-    const PhaseSeconds later = team.busy_seconds();
+    const PhaseSeconds later = team.phase_seconds(0);
     CHECK(seconds_of(later, Phase::kForward) == seconds_of(seconds, Phase::kForward));
     CHECK(seconds_of(later, Phase::kBackwardData) >= 1e-3);
     const double both = monotonic_seconds() - started;
