@@ -1,23 +1,16 @@
 #include "nn/token_array.h"
 
 #include <algorithm>
-#include <array>
 
-#include "nn/vector.h"
+#include "nn/row_vectors.h"
 
 namespace localbatch {
 
 void to_factors(std::size_t size, const float* from, float* to) { std::copy_n(from, size, to); }
 
 void to_factors(std::size_t size, const float* from, Bfloat16* to) {
-  std::size_t i = 0;
-  for (; i + kChannelBlock <= size; i += kChannelBlock) store(to + i, load(from + i));
-  if (i == size) return;
-  std::array<float, kChannelBlock> rest{};
-  std::array<Bfloat16, kChannelBlock> rounded{};
-  std::copy_n(from + i, size - i, rest.begin());
-  store(rounded.data(), load(rest.data()));
-  std::copy_n(rounded.begin(), size - i, to + i);
+  for_each_vector(static_cast<std::ptrdiff_t>(size),
+                  [&](std::ptrdiff_t i, auto lanes) { lanes.store(to + i, lanes.load(from + i)); });
 }
 
 void normalize_segments_backward(const TokenNorm& norm, const RowBlock& rows, const float* src,

@@ -5,8 +5,9 @@
 #include <span>
 
 #include "core/aligned_buffer.h"
+#include "nn/channel_block.h"
 #include "nn/decoder.h"
-#include "nn/matrix_products.h"
+#include "nn/onednn_products.h"
 
 namespace localbatch {
 

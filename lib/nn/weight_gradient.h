@@ -2,8 +2,9 @@
 
 #include <cstddef>
 
+#include "nn/channel_block.h"
 #include "nn/decoder.h"
-#include "nn/matrix_products.h"
+#include "nn/onednn_products.h"
 #include "nn/sequence_sums.h"
 
 namespace localbatch {

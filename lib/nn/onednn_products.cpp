@@ -1,4 +1,4 @@
-#include "nn/matrix_products.h"
+#include "nn/onednn_products.h"
 
 #include <mutex>
 
