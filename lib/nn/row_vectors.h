@@ -17,6 +17,7 @@ struct AllLanes {
   void store(T* to, Vector value) const {
     localbatch::store(to, value);
   }
+  Vector keep(Vector value, Vector /*other*/) const { return value; }
 };
 
 /// The end of a row: `count` numbers, fewer than a vector has. Others are read as zero and not
@@ -34,6 +35,11 @@ struct FirstLanes {
     T values[kChannelBlock];
     localbatch::store(values, value);
     std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(T));
+  }
+  /// `value` in these lanes.
+  Vector keep(Vector value, Vector other) const {
+    for (std::ptrdiff_t lane = count; lane < kChannelBlock; ++lane) value[lane] = other[lane];
+    return value;
   }
 };
 
