@@ -2,10 +2,20 @@
 
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "nn/vector.h"
 
 namespace localbatch {
+
+namespace detail {
+template <int... kLane>
+constexpr Vector number_lanes(std::integer_sequence<int, kLane...>) {
+  return Vector{static_cast<float>(kLane)...};
+}
+/// 0, 1, 2, ..
+constexpr Vector kLanes = number_lanes(std::make_integer_sequence<int, kChannelBlock>());
+}  // namespace detail
 
 /// A vector that lies wholly in its row.
 struct AllLanes {
@@ -38,8 +48,7 @@ struct FirstLanes {
   }
   /// `value` in these lanes.
   Vector keep(Vector value, Vector other) const {
-    for (std::ptrdiff_t lane = count; lane < kChannelBlock; ++lane) value[lane] = other[lane];
-    return value;
+    return detail::kLanes < static_cast<float>(count) ? value : other;
   }
 };
 
