@@ -26,28 +26,17 @@ void for_each_tile(Index first, Index count, Visit visit) {
   visit(first, WeightTile{.queries = count, .diagonal = true});
 }
 
-/// Weights of a query, of which all or the first `count` are on or before its own token.
-struct AllKeys {
-  Vector keep(Vector value, Vector) const { return value; }
-};
-struct FirstKeys {
-  Index count;
-  Vector keep(Vector value, Vector other) const {
-    for (Index lane = count; lane < kChannelBlock; ++lane) value[lane] = other[lane];
-    return value;
-  }
-};
-
-/// Calls visit(at, keys) for the vectors of a query's weights. `at` counts from the first tile of
-/// its block, where the query has the row `row`; the block begins at token `first`.
+/// Calls visit(at, lanes) for the vectors of a query's weights; `lanes` are the keys on or before
+/// its own token. `at` counts from the first tile of its block, where the query has the row `row`;
+/// the block begins at token `first`.
 template <class Visit>
 inline void for_each_weight(Index first, Index row, Visit visit) {
   Index at = row * kTileSide;
   for (Index key = 0; key < first; key += kTileSide, at += kTileSize)
-    for (Index i = 0; i < kTileSide; i += kChannelBlock) visit(at + i, AllKeys{});
+    for (Index i = 0; i < kTileSide; i += kChannelBlock) visit(at + i, AllLanes{});
   Index i = 0;
-  for (; i + kChannelBlock <= row + 1; i += kChannelBlock) visit(at + i, AllKeys{});
-  if (i <= row) visit(at + i, FirstKeys{row + 1 - i});
+  for (; i + kChannelBlock <= row + 1; i += kChannelBlock) visit(at + i, AllLanes{});
+  if (i <= row) visit(at + i, FirstLanes{row + 1 - i});
 }
 
 struct ExponentialSum {
@@ -57,12 +46,12 @@ struct ExponentialSum {
 /// Scores of a query become e^(score - largest).
 ExponentialSum exponentiate(Index first, Index row, float* weights) {
   Vector largest = broadcast(-std::numeric_limits<float>::infinity()), sum{};
-  for_each_weight(first, row, [&](Index at, auto keys) {
-    largest = larger(largest, keys.keep(load(weights + at), largest));
+  for_each_weight(first, row, [&](Index at, auto lanes) {
+    largest = larger(largest, lanes.keep(load(weights + at), largest));
   });
   const float of_all = largest_lane(largest);
-  for_each_weight(first, row, [&](Index at, auto keys) {
-    const Vector weight = keys.keep(exponential(load(weights + at) - of_all), Vector{});
+  for_each_weight(first, row, [&](Index at, auto lanes) {
+    const Vector weight = lanes.keep(exponential(load(weights + at) - of_all), Vector{});
     store(weights + at, weight);
     sum += weight;
   });
@@ -73,14 +62,14 @@ ExponentialSum exponentiate(Index first, Index row, float* weights) {
 /// P (dP - <P, dP>).
 void differentiate(Index first, Index row, float log_sum_exp, float* weights, float* diff) {
   Vector product{};
-  for_each_weight(first, row, [&](Index at, auto keys) {
-    const Vector weight = keys.keep(exponential(load(weights + at) - log_sum_exp), Vector{});
+  for_each_weight(first, row, [&](Index at, auto lanes) {
+    const Vector weight = lanes.keep(exponential(load(weights + at) - log_sum_exp), Vector{});
     store(weights + at, weight);
-    product += keys.keep(weight * load(diff + at), Vector{});
+    product += lanes.keep(weight * load(diff + at), Vector{});
   });
   const float mean = sum_of_lanes(product);
-  for_each_weight(first, row, [&](Index at, auto keys) {
-    store(diff + at, keys.keep(load(weights + at) * (load(diff + at) - mean), Vector{}));
+  for_each_weight(first, row, [&](Index at, auto lanes) {
+    store(diff + at, lanes.keep(load(weights + at) * (load(diff + at) - mean), Vector{}));
   });
 }
 

@@ -20,9 +20,11 @@ constexpr int kMaxVectors = 4;
 template <int kVectors>
 constexpr int kMaxRows = std::min((kChannelBlock == 16 ? 24 : 12) / kVectors, 12);
 
+/// Inlined, as a call would wait for its arguments on the stack.
 template <int kRows, int kVectors>
-void multiply_block(LeftFactor left, const float* right, Index right_step, Index depth, bool add,
-                    float* product, Index product_step) {
+__attribute__((always_inline)) inline void multiply_block(LeftFactor left, const float* right,
+                                                          Index right_step, Index depth, bool add,
+                                                          float* product, Index product_step) {
   Vector sum[kRows][kVectors] = {};
   if (add) {
 #pragma GCC unroll 16

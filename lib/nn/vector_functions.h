@@ -49,7 +49,7 @@ LOCALBATCH_VECTOR_FUNCTION float sum_of_lanes(Vector value) {
   return detail::fold(value, [](Vector a, Vector b) { return a + b; })[0];
 }
 LOCALBATCH_VECTOR_FUNCTION float largest_lane(Vector value) {
-  return detail::fold(value, larger)[0];
+  return detail::fold(value, [](Vector a, Vector b) { return larger(a, b); })[0];
 }
 
 /// e^x with a relative error below 2e-7. Zero below ln 2^-126, where normal f32 end, infinity
