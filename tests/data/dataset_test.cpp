@@ -36,7 +36,8 @@ TEST_CASE("the table holds the six data sets") {
 TEST_CASE("a data set knows how workers are to share it") {
   const auto shares = [](const Keys& keys) {
     const DatasetFactory factory = dataset_factory(keys);
-    return factory.partition(factory.load({})->classes(), 3, 1);
+    const std::unique_ptr<Dataset> dataset = factory.load({});
+    return factory.partition({.count = dataset->train_size(), .classes = dataset->classes()}, 3, 1);
   };
   const std::pair<std::string, std::string> name{"name", "synthetic"}, size{"train_samples", "60"};
   CHECK_FALSE(shares({name, size}).has_value());
