@@ -18,7 +18,8 @@ TEST_CASE("every data set declares its keys without a file and without loading a
     REQUIRE(partition != declared.end());
     CHECK(partition->fallback == "iid");
     const auto root = std::ranges::find(declared, "root", &Declaration::key);
-    CHECK((root == declared.end()) == (row.name == "synthetic"));
+    const bool is_generated = row.name == "synthetic" || row.name == "generated_text";
+    CHECK((root == declared.end()) == is_generated);
     if (root != declared.end()) {
       CHECK(root->required);
       CHECK(contains(root->meaning, "folder that holds"));
@@ -27,10 +28,10 @@ TEST_CASE("every data set declares its keys without a file and without loading a
   }
 }
 
-TEST_CASE("the table holds the six data sets") {
-  CHECK(part_names(dataset_table()) == std::vector<std::string>{"cifar10", "cifar100", "mnist",
-                                                                "fashion_mnist", "imagenet",
-                                                                "synthetic"});
+TEST_CASE("the table holds the nine data sets") {
+  CHECK(part_names(dataset_table()) ==
+        std::vector<std::string>{"cifar10", "cifar100", "mnist", "fashion_mnist", "imagenet",
+                                 "synthetic", "text", "tokens", "generated_text"});
 }
 
 TEST_CASE("a data set knows how workers are to share it") {
