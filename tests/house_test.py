@@ -27,13 +27,13 @@ EVERYWHERE = {"fmt"}
 # Our headers whose purpose is to hand a library on.
 FACES = {"nlohmann-json": "lib/core/json.h"}
 # Headers of the system that are not C++'s own.
-SYSTEM = {"cerrno", "fcntl.h", "immintrin.h", "malloc.h", "sched.h", "sys/file.h", "sys/mman.h", "sys/prctl.h",
+SYSTEM = {"cerrno", "fcntl.h", "fnmatch.h", "immintrin.h", "malloc.h", "sched.h", "sys/file.h", "sys/mman.h", "sys/prctl.h",
           "sys/resource.h", "sys/stat.h", "sys/statvfs.h", "sys/wait.h", "unistd.h"}
 
 MEDIAN_LINES = range(80, 121)
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
-MAX_UNITS = 196  # 170 for images alone; 6 for the kernels of decoders; the rest is for installs and for the tools around a run
+MAX_UNITS = 230  # 170 for images alone, 32 for language models; the rest is for installs and tools around a run
 RUNNER = "lib/run/run_experiment.cpp"
 MAX_RUNNER_HEADERS = 45
 LOOP = "lib/train/local_sgd.cpp"

@@ -129,9 +129,9 @@ def model(copy):
 def partition(copy):
     copy.add_before("lib/data/partition.cpp", "kTable", """\
 Partition make_dummy_partition(Options&) {
-  return {.share = [](const std::optional<SampleClasses>& samples, int num_workers, std::uint64_t) {
+  return {.share = [](const SamplesToShare& samples, int num_workers, std::uint64_t) {
     Shares shares(num_workers);
-    for (std::uint32_t i = 0; i < samples->labels.size(); ++i) shares[i % num_workers].push_back(i);
+    for (std::uint32_t i = 0; i < samples.count; ++i) shares[i % num_workers].push_back(i);
     return shares;
   }};
 }

@@ -20,6 +20,8 @@ enum class Purpose : std::uint32_t {
   kProblemData = 9,
   kAudit = 10,
   kBatchNorm = 11,
+  kTokenWindows = 12,
+  kMarkovText = 13,
   kTest = 1000,
 };
 

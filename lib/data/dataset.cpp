@@ -3,7 +3,10 @@
 #include "data/cifar.h"
 #include "data/idx.h"
 #include "data/image_folder.h"
+#include "data/markov_text.h"
 #include "data/synthetic.h"
+#include "data/text.h"
+#include "data/token_files.h"
 
 namespace localbatch {
 
@@ -36,6 +39,22 @@ constexpr PartRow<DatasetFactory> kTable[] = {
      .summary = "generated gratings: colour images of 32 x 32 pixels, 10 classes, no files needed",
      .make = make_synthetic,
      .source = "ours: images are computed from generator_seed and their index"},
+    {.name = "text",
+     .summary =
+         "files of text, whose tokens are their bytes or the characters of the training text",
+     .make = make_text,
+     .source = "windows as in llm.c (disjoint) and nanoGPT (random), https://github.com/karpathy"},
+    {.name = "tokens",
+     .summary = "files of tokens, as llm.c, nanoGPT, llama2.c and Megatron-LM write them",
+     .make = make_tokens,
+     .source = "https://github.com/karpathy/llm.c, https://github.com/karpathy/nanoGPT, "
+               "https://github.com/NVIDIA/Megatron-LM"},
+    {.name = "generated_text",
+     .summary = "a text by a Markov chain of known entropy rate, which no loss is below; no files "
+                "needed",
+     .make = make_markov_text,
+     .source = "ours: the text is computed from generator_seed; entropy rate as in Cover and "
+               "Thomas 2006, section 4.2"},
 };
 
 }  // namespace

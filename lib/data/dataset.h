@@ -20,6 +20,8 @@
 
 namespace localbatch {
 
+struct Alphabet;
+
 /// The place of one sample in the memory of a batch.
 struct SamplePlace {
   std::span<std::byte> input;       ///< SampleShape::input_bytes()
@@ -59,6 +61,12 @@ class Dataset {
   /// The memory that the data set takes.
   virtual std::size_t bytes() const = 0;
 
+  /// The bytes of text that a target stands for, on average; 0 where that is unknown, or no text.
+  virtual double bytes_per_target() const { return 0; }
+
+  /// The text of tokens; null where tokens are not bytes, or samples have none.
+  virtual const Alphabet* alphabet() const { return nullptr; }
+
   /// What has gone wrong since this was last called without ending the run, a line each.
   virtual std::vector<std::string> take_warnings() { return {}; }
 
@@ -84,7 +92,7 @@ struct DatasetFactory {
   std::function<std::unique_ptr<Dataset>(const Augmentation&)> outline = {};
 };
 
-/// cifar10, cifar100, mnist, fashion_mnist, imagenet, synthetic.
+/// cifar10, cifar100, mnist, fashion_mnist, imagenet, synthetic; text, tokens, generated_text.
 std::span<const PartRow<DatasetFactory>> dataset_table();
 
 /// Memory for the samples of a batch, one behind the other.

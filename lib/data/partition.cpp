@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -12,22 +13,31 @@ namespace localbatch {
 namespace {
 
 /// Indices of the samples of each class, in increasing order.
-std::vector<std::vector<std::uint32_t>> samples_by_class(
-    const std::optional<SampleClasses>& classes) {
+std::vector<std::vector<std::uint32_t>> samples_by_class(const SamplesToShare& samples) {
+  const std::optional<SampleClasses>& classes = samples.classes;
   if (!classes)
-    fail_input("dataset.partition: the samples of this data set have no classes; allowed is iid");
-  std::vector<std::vector<std::uint32_t>> samples(static_cast<std::size_t>(classes->count));
+    fail_input(
+        "dataset.partition: the samples of this data set have no classes; allowed is iid | shards");
+  std::vector<std::vector<std::uint32_t>> by_class(static_cast<std::size_t>(classes->count));
   for (std::uint32_t i = 0; i < classes->labels.size(); ++i)
-    samples[classes->labels[i]].push_back(i);
-  return samples;
+    by_class[classes->labels[i]].push_back(i);
+  return by_class;
 }
 
 /// All samples, one class after the other.
-std::vector<std::uint32_t> sorted_by_class(const std::optional<SampleClasses>& classes) {
+std::vector<std::uint32_t> sorted_by_class(const SamplesToShare& samples) {
   std::vector<std::uint32_t> sorted;
-  for (const std::vector<std::uint32_t>& samples : samples_by_class(classes))
-    sorted.insert(sorted.end(), samples.begin(), samples.end());
+  for (const std::vector<std::uint32_t>& one : samples_by_class(samples))
+    sorted.insert(sorted.end(), one.begin(), one.end());
   return sorted;
+}
+
+/// The same, or all samples as they come where they have no classes: a text has neighbours instead.
+std::vector<std::uint32_t> neighbours_together(const SamplesToShare& samples) {
+  if (samples.classes) return sorted_by_class(samples);
+  std::vector<std::uint32_t> order(samples.count);
+  std::iota(order.begin(), order.end(), 0U);
+  return order;
 }
 
 /// Piece `index` of `pieces` whose sizes differ by one sample at most.
@@ -70,13 +80,14 @@ std::vector<double> dirichlet_proportions(double alpha, int count, RandomStream&
 }
 
 Partition make_iid(Options& /*options*/) {
-  return {.share = [](const std::optional<SampleClasses>&, int,
-                      std::uint64_t) { return std::optional<Shares>(); },
-          .looks_at_classes = false};
+  return {
+      .share = [](const SamplesToShare&, int, std::uint64_t) { return std::optional<Shares>(); },
+      .has_shares = false,
+      .looks_at_classes = false};
 }
 
-Shares share_by_class(const std::optional<SampleClasses>& classes, int num_workers) {
-  const std::vector<std::uint32_t> sorted = sorted_by_class(classes);
+Shares share_by_class(const SamplesToShare& samples, int num_workers) {
+  const std::vector<std::uint32_t> sorted = sorted_by_class(samples);
   Shares shares(static_cast<std::size_t>(num_workers));
   for (std::size_t worker = 0; worker < shares.size(); ++worker)
     append(piece(sorted, worker, shares.size()), shares[worker]);
@@ -84,20 +95,20 @@ Shares share_by_class(const std::optional<SampleClasses>& classes, int num_worke
 }
 
 Partition make_by_class(Options& /*options*/) {
-  return {.share = [](const std::optional<SampleClasses>& classes, int num_workers, std::uint64_t) {
-    return share_by_class(classes, num_workers);
+  return {.share = [](const SamplesToShare& samples, int num_workers, std::uint64_t) {
+    return share_by_class(samples, num_workers);
   }};
 }
 
 /// Hsu, Qi and Brown (2019), class by class.
-Shares share_by_dirichlet(double alpha, const std::optional<SampleClasses>& classes,
-                          int num_workers, std::uint64_t seed) {
+Shares share_by_dirichlet(double alpha, const SamplesToShare& samples, int num_workers,
+                          std::uint64_t seed) {
   Shares shares(static_cast<std::size_t>(num_workers));
   std::uint64_t label = 0;
-  for (const std::vector<std::uint32_t>& samples : samples_by_class(classes)) {
+  for (const std::vector<std::uint32_t>& of_class : samples_by_class(samples)) {
     RandomStream random(seed, Purpose::kPartition, label++);
     const std::vector<double> proportions = dirichlet_proportions(alpha, num_workers, random);
-    const auto count = static_cast<std::uint32_t>(samples.size());
+    const auto count = static_cast<std::uint32_t>(of_class.size());
     const std::vector<std::uint32_t> order = random_permutation(count, random);
     double up_to = 0;
     std::size_t first = 0;
@@ -106,7 +117,7 @@ Shares share_by_dirichlet(double alpha, const std::optional<SampleClasses>& clas
       const bool last_worker = worker + 1 == shares.size();
       const std::size_t last =
           last_worker ? count : std::min<std::size_t>(count, std::llround(up_to * count));
-      for (; first < last; ++first) shares[worker].push_back(samples[order[first]]);
+      for (; first < last; ++first) shares[worker].push_back(of_class[order[first]]);
     }
   }
   return shares;
@@ -118,16 +129,15 @@ Partition make_dirichlet(Options& options) {
                 .max = 1e6,
                 .meaning = "of the Dirichlet distribution: near 0, each class goes to one worker; "
                            "large, all workers get the same mixture"});
-  return {.share = [alpha](const std::optional<SampleClasses>& classes, int num_workers,
-                           std::uint64_t seed) {
-    return share_by_dirichlet(alpha, classes, num_workers, seed);
+  return {.share = [alpha](const SamplesToShare& samples, int num_workers, std::uint64_t seed) {
+    return share_by_dirichlet(alpha, samples, num_workers, seed);
   }};
 }
 
 /// McMahan, Moore, Ramage, Hampson and Aguera y Arcas (2017).
-Shares share_by_shards(std::size_t per_worker, const std::optional<SampleClasses>& classes,
-                       int num_workers, std::uint64_t seed) {
-  const std::vector<std::uint32_t> sorted = sorted_by_class(classes);
+Shares share_by_shards(std::size_t per_worker, const SamplesToShare& samples, int num_workers,
+                       std::uint64_t seed) {
+  const std::vector<std::uint32_t> sorted = neighbours_together(samples);
   Shares shares(static_cast<std::size_t>(num_workers));
   const std::size_t shards = shares.size() * per_worker;
   const std::vector<std::uint32_t> order = random_permutation(
@@ -142,12 +152,13 @@ Partition make_shards(Options& options) {
       "shards_per_worker", {.fallback = 2,
                             .min = 1,
                             .max = 1'000'000,
-                            .meaning = "pieces that a worker gets of the training set sorted by "
-                                       "class; few pieces, few classes"}));
-  return {.share = [per_worker](const std::optional<SampleClasses>& classes, int num_workers,
-                                std::uint64_t seed) {
-    return share_by_shards(per_worker, classes, num_workers, seed);
-  }};
+                            .meaning = "pieces that a worker gets of the training set, sorted by "
+                                       "class (few pieces, few classes) or, without classes, in "
+                                       "its order: 1 gives each worker one stretch of a text"}));
+  return {
+      .share = [per_worker](const SamplesToShare& samples, int num_workers, std::uint64_t seed) {
+        return share_by_shards(per_worker, samples, num_workers, seed);
+      }};
 }
 
 constexpr std::array<PartRow<Partition>, 4> kTable{{
@@ -172,11 +183,12 @@ constexpr std::array<PartRow<Partition>, 4> kTable{{
      .source =
          "Hsu et al. 2019, as recalled; here class by class, so that every sample has one worker"},
     {.name = "shards",
-     .summary = "sorted by class, cut into shards, some for each worker (McMahan et al. 2017)",
+     .summary = "sorted by class, or a text in its order, cut into shards, some for each worker "
+                "(McMahan et al. 2017)",
      .make = make_shards,
      .formula =
-         "the set sorted by class is cut into M shards_per_worker equal pieces; each worker gets "
-         "shards_per_worker of them at random",
+         "the set sorted by class, or in its order where samples have no classes, is cut into M "
+         "shards_per_worker equal pieces; each worker gets shards_per_worker of them at random",
      .source = "McMahan et al. 2017, as recalled"},
 }};
 
@@ -184,11 +196,13 @@ constexpr std::array<PartRow<Partition>, 4> kTable{{
 
 std::span<const PartRow<Partition>> partition_table() { return kTable; }
 
-Partition read_partition(Options& options) {
+namespace {
+
+Partition read_one_of(Options& options, const std::vector<std::string>& names) {
   const std::string name = options.choice(
       "partition",
       {.fallback = "iid",
-       .choices = part_names(partition_table()),
+       .choices = names,
        .meaning =
            "how workers share the training set; iid: all draw from the whole of it; the others "
            "give each worker samples of its own, which it shuffles in each of its epochs; "
@@ -196,6 +210,18 @@ Partition read_partition(Options& options) {
   for (const PartRow<Partition>& row : kTable)
     if (row.name == name) return row.make(options);
   internal_error("a choice is one of the names in its table");
+}
+
+}  // namespace
+
+Partition read_partition(Options& options) {
+  return read_one_of(options, part_names(partition_table()));
+}
+
+Partition read_partition_without_classes(Options& options) {
+  Partition partition = read_one_of(options, {"iid", "shards"});
+  partition.looks_at_classes = false;
+  return partition;
 }
 
 }  // namespace localbatch

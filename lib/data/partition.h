@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -20,18 +21,25 @@ struct SampleClasses {
   int count = 0;
 };
 
+/// What a partition sees of a training set.
+struct SamplesToShare {
+  std::size_t count = 0;
+  std::optional<SampleClasses> classes;  ///< none where samples have no classes
+};
+
 /// Says how workers share a training set: a function of its arguments alone. None: every worker
 /// draws from the whole set. Throws an InputError when the partition needs classes and the samples
 /// have none.
 struct Partition {
-  std::function<std::optional<Shares>(const std::optional<SampleClasses>& classes, int num_workers,
+  std::function<std::optional<Shares>(const SamplesToShare& samples, int num_workers,
                                       std::uint64_t seed)>
       share;
-  bool looks_at_classes = true;
+  bool has_shares = true;        ///< whether each worker draws from samples of its own
+  bool looks_at_classes = true;  ///< whether classes change what it does
 
-  std::optional<Shares> operator()(const std::optional<SampleClasses>& classes, int num_workers,
+  std::optional<Shares> operator()(const SamplesToShare& samples, int num_workers,
                                    std::uint64_t seed) const {
-    return share(classes, num_workers, seed);
+    return share(samples, num_workers, seed);
   }
 };
 
@@ -40,5 +48,8 @@ std::span<const PartRow<Partition>> partition_table();
 
 /// Reads `partition` and the keys of the one that it names.
 Partition read_partition(Options& options);
+
+/// The same for samples that have no classes: iid or shards.
+Partition read_partition_without_classes(Options& options);
 
 }  // namespace localbatch

@@ -40,8 +40,8 @@ void require_folder(const RootFolder& root) {
 }
 
 bool can_be_fetched(std::string_view dataset) {
-  static constexpr std::array<std::string_view, 4> kFetched{"cifar10", "cifar100", "mnist",
-                                                            "fashion_mnist"};
+  static constexpr std::array<std::string_view, 5> kFetched{"cifar10", "cifar100", "mnist",
+                                                            "fashion_mnist", "tinyshakespeare"};
   return std::ranges::find(kFetched, dataset) != kFetched.end();
 }
 

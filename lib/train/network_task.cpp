@@ -7,14 +7,14 @@ namespace localbatch {
 
 namespace {
 
-void check_nobody_is_left_out(const std::optional<Shares>& shares) {
+void check_nobody_is_left_out(const std::optional<Shares>& shares, std::string_view unit) {
   if (!shares) return;
   for (std::size_t worker = 0; worker < shares->size(); ++worker)
     if ((*shares)[worker].empty())
       fail_input(
-          "dataset.partition: worker {} of {} would get no training image; use fewer workers, "
-          "another seed or a more even partition",
-          worker, shares->size());
+          "dataset.partition: worker {} of {} would get no training {}; use fewer workers, another "
+          "seed or a more even partition",
+          worker, shares->size(), unit);
 }
 
 std::unique_ptr<Dataset> make_dataset(const NetworkSettings& settings,
@@ -38,7 +38,9 @@ ExecutionOptions execution_options(const NetworkSettings& settings, int threads)
 NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& workers)
     : execution_(execution_options(settings, workers.threads)),
       dataset_(make_dataset(settings, workers)),
-      shares_(settings.dataset.partition(dataset_->classes(), workers.num_workers, workers.seed)),
+      shares_(settings.dataset.partition(
+          {.count = dataset_->train_size(), .classes = dataset_->classes()}, workers.num_workers,
+          workers.seed)),
       model_(settings.model.make(dataset_->sample_shape())),
       setup_{.dataset = *dataset_,
              .shares = shares_,
@@ -47,7 +49,7 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
              .seed = workers.seed,
              .inner_optimizer = workers.inner_optimizer,
              .batch_norm_at_sync = settings.batch_norm_at_sync} {
-  check_nobody_is_left_out(shares_);
+  check_nobody_is_left_out(shares_, dataset_->unit());
   if (settings.kernels) check_kernels_are_used(*settings.kernels, *model_);
 }
 

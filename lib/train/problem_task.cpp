@@ -16,7 +16,8 @@ std::optional<ResidentImages> load_images(const std::optional<DatasetFactory>& f
   auto* const images = dynamic_cast<ResidentImages*>(dataset.get());
   if (images == nullptr)
     fail_input("dataset: found images in files, allowed for a problem are images in memory");
-  if (factory->partition(images->classes(), workers.num_workers, workers.seed))
+  if (factory->partition({.count = images->train_size(), .classes = images->classes()},
+                         workers.num_workers, workers.seed))
     fail_input(
         "dataset.partition: the workers of a problem draw from all its samples, allowed here is "
         "iid");

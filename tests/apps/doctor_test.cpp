@@ -148,7 +148,7 @@ TEST_CASE("doctor refuses what run refuses, and says that first") {
   };
   refuse("--set 'dataset={name: cifar10, root: nowhere}'", "nowhere");
   refuse("--set 'dataset={name: synthetic, train_samples: 1, partition: by_class}'",
-         "worker 0 of 2 would get no training image");
+         "worker 0 of 2 would get no training images");
   refuse("--set workers=65536", "allowed are at most 256 for a core");
   // 32 workers, for which there are cores, of 4 GB each, for which there is hardly memory.
   refuse("--set 'model={name: mlp, hidden_layers: 40, hidden_features: 8192}' --set workers=32",

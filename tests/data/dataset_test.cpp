@@ -18,7 +18,8 @@ TEST_CASE("every data set declares its keys without a file and without loading a
     REQUIRE(partition != declared.end());
     CHECK(partition->fallback == "iid");
     const auto root = std::ranges::find(declared, "root", &Declaration::key);
-    CHECK((root == declared.end()) == (row.name == "synthetic"));
+    const bool is_generated = row.name == "synthetic" || row.name == "generated_text";
+    CHECK((root == declared.end()) == is_generated);
     if (root != declared.end()) {
       CHECK(root->required);
       CHECK(contains(root->meaning, "folder that holds"));
@@ -27,16 +28,17 @@ TEST_CASE("every data set declares its keys without a file and without loading a
   }
 }
 
-TEST_CASE("the table holds the six data sets") {
-  CHECK(part_names(dataset_table()) == std::vector<std::string>{"cifar10", "cifar100", "mnist",
-                                                                "fashion_mnist", "imagenet",
-                                                                "synthetic"});
+TEST_CASE("the table holds the nine data sets") {
+  CHECK(part_names(dataset_table()) ==
+        std::vector<std::string>{"cifar10", "cifar100", "mnist", "fashion_mnist", "imagenet",
+                                 "synthetic", "text", "tokens", "generated_text"});
 }
 
 TEST_CASE("a data set knows how workers are to share it") {
   const auto shares = [](const Keys& keys) {
     const DatasetFactory factory = dataset_factory(keys);
-    return factory.partition(factory.load({})->classes(), 3, 1);
+    const std::unique_ptr<Dataset> dataset = factory.load({});
+    return factory.partition({.count = dataset->train_size(), .classes = dataset->classes()}, 3, 1);
   };
   const std::pair<std::string, std::string> name{"name", "synthetic"}, size{"train_samples", "60"};
   CHECK_FALSE(shares({name, size}).has_value());

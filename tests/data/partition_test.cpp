@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "core/error.h"
 #include "core/make_node.h"
 #include "data/sampler.h"
 
@@ -28,7 +29,9 @@ Partition dirichlet(const char* alpha) {
 
 Shares share_out(const Partition& partition, const std::vector<Label>& labels, int num_classes,
                  int num_workers, std::uint64_t seed) {
-  return partition(SampleClasses{.labels = labels, .count = num_classes}, num_workers, seed)
+  return partition({.count = labels.size(),
+                    .classes = SampleClasses{.labels = labels, .count = num_classes}},
+                   num_workers, seed)
       .value();
 }
 
@@ -150,17 +153,50 @@ TEST_CASE("a worker with a share of its own visits it once in each of its epochs
   CHECK(differs);
 }
 
-TEST_CASE("samples without classes are drawn by all workers, and no other partition takes them") {
+TEST_CASE("samples without classes are drawn by all workers, or in shards; others refuse them") {
   for (const PartRow<Partition>& row : partition_table()) {
     CAPTURE(row.name);
     std::vector<std::pair<std::string, Node>> keys{{"partition", scalar(std::string(row.name))}};
     if (row.name == "dirichlet") keys.emplace_back("alpha", scalar("1"));
     const Partition partition = make(keys);
+    const SamplesToShare samples{.count = 100, .classes = {}};
     if (row.name == "iid")
-      CHECK_FALSE(partition(std::nullopt, 4, 1).has_value());
+      CHECK_FALSE(partition(samples, 4, 1).has_value());
+    else if (row.name == "shards")
+      CHECK(partition(samples, 4, 1).has_value());
     else
-      CHECK_THROWS_AS(partition(std::nullopt, 4, 1), InputError);
+      CHECK_THROWS_AS(partition(samples, 4, 1), InputError);
+    CHECK(partition.has_shares == (row.name != "iid"));
   }
+}
+
+TEST_CASE("one shard of samples without classes is a stretch of neighbours, for every worker one") {
+  const Partition partition =
+      make({{"partition", scalar("shards")}, {"shards_per_worker", scalar("1")}});
+  const Shares shares = partition({.count = 103, .classes = {}}, 4, 1).value();
+  std::vector<std::uint32_t> all;
+  for (const std::vector<std::uint32_t>& share : shares) {
+    CHECK((share.size() == 25 || share.size() == 26));
+    for (std::size_t i = 1; i < share.size(); ++i) CHECK(share[i] == share[i - 1] + 1);
+    all.insert(all.end(), share.begin(), share.end());
+  }
+  std::ranges::sort(all);
+  REQUIRE(all.size() == 103);
+  for (std::uint32_t i = 0; i < 103; ++i) CHECK(all[i] == i);
+  CHECK(partition({.count = 103, .classes = {}}, 4, 2).value() != shares);
+}
+
+TEST_CASE("a data set without classes reads the partitions that need none") {
+  const auto read = [](const char* name) {
+    const Node file = map({{"partition", scalar(name)}});
+    Options options(file);
+    return read_partition_without_classes(options);
+  };
+  CHECK_FALSE(read("iid").has_shares);
+  CHECK(read("shards").has_shares);
+  CHECK_FALSE(read("shards").looks_at_classes);
+  CHECK_THROWS_WITH_AS(read("by_class"),
+                       doctest::Contains("found 'by_class', allowed is iid | shards"), InputError);
 }
 
 TEST_CASE("all partitions can be described") {

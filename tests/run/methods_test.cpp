@@ -67,7 +67,7 @@ TEST_CASE("a partition that leaves a worker without images is refused before any
       scratch, tiny_experiment(), "out",
       {"dataset={name: synthetic, train_samples: 2, test_samples: 1, partition: by_class}"});
   CHECK_THROWS_WITH_AS(run_alone(lonely),
-                       "dataset.partition: worker 0 of 3 would get no training image; use fewer "
+                       "dataset.partition: worker 0 of 3 would get no training images; use fewer "
                        "workers, another seed or a more even partition",
                        InputError);
   CHECK_FALSE(fs::exists(scratch.path() / "out"));
