@@ -6,6 +6,7 @@
 #include "bench/networks.h"
 #include "core/random.h"
 #include "nn/model.h"
+#include "train/worker_state.h"
 
 namespace localbatch {
 
@@ -20,7 +21,7 @@ constexpr double kLearningRate = 1e-3;
 
 TrainingStep::TrainingStep(const Model& model, const ExecutionOptions& execution)
     : network_(model.make_network(execution)),
-      optimizer_(bench_optimizer().make(model.parameter_count())),
+      optimizer_(bench_optimizer().make(layout_of(model.parameter_tensors()))),
       parameters_(model.parameter_count()),
       gradient_(model.parameter_count()),
       running_moments_(model.running_moment_count()),
@@ -44,7 +45,7 @@ void TrainingStep::run() {
                    .targets = targets_},
                   1, gradient_.span(), GradientUse::kReplace);
   const Stopwatch::Scope timed(optimizer_watch_);
-  optimizer_->step(parameters_.span(), gradient_.span(), kLearningRate, parallel_for);
+  take_step(*optimizer_, 0, parameters_.span(), gradient_.span(), kLearningRate, parallel_for);
 }
 
 std::size_t TrainingStep::worker_bytes() const {

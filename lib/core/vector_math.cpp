@@ -1,8 +1,11 @@
 #include "core/vector_math.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
+#include <vector>
 
 #include "core/error.h"
 
@@ -28,6 +31,19 @@ double sum_terms(std::size_t n, const Term& term) {
 }  // namespace
 
 double squared_norm(std::span<const float> x) { return inner_product(x, x); }
+
+double squared_norm(std::span<const float> x, const ParallelFor& parallel_for) {
+  constexpr std::size_t kBlock = std::size_t{1} << 14;
+  std::vector<double> blocks((x.size() + kBlock - 1) / kBlock);
+  parallel_for(x.size(), [&](std::size_t first, std::size_t last) {
+    // A block belongs to the range that it begins in.
+    for (std::size_t block = (first + kBlock - 1) / kBlock; block * kBlock < last; ++block) {
+      const std::size_t begin = block * kBlock;
+      blocks[block] = squared_norm(x.subspan(begin, std::min(kBlock, x.size() - begin)));
+    }
+  });
+  return std::accumulate(blocks.begin(), blocks.end(), 0.0);
+}
 
 double inner_product(std::span<const float> x, std::span<const float> y) {
   check(x.size() == y.size(), "inner products are taken between arrays of one length");

@@ -24,4 +24,8 @@ using ParallelFor = std::function<void(std::size_t count, const RangeWork& work)
 /// The whole range at once on the calling thread.
 inline void for_on_this_thread(std::size_t count, const RangeWork& work) { work(0, count); }
 
+/// The squared norm as several threads find it: a sum over blocks of a fixed size in their order,
+/// whoever adds up a block. Not the bits of squared_norm(x) where there is more than one.
+double squared_norm(std::span<const float> x, const ParallelFor& parallel_for);
+
 }  // namespace localbatch

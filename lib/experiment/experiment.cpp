@@ -116,8 +116,8 @@ void read_statistics(Options& options, Experiment& experiment) {
   const StatisticsNeeds needs = method.controller->needs() | method.observer_needs;
   if (chunks == Chunks::kDelta && !method.inner_steps)
     statistics.fail("chunks",
-                    "found 'delta', which is for inner_optimizer: sgd, whose steps are "
-                    "linear in the gradients; allowed here is workers | micro_batches | "
+                    "found 'delta', which is for inner_optimizer: sgd without clip_norm, whose "
+                    "steps are linear in the gradients; allowed here is workers | micro_batches | "
                     "samples");
   if (chunks == Chunks::kSamples && experiment.task->couples_samples())
     statistics.fail("chunks",

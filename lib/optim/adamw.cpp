@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/aligned_buffer.h"
 #include "core/error.h"
 #include "optim/inner_optimizer.h"
+#include "optim/scaled_gradient.h"
 
 namespace localbatch {
 
@@ -13,36 +16,23 @@ namespace {
 ///   x -= lr/(1 - beta1^t) m / (sqrt(v)/sqrt(1 - beta2^t) + epsilon).
 class AdamW final : public InnerOptimizer {
  public:
-  AdamW(const AdamwSettings& settings, std::size_t parameter_count)
-      : settings_(settings), moments_(2 * parameter_count) {}
+  AdamW(const AdamwSettings& settings, const ParameterLayout& parameters)
+      : settings_(settings), moments_(2 * parameters.size) {
+    if (settings.decay == Decay::kMatrices) not_decayed_ = parameters.vectors;
+  }
 
-  void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
+  void step(std::span<float> parameters, std::span<const float> gradient, const StepSize& size,
             const ParallelFor& parallel_for) override {
     const std::size_t count = parameters.size();
     check(count == gradient.size(), "a gradient has one number per parameter");
     check(2 * count == moments_.size(), "an optimizer always sees the same parameters");
     ++steps_;
-    const double t = static_cast<double>(steps_);
-    const float keep = static_cast<float>(1 - learning_rate * settings_.weight_decay);
-    const float rate = static_cast<float>(learning_rate / (1 - std::pow(settings_.beta1, t)));
-    const float root = static_cast<float>(std::sqrt(1 - std::pow(settings_.beta2, t)));
-    const float epsilon = static_cast<float>(settings_.epsilon);
-    const float beta1 = static_cast<float>(settings_.beta1);
-    const float beta2 = static_cast<float>(settings_.beta2);
-    // 1 - beta in float would lose the digits of a beta near 1.
-    const float rest1 = static_cast<float>(1 - settings_.beta1);
-    const float rest2 = static_cast<float>(1 - settings_.beta2);
-
-    float* const x = parameters.data();
-    const float* const g = gradient.data();
-    float* const m = moments_.data();
-    float* const v = m + count;
-    parallel_for(count, [=](std::size_t first, std::size_t last) {
-      for (std::size_t i = first; i < last; ++i) {
-        m[i] = beta1 * m[i] + rest1 * g[i];
-        v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
-        x[i] = keep * x[i] - rate * m[i] / (std::sqrt(v[i]) / root + epsilon);
-      }
+    const Constants constants = constants_of_step(size.learning_rate);
+    parallel_for(count, [&](std::size_t first, std::size_t last) {
+      for_scaled(gradient.subspan(first, last - first), size.gradient_factor,
+                 [&](std::size_t offset, std::span<const float> g) {
+                   move(parameters, g, first + offset, constants);
+                 });
     });
   }
 
@@ -50,16 +40,75 @@ class AdamW final : public InnerOptimizer {
   std::int64_t& steps() override { return steps_; }
 
  private:
+  struct Constants {
+    float keep, rate, root, epsilon, beta1, beta2, rest1, rest2;
+  };
+
+  Constants constants_of_step(double learning_rate) const {
+    const double t = static_cast<double>(steps_);
+    return {.keep = static_cast<float>(1 - learning_rate * settings_.weight_decay),
+            .rate = static_cast<float>(learning_rate / (1 - std::pow(settings_.beta1, t))),
+            .root = static_cast<float>(std::sqrt(1 - std::pow(settings_.beta2, t))),
+            .epsilon = static_cast<float>(settings_.epsilon),
+            .beta1 = static_cast<float>(settings_.beta1),
+            .beta2 = static_cast<float>(settings_.beta2),
+            // 1 - beta in float would lose the digits of a beta near 1.
+            .rest1 = static_cast<float>(1 - settings_.beta1),
+            .rest2 = static_cast<float>(1 - settings_.beta2)};
+  }
+
+  /// The parameters from place `first` on that g has numbers for, stretch by stretch of those that
+  /// decay and those that do not.
+  void move(std::span<float> parameters, std::span<const float> g, std::size_t first,
+            const Constants& constants) {
+    const std::size_t last = first + g.size();
+    Constants without_decay = constants;
+    without_decay.keep = 1;
+    const auto part = [&](std::size_t from, std::size_t to, const Constants& with) {
+      if (from < to) move_alike(parameters, g.subspan(from - first, to - from), from, with);
+    };
+    std::size_t done = first;
+    auto stretch = std::ranges::partition_point(
+        not_decayed_, [first](const auto& vector) { return vector.first + vector.size <= first; });
+    for (; stretch != not_decayed_.end() && stretch->first < last; ++stretch) {
+      const std::size_t from = std::max(stretch->first, first);
+      const std::size_t to = std::min(stretch->first + stretch->size, last);
+      part(done, from, constants);
+      part(from, to, without_decay);
+      done = to;
+    }
+    part(done, last, constants);
+  }
+
+  void move_alike(std::span<float> parameters, std::span<const float> gradient, std::size_t first,
+                  const Constants& constants) {
+    const auto [keep, rate, root, epsilon, beta1, beta2, rest1, rest2] = constants;
+    float* const x = parameters.data() + first;
+    const float* const g = gradient.data();
+    float* const m = moments_.data() + first;
+    float* const v = m + parameters.size();
+    for (std::size_t i = 0; i < gradient.size(); ++i) {
+      m[i] = beta1 * m[i] + rest1 * g[i];
+      v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
+      x[i] = keep * x[i] - rate * m[i] / (std::sqrt(v[i]) / root + epsilon);
+    }
+  }
+
   AdamwSettings settings_;
   AlignedBuffer<float> moments_;  ///< m of every parameter, then v of every parameter
+  std::vector<ParameterLayout::Stretch> not_decayed_;
   std::int64_t steps_ = 0;
 };
 
 }  // namespace
 
 InnerOptimizerFactory make_adamw(const AdamwSettings& settings) {
-  return {settings.at_sync,
-          [settings](std::size_t count) { return std::make_unique<AdamW>(settings, count); }};
+  return {.at_sync = settings.at_sync,
+          .make =
+              [settings](const ParameterLayout& parameters) {
+                return std::make_unique<AdamW>(settings, parameters);
+              },
+          .clip_norm = settings.clip_norm};
 }
 
 InnerOptimizerFactory make_adamw(Options& options) {
@@ -86,6 +135,13 @@ InnerOptimizerFactory make_adamw(Options& options) {
                        .max = 1e3,
                        .meaning = "each step shrinks parameters by this factor times the learning "
                                   "rate (decoupled from the gradient)"});
+  settings.decay = options.choice<Decay>(
+      "decay", {.fallback = settings.decay,
+                .choices = {{"all", Decay::kAll}, {"matrices", Decay::kMatrices}},
+                .meaning = "parameters that weight_decay shrinks: all, or those of tensors with "
+                           "two or more dimensions, without biases and scales of normalizations "
+                           "(what language models are trained with)"});
+  settings.clip_norm = read_clip_norm(options);
   settings.at_sync =
       read_at_sync(options,
                    "what a synchronization does to each worker's moments: keep them, average "

@@ -1,8 +1,24 @@
 #include "optim/inner_optimizer.h"
 
+#include <algorithm>
 #include <array>
 
 namespace localbatch {
+
+double clip_factor(double norm, double clip_norm) {
+  constexpr double kAgainstZero = 1e-6;
+  return clip_norm > 0 ? std::min(1.0, clip_norm / (norm + kAgainstZero)) : 1;
+}
+
+double read_clip_norm(Options& options) {
+  return options.number(
+      "clip_norm", {.fallback = 0,
+                    .min = 0,
+                    .max = 1e9,
+                    .meaning = "longer gradients of a worker's local step are shortened to this "
+                               "norm, all parameters together, before anything else is done with "
+                               "them; 0: none. Statistics are those of the gradients themselves"});
+}
 
 StatePolicy read_at_sync(Options& options, std::string_view meaning) {
   return options.choice<StatePolicy>("at_sync", {.fallback = StatePolicy::kKeep,
@@ -19,16 +35,19 @@ std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table() {
        .make = make_sgd,
        .formula =
            "g = gradient + weight_decay x, u = momentum u + g, x = x - lr u; with nesterov x = x "
-           "- lr (g + momentum u)",
-       .source = "as torch.optim.SGD of PyTorch, with dampening 0"},
+           "- lr (g + momentum u); the gradient times min(1, clip_norm/(its norm + 1e-6)) if "
+           "clip_norm > 0",
+       .source = "as torch.optim.SGD of PyTorch, with dampening 0, and clip_grad_norm_"},
       {.name = "adamw",
        .summary = "Adam with decoupled weight decay (Loshchilov and Hutter 2019)",
        .make = make_adamw,
        .formula =
            "m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, x = (1 - lr "
            "weight_decay) x - lr/(1 - beta1^t) m/(sqrt(v/(1 - beta2^t)) + epsilon) at step t = "
-           "1, 2, ...",
-       .source = "Loshchilov and Hutter 2019, as torch.optim.AdamW of PyTorch"},
+           "1, 2, ...; g is the gradient times min(1, clip_norm/(its norm + 1e-6)) if clip_norm > "
+           "0",
+       .source = "Loshchilov and Hutter 2019, as torch.optim.AdamW of PyTorch, and "
+                 "clip_grad_norm_"},
   }};
   return kTable;
 }

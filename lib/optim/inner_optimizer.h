@@ -5,11 +5,31 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "core/options.h"
 #include "core/vector_math.h"
 
 namespace localbatch {
+
+/// The parameters that an optimizer will move, as far as it looks at what they are.
+struct ParameterLayout {
+  /// Neighbouring places of the flat array.
+  struct Stretch {
+    std::size_t first = 0, size = 0;
+  };
+
+  std::size_t size = 0;
+  /// What belongs to tensors with fewer than two dimensions (biases, scales of normalizations), in
+  /// order; all other places are those of matrices and filters.
+  std::vector<Stretch> vectors = {};
+};
+
+/// What a local step takes beside its gradient.
+struct StepSize {
+  double learning_rate = 0;
+  double gradient_factor = 1;  ///< multiplies the gradient first; see clip_factor()
+};
 
 /// The rule of a local step: how one worker moves its parameters along its gradient.
 class InnerOptimizer {
@@ -19,9 +39,9 @@ class InnerOptimizer {
   /// One update of `parameters` (f32, any number, always the same one). The gradient is left
   /// unchanged. How the arrays are cut into pieces has no influence on the result.
   virtual void step(std::span<float> parameters, std::span<const float> gradient,
-                    double learning_rate, const ParallelFor& parallel_for) = 0;
+                    const StepSize& size, const ParallelFor& parallel_for) = 0;
   void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate) {
-    step(parameters, gradient, learning_rate, for_on_this_thread);
+    step(parameters, gradient, {.learning_rate = learning_rate}, for_on_this_thread);
   }
 
   /// Everything that the next step depends on: one flat array (momentum, or both moments) and the
@@ -44,15 +64,27 @@ struct LinearSteps {
 /// Makes the optimizers of the workers, each with a state of its own.
 struct InnerOptimizerFactory {
   StatePolicy at_sync = StatePolicy::kKeep;
-  std::function<std::unique_ptr<InnerOptimizer>(std::size_t parameter_count)> make;
+  std::function<std::unique_ptr<InnerOptimizer>(const ParameterLayout& parameters)> make;
   std::optional<LinearSteps> linear = std::nullopt;  ///< none: the steps are not linear
+  double clip_norm = 0;  ///< most that a gradient's norm may be in a step; 0: anything
 };
+
+/// What a gradient of this norm is multiplied by in a step: min(1, clip_norm/(norm + 1e-6)), or 1
+/// where clip_norm is 0. As torch.nn.utils.clip_grad_norm_ of PyTorch.
+double clip_factor(double norm, double clip_norm);
 
 struct SgdSettings {
   double momentum = 0;  ///< 0: plain SGD without state
   double weight_decay = 0;
   bool nesterov = false;  ///< needs momentum above 0
+  double clip_norm = 0;   ///< see InnerOptimizerFactory
   StatePolicy at_sync = StatePolicy::kKeep;
+};
+
+/// The parameters that weight decay shrinks.
+enum class Decay {
+  kAll,
+  kMatrices,  ///< those of tensors with two or more dimensions
 };
 
 struct AdamwSettings {
@@ -60,6 +92,8 @@ struct AdamwSettings {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.01;
+  Decay decay = Decay::kAll;
+  double clip_norm = 0;  ///< see InnerOptimizerFactory
   StatePolicy at_sync = StatePolicy::kKeep;
 };
 
@@ -71,7 +105,11 @@ InnerOptimizerFactory make_adamw(Options& options);
 
 std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table();
 
-/// Reads `at_sync`, which every inner optimizer has.
+// Keys that every inner optimizer has.
+
+/// Reads `clip_norm`.
+double read_clip_norm(Options& options);
+/// Reads `at_sync`.
 StatePolicy read_at_sync(Options& options, std::string_view meaning);
 
 }  // namespace localbatch

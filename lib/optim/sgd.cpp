@@ -1,6 +1,7 @@
 #include "core/aligned_buffer.h"
 #include "core/error.h"
 #include "optim/inner_optimizer.h"
+#include "optim/scaled_gradient.h"
 
 namespace localbatch {
 
@@ -11,28 +12,24 @@ namespace {
 /// PyTorch's first step sets u = g, which is what u = 0 before it gives.
 class Sgd final : public InnerOptimizer {
  public:
-  Sgd(const SgdSettings& settings, std::size_t parameter_count)
+  Sgd(const SgdSettings& settings, const ParameterLayout& parameters)
       : momentum_(static_cast<float>(settings.momentum)),
         weight_decay_(static_cast<float>(settings.weight_decay)),
         nesterov_(settings.nesterov),
-        velocity_(momentum_ > 0 ? parameter_count : 0) {}
+        velocity_(momentum_ > 0 ? parameters.size : 0) {}
 
-  void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
+  void step(std::span<float> parameters, std::span<const float> gradient, const StepSize& size,
             const ParallelFor& parallel_for) override {
     check(parameters.size() == gradient.size(), "a gradient has one number per parameter");
-    const float rate = static_cast<float>(learning_rate);
+    const float rate = static_cast<float>(size.learning_rate);
     ++steps_;
     check(momentum_ == 0 || parameters.size() == velocity_.size(),
           "an optimizer always sees the same parameters");
     parallel_for(parameters.size(), [&](std::size_t first, std::size_t last) {
-      const auto x = parameters.subspan(first, last - first);
-      const auto f = gradient.subspan(first, last - first);
-      if (momentum_ == 0)
-        descend(x, f, rate);
-      else if (nesterov_)
-        descend_with_momentum<true>(x, f, velocity_.span().subspan(first, last - first), rate);
-      else
-        descend_with_momentum<false>(x, f, velocity_.span().subspan(first, last - first), rate);
+      for_scaled(gradient.subspan(first, last - first), size.gradient_factor,
+                 [&](std::size_t offset, std::span<const float> f) {
+                   move(parameters.subspan(first + offset, f.size()), f, first + offset, rate);
+                 });
     });
   }
 
@@ -40,6 +37,16 @@ class Sgd final : public InnerOptimizer {
   std::int64_t& steps() override { return steps_; }
 
  private:
+  /// The parameters from place `first` on.
+  void move(std::span<float> x, std::span<const float> gradient, std::size_t first, float rate) {
+    if (momentum_ == 0) return descend(x, gradient, rate);
+    const std::span<float> u = velocity_.span().subspan(first, x.size());
+    if (nesterov_)
+      descend_with_momentum<true>(x, gradient, u, rate);
+    else
+      descend_with_momentum<false>(x, gradient, u, rate);
+  }
+
   void descend(std::span<float> x, std::span<const float> gradient, float rate) const {
     const float decay = weight_decay_;
     for (std::size_t i = 0; i < x.size(); ++i) x[i] -= rate * (gradient[i] + decay * x[i]);
@@ -67,11 +74,17 @@ class Sgd final : public InnerOptimizer {
 
 InnerOptimizerFactory make_sgd(const SgdSettings& settings) {
   check(!settings.nesterov || settings.momentum > 0, "Nesterov's step has momentum");
-  // The momentum that steps have, in f32.
-  const double momentum = double{static_cast<float>(settings.momentum)};
-  return {settings.at_sync,
-          [settings](std::size_t count) { return std::make_unique<Sgd>(settings, count); },
-          LinearSteps{.momentum = momentum, .nesterov = settings.nesterov}};
+  InnerOptimizerFactory factory{.at_sync = settings.at_sync,
+                                .make =
+                                    [settings](const ParameterLayout& parameters) {
+                                      return std::make_unique<Sgd>(settings, parameters);
+                                    },
+                                .clip_norm = settings.clip_norm};
+  // The momentum that steps have, in f32. A gradient that is shortened is no linear part of a step.
+  if (settings.clip_norm == 0)
+    factory.linear = LinearSteps{.momentum = double{static_cast<float>(settings.momentum)},
+                                 .nesterov = settings.nesterov};
+  return factory;
 }
 
 InnerOptimizerFactory make_sgd(Options& options) {
@@ -92,6 +105,7 @@ InnerOptimizerFactory make_sgd(Options& options) {
                        .max = 1e3,
                        .meaning = "this factor times each parameter is added to its gradient (L2 "
                                   "penalty)"});
+  settings.clip_norm = read_clip_norm(options);
   if (settings.nesterov && settings.momentum == 0)
     options.fail("nesterov", "found true with momentum 0, needs momentum above 0");
   settings.at_sync =

@@ -54,7 +54,7 @@ std::string seconds(double value) { return fmt::format("{:.6f}", value); }
 
 using Row = const RoundRow&;
 
-constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
+constexpr std::array<CsvColumn<RoundRow>, 30> kRoundColumns{{
     {"round", "", "k, counted from 1", [](Row r) { return cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
      [](Row r) { return cell(r.record.samples); }},
@@ -124,6 +124,12 @@ constexpr std::array<CsvColumn<RoundRow>, 28> kRoundColumns{{
      "where parameters travel rounded: mean squared norm of what that took away from a worker's "
      "move, which goes with its next one; to be compared with drift",
      [](Row r) { return cell(r.record.residual); }},
+    {"gradient_norm", "",
+     "of a local step's gradient before clipping, mean over workers and local steps",
+     [](Row r) { return cell(r.record.gradient_norm); }},
+    {"clipped_steps", "local steps",
+     "of all workers whose gradient was longer than inner_optimizer.clip_norm",
+     [](Row r) { return cell(r.record.clipped_steps); }},
 }};
 
 using Eval = const EvaluationRow&;

@@ -56,7 +56,8 @@ MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, i
   forecast.parts = {
       {"parameters", worker * n},
       {"gradient", worker * n},
-      {"optimizer state", worker * n * experiment.inner_optimizer.make(1)->state().size()},
+      {"optimizer state",
+       worker * n * experiment.inner_optimizer.make({.size = 1})->state().size()},
       {"batch norm statistics", worker * facts.running_moments},
       {"global parameters and mean", worker * 2 * n},
       {"outer optimizer state", worker * n * experiment.make_outer_optimizer(1)->state().size()},

@@ -25,7 +25,7 @@ DryNetworkWorker::DryNetworkWorker(const InnerOptimizerFactory& optimizer,
                                    std::vector<TensorView> moments)
     : tensors_(std::move(parameters)),
       zeros_(total_size(tensors_)),
-      state_(optimizer, batch_norm, zeros_.size(), std::move(moments)) {}
+      state_(optimizer, batch_norm, layout_of(tensors_), std::move(moments)) {}
 
 double DryNetworkWorker::local_step(int local_batch_size, double /*learning_rate*/,
                                     ChunkGradients* chunks) {

@@ -60,6 +60,7 @@ class DryNetworkWorker final : public TrainingWorker {
   double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override;
   std::span<float> parameters() override { return zeros_; }
   std::span<const float> gradient() const override { return zeros_; }
+  GradientLength gradient_length() const override { return {}; }
   void sample_gradients(const SampleRequest&, const SampleSums&, std::span<float>) override {}
   void samples_in_batch(const SampleRequest&, std::span<double>) override {}
   void add_averaged_state(std::vector<Averaged>& averaged) override {

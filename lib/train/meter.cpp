@@ -30,6 +30,8 @@ void Meter::visit_state(StateVisitor& visitor) {
 
 void Meter::begin(const RoundPlan& plan) {
   plan_ = plan;
+  gradient_norms_ = 0;
+  clipped_steps_ = 0;
   learning_rates_.clear();
 }
 
@@ -46,6 +48,9 @@ double Meter::local_step(Worker& worker, int h) {
   const bool listens = measured && chunks == Chunks::kMicroBatches;
   const double loss =
       worker.local_step(plan_.local_batch_size, learning_rate, listens ? &chunks_ : nullptr);
+  const GradientLength length = worker.gradient_length();
+  gradient_norms_ += length.norm;
+  clipped_steps_ += length.clipped ? 1 : 0;
   // The gradient of the last step is still there when the round is over.
   const bool overwritten = h < plan_.local_steps - 1;
   if (measured && averages_gradients() && overwritten)

@@ -24,6 +24,10 @@ class Meter {
   /// Returns the loss.
   double local_step(Worker& worker, int h);
 
+  /// Of the worker's local steps so far in the round.
+  double mean_gradient_norm() const { return gradient_norms_ / plan_.local_steps; }
+  int clipped_steps() const { return clipped_steps_; }
+
   /// At the synchronization: adds what is to be averaged together with the parameters.
   void add_averaged(const Worker& worker, std::vector<Averaged>& averaged);
 
@@ -60,6 +64,8 @@ class Meter {
 
   // Of the round.
   RoundPlan plan_;
+  double gradient_norms_ = 0;  ///< sum over local steps
+  int clipped_steps_ = 0;
   std::vector<double> learning_rates_;
   SampleGradients samples_, audit_samples_, audit_in_batch_;
   std::span<const float> gradient_;  ///< of this worker

@@ -77,6 +77,8 @@ RoundRecord LocalSgd::record_of(const RoundPlan& plan, const RoundNumbers& numbe
                      .learning_rate = plan.learning_rate(0),
                      .loss = numbers.loss,
                      .drift = numbers.drift,
+                     .gradient_norm = numbers.gradient_norm,
+                     .clipped_steps = static_cast<std::int64_t>(numbers.clipped_steps),
                      .request = numbers.request};
   if (payload != Payload::kFloat32) record.residual = numbers.residual;
   return record;

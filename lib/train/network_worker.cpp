@@ -26,8 +26,8 @@ NetworkWorker::NetworkWorker(const TrainingSetup& setup, SlotPool& slots, int wo
       sampler_(make_sampler(setup, worker, num_workers)),
       parameters_(setup.model.parameter_count()),
       gradient_(parameters_.size()),
-      state_(setup.inner_optimizer, setup.batch_norm_at_sync, parameters_.size(),
-             setup.model.running_moment_tensors()),
+      state_(setup.inner_optimizer, setup.batch_norm_at_sync,
+             layout_of(setup.model.parameter_tensors()), setup.model.running_moment_tensors()),
       draws_(static_cast<std::size_t>(setup.micro_batch)) {
   std::vector<float> canonical(parameters_.size());
   setup.model.initialize_parameters(setup.seed, canonical);
@@ -72,10 +72,14 @@ double NetworkWorker::local_step(int local_batch_size, double learning_rate,
     const Stopwatch::Scope timed(seconds_.statistics);
     chunks->add(count, gradient_.span());
   });
-  const Stopwatch::Scope timed(seconds_.optimizer);
-  state_.optimizer().step(parameters_.span(), gradient_.span(), learning_rate,
-                          network.parallel_for());
+  descend(learning_rate, network.parallel_for());
   return loss;
+}
+
+void NetworkWorker::descend(double learning_rate, const ParallelFor& parallel_for) {
+  const Stopwatch::Scope timed(seconds_.optimizer);
+  gradient_length_ = take_step(state_.optimizer(), setup_.inner_optimizer.clip_norm,
+                               parameters_.span(), gradient_.span(), learning_rate, parallel_for);
 }
 
 double NetworkWorker::compute_gradient(Network& network, const Batch& batch, double weight,

@@ -52,6 +52,7 @@ class NetworkWorker final : public TrainingWorker {
 
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
+  GradientLength gradient_length() const override { return gradient_length_; }
   void add_averaged_state(std::vector<Averaged>& averaged) override {
     state_.add_averaged(averaged);
   }
@@ -83,6 +84,7 @@ class NetworkWorker final : public TrainingWorker {
   void begin_round();
   /// Fills the slot with these training samples.
   Batch fill_training(ExecutionSlot& slot, std::span<const Draw> draws);
+  void descend(double learning_rate, const ParallelFor& parallel_for);
   /// Puts or adds weight * (gradient of the batch's mean loss), and returns that loss.
   double compute_gradient(Network& network, const Batch& batch, double weight, GradientUse use);
 
@@ -118,6 +120,7 @@ class NetworkWorker final : public TrainingWorker {
   int worker_;
   Sampler sampler_;
   AlignedBuffer<float> parameters_, gradient_;
+  GradientLength gradient_length_;
   NetworkState state_;
   std::vector<Draw> draws_;
   bool round_begins_ = true;  ///< no local step since the last synchronization

@@ -15,12 +15,17 @@ double squared_norm(std::span<const double> x) {
   return std::inner_product(x.begin(), x.end(), x.begin(), 0.0);
 }
 
+std::vector<TensorView> tensors_of(const Problem& problem) {
+  const std::size_t size = problem.dimension();
+  return {{.name = "x", .dims = {static_cast<int>(size)}, .size = size}};
+}
+
 }  // namespace
 
 ProblemWorker::ProblemWorker(const ProblemSetup& setup, Communicator& comm)
     : setup_(setup),
       comm_(comm),
-      inner_optimizer_(setup.inner_optimizer.make(setup.problem.dimension())),
+      inner_optimizer_(setup.inner_optimizer.make(layout_of(tensors_of(setup.problem)))),
       parameters_(setup.problem.dimension()),
       gradient_(setup.problem.dimension()),
       exact_gradient_(setup.problem.dimension()),
@@ -46,7 +51,9 @@ double ProblemWorker::local_step(int local_batch_size, double learning_rate,
   }
   samples_ += local_batch_size;
   const Stopwatch::Scope timed(seconds_.optimizer);
-  inner_optimizer_->step(parameters_.span(), gradient_.span(), learning_rate);
+  gradient_length_ =
+      take_step(*inner_optimizer_, setup_.inner_optimizer.clip_norm, parameters_.span(),
+                gradient_.span(), learning_rate, for_on_this_thread);
   return loss;
 }
 
@@ -92,10 +99,7 @@ void ProblemWorker::finish_synchronization() {
   localbatch::finish_synchronization(*inner_optimizer_, setup_.inner_optimizer.at_sync);
 }
 
-std::vector<TensorView> ProblemWorker::tensors() const {
-  const std::size_t size = parameters_.size();
-  return {{.name = "x", .dims = {static_cast<int>(size)}, .size = size}};
-}
+std::vector<TensorView> ProblemWorker::tensors() const { return tensors_of(setup_.problem); }
 
 TestResult ProblemWorker::evaluate(Communicator& comm) {
   // All workers stand at the same point; worker 0 tells the others what it finds there.

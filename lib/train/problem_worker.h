@@ -34,6 +34,7 @@ class ProblemWorker final : public TrainingWorker {
                         std::span<float> sum) override;
   std::span<float> parameters() override { return parameters_.span(); }
   std::span<const float> gradient() const override { return gradient_.span(); }
+  GradientLength gradient_length() const override { return gradient_length_; }
   void add_averaged_state(std::vector<Averaged>& averaged) override;
   void finish_synchronization() override;
   std::vector<TensorView> tensors() const override;
@@ -52,6 +53,7 @@ class ProblemWorker final : public TrainingWorker {
   Communicator& comm_;
   std::unique_ptr<InnerOptimizer> inner_optimizer_;
   AlignedBuffer<float> parameters_, gradient_;
+  GradientLength gradient_length_;
   std::vector<double> exact_gradient_;
   std::vector<float> mean_point_;
   std::int64_t samples_ = 0;       ///< drawn so far

@@ -56,7 +56,9 @@ struct RoundNumbers {
   double loss = 0;           ///< mean over local steps, and over workers
   double drift = 0;          ///< squared distance from the average, mean over workers
   double residual = 0;       ///< squared norm of what rounding took away, mean over workers
-  GroupSums gradients = {};  ///< added up over workers
+  double gradient_norm = 0;  ///< before clipping, mean over local steps, and over workers
+  double clipped_steps = 0;  ///< added up over workers
+  GroupSums gradients = {};  ///< likewise
   Request request = {};
 
   /// False: the run has diverged.
@@ -64,8 +66,11 @@ struct RoundNumbers {
 };
 
 /// All fields of each kind, for what is done to each of them; kGroupSumFields has the sums.
-inline constexpr std::array<double RoundNumbers::*, 3> kRoundMeanFields{
-    &RoundNumbers::loss, &RoundNumbers::drift, &RoundNumbers::residual};
+inline constexpr std::array<double RoundNumbers::*, 4> kRoundMeanFields{
+    &RoundNumbers::loss, &RoundNumbers::drift, &RoundNumbers::residual,
+    &RoundNumbers::gradient_norm};
+inline constexpr std::array<double RoundNumbers::*, 1> kRoundSumFields{
+    &RoundNumbers::clipped_steps};
 inline constexpr std::array<bool Request::*, 2> kRequestFields{&Request::save, &Request::stop};
 
 /// What a round's gradients told.
@@ -87,6 +92,9 @@ struct RoundRecord {
   double drift = 0;          ///< mean squared distance of the workers from their average
   /// Where parameters travel rounded: mean squared norm of what this took away.
   std::optional<double> residual = {};
+  /// Of a local step's gradient before clipping, mean over workers and local steps.
+  double gradient_norm = 0;
+  std::int64_t clipped_steps = 0;                                    ///< of all workers
   std::optional<GradientStatistics> statistics = {}, measured = {};  ///< see RoundStatistics
   std::optional<GradientStatistics> observed = {};
   std::optional<Audit> audit = {};

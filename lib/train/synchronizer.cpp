@@ -63,6 +63,8 @@ RoundNumbers Synchronizer::average(Meter& meter, double learning_rate) {
 
   const RoundNumbers mine{.drift = squared_distance(x, mean_),
                           .residual = parameters_.squared_residual(),
+                          .gradient_norm = meter.mean_gradient_norm(),
+                          .clipped_steps = static_cast<double>(meter.clipped_steps()),
                           .gradients = meter.own_sums(x, mean_, x_global_)};
   outer_optimizer_.step(x_global_, mean_, learning_rate);
   std::ranges::copy(x_global_, x.begin());
@@ -77,8 +79,8 @@ double hash_of(std::span<const std::byte> bytes) {
   return static_cast<double>(checksum(bytes) >> 12);
 }
 
-constexpr std::size_t kRoundNumbers =
-    kRoundMeanFields.size() + kRequestFields.size() + kGroupSumFields.size();
+constexpr std::size_t kRoundNumbers = kRoundMeanFields.size() + kRoundSumFields.size() +
+                                      kRequestFields.size() + kGroupSumFields.size();
 /// The last one is the hash.
 using SharedNumbers = std::array<double, kRoundNumbers + 1>;
 
@@ -86,6 +88,7 @@ SharedNumbers encode(const RoundNumbers& numbers, double hash) {
   SharedNumbers shared{};
   auto next = shared.begin();
   for (const auto field : kRoundMeanFields) *next++ = numbers.*field;
+  for (const auto field : kRoundSumFields) *next++ = numbers.*field;
   for (const auto field : kRequestFields) *next++ = numbers.request.*field ? 1 : 0;
   for (const auto field : kGroupSumFields) *next++ = numbers.gradients.*field;
   *next = hash;
@@ -97,6 +100,7 @@ RoundNumbers decode(const SharedNumbers& sums, int num_workers) {
   RoundNumbers numbers;
   auto next = sums.begin();
   for (const auto field : kRoundMeanFields) numbers.*field = *next++ / num_workers;
+  for (const auto field : kRoundSumFields) numbers.*field = *next++;
   for (const auto field : kRequestFields) numbers.request.*field = *next++ > 0;
   for (const auto field : kGroupSumFields) numbers.gradients.*field = *next++;
   return numbers;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -9,12 +10,19 @@
 #include "core/error.h"
 #include "core/state.h"
 #include "core/stopwatch.h"
+#include "core/vector_math.h"
 #include "nn/model.h"
 #include "nn/network.h"
 #include "train/audit.h"
 #include "train/chunk_gradients.h"
 
 namespace localbatch {
+
+/// The length of a local step's gradient.
+struct GradientLength {
+  double norm = 0;
+  bool clipped = false;  ///< the step was along a shorter one
+};
 
 /// One of the M participants of Local SGD, as the algorithm sees it.
 class Worker {
@@ -33,6 +41,9 @@ class Worker {
 
   /// Of the latest local step: of the loss alone, without weight decay or momentum.
   virtual std::span<const float> gradient() const = 0;
+  virtual GradientLength gradient_length() const {
+    return {.norm = std::sqrt(squared_norm(gradient()))};
+  }
 
   /// Looks at gradients g_i at the present parameters, of single samples or of micro-batches, as
   /// the request says: gives what `sums` asks for and, unless it is empty, the sum of the g_i times

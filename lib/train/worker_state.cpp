@@ -2,12 +2,32 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "core/error.h"
 #include "core/state.h"
+#include "core/vector_math.h"
 
 namespace localbatch {
+
+ParameterLayout layout_of(std::span<const TensorView> tensors) {
+  ParameterLayout layout{.size = total_size(tensors)};
+  for (const TensorView& tensor : tensors)
+    if (tensor.dims.size() < 2)
+      layout.vectors.push_back({.first = tensor.offset, .size = tensor.size});
+  return layout;
+}
+
+GradientLength take_step(InnerOptimizer& optimizer, double clip_norm, std::span<float> parameters,
+                         std::span<const float> gradient, double learning_rate,
+                         const ParallelFor& parallel_for) {
+  const double norm = std::sqrt(squared_norm(gradient, parallel_for));
+  const double factor = clip_factor(norm, clip_norm);
+  optimizer.step(parameters, gradient, {.learning_rate = learning_rate, .gradient_factor = factor},
+                 parallel_for);
+  return {.norm = norm, .clipped = factor < 1};
+}
 
 void add_averaged_state(InnerOptimizer& optimizer, StatePolicy policy,
                         std::vector<Averaged>& averaged) {
@@ -28,11 +48,11 @@ void visit_inner_optimizer(StateVisitor& visitor, InnerOptimizer& optimizer) {
 }
 
 NetworkState::NetworkState(const InnerOptimizerFactory& optimizer,
-                           const BatchNormAtSync& batch_norm, std::size_t num_parameters,
+                           const BatchNormAtSync& batch_norm, const ParameterLayout& parameters,
                            std::vector<TensorView> moments)
     : optimizer_at_sync_(optimizer.at_sync),
       batch_norm_(batch_norm),
-      optimizer_(optimizer.make(num_parameters)),
+      optimizer_(optimizer.make(parameters)),
       moment_tensors_(std::move(moments)),
       moments_(total_size(moment_tensors_)) {}
 

@@ -33,6 +33,16 @@ struct BatchNormAtSync {
 /// Reads `batch_norm_at_sync` and `batch_norm_batches`.
 BatchNormAtSync read_batch_norm_at_sync(Options& options);
 
+/// What an optimizer looks at of these tensors, which lie one behind the other.
+ParameterLayout layout_of(std::span<const TensorView> tensors);
+
+/// A step of `optimizer` along the gradient, which is not changed, or along a shorter one where its
+/// norm is above clip_norm and that is not 0. The norm is that of all parameters together, the same
+/// bits however `parallel_for` cuts them.
+GradientLength take_step(InnerOptimizer& optimizer, double clip_norm, std::span<float> parameters,
+                         std::span<const float> gradient, double learning_rate,
+                         const ParallelFor& parallel_for);
+
 // What a policy says is to be done with a worker's optimizer state when parameters are averaged:
 // the state is averaged with them, or reset afterwards.
 void add_averaged_state(InnerOptimizer& optimizer, StatePolicy policy,
@@ -47,7 +57,7 @@ class NetworkState {
  public:
   /// `moments` are the running moments of the network's batch norm.
   NetworkState(const InnerOptimizerFactory& optimizer, const BatchNormAtSync& batch_norm,
-               std::size_t num_parameters, std::vector<TensorView> moments);
+               const ParameterLayout& parameters, std::vector<TensorView> moments);
 
   InnerOptimizer& optimizer() { return *optimizer_; }
   std::span<float> moments() { return moments_.span(); }

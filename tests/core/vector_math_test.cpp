@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -59,6 +60,23 @@ TEST_CASE("equal arrays give equal bits at any address") {
     CHECK(squared_norm(std::span(moved_x).subspan(shift)) == norm);
     CHECK(inner_product(std::span(moved_x).subspan(shift), std::span(moved_y).subspan(shift)) ==
           product);
+  }
+}
+
+TEST_CASE("a squared norm by several threads has the same bits however its array is cut") {
+  for (const std::size_t size : {0U, 1U, 16384U, 16385U, 100003U}) {
+    CAPTURE(size);
+    const std::vector<float> x = random_vector(size, 6);
+    const double whole = squared_norm(x, for_on_this_thread);
+    CHECK(whole == doctest::Approx(squared_norm(x)).epsilon(1e-13));
+    for (const std::size_t piece : {1U << 16, 1U << 14, 777U, 40000U}) {
+      CAPTURE(piece);
+      const ParallelFor last_piece_first = [piece](std::size_t count, const RangeWork& work) {
+        for (std::size_t end = (count + piece - 1) / piece; end > 0; --end)
+          work((end - 1) * piece, std::min(count, end * piece));
+      };
+      CHECK(squared_norm(x, last_piece_first) == whole);
+    }
   }
 }
 

@@ -147,7 +147,7 @@ TEST_CASE("every experiment file is read, and its model fits images and classes 
     CHECK(experiment.method.learning_rate(0, experiment.method.max_samples) >= 0);
     CHECK(experiment.method.sync_interval({}) >= 1);
     CHECK(experiment.make_outer_optimizer(1) != nullptr);
-    CHECK(experiment.inner_optimizer.make(1) != nullptr);
+    CHECK(experiment.inner_optimizer.make({.size = 1}) != nullptr);
   }
 }
 

@@ -45,7 +45,7 @@ double largest_deviation(const InnerOptimizerFactory& factory, Reference referen
   std::vector<double> exact = random_vector(kCount, 1000);
   std::vector<float> x = to_float(exact);
   std::ranges::copy(x, exact.begin());
-  const auto optimizer = factory.make(kCount);
+  const auto optimizer = factory.make({.size = kCount});
   double largest = 0;
   for (int t = 1; t <= 10; ++t) {
     const std::vector<float> gradient = to_float(random_vector(kCount, t));
@@ -61,7 +61,7 @@ double largest_deviation(const InnerOptimizerFactory& factory, Reference referen
 /// Three steps of the small problem of torch_reference() below.
 std::vector<float> three_steps(const InnerOptimizerFactory& factory) {
   std::vector<float> x{1, -2, 0.5, 3};
-  const auto optimizer = factory.make(x.size());
+  const auto optimizer = factory.make({.size = x.size()});
   for (int t = 0; t < 3; ++t) {
     std::vector<float> gradient{0.5, -1, 0.25, 2};
     for (float& g : gradient) g = g * static_cast<float>(t + 1) - 0.125F * static_cast<float>(t);
@@ -81,7 +81,7 @@ constexpr double kRoundOff = 5e-6;
 }  // namespace
 
 TEST_CASE("plain SGD moves against the gradient and has no state") {
-  const auto optimizer = make_sgd(SgdSettings{}).make(2);
+  const auto optimizer = make_sgd(SgdSettings{}).make({.size = 2});
   std::vector<float> x{1, -1};
   const std::vector<float> gradient{2, 4};
   optimizer->step(x, gradient, 0.25);
@@ -93,7 +93,7 @@ TEST_CASE("plain SGD moves against the gradient and has no state") {
 
 TEST_CASE("heavy-ball momentum: two steps by hand") {
   // u = 4, x = 8 - 0.5 4 = 6; then u = 0.5 4 + 4 = 6, x = 6 - 0.5 6 = 3.
-  const auto optimizer = make_sgd({.momentum = 0.5}).make(1);
+  const auto optimizer = make_sgd({.momentum = 0.5}).make({.size = 1});
   std::vector<float> x{8};
   const std::vector<float> gradient{4};
   optimizer->step(x, gradient, 0.5);
@@ -107,7 +107,7 @@ TEST_CASE("Nesterov momentum with weight decay: two steps by hand") {
   // g = 4 + 0.25 8 = 6, u = 6, x = 8 - 0.5 (6 + 3) = 3.5;
   // g = 4 + 0.25 3.5 = 4.875, u = 3 + 4.875 = 7.875, x = 3.5 - 0.5 (4.875 + 3.9375).
   const auto optimizer =
-      make_sgd({.momentum = 0.5, .weight_decay = 0.25, .nesterov = true}).make(1);
+      make_sgd({.momentum = 0.5, .weight_decay = 0.25, .nesterov = true}).make({.size = 1});
   std::vector<float> x{8};
   const std::vector<float> gradient{4};
   optimizer->step(x, gradient, 0.5);
@@ -117,7 +117,7 @@ TEST_CASE("Nesterov momentum with weight decay: two steps by hand") {
 }
 
 TEST_CASE("AdamW's first step has the length of the learning rate, whatever the gradient's scale") {
-  const auto optimizer = make_adamw({.weight_decay = 0}).make(3);
+  const auto optimizer = make_adamw({.weight_decay = 0}).make({.size = 3});
   std::vector<float> x{1, 1, 1};
   const std::vector<float> gradient{1e-3F, -1e3F, 0};
   optimizer->step(x, gradient, 0.25);
@@ -127,7 +127,7 @@ TEST_CASE("AdamW's first step has the length of the learning rate, whatever the 
 }
 
 TEST_CASE("AdamW's weight decay is decoupled: it acts alone where the gradient is zero") {
-  const auto optimizer = make_adamw({.weight_decay = 0.5}).make(1);
+  const auto optimizer = make_adamw({.weight_decay = 0.5}).make({.size = 1});
   std::vector<float> x{8};
   optimizer->step(x, std::vector<float>{0}, 0.25);
   CHECK(x[0] == 7);
@@ -197,7 +197,7 @@ TEST_CASE("three steps end where PyTorch's do") {
 TEST_CASE("an optimizer that gets another one's state and step count goes on like it") {
   for (const InnerOptimizerFactory& factory :
        {make_sgd({.momentum = 0.9}), make_adamw(AdamwSettings{})}) {
-    const auto first = factory.make(50), resumed = factory.make(50);
+    const auto first = factory.make({.size = 50}), resumed = factory.make({.size = 50});
     std::vector<float> x = to_float(random_vector(50, 1));
     for (int t = 0; t < 3; ++t) first->step(x, to_float(random_vector(50, 2 + t)), 0.1);
 
@@ -214,7 +214,7 @@ TEST_CASE("an optimizer that gets another one's state and step count goes on lik
 
 TEST_CASE("zero state and zero steps make an optimizer new") {
   const InnerOptimizerFactory factory = make_adamw(AdamwSettings{});
-  const auto used = factory.make(20), fresh = factory.make(20);
+  const auto used = factory.make({.size = 20}), fresh = factory.make({.size = 20});
   CHECK(used->state().size() == 40);
   std::vector<float> elsewhere(20, 1.0F);
   used->step(elsewhere, to_float(random_vector(20, 1)), 0.1);

@@ -17,7 +17,8 @@ constexpr LinearSteps kNesterov{.momentum = 0.9, .nesterov = true};
 /// and all others are 0.
 double displacement(const LinearSteps& steps, const std::vector<std::vector<double>>& rates,
                     int when) {
-  const auto sgd = make_sgd({.momentum = steps.momentum, .nesterov = steps.nesterov}).make(1);
+  const auto sgd =
+      make_sgd({.momentum = steps.momentum, .nesterov = steps.nesterov}).make({.size = 1});
   float x = 0, before = 0;
   for (const std::vector<double>& round : rates) {
     before = x;

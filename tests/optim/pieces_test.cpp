@@ -18,13 +18,13 @@ TEST_CASE("a local step has the same bits however the parameters are cut into pi
   for (const InnerOptimizerFactory& factory :
        {make_sgd({.weight_decay = 0.01}), make_sgd({.momentum = 0.9}),
         make_sgd({.momentum = 0.9, .nesterov = true}), make_adamw(AdamwSettings{})}) {
-    const auto whole = factory.make(kCount), cut = factory.make(kCount);
+    const auto whole = factory.make({.size = kCount}), cut = factory.make({.size = kCount});
     std::vector<float> x(kCount, 1), y(kCount, 1), gradient(kCount);
     RandomStream random(1, Purpose::kTest);
     for (int step = 1; step <= 3; ++step) {
       for (float& value : gradient) value = random.normal();
       whole->step(x, gradient, 0.1);
-      cut->step(y, gradient, 0.1, last_piece_first);
+      cut->step(y, gradient, {.learning_rate = 0.1}, last_piece_first);
     }
     CHECK(x == y);
     CHECK(std::ranges::equal(whole->state(), cut->state()));

@@ -6,9 +6,9 @@ namespace {
 
 class DummyInnerOptimizer final : public InnerOptimizer {
  public:
-  void step(std::span<float> parameters, std::span<const float> gradient, double learning_rate,
+  void step(std::span<float> parameters, std::span<const float> gradient, const StepSize& size,
             const ParallelFor& /*parallel_for*/) override {
-    const auto rate = static_cast<float>(learning_rate);
+    const auto rate = static_cast<float>(size.learning_rate);
     for (std::size_t i = 0; i < parameters.size(); ++i)
       parameters[i] -= gradient[i] > 0 ? rate : -rate;
     ++steps_;
@@ -24,7 +24,7 @@ class DummyInnerOptimizer final : public InnerOptimizer {
 }  // namespace
 
 InnerOptimizerFactory make_dummy_inner_optimizer(Options& /*options*/) {
-  return {.make = [](std::size_t) { return std::make_unique<DummyInnerOptimizer>(); }};
+  return {.make = [](const ParameterLayout&) { return std::make_unique<DummyInnerOptimizer>(); }};
 }
 
 }  // namespace localbatch

@@ -69,6 +69,8 @@ RoundRow tested_round() {
                      .learning_rate = 0.05,
                      .loss = 2.302585092994046,
                      .drift = std::numeric_limits<double>::denorm_min(),
+                     .gradient_norm = 0.7,
+                     .clipped_steps = 3,
                      .statistics = statistics,
                      .wanted = {.local_batch_size = 9.25,
                                 .reason = Reason::kGrow,
@@ -89,7 +91,8 @@ TEST_CASE("the columns of a run are fixed") {
         "drift,chunks,variance,squared_norm,inner_product_variance,orthogonal_variance,"
         "test_statistic,test_threshold,orthogonality_statistic,orthogonality_threshold,passing_eta,"
         "passing_theta,passing_nu,wanted_local_batch_size,next_local_batch_size,reason,"
-        "method_bytes,measured_variance,measured_squared_norm,payload_residual");
+        "method_bytes,measured_variance,measured_squared_norm,payload_residual,gradient_norm,"
+        "clipped_steps");
   CHECK(header(evaluation_columns()) ==
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
         "local_batch_size,sync_interval,suboptimality,squared_distance,squared_gradient_norm,"
@@ -143,6 +146,8 @@ TEST_CASE("a cell holds its number, to the last bit") {
       {"wanted_local_batch_size", 9.25},
       {"next_local_batch_size", 10},
       {"method_bytes", 123456789012},
+      {"gradient_norm", 0.7},
+      {"clipped_steps", 3},
   };
   for (const auto& column : expected) {
     CAPTURE(column.first);

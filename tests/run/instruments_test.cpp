@@ -151,6 +151,8 @@ TEST_CASE(
 TEST_CASE("measurements that cannot be made are refused before anything is written") {
   check_error({"gradient_statistics={chunks: delta}", "inner_optimizer={name: adamw}"},
               "gradient_statistics.chunks: found 'delta', which is for inner_optimizer: sgd");
+  check_error({"gradient_statistics={chunks: delta}", "inner_optimizer={clip_norm: 1}"},
+              "found 'delta', which is for inner_optimizer: sgd without clip_norm");
   check_error({"gradient_statistics={chunks: micro_batches}"},
               "batch_size.initial is 4, micro_batch is 8");
   check_error({"gradient_statistics={chunks: samples}",

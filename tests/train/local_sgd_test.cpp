@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -18,6 +19,17 @@ TEST_CASE("one worker without noise is gradient descent") {
   for (std::size_t i = 0; i < local.x.size(); ++i)
     CHECK(local.x[i] == doctest::Approx(kQuiet.target[i] * (1 - shrunk)).epsilon(1e-5));
   CHECK(local.rounds.size() == 10);
+}
+
+TEST_CASE("a round tells the mean norm of its local steps' gradients over workers and steps") {
+  // The gradient is x - target: of norm |target| before the first step, (1 - lr) of it before the
+  // second; the other worker's is as long.
+  const double length = std::sqrt(1 + 4 + 9 + 0.25);
+  const Run local = run(make_method(8, 2, 0.25), kQuiet, 2, 1);
+  REQUIRE(local.rounds.size() == 2);
+  CHECK(local.rounds[0].gradient_norm == doctest::Approx(length * (1 + 0.75) / 2));
+  CHECK(local.rounds[1].gradient_norm == doctest::Approx(length * 0.75 * 0.75 * (1 + 0.75) / 2));
+  CHECK(local.rounds[0].clipped_steps == 0);
 }
 
 TEST_CASE("H = 1 is synchronous SGD on the mean gradient of the pooled batch") {

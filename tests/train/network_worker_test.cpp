@@ -3,11 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "comm/workers.h"
 #include "core/options.h"
 #include "core/random.h"
+#include "core/vector_math.h"
 #include "data/resident_images.h"
 #include "nn/image_model.h"
 
@@ -68,19 +70,23 @@ struct Case {
   std::string_view momentum = "0";
   StatePolicy optimizer_at_sync = StatePolicy::kKeep;
   BatchNormAtSync batch_norm_at_sync = {.policy = BatchNormAtSync::Policy::kLocal};
+  int threads = 1;
+  double clip_norm = 0;
 };
 
 /// Runs `body` on every worker of a small problem without augmentation.
 template <class Body>
 void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
-  SlotPool slots(test.model, {.max_samples = test.micro_batch}, test.slots);
-  const TrainingSetup setup{.dataset = dataset,
-                            .shares = test.shares,
-                            .model = test.model,
-                            .micro_batch = test.micro_batch,
-                            .seed = 5,
-                            .inner_optimizer = make_sgd(test.momentum, test.optimizer_at_sync),
-                            .batch_norm_at_sync = test.batch_norm_at_sync};
+  SlotPool slots(test.model, {.max_samples = test.micro_batch, .threads = test.threads},
+                 test.slots);
+  TrainingSetup setup{.dataset = dataset,
+                      .shares = test.shares,
+                      .model = test.model,
+                      .micro_batch = test.micro_batch,
+                      .seed = 5,
+                      .inner_optimizer = make_sgd(test.momentum, test.optimizer_at_sync),
+                      .batch_norm_at_sync = test.batch_norm_at_sync};
+  setup.inner_optimizer.clip_norm = test.clip_norm;
   const auto processes = single_process();
   run_workers(test.workers, *processes, [&](Communicator& comm) {
     NetworkWorker worker(setup, slots, comm.worker(), comm.num_workers());
@@ -302,6 +308,33 @@ TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work
     CHECK(shared.correct == alone.correct);
     CHECK(shared.loss == doctest::Approx(alone.loss).epsilon(1e-12));
   }
+}
+
+TEST_CASE("clipping takes the norm of the whole gradient of all micro-batches, on any threads") {
+  const ResidentImages dataset = make_dataset(64, 10);
+  const auto step = [&](double clip_norm, int micro_batch, int threads) {
+    std::vector<float> result;
+    with_workers({.model = make_mlp_model(),
+                  .micro_batch = micro_batch,
+                  .threads = threads,
+                  .clip_norm = clip_norm},
+                 dataset, [&](NetworkWorker& worker, Communicator&) {
+                   const std::vector<float> before(worker.parameters().begin(),
+                                                   worker.parameters().end());
+                   worker.local_step(40, 1);
+                   const double norm = std::sqrt(squared_norm(worker.gradient()));
+                   const auto [found, clipped] = worker.gradient_length();
+                   CHECK(found == doctest::Approx(norm).epsilon(1e-12));
+                   CHECK(clipped == (clip_norm > 0 && clip_norm < norm));
+                   const double moved = std::sqrt(squared_distance(before, worker.parameters()));
+                   CHECK(moved == doctest::Approx(clipped ? clip_norm : norm).epsilon(1e-4));
+                   result.assign(worker.parameters().begin(), worker.parameters().end());
+                 });
+    return result;
+  };
+  CHECK(step(0, 16, 1) == step(1e6, 16, 1));  // a bound that is not reached changes no bit
+  for (const int threads : {1, 2, 3}) CHECK(step(0.01, 16, threads) == step(0.01, 16, 1));
+  step(0.01, 64, 1);
 }
 
 TEST_CASE("a local step takes samples where the last one stopped, whatever their sizes") {

@@ -81,6 +81,50 @@ TEST_CASE("a worker starts at the initial point and steps along the gradient") {
   });
 }
 
+TEST_CASE("a long gradient is stepped along and counted as clipped, and itself left as it is") {
+  const Bowl bowl;
+  ProblemSetup setup = setup_of(bowl, false);
+  setup.inner_optimizer = make_sgd({.clip_norm = 1});
+  const auto processes = single_process();
+  run_workers(1, *processes, [&](Communicator& comm) {
+    ProblemWorker worker(setup, comm);
+    worker.local_step(5, 0.25);
+    CHECK(worker.gradient()[0] == 3);
+    CHECK(worker.gradient()[1] == 4);
+    CHECK(worker.gradient_length().norm == 5);
+    CHECK(worker.gradient_length().clipped);
+    CHECK(double{worker.parameters()[0]} == doctest::Approx(3 - 0.25 * 3 / 5).epsilon(1e-6));
+    CHECK(double{worker.parameters()[1]} == doctest::Approx(1 - 0.25 * 4 / 5).epsilon(1e-6));
+  });
+}
+
+TEST_CASE("each worker's own gradient is clipped, which is not clipping of their mean") {
+  // With noise of this size all gradients are clipped; the mean of unit vectors is no unit vector.
+  const Bowl bowl({.variance = 100});
+  ProblemSetup setup = setup_of(bowl, false);
+  setup.inner_optimizer = make_sgd({.clip_norm = 0.01});
+  LocalSgd method = make_method(4, 1, 0.5);
+  method.num_workers = 4;
+  double moved = 0, clipped = 0, norm = 0;
+  std::vector<double> norms(4);
+  const auto processes = single_process();
+  run_workers(4, *processes, [&](Communicator& comm) {
+    ProblemWorker worker(setup, comm);
+    const auto outer = default_part(outer_optimizer_table(), "averaging")(2);
+    LoopOfWorker loop(method, worker, *outer, comm, 1);
+    loop.run();
+    norms[static_cast<std::size_t>(comm.worker())] = worker.gradient_length().norm;
+    if (comm.worker() != 0) return;
+    moved = std::hypot(double{worker.parameters()[0]} - 3, double{worker.parameters()[1]} - 1);
+    clipped = static_cast<double>(loop.observer.rounds.at(0).clipped_steps);
+    norm = loop.observer.rounds.at(0).gradient_norm;
+  });
+  CHECK(clipped == 4);
+  CHECK(norm == doctest::Approx((norms[0] + norms[1] + norms[2] + norms[3]) / 4));
+  // The mean gradient, clipped to 0.01, would move the parameters by 0.5 of that.
+  CHECK(moved < 0.95 * 0.5 * 0.01);
+}
+
 TEST_CASE("every step draws new samples, and so does every worker") {
   const Bowl bowl({.variance = 1});
   const ProblemSetup setup = setup_of(bowl, false);

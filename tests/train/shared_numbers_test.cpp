@@ -92,8 +92,13 @@ std::vector<std::string> errors_of(int num_workers,
 TEST_CASE("equal parameters are no failure, and numbers become those of all workers") {
   const auto errors = errors_of(3, [](FailingWorker& worker, Communicator& comm) {
     const double m = comm.worker();
-    const RoundNumbers all =
-        share({.loss = 3 * m, .drift = m, .gradients = {.chunks = 1 + m}}, worker, comm);
+    const RoundNumbers all = share({.loss = 3 * m,
+                                    .drift = m,
+                                    .gradient_norm = 5 * m,
+                                    .clipped_steps = 2 * m,
+                                    .gradients = {.chunks = 1 + m}},
+                                   worker, comm);
+    check(all.gradient_norm == 5 && all.clipped_steps == 6, "a mean and a sum");
     check(all.loss == 3 && all.drift == 1 && all.gradients.chunks == 6, "means and a sum");
     check(!all.request.save && !all.request.stop, "nobody asks");
   });
