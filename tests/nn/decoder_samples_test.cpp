@@ -44,6 +44,10 @@ double error_of_sums(const DecoderModel& model, const TestTokens& data, Precisio
   return error;
 }
 
+std::size_t elements_of_embedding(const DecoderSettings& settings) {
+  return static_cast<std::size_t>(settings.vocabulary) * static_cast<std::size_t>(settings.width);
+}
+
 }  // namespace
 
 TEST_CASE("norms and inner products of single sequences are those of one pass for each") {
@@ -62,8 +66,7 @@ TEST_CASE("norms and inner products of single sequences are those of one pass fo
     }
 }
 
-TEST_CASE(
-    "norms of sequences hold where all tokens are equal, and the head's part alone is wrong") {
+TEST_CASE("norms of sequences hold where all tokens are equal") {
   for (const auto& [name, settings] : test_decoders(17)) {
     CAPTURE(name);
     const DecoderModel model(settings);
@@ -72,6 +75,41 @@ TEST_CASE(
     CHECK(error_of_sums(model, data, Precision::kFloat32, true, true) < 1e-5);
     CHECK(error_of_sums(model, data, Precision::kFloat32, false, false) < 1e-5);
   }
+}
+
+TEST_CASE("in a tied model the gradients of embedding and head meet in every norm") {
+  DecoderSettings settings = test_decoders(17).front().settings;
+  REQUIRE(settings.tied_head);
+  const DecoderModel tied(settings);
+  settings.tied_head = false;
+  const DecoderModel untied(settings);
+  std::vector<float> parameters = test_parameters(tied, 3);
+  const auto size = elements_of_embedding(settings);
+  const auto network = tied.make_network({.max_samples = 3});
+  network->load(parameters, {});
+  const TestTokens data(settings, 3, 6);
+  std::vector<double> norms(3);
+  network->sample_gradients(data.batch(), {}, GradientUse::kReplace, {.squared_norms = norms});
+
+  // The same numbers in a model that keeps both apart.
+  std::vector<float> twice = parameters;
+  twice.insert(twice.end(), parameters.begin(),
+               parameters.begin() + static_cast<std::ptrdiff_t>(size));
+  const auto other = untied.make_network({.max_samples = 3});
+  other->load(twice, {});
+  std::vector<float> gradient(twice.size());
+  double largest = 0;
+  for (int i = 0; i < 3; ++i) {
+    other->train(data.batch(i), 1, gradient, GradientUse::kReplace);
+    const std::span<const float> all = gradient;
+    const double apart = squared_norm(all);
+    const double together = apart + 2 * inner_product(all.first(size), all.last(size));
+    const double norm = norms[static_cast<std::size_t>(i)];
+    CHECK(norm == doctest::Approx(together).epsilon(1e-5));
+    largest = std::max(largest, std::abs(apart / norm - 1));
+  }
+  MESSAGE("without the inner product norms are wrong by up to " << 100 * largest << " %");
+  CHECK(largest > 1e-3);
 }
 
 TEST_CASE("norms of sequences are exact for bf16 products too") {
