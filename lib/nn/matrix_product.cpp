@@ -26,13 +26,6 @@ __attribute__((always_inline)) inline void multiply_block(LeftFactor left, const
                                                           Index right_step, Index depth, bool add,
                                                           float* product, Index product_step) {
   Vector sum[kRows][kVectors] = {};
-  if (add) {
-#pragma GCC unroll 16
-    for (int row = 0; row < kRows; ++row)
-#pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v)
-        sum[row][v] = load(product + row * product_step + v * kBlock);
-  }
   for (Index k = 0; k < depth; ++k, left.data += left.column_step, right += right_step) {
     Vector vectors[kVectors];
 #pragma GCC unroll 16
@@ -45,10 +38,13 @@ __attribute__((always_inline)) inline void multiply_block(LeftFactor left, const
     }
   }
 #pragma GCC unroll 16
-  for (int row = 0; row < kRows; ++row)
+  for (int row = 0; row < kRows; ++row, product += product_step) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v)
-      store(product + row * product_step + v * kBlock, sum[row][v]);
+    for (int v = 0; v < kVectors; ++v) {
+      float* const to = product + v * kBlock;
+      store(to, add ? load(to) + sum[row][v] : sum[row][v]);
+    }
+  }
 }
 
 /// All rows of a stretch of columns: kRows at a time, and the rest by halves of that.

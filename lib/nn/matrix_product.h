@@ -20,8 +20,8 @@ struct ProductExtent {
 /// product = left * right, or product += left * right. For matrices that lie in the cache: nothing
 /// is copied. Rows of `right` and `product` begin `right_step` and `product_step` floats apart.
 ///
-/// Every element is a sum over the depth in ascending order, which begins with zero or with what
-/// was there, so it does not depend on the extent.
+/// Every element is a sum over the depth in ascending order, which is then added to what was there,
+/// so it does not depend on the other elements.
 void multiply(const LeftFactor& left, const float* right, std::ptrdiff_t right_step,
               const ProductExtent& extent, bool add, float* product, std::ptrdiff_t product_step);
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
 #include <utility>
 
 #include "nn/vector.h"
@@ -35,16 +34,10 @@ struct AllLanes {
 struct FirstLanes {
   std::ptrdiff_t count;
 
-  Vector load(const float* from) const {
-    Vector value{};
-    std::memcpy(&value, from, static_cast<std::size_t>(count) * sizeof(float));
-    return value;
-  }
+  Vector load(const float* from) const { return load_first(from, count); }
   template <class T>
   void store(T* to, Vector value) const {
-    T values[kChannelBlock];
-    localbatch::store(values, value);
-    std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(T));
+    store_first(to, value, count);
   }
   /// `value` in these lanes.
   Vector keep(Vector value, Vector other) const {

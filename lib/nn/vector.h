@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #ifdef __SSE2__
@@ -25,6 +26,28 @@ inline Vector load(const float* from) {
 
 inline void store(float* to, Vector value) { std::memcpy(to, &value, sizeof value); }
 
+/// The first `count` numbers, fewer than a vector has; the others are zero and not read.
+inline Vector load_first(const float* from, std::ptrdiff_t count) {
+  Vector value{};
+#ifdef __AVX512F__
+  reinterpret_cast<__m512&>(value) =
+      _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), from);
+#else
+  std::memcpy(&value, from, static_cast<std::size_t>(count) * sizeof(float));
+#endif
+  return value;
+}
+
+/// The others are not written.
+inline void store_first(float* to, Vector value, std::ptrdiff_t count) {
+#ifdef __AVX512F__
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1U << count) - 1U),
+                        reinterpret_cast<const __m512&>(value));
+#else
+  std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(float));
+#endif
+}
+
 inline Vector load(const Bfloat16* from) {
   detail::HalfBits half;
   std::memcpy(&half, from, sizeof half);
@@ -47,6 +70,12 @@ inline void store(Bfloat16* to, Vector value) {
   const auto half = __builtin_convertvector(value == value ? rounded : quiet_nan, detail::HalfBits);
   std::memcpy(to, &half, sizeof half);
 #endif
+}
+
+inline void store_first(Bfloat16* to, Vector value, std::ptrdiff_t count) {
+  Bfloat16 values[kChannelBlock];
+  store(values, value);
+  std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(Bfloat16));
 }
 
 /// One value as f32.

@@ -64,11 +64,12 @@ Expected expected(const AttentionShape& shape, const std::vector<double>& qkv, i
       double sum = 0;
       for (const double score : scores) sum += std::exp(score - largest);
       result.log_sum_exp[size(h * length + t)] = largest + std::log(sum);
-      for (int s = 0; s <= t; ++s)
+      for (int s = 0; s <= t; ++s) {
+        const double weight = std::exp(scores[size(s)] - largest) / sum;
+        const double* const value = head(s, shape.heads + shape.key_value_heads + h / group);
         for (int i = 0; i < e; ++i)
-          result.output[size((t * shape.heads + h) * e + i)] +=
-              std::exp(scores[size(s)] - largest) / sum *
-              head(s, shape.heads + shape.key_value_heads + h / group)[i];
+          result.output[size((t * shape.heads + h) * e + i)] += weight * value[i];
+      }
     }
   }
   return result;
@@ -111,6 +112,10 @@ double largest_error(const std::vector<float>& values, const std::vector<double>
     error = std::max(error, std::abs(values[i] - exact[i]));
   }
   return error;
+}
+
+bool same_bits(const float* a, const float* b, std::size_t count) {
+  return std::memcmp(a, b, count * sizeof(float)) == 0;
 }
 
 const std::vector<AttentionShape> kShapes{
@@ -183,4 +188,132 @@ TEST_CASE("gradients of every head at single tokens are finite differences") {
         CHECK(slope == doctest::Approx(difference).epsilon(1e-5).scale(std::sqrt(e)));
       }
     }
+}
+
+TEST_CASE("a changed token leaves earlier outputs as they are to the bit, and changes later ones") {
+  const AttentionShape shape{
+      .length = 130, .heads = 4, .key_value_heads = 2, .head_size = 48, .rotary_base = 1e4};
+  const auto qkv = random_values(size(shape.length * shape.row()), 5);
+  const Computed<float> before(shape, qkv, shape.length);
+  const std::size_t row = size(shape.heads * shape.head_size);
+  for (const int token : {0, 1, 15, 16, 63, 64, 100, 129}) {
+    CAPTURE(token);
+    auto changed = qkv;
+    for (int i = 0; i < shape.row(); ++i) changed[size(token * shape.row() + i)] *= -3;
+    const Computed<float> after(shape, changed, shape.length);
+    CHECK(same_bits(before.output.data(), after.output.data(), size(token) * row));
+    for (int t = token; t < shape.length; ++t)
+      CHECK_FALSE(same_bits(&before.output[size(t) * row], &after.output[size(t) * row], row));
+  }
+}
+
+TEST_CASE("outputs are those of any shorter sequence, to the bit") {
+  for (const AttentionShape& shape : kShapes) {
+    const auto qkv = random_values(size(shape.length * shape.row()), 6);
+    const Computed<float> whole(shape, qkv, shape.length);
+    for (const int length : lengths_of(shape)) {
+      CAPTURE(length);
+      const Computed<float> prefix(shape, qkv, length);
+      CHECK(same_bits(whole.output.data(), prefix.output.data(), prefix.output.size()));
+    }
+  }
+}
+
+TEST_CASE("weights of 2048 keys sum to 1") {
+  const AttentionShape shape{
+      .length = 2048, .heads = 1, .key_value_heads = 1, .head_size = 8, .rotary_base = 1e4};
+  auto qkv = random_values(size(shape.length * shape.row()), 7);
+  for (int t = 0; t < shape.length; ++t)
+    for (int i = 0; i < shape.head_size; ++i)
+      qkv[size(t * shape.row() + 2 * shape.head_size + i)] = 1;
+  const Computed<float> computed(shape, qkv, shape.length);
+  // Two sums of 2048 numbers in f32, in different orders.
+  CHECK(largest_error(computed.output, std::vector<double>(computed.output.size(), 1)) < 1e-6);
+}
+
+TEST_CASE("scores of 10000 and -10000 leave weights and gradients finite") {
+  const AttentionShape shape{.length = 100, .heads = 1, .key_value_heads = 1, .head_size = 4};
+  auto qkv = random_values(size(shape.length * shape.row()), 8);
+  for (int t = 0; t < shape.length; ++t)
+    for (int i = 0; i < shape.head_size; ++i) {
+      const std::size_t query = size(t * shape.row() + i), key = query + size(shape.head_size);
+      qkv[query] = i == 0 ? 200 : 0;  // times 100, over the root of 4
+      qkv[key] = i == 0 ? (t % 3 == 1 ? 100.0F : -100.0F) : 0;
+    }
+  const auto diff = random_values(size(shape.length * shape.heads * shape.head_size), 9);
+  const Computed<float> computed(shape, qkv, shape.length, diff);
+  const Expected exact = expected(shape, to_double(qkv), shape.length);
+  CHECK(largest_error(computed.output, exact.output) < 3e-6);
+  // Keys and queries get sums of differences that nearly cancel; values get the weights themselves,
+  // which the rounding of 10000 + log n makes wrong by at most half of 2^-10.
+  for (int t = 0; t < shape.length; ++t)
+    for (int i = 0; i < shape.row(); ++i) {
+      const float value = computed.diff_qkv[size(t * shape.row() + i)];
+      REQUIRE(std::isfinite(value));
+      if (i < 2 * shape.head_size) continue;
+      double expected_value = 0;
+      for (int s = t; s < shape.length; ++s) {
+        const int winners = (s + 2) / 3;
+        const double weight = s == 0 ? 1 : (t % 3 == 1 ? 1.0 / winners : 0);
+        expected_value += weight * diff[size(s * shape.head_size + i % shape.head_size)];
+      }
+      CHECK(value == doctest::Approx(expected_value).epsilon(1e-3).scale(1));
+    }
+}
+
+TEST_CASE("bf16 outputs and gradients are the f32 ones, rounded") {
+  const auto rounded = [](const std::vector<float>& values, const std::vector<Bfloat16>& halves) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      Bfloat16 half[kChannelBlock];
+      store(half, broadcast(values[i]));
+      if (half[0].bits != halves[i].bits) return false;
+    }
+    return values.size() == halves.size();
+  };
+  for (const AttentionShape& shape : kShapes) {
+    const auto qkv = random_values(size(shape.length * shape.row()), 10);
+    const auto diff = random_values(size(shape.length * shape.heads * shape.head_size), 11);
+    const Computed<float> whole(shape, qkv, shape.length, diff);
+    const Computed<Bfloat16> half(shape, qkv, shape.length, diff);
+    CHECK(rounded(whole.output, half.output));
+    CHECK(rounded(whole.diff_qkv, half.diff_qkv));
+    CHECK(whole.log_sum_exp == half.log_sum_exp);
+  }
+}
+
+TEST_CASE("a call writes the columns of its heads and no others, wherever rows begin") {
+  const AttentionShape shape{
+      .length = 70, .heads = 6, .key_value_heads = 3, .head_size = 20, .rotary_base = 1e4};
+  const auto qkv = random_values(size(shape.length * shape.row()) + 1, 12);
+  const auto diff = random_values(size(shape.length * shape.heads * shape.head_size) + 1, 13);
+  const Computed<float> aligned(shape, {qkv.begin() + 1, qkv.end()}, shape.length,
+                                {diff.begin() + 1, diff.end()});
+  const Attention attention(shape);
+  Team team(1);
+  team.allocate(attention.scratch_bytes(), 0);
+  constexpr float kUntouched = 1e30F;
+  for (int group = 0; group < shape.key_value_heads; ++group) {
+    std::vector<float> output(diff.size(), kUntouched), diff_qkv(qkv.size(), kUntouched);
+    std::vector<float> log_sum_exp(size(shape.heads * shape.length), kUntouched);
+    team.for_each(1, Phase::kForward, [&](int, Thread& thread) {
+      attention.forward(qkv.data() + 1, shape.length, group, output.data() + 1, log_sum_exp.data(),
+                        thread);
+      attention.backward(qkv.data() + 1, shape.length, group, log_sum_exp.data(), diff.data() + 1,
+                         diff_qkv.data() + 1, thread);
+    });
+    const auto check = [&](const std::vector<float>& values, const std::vector<float>& whole,
+                           int row, const auto& is_own) {
+      CHECK(values[0] == kUntouched);
+      for (std::size_t i = 0; i < whole.size(); ++i) {
+        const int head = static_cast<int>(i) % row / shape.head_size;
+        CHECK(values[i + 1] == (is_own(head) ? whole[i] : kUntouched));
+      }
+    };
+    check(output, aligned.output, shape.heads * shape.head_size,
+          [&](int head) { return head / 2 == group; });
+    check(diff_qkv, aligned.diff_qkv, shape.row(),
+          [&](int head) { return head < 6 ? head / 2 == group : (head - 6) % 3 == group; });
+    for (int head = 0; head < shape.heads; ++head)
+      CHECK((log_sum_exp[size(head * shape.length)] == kUntouched) == (head / 2 != group));
+  }
 }
