@@ -1,12 +1,14 @@
 #!/bin/sh
 # Downloads a data set from its official address, compares it with the published checksum, and unpacks it into this
 # folder, or into the one that LOCALBATCH_DATA names.
-#   data/fetch.sh cifar10 | cifar100 | mnist | fashion_mnist
+#   data/fetch.sh cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare
 # What is there already and right stays. A download that breaks, or is not what it should be, leaves nothing behind.
 set -eu
 
 # Of a data set: its folder, where its files are downloaded (the first address that answers), their MD5 as published, and
 # the MD5 of what lies in the folder in the end. The latter is not known for CIFAR-100: it is written down when unpacking.
+# Of a text that is published in one piece, the bytes that train; the rest is for tests.
+train_bytes=
 case ${1-} in
   cifar10)
     folder=cifar-10-batches-bin
@@ -39,8 +41,16 @@ ec29112dd5afa0611ce80d1b7f02629c t10k-labels-idx1-ubyte.gz'
 bef4ecab320f06d8554ea6380940ec79 t10k-images-idx3-ubyte.gz
 bb300cfdad3c16e7a12a480ee83cd310 t10k-labels-idx1-ubyte.gz'
     contents=$downloads ;;
+  tinyshakespeare)
+    folder=tinyshakespeare
+    addresses=https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare
+    train_bytes=1003854
+    downloads='6fb458f1232090904fb40fe944165e91 input.txt'
+    contents="$downloads
+0ca30bf21085e76988caaa58bb2ea370 train.txt
+73f368e239117e41ba249395cae978cc val.txt" ;;
   *)
-    echo "fetch.sh: found '${1-}', expected cifar10 | cifar100 | mnist | fashion_mnist" >&2
+    echo "fetch.sh: found '${1-}', expected cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare" >&2
     exit 2 ;;
 esac
 [ $# -eq 1 ] || { echo "fetch.sh: expected one data set, found $# words" >&2; exit 2; }
@@ -75,8 +85,7 @@ download() {
 }
 
 say_what_to_do() {
-  place=$data
-  [ "$contents" != "$downloads" ] || place=$data/$folder
+  case $downloads in *.tar.gz) place=$data ;; *) place=$data/$folder ;; esac
   {
     echo "fetch.sh: $1 could not be downloaded. By hand, on a machine with a network, download"
     echo "$downloads" | while read -r sum file; do echo "  ${addresses%% *}/$file  (MD5 $sum)"; done
@@ -121,6 +130,12 @@ while read -r sum file; do
   esac
 done <"$temporary/downloads"
 
+if [ -n "$train_bytes" ]; then
+  whole=$temporary/$folder/input.txt
+  [ -f "$whole" ] || whole=$data/$folder/input.txt
+  head -c "$train_bytes" "$whole" >"$temporary/$folder/train.txt"
+  tail -c "+$((train_bytes + 1))" "$whole" >"$temporary/$folder/val.txt"
+fi
 if [ -z "$contents" ]; then
   for file in "$temporary/$folder"/*; do echo "$(md5 "$file") ${file##*/}"; done >"$temporary/md5sums.txt"
   mv "$temporary/md5sums.txt" "$temporary/$folder"

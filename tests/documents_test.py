@@ -18,13 +18,15 @@ CODE = {".cpp", ".h", ".py", ".sh", ".cmake", ".txt", ".gp", ".sbatch", ".yaml",
 SOURCE = r"(?:cpp|h|py|sh|md|cmake|sbatch|gp|yaml)"  # endings of names that are files of the repository
 # Files that a person or a run makes; a name that begins with "my" is somebody's own, capitals stand for any name.
 MADE = {"experiment.yaml", "kernels.yaml", "build_info.cpp"}
+# Files of other projects that make what we read.
+OTHERS = {"dev/data/fineweb.py", "data/openwebtext/prepare.py", "tools/preprocess_data.py"}
 # Options of programs that are not ours and that no script here uses.
 FOREIGN = {"--mca", "--pid", "--account", "--partition", "--help", "--version"}
 
 
 def is_made_up(path):
     name = path.rsplit("/", 1)[-1]
-    return name in MADE or re.match(r"my[-_]", name) or re.match(r"[A-Z_]+(\.|$)", name) and not name.endswith(".md")
+    return name in MADE or path in OTHERS or re.match(r"my[-_]", name) or re.match(r"[A-Z_]+(\.|$)", name) and not name.endswith(".md")
 
 
 class Tree:

@@ -63,7 +63,7 @@ void read_kernels(Options& file, NetworkSettings& settings) {
 }  // namespace
 
 DatasetFactory read_dataset(Options& file) {
-  return read_part(file, "dataset", dataset_table(), "", "which images, and where they are");
+  return read_part(file, "dataset", dataset_table(), "", "which images or texts, and where they are");
 }
 
 void NetworkTaskFactory::read_parts(Options& file, bool cpu_has_bfloat16) {

@@ -37,7 +37,7 @@ std::vector<TaskRow> task_table() {
   std::vector<TaskRow> rows{
       {.name = "network",
        .summary =
-           "the training loss of a network on images: data set and model are parts of the file",
+           "the training loss of a network on images or text: data set and model are parts of the file",
        .make = [](Options&) { return std::make_shared<NetworkTaskFactory>(); }}};
   for (const PartRow<ProblemFactory>& row : problem_table())
     rows.push_back({.name = row.name,

@@ -15,7 +15,8 @@ std::optional<ResidentImages> load_images(const std::optional<DatasetFactory>& f
   const std::unique_ptr<Dataset> dataset = factory->load({});
   auto* const images = dynamic_cast<ResidentImages*>(dataset.get());
   if (images == nullptr)
-    fail_input("dataset: found images in files, allowed for a problem are images in memory");
+    fail_input("dataset: found {}, allowed for a problem are images in memory",
+               dataset->unit() == "images" ? "images in files" : dataset->unit());
   if (factory->partition({.count = images->train_size(), .classes = images->classes()},
                          workers.num_workers, workers.seed))
     fail_input(

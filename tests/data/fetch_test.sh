@@ -16,7 +16,7 @@ fail() {
 
 # The programs that the script may use, without those that reach a network.
 mkdir bin served data
-for program in sh cat cut dirname md5sum mkdir mktemp mv rm tar gzip; do
+for program in sh cat cut dirname head md5sum mkdir mktemp mv rm tail tar gzip; do
   ln -s "$(command -v $program)" bin/$program
 done
 cat >bin/curl <<'CURL'
@@ -57,16 +57,22 @@ for part in train t10k; do
   for kind in images-idx3 labels-idx1; do echo "$part $kind" | gzip >served/$part-$kind-ubyte.gz; done
 done
 
+# A text of the published size, and the two parts that the script is to make of it.
+mkdir split
+seq 200000 | head -c 1115394 >served/input.txt
+head -c 1003854 served/input.txt >split/train.txt
+tail -c 111540 served/input.txt >split/val.txt
+
 # The script with the checksums of these.
 cp "$fetch" data/fetch.sh
-for file in served/* cifar-10-batches-bin/*; do
+for file in served/* cifar-10-batches-bin/* split/*; do
   sum=$(md5sum <"$file" | cut -d' ' -f1)
   sed -i "s/[0-9a-f]\{32\} ${file##*/}/$sum ${file##*/}/" data/fetch.sh
 done
 rm -r cifar-10-batches-bin cifar-100-binary
 
 run imagenet
-expect 2 "found 'imagenet', expected cifar10 | cifar100 | mnist | fashion_mnist"
+expect 2 "found 'imagenet', expected cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare"
 run
 expect 2 "found ''"
 run mnist cifar10
@@ -79,6 +85,8 @@ expect 1 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 expect 1 "put that into $folder/data and start this again"
 run mnist
 expect 1 "put that into $folder/data/mnist and start this again"
+run tinyshakespeare
+expect 1 "put that into $folder/data/tinyshakespeare and start this again"
 [ "$(ls data)" = fetch.sh ] || fail "left behind: $(ls data)"
 
 # As it says: the archive by hand, still without a network.
@@ -124,6 +132,20 @@ run fashion_mnist
 expect 0 "$folder/elsewhere/fashion-mnist: complete"
 variable=
 
+# A text in one piece: both parts of it, again after damage without the network, and by hand.
+run tinyshakespeare
+expect 0 "tinyshakespeare: complete"
+cmp data/tinyshakespeare/train.txt split/train.txt && cmp data/tinyshakespeare/val.txt split/val.txt ||
+  fail "other parts of the text"
+run tinyshakespeare
+expect 0 "already there, with the right checksums"
+touch offline
+echo damage >>data/tinyshakespeare/val.txt
+run tinyshakespeare
+expect 0 "tinyshakespeare: complete"
+cmp data/tinyshakespeare/val.txt split/val.txt || fail "not repaired"
+rm -r data/tinyshakespeare offline
+
 # Other bytes than those that were published.
 rm -r data/mnist
 echo other | gzip >served/train-labels-idx1-ubyte.gz
@@ -131,4 +153,4 @@ run mnist
 expect 1 "expected $(sed -n 's/^\([0-9a-f]*\) train-labels.*/\1/p' data/fetch.sh | head -n 1); not kept"
 [ ! -e data/mnist ] || fail "something was kept"
 
-echo "fetch.sh: unknown names, no network, by hand, success, again, damage, a dead address, other bytes"
+echo "fetch.sh: unknown names, no network, by hand, success, again, damage, a dead address, a text and its parts, other bytes"

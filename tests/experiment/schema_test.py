@@ -44,7 +44,12 @@ dataset: {name: synthetic}
 sweep: [{learning_rate.peak: [0.1, 0.2]}]
 """
 PROBLEM = "max_samples: 100\nproblem: {name: quadratic}\nlearning_rate: {peak: 0.1}\n"
-GOOD = {"whole": WHOLE, "sweep": SWEEP, "swept peak": SWEPT_PEAK, "problem": PROBLEM}
+TEXT = """
+max_samples: 100
+dataset: {name: text, root: data/novels, sequence_length: 64, partition: shards, shards_per_worker: 1}
+learning_rate: {peak: 0.1}
+"""
+GOOD = {"whole": WHOLE, "sweep": SWEEP, "swept peak": SWEPT_PEAK, "problem": PROBLEM, "text": TEXT}
 
 # What is wrong, the file that it is done to, what is replaced and by what.
 BROKEN = [
@@ -66,6 +71,9 @@ BROKEN = [
     ("a shadow without a name", WHOLE, "name: inner_product_test, theta: 0.9", "theta: 0.9"),
     ("a model of a problem without one", PROBLEM, "max_samples", "model: {name: mlp}\nmax_samples"),
     ("a micro-batch of such a problem", PROBLEM, "max_samples", "batch_size: {micro_batch: 8}\nmax_samples"),
+    ("a text without the length of its windows", TEXT, ", sequence_length: 64", ""),
+    ("a partition by classes of a text", TEXT, "partition: shards, shards_per_worker: 1", "partition: by_class"),
+    ("a key of tokens for a text", TEXT, "root: data/novels", "root: data/novels, vocabulary_size: 50257"),
     ("a misspelt axis of a sweep", SWEEP, "seed: [1, 2]", "sed: [1, 2]"),
     ("a value out of range in a sweep", SWEEP, "eta: 0.5", "eta: -1"),
     ("an axis without values", SWEEP, "[1, 2]", "[]"),
