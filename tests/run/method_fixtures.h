@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ inline std::set<std::string> registered_methods() {
     for (const std::string& name : names) methods.insert(part + " " + name);
   };
   add("problem", task_names());
+  add("model", {"llama", "gpt"});
   add("inner_optimizer", part_names(inner_optimizer_table()));
   add("outer_optimizer", part_names(outer_optimizer_table()));
   add("learning_rate", part_names(learning_rate_table()));
@@ -37,10 +39,19 @@ inline std::set<std::string> methods_of(const Experiment& experiment) {
 }
 
 /// What makes a network of an experiment small, because this is not about learning.
-inline std::vector<std::string> small_network_settings(int max_samples) {
-  return {"model={name: mlp, hidden_layers: 1, hidden_features: 8}",
-          "max_samples=" + std::to_string(max_samples), "dataset.train_samples=500",
-          "dataset.test_samples=50"};
+inline std::vector<std::string> small_network_settings(const std::filesystem::path& file,
+                                                       int max_samples) {
+  const std::string samples = "max_samples=" + std::to_string(max_samples);
+  const Experiment experiment = read_experiment(Options(read_experiment_file(file)));
+  if (methods_of(experiment).contains("dataset generated_text"))
+    return {samples,
+            "model.layers=1",
+            "model.width=16",
+            "dataset.sequence_length=6",
+            "dataset.train_tokens=4000",
+            "dataset.test_tokens=100"};
+  return {samples, "model={name: mlp, hidden_layers: 1, hidden_features: 8}",
+          "dataset.train_samples=500", "dataset.test_samples=50"};
 }
 
 }  // namespace localbatch
