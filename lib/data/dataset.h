@@ -53,6 +53,9 @@ class Dataset {
   /// out; the place then holds anything.
   virtual bool write_test_sample(std::size_t index, const SamplePlace& to) const = 0;
 
+  /// Bytes of text that a target stands for on average; 0: unknown, and for images.
+  virtual double bytes_per_target() const { return 0; }
+
   /// Tells data sets apart: a checkpoint goes on only with the data that its run began with.
   virtual std::uint64_t checksum() const = 0;
 
