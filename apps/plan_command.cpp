@@ -46,6 +46,8 @@ void print_setting(const RunForecast& run) {
   rows.push_back({fmt::format("samples per second of a worker, {}",
                               run.speed_is_measured ? "measured now" : "given"),
                   decimal(*run.machine.speed)});
+  if (const auto tokens = run.tokens_per_second())
+    rows.push_back({"tokens per second of a worker", decimal(*tokens)});
   rows.push_back(
       {"bandwidth of a host, per second", size(static_cast<std::int64_t>(run.machine.bandwidth))});
   rows.push_back({"latency between hosts, seconds", fmt::format("{:g}", run.machine.latency)});

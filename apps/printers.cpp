@@ -54,10 +54,18 @@ std::string time_left(const RunProgress& progress) {
   return fmt::format("{:.{}f} {} left", count, count < 10 ? 1 : 0, hours ? "h" : "min");
 }
 
+/// "181/s", or "46.3k tokens/s" of texts
+std::string speed(const RunProgress& progress) {
+  if (progress.tokens_per_sample == 0) return fmt::format("{:.0f}/s", progress.samples_per_second);
+  const double tokens = progress.samples_per_second * progress.tokens_per_sample;
+  return tokens < 1e4 ? fmt::format("{:.0f} tokens/s", tokens)
+                      : fmt::format("{:.1f}k tokens/s", tokens / 1e3);
+}
+
 /// "b 64  H 4  181/s  2.3 min left"
 std::string pace(const RunProgress& progress) {
-  return fmt::format("b {}  H {}  {:.0f}/s  {}", progress.local_batch_size, progress.sync_interval,
-                     progress.samples_per_second, time_left(progress));
+  return fmt::format("b {}  H {}  {}  {}", progress.local_batch_size, progress.sync_interval,
+                     speed(progress), time_left(progress));
 }
 
 std::string found(const TestResult& test) {
@@ -65,9 +73,25 @@ std::string found(const TestResult& test) {
     return fmt::format("F {:.6g}  F - F* {:.3e}  |grad F|^2 {:.3e}", test.loss,
                        test.gap->suboptimality, test.gap->squared_gradient_norm);
   std::string text = fmt::format("test loss {:.4f}", test.loss);
+  if (const auto perplexity = test_perplexity(test))
+    text += fmt::format("  perplexity {:.4g}", *perplexity);
+  if (const auto bits = test_bits_per_byte(test))
+    text += fmt::format("  bits per byte {:.4f}", *bits);
   if (const auto accuracy = test_accuracy(test))
     text += fmt::format("  test accuracy {:.2f} %", 100 * *accuracy);
   return text;
+}
+
+}  // namespace
+
+namespace {
+
+/// " (20480000 tokens, 46312 a second)", and nothing where samples are no texts.
+std::string tokens_of(const RunResult& result) {
+  if (result.tokens_per_sample == 0) return "";
+  const std::int64_t tokens = result.samples * result.tokens_per_sample;
+  return fmt::format(" ({} tokens, {:.0f} a second)", tokens,
+                     static_cast<double>(tokens) / std::max(result.seconds, 1e-9));
 }
 
 }  // namespace
@@ -81,8 +105,8 @@ std::string evaluation_line(const RunProgress& progress, const EvaluationRow& ro
   } else {
     line += fmt::format("epoch {:>5.2f}  loss {:.4f}  test {:.4f}", row.epoch, row.train_loss,
                         row.test.loss);
-    if (const auto accuracy = test_accuracy(row.test))
-      line += fmt::format(" {:.2f}%", 100 * *accuracy);
+    // Of texts the loss says more than how many tokens are guessed, and speeds take the room.
+    if (row.test.images) line += fmt::format(" {:.2f}%", 100 * test_accuracy(row.test).value());
   }
   return fmt::format("{}  {}", line, pace(progress));
 }
@@ -158,8 +182,8 @@ void ProgressPrinter::print_result(const RunResult& result) const {
   if (result.outcome == Outcome::kDiverged)
     print("diverged in round {}: loss or parameters are not finite\n", result.rounds);
   else
-    print("final {} after {} samples in {}\n", found(result.last_evaluation.test), result.samples,
-          duration(result.seconds));
+    print("final {} after {} samples{} in {}\n", found(result.last_evaluation.test), result.samples,
+          tokens_of(result), duration(result.seconds));
   print("local batch size {} -> {} in {} rounds\n", result.first_local_batch_size,
         result.last_local_batch_size, result.rounds);
   print("curves in {}\n", result.folder.string());

@@ -18,8 +18,10 @@ struct Curves {
   const char* x;
 };
 
-constexpr std::array<Curves, 4> kCurves{{{"test_accuracy", "samples"},
+constexpr std::array<Curves, 6> kCurves{{{"test_accuracy", "samples"},
                                          {"test_accuracy", "bytes"},
+                                         {"test_bits_per_byte", "samples"},
+                                         {"test_perplexity", "samples"},
                                          {"train_loss", "samples"},
                                          {"local_batch_size", "samples"}}};
 

@@ -40,14 +40,15 @@ struct SampleShape {
 
   /// The shape of the input where samples are images; null where they are not.
   const ImageShape* image() const { return std::get_if<ImageShape>(&input); }
+  /// The window of tokens where samples are texts; null where they are not.
+  const TokenWindow* window() const { return std::get_if<TokenWindow>(&input); }
 
   std::size_t input_bytes() const {
     if (const ImageShape* const shape = image()) return shape->size() * sizeof(float);
     return targets() * sizeof(std::int32_t);
   }
   std::size_t targets() const {
-    const auto* const tokens = std::get_if<TokenWindow>(&input);
-    return tokens == nullptr ? 1 : static_cast<std::size_t>(tokens->length);
+    return window() == nullptr ? 1 : static_cast<std::size_t>(window()->length);
   }
 
   friend bool operator==(const SampleShape&, const SampleShape&) = default;

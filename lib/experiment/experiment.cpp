@@ -188,10 +188,20 @@ void read_communication(Options& options, Experiment& experiment) {
 }
 
 void read_evaluation(Options& options, Experiment& experiment) {
-  Options evaluation = options.part("evaluation", "of the averaged model on the whole test set");
+  Options evaluation = options.part("evaluation", "of the averaged model on the test set");
   experiment.evaluate_every_samples = evaluation.integer(
       "every_samples",
       {.fallback = 0, .min = 0, .meaning = "samples between evaluations, 0: once per epoch"});
+  experiment.max_test_samples = evaluation.integer(
+      "max_samples",
+      {.fallback = 0,
+       .min = 0,
+       .meaning = "most test samples that an evaluation looks at, spread evenly over "
+                  "the test set and the same in every one; 0: all"});
+  if (experiment.max_test_samples > 0 && !experiment.task->has_network())
+    evaluation.fail("max_samples",
+                    fmt::format("found {}, which is for problem: network; others have no test set",
+                                experiment.max_test_samples));
 }
 
 }  // namespace
@@ -201,6 +211,7 @@ std::unique_ptr<Task> load_task(const Experiment& experiment, TaskUse use) {
                                 .threads = experiment.worker_threads(),
                                 .seed = experiment.seed,
                                 .max_samples = experiment.method.max_samples,
+                                .max_test_samples = experiment.max_test_samples,
                                 .only_outline = use == TaskUse::kOutline,
                                 .inner_optimizer = experiment.inner_optimizer});
 }

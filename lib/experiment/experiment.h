@@ -32,6 +32,7 @@ struct Experiment {
   LocalSgd method;
   std::vector<ShadowController> shadow_controllers;
   std::int64_t evaluate_every_samples = 0;  ///< 0: once per epoch
+  std::int64_t max_test_samples = 0;        ///< of an evaluation; 0: all
 
   std::vector<Declaration> resolved;  ///< every key with the value that was used
 

@@ -85,7 +85,7 @@ RunCost cost_of(const RunForecast& run, const TaskFacts& facts, const RoundCount
                 const ExpectedTraffic& traffic) {
   RunCost cost{.count = count, .traffic = traffic};
   const double speed = *run.machine.speed;
-  const double of_worker = static_cast<double>(facts.test_samples) / run.workers;
+  const double of_worker = static_cast<double>(facts.evaluated_samples) / run.workers;
   cost.compute_seconds = static_cast<double>(count.worker_samples) * crowding(run) / speed;
   cost.evaluation_seconds =
       static_cast<double>(count.evaluations) * of_worker * crowding(run) / (3 * speed);
@@ -112,7 +112,8 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
                   .hosted_workers = (experiment.workers + ranks - 1) / ranks,
                   .machine = machine,
                   .speed_is_measured = !machine.speed,
-                  .parameters = facts.parameters};
+                  .parameters = facts.parameters,
+                  .tokens_per_sample = facts.tokens_per_sample};
   const int ranks_of_host =
       (ranks + machine.placement.num_hosts() - 1) / machine.placement.num_hosts();
   run.slots = execution_slots(machine.cores_of_host / ranks_of_host, experiment.worker_threads(),
@@ -202,6 +203,7 @@ std::string to_json(const RunForecast& run, const std::optional<MeasuredRun>& me
                   {"bandwidth_bytes_per_second", run.machine.bandwidth},
                   {"latency_seconds", run.machine.latency},
                   {"samples_per_second_of_a_worker", *run.machine.speed},
+                  {"tokens_per_second_of_a_worker", or_null(run.tokens_per_second())},
                   {"speed_is_measured", run.speed_is_measured},
                   {"parameters", run.parameters},
                   {"forward_multiply_adds", multiply_adds ? Json(*multiply_adds) : Json()},

@@ -43,6 +43,7 @@ struct RunForecast {
   Machine machine;                    ///< with the speed that was used
   bool speed_is_measured = false;
   std::size_t parameters = 0;
+  int tokens_per_sample = 0;  ///< 0: samples are no texts
   /// Of one sample, see multiply_adds(); empty for a problem.
   std::optional<std::int64_t> forward_multiply_adds = {};
   MemoryForecast memory = {};
@@ -51,6 +52,11 @@ struct RunForecast {
   RunCost cost = {};
   std::vector<RunCost> alternatives = {};  ///< with constant H = 1, 4, 16, 32
   std::vector<std::string> doubts = {};    ///< see doubtful_settings(); and of what was measured
+
+  /// Of a worker; empty where samples are no texts.
+  std::optional<double> tokens_per_second() const {
+    return tokens_per_sample > 0 ? std::optional(*machine.speed * tokens_per_sample) : std::nullopt;
+  }
 };
 
 struct MeasuredSpeed {

@@ -16,16 +16,26 @@ namespace localbatch {
 
 namespace {
 
-constexpr std::array<const char*, 4> kProtocol{"samples", "workers", "dataset", "model"};
+constexpr std::array<const char*, 6> kProtocol{"samples", "workers",         "dataset",
+                                               "model",   "sequence_length", "vocabulary"};
+/// Of texts alone. The loss depends on both: what precedes a token tells about it, and long tokens
+/// are harder to tell.
+constexpr std::size_t kFirstOfTexts = 4;
 
 const ResultColumn& column_of(const std::string& name) {
   return *std::ranges::find(result_columns(), std::string_view(name), &ResultColumn::name);
 }
 
-/// The protocol of a run: "500000", "4", "cifar10", "resnet20".
-std::array<std::string, 4> protocol_of(const Settings& settings) {
-  return {settings.value("max_samples"), settings.value("workers"), settings.value("dataset.name"),
-          settings.value("model.name") + settings.value("model.depth")};
+/// The protocol of a run: "500000", "4", "cifar10", "resnet20", "", ""; the last two are "256" and
+/// "bytes", or a number of tokens, where a data set has them.
+std::array<std::string, kProtocol.size()> protocol_of(const Settings& settings) {
+  const std::string tokens = settings.value("dataset.vocabulary_size");
+  return {settings.value("max_samples"),
+          settings.value("workers"),
+          settings.value("dataset.name"),
+          settings.value("model.name") + settings.value("model.depth"),
+          settings.value("dataset.sequence_length"),
+          tokens.empty() ? settings.value("dataset.vocabulary") : tokens};
 }
 
 /// "CIFAR-10" and "cifar10" are the same.
@@ -54,9 +64,10 @@ std::string other_protocol(const ReferenceFigure& theirs, const ResultCell& cell
   return fmt::format("other protocol ({})", join(differences, "; "));
 }
 
-std::string unknown_protocol(const ReferenceFigure& theirs) {
+/// What is not known of theirs; of texts only where ours are of some.
+std::string unknown_protocol(const ReferenceFigure& theirs, bool texts) {
   std::vector<std::string> unknown;
-  for (std::size_t i = 0; i < kProtocol.size(); ++i)
+  for (std::size_t i = 0; i < (texts ? kProtocol.size() : kFirstOfTexts); ++i)
     if (theirs.protocol[i].empty()) unknown.emplace_back(kProtocol[i]);
   return unknown.empty() ? "" : fmt::format("; protocol unknown: {}", join(unknown, ", "));
 }
@@ -78,11 +89,13 @@ std::optional<Sample> figure_of(const ResultTable& table, std::size_t cell) {
 Comparison compared(const Results& results, const ReferenceFigure& theirs) {
   Comparison comparison{.theirs = theirs, .ours = {}, .difference = {}, .verdict = {}};
   const ResultTable table = make_table(results, {column_of(theirs.column)});
+  bool texts = false;
   for (std::size_t i = 0; i < results.cells.size(); ++i) {
     const ResultCell& cell = results.cells[i];
     if (results.rows[cell.row] != theirs.schedule || results.groups[cell.group] != theirs.group)
       continue;
     comparison.ours = figure_of(table, i);
+    texts = !protocol_of(cell.runs.front().run.settings)[kFirstOfTexts].empty();
     comparison.verdict = other_protocol(theirs, cell);
     if (count_of(cell, RunStatus::kDiverged) > 0 && comparison.verdict.empty())
       comparison.verdict = "diverged";
@@ -90,7 +103,7 @@ Comparison compared(const Results& results, const ReferenceFigure& theirs) {
   if (comparison.ours) comparison.difference = comparison.ours->mean - theirs.sample.mean;
   if (comparison.verdict.empty())
     comparison.verdict = comparison.ours ? verdict_on_noise(comparison) : "no figure of ours";
-  comparison.verdict += unknown_protocol(theirs);
+  comparison.verdict += unknown_protocol(theirs, texts);
   return comparison;
 }
 
@@ -153,9 +166,12 @@ std::string to_csv(const std::vector<Comparison>& comparisons) {
 
 namespace {
 
-const std::vector<std::string> kColumns{
-    "schedule", "H",       "column",  "mean", "standard_deviation", "n", "source",
-    "samples",  "workers", "dataset", "model"};
+const std::vector<std::string> kColumns = [] {
+  std::vector<std::string> names{"schedule",           "H", "column", "mean",
+                                 "standard_deviation", "n", "source"};
+  names.insert(names.end(), kProtocol.begin(), kProtocol.end());
+  return names;
+}();
 constexpr std::size_t kRequired = 4;
 
 /// One line, by the names of its columns.
@@ -252,8 +268,7 @@ std::vector<ReferenceFigure> read_reference_figures(const std::filesystem::path&
       fail_input("{}: n: found '{}', expected a whole number up to 1000000", line.place(),
                  line.text("n"));
     figure.sample.n = static_cast<int>(n);
-    for (const char* const name : {"samples", "workers", "dataset", "model"})
-      figure.protocol.push_back(line.text(name));
+    for (const char* const name : kProtocol) figure.protocol.push_back(line.text(name));
     figures.push_back(std::move(figure));
   }
   return figures;

@@ -15,13 +15,14 @@ struct ReferenceFigure {
   std::string schedule, group, source;
   std::string column;
   Sample sample;  ///< n is 0 when it is not known
-  /// The training that the figure is about: samples, workers, dataset, model.
+  /// The training that the figure is about: samples, workers, dataset, model, and for texts
+  /// sequence_length and vocabulary.
   std::vector<std::string> protocol;
 };
 
-/// Reads `schedule,H,column,mean,standard_deviation,n,source,samples,workers,dataset,model`; the
-/// columns may stand in any order, and those from `standard_deviation` on may be absent. Throws an
-/// InputError with file and line.
+/// Reads `schedule,H,column,mean,standard_deviation,n,source,samples,workers,dataset,model,
+/// sequence_length,vocabulary`; the columns may stand in any order, and those from
+/// `standard_deviation` on may be absent. Throws an InputError with file and line.
 std::vector<ReferenceFigure> read_reference_figures(const std::filesystem::path& path,
                                                     const Results& results);
 

@@ -110,7 +110,7 @@ std::optional<double> samples_of_best(Run run, const std::string& name) {
 
 constexpr std::size_t kUsual = 8;
 
-constexpr std::array<ResultColumn, 17> kColumns{{
+constexpr std::array<ResultColumn, 21> kColumns{{
     {"steps", "steps", "local steps of a worker", Better::kLess, 0, 1,
      [](Run run) { return sum(run.rounds, "sync_interval"); }},
     {"rounds", "rounds", "synchronizations", Better::kLess, 0, 1,
@@ -147,6 +147,15 @@ constexpr std::array<ResultColumn, 17> kColumns{{
     {"best_test_accuracy_samples", "best after (samples)",
      "when the best test accuracy was reached first", Better::kLess, 0, 1,
      [](Run run) { return samples_of_best(run, "test_accuracy"); }},
+    {"final_test_perplexity", "final perplexity", "of the last evaluation of texts, exp(test loss)",
+     Better::kLess, 2, 1, [](Run run) { return last(run.evaluations, "test_perplexity"); }},
+    {"best_test_perplexity", "best perplexity", "smallest of all evaluations of texts",
+     Better::kLess, 2, 1, [](Run run) { return smallest(run.evaluations, "test_perplexity"); }},
+    {"final_test_bits_per_byte", "final bits/byte",
+     "of the last evaluation of texts: test loss in bits for each byte", Better::kLess, 3, 1,
+     [](Run run) { return last(run.evaluations, "test_bits_per_byte"); }},
+    {"best_test_bits_per_byte", "best bits/byte", "smallest of all evaluations of texts",
+     Better::kLess, 3, 1, [](Run run) { return smallest(run.evaluations, "test_bits_per_byte"); }},
 }};
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
 #include <optional>
 
 namespace localbatch {
@@ -140,7 +143,7 @@ std::string gap(Eval row, Field ObjectiveGap::*field) {
   return row.test.gap ? cell((*row.test.gap).*field) : std::string();
 }
 
-constexpr std::array<CsvColumn<EvaluationRow>, 15> kEvaluationColumns{{
+constexpr std::array<CsvColumn<EvaluationRow>, 18> kEvaluationColumns{{
     {"round", "", "after which the averaged model was evaluated",
      [](Eval r) { return cell(r.round); }},
     {"samples", "samples", "processed by all workers together",
@@ -148,12 +151,15 @@ constexpr std::array<CsvColumn<EvaluationRow>, 15> kEvaluationColumns{{
     {"epoch", "epochs", "samples / size of the training set", [](Eval r) { return cell(r.epoch); }},
     {"train_loss", "nats", "mean training loss since the evaluation before, weighted by samples",
      [](Eval r) { return cell(r.train_loss); }},
-    {"test_loss", "nats", "mean cross entropy on the whole test set; F(x) of a problem",
+    {"test_loss", "nats",
+     "mean cross entropy over the targets of the test set, or of the part of it that "
+     "evaluation.max_samples says; F(x) of a problem",
      [](Eval r) { return cell(r.test.loss); }},
-    {"test_accuracy", "", "share of the test set that is classified correctly",
+    {"test_accuracy", "", "share of these targets that are predicted: classes of images, or tokens",
      [](Eval r) { return cell(test_accuracy(r.test)); }},
-    {"test_correct", "images", "classified correctly", [](Eval r) { return cell(r.test.correct); }},
-    {"test_images", "images", "in the test set", [](Eval r) { return cell(r.test.images); }},
+    {"test_correct", "targets", "predicted", [](Eval r) { return cell(r.test.correct); }},
+    {"test_images", "images", "that were looked at; empty for texts",
+     [](Eval r) { return cell(r.test.images); }},
     {"local_batch_size", "samples", "b of the round before the evaluation",
      [](Eval r) { return cell(r.local_batch_size); }},
     {"sync_interval", "local steps", "H of the round before the evaluation",
@@ -170,6 +176,13 @@ constexpr std::array<CsvColumn<EvaluationRow>, 15> kEvaluationColumns{{
      [](Eval r) { return gap(r, &ObjectiveGap::mean_suboptimality); }},
     {"mean_squared_gradient_norm", "", "the same of |grad F|^2",
      [](Eval r) { return gap(r, &ObjectiveGap::mean_squared_gradient_norm); }},
+    {"test_tokens", "tokens", "that were to be predicted; empty for images",
+     [](Eval r) { return cell(r.test.tokens); }},
+    {"test_perplexity", "", "exp(test_loss) of texts",
+     [](Eval r) { return cell(test_perplexity(r.test)); }},
+    {"test_bits_per_byte", "bits",
+     "of texts: test_loss/(ln 2 x bytes of text per token), where these are known",
+     [](Eval r) { return cell(test_bits_per_byte(r.test)); }},
 }};
 
 using Timing = const TimingRow&;
@@ -180,7 +193,8 @@ constexpr std::array<CsvColumn<TimingRow>, 12> kTimingColumns{{
      [](Timing r) { return seconds(r.total); }},
     {"slot_seconds", "s", "waiting for a free execution slot, while other workers compute",
      [](Timing r) { return seconds(r.slot); }},
-    {"data_seconds", "s", "drawing and preparing images", [](Timing r) { return seconds(r.data); }},
+    {"data_seconds", "s", "drawing and preparing samples",
+     [](Timing r) { return seconds(r.data); }},
     {"gradient_seconds", "s", "forward and backward passes",
      [](Timing r) { return seconds(r.gradient); }},
     {"optimizer_seconds", "s", "inner optimizer", [](Timing r) { return seconds(r.optimizer); }},
@@ -203,8 +217,19 @@ constexpr std::array<CsvColumn<TimingRow>, 12> kTimingColumns{{
 }  // namespace
 
 std::optional<double> test_accuracy(const TestResult& test) {
-  if (!test.correct || !test.images) return {};
-  return static_cast<double>(*test.correct) / static_cast<double>(*test.images);
+  const std::optional<std::int64_t> targets = test.images ? test.images : test.tokens;
+  if (!test.correct || !targets) return {};
+  return static_cast<double>(*test.correct) / static_cast<double>(*targets);
+}
+
+std::optional<double> test_perplexity(const TestResult& test) {
+  if (!test.tokens) return {};
+  return std::exp(test.loss);
+}
+
+std::optional<double> test_bits_per_byte(const TestResult& test) {
+  if (!test.tokens || !test.bytes_per_token) return {};
+  return test.loss / (std::numbers::ln2 * *test.bytes_per_token);
 }
 
 std::span<const CsvColumn<RoundRow>> round_columns() { return kRoundColumns; }

@@ -56,8 +56,12 @@ struct AuditRow {
   const Audit& audit;
 };
 
-/// Share of the test set that is classified correctly.
+/// Share of the targets that are predicted: classes of images, or tokens.
 std::optional<double> test_accuracy(const TestResult& test);
+
+// Of texts: exp(loss), and the loss in bits for each byte of them, where these are known.
+std::optional<double> test_perplexity(const TestResult& test);
+std::optional<double> test_bits_per_byte(const TestResult& test);
 
 std::span<const CsvColumn<RoundRow>> round_columns();
 std::span<const CsvColumn<EvaluationRow>> evaluation_columns();

@@ -9,6 +9,7 @@
 #include "core/state.h"
 #include "core/stopwatch.h"
 #include "experiment/experiment.h"
+#include "run/worker_run.h"
 
 namespace localbatch {
 
@@ -38,7 +39,7 @@ void visit_gap(StateVisitor& visitor, ObjectiveGap& gap) {
 
 void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
   auto& [round, samples, epoch, train_loss, test, local_batch_size, sync_interval] = row;
-  auto& [loss, correct, images, gap] = test;
+  auto& [loss, correct, images, tokens, bytes_per_token, gap] = test;
   visitor.visit("evaluation.round", round);
   visitor.visit("evaluation.samples", samples);
   visitor.visit("evaluation.epoch", epoch);
@@ -46,6 +47,8 @@ void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
   visitor.visit("evaluation.loss", loss);
   visit_optional(visitor, "evaluation.correct", correct);
   visit_optional(visitor, "evaluation.images", images);
+  visit_optional(visitor, "evaluation.tokens", tokens);
+  visit_optional(visitor, "evaluation.bytes_per_token", bytes_per_token);
   bool has_gap = gap.has_value();
   ObjectiveGap number = gap.value_or(ObjectiveGap());
   visitor.visit("evaluation.has_gap", has_gap);
@@ -101,18 +104,18 @@ struct RoundWriter::Files {
   std::optional<CsvTable<AuditRow>> audits;
 };
 
-RoundWriter::RoundWriter(const Experiment& experiment, const std::filesystem::path& folder,
-                         TrainingWorker& worker, TimedCommunicator& comm,
-                         std::int64_t epoch_samples, const RunEvents& events)
-    : experiment_(experiment),
-      folder_(folder),
+RoundWriter::RoundWriter(const WorkerRunSetup& setup, TrainingWorker& worker,
+                         TimedCommunicator& comm)
+    : experiment_(setup.experiment),
+      folder_(setup.folder),
       worker_(worker),
       comm_(comm),
-      epoch_samples_(epoch_samples),
-      events_(events),
-      evaluations_(evaluation_schedule(experiment.evaluate_every_samples, epoch_samples,
-                                       experiment.method.max_samples)) {
-  result_.first_local_batch_size = experiment.method.initial_local_batch_size;
+      epoch_samples_(setup.epoch_samples),
+      events_(setup.events),
+      evaluations_(evaluation_schedule(experiment_.evaluate_every_samples, epoch_samples_,
+                                       experiment_.method.max_samples)) {
+  result_.first_local_batch_size = experiment_.method.initial_local_batch_size;
+  result_.tokens_per_sample = setup.tokens_per_sample;
 }
 
 RoundWriter::~RoundWriter() = default;
@@ -267,7 +270,8 @@ RunProgress RoundWriter::progress(const RoundRecord& round) const {
           .loss = round.loss,
           .seconds = now,
           .training_seconds = training,
-          .samples_per_second = since > 0 ? samples / since : 0};
+          .samples_per_second = since > 0 ? samples / since : 0,
+          .tokens_per_sample = result_.tokens_per_sample};
 }
 
 RunResult RoundWriter::result(Outcome outcome) const {

@@ -31,14 +31,14 @@ inline EvaluationSchedule evaluation_schedule(std::int64_t every_samples,
 }
 
 struct Experiment;
+struct WorkerRunSetup;
 
 /// Watches the rounds of one worker: evaluates the averaged model when it is due, together with the
 /// other workers, and, on worker 0, writes the CSV files of the run and tells the events.
 class RoundWriter {
  public:
-  RoundWriter(const Experiment& experiment, const std::filesystem::path& folder,
-              TrainingWorker& worker, TimedCommunicator& comm, std::int64_t epoch_samples,
-              const RunEvents& events);
+  /// What it refers to must outlive it.
+  RoundWriter(const WorkerRunSetup& setup, TrainingWorker& worker, TimedCommunicator& comm);
   ~RoundWriter();
 
   /// Makes the files of a run that begins. A run that goes on has its state visited instead.

@@ -63,6 +63,7 @@ struct RunProgress {
   double seconds = 0;             ///< since the first local step
   double training_seconds = 0;    ///< the same without evaluations
   double samples_per_second = 0;  ///< of training, since the last evaluation
+  int tokens_per_sample = 0;      ///< 0: samples are no texts
 };
 
 /// Called on worker 0's thread. The library itself never prints.
@@ -87,6 +88,7 @@ struct RunResult {
   std::int64_t rounds = 0, samples = 0;
   int first_local_batch_size = 0, last_local_batch_size = 0;
   double seconds = 0;
+  int tokens_per_sample = 0;      ///< 0: samples are no texts
   EvaluationRow last_evaluation;  ///< round 0: there was none
   Ledger communication;           ///< of all ranks
 };

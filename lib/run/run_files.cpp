@@ -100,6 +100,11 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
   const auto if_evaluated = [evaluated](std::optional<double> value) {
     return evaluated ? or_null(value) : Json();
   };
+  // Of the whole run, evaluations included; of tokens where samples are texts.
+  const auto rate = [&result](int of_sample) -> Json {
+    if (of_sample == 0 || result.seconds <= 0) return {};
+    return static_cast<double>(result.samples) * of_sample / result.seconds;
+  };
   write_json(folder / "summary.json",
              {{"schema_version", kSchemaVersion},
               {"experiment", experiment.name},
@@ -108,9 +113,13 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
               {"samples", result.samples},
               {"test_loss", if_evaluated(last.test.loss)},
               {"test_accuracy", if_evaluated(test_accuracy(last.test))},
+              {"test_perplexity", if_evaluated(test_perplexity(last.test))},
+              {"test_bits_per_byte", if_evaluated(test_bits_per_byte(last.test))},
               {"first_local_batch_size", result.first_local_batch_size},
               {"last_local_batch_size", result.last_local_batch_size},
               {"seconds", result.seconds},
+              {"samples_per_second", rate(1)},
+              {"tokens_per_second", rate(result.tokens_per_sample)},
               {"communication", to_json(result.communication)}});
 }
 

@@ -38,7 +38,7 @@ class WorkerRun final : public RunObserver, public SavedState {
         comm_(comm),
         worker_(worker),
         loop_(loop),
-        writer_(setup.experiment, setup.folder, worker, comm, setup.epoch_samples, setup.events),
+        writer_(setup, worker, comm),
         checkpoints_(setup.schedule, setup.folder, setup.facts, *this, comm) {}
 
   void begin(const std::optional<Checkpoint>& checkpoint) {

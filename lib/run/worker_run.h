@@ -25,6 +25,7 @@ struct WorkerRunSetup {
   const Experiment& experiment;
   std::filesystem::path folder;
   std::int64_t epoch_samples = 1;
+  int tokens_per_sample = 0;  ///< 0: samples are no texts
   CheckpointFacts facts;
   CheckpointSchedule schedule;
   const RunEvents& events;

@@ -48,18 +48,23 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
              .micro_batch = settings.micro_batch,
              .seed = workers.seed,
              .inner_optimizer = workers.inner_optimizer,
-             .batch_norm_at_sync = settings.batch_norm_at_sync} {
+             .batch_norm_at_sync = settings.batch_norm_at_sync,
+             .max_test_samples = workers.max_test_samples} {
   check_nobody_is_left_out(shares_, dataset_->unit());
   if (settings.kernels) check_kernels_are_used(*settings.kernels, *model_);
 }
 
 TaskFacts NetworkTask::facts() const {
+  const SampleShape sample = dataset_->sample_shape();
+  const EvaluatedSamples evaluated(dataset_->test_size(), setup_.max_test_samples);
   return {.summary = fmt::format("{} training and {} test {}", dataset_->train_size(),
                                  dataset_->test_size(), dataset_->unit()),
           .parameters = model_->parameter_count(),
           .running_moments = model_->running_moment_count(),
           .train_samples = dataset_->train_size(),
           .test_samples = dataset_->test_size(),
+          .evaluated_samples = evaluated.size(),
+          .tokens_per_sample = sample.window() == nullptr ? 0 : sample.window()->length,
           .epoch_samples = static_cast<std::int64_t>(dataset_->train_size()),
           .network = NetworkFacts{.model = model_, .execution = execution_}};
 }

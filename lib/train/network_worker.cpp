@@ -231,24 +231,45 @@ std::vector<double> NetworkWorker::measured_moments(int worker, int num_workers)
   return sums;
 }
 
+namespace {
+
+/// What targets are depends on the data set: classes of images, or tokens.
+TestResult test_result(const Evaluation& found, const Dataset& dataset) {
+  if (found.count == 0) fail_system("all {} of the test set are damaged", dataset.unit());
+  TestResult result{.loss = found.loss_sum / static_cast<double>(found.count),
+                    .correct = found.correct};
+  if (dataset.sample_shape().window() == nullptr) {
+    result.images = found.count;
+    return result;
+  }
+  result.tokens = found.count;
+  if (dataset.bytes_per_target() > 0) result.bytes_per_token = dataset.bytes_per_target();
+  return result;
+}
+
+}  // namespace
+
 TestResult NetworkWorker::evaluate(Communicator& comm) {
-  return state_.evaluate(
+  const Evaluation found = state_.evaluate(
       comm, [&] { return measured_moments(comm.worker(), comm.num_workers()); },
       [&](std::span<float> moments) {
         return evaluate_share(moments, comm.worker(), comm.num_workers());
       });
+  return test_result(found, setup_.dataset);
 }
 
 Evaluation NetworkWorker::evaluate_share(std::span<float> moments, int worker, int num_workers) {
   const SlotPool::Lease slot = slots_.borrow();
   slot->network().load(parameters_.span(), moments);
-  const std::size_t size = setup_.dataset.test_size();
+  const EvaluatedSamples samples(setup_.dataset.test_size(), setup_.max_test_samples);
+  const std::size_t size = samples.size();
   const auto micro_batch = static_cast<std::size_t>(setup_.micro_batch);
   const std::size_t stride = static_cast<std::size_t>(num_workers) * micro_batch;
   Evaluation sum;
   for (std::size_t first = static_cast<std::size_t>(worker) * micro_batch; first < size;
        first += stride) {
-    const Batch batch = slot->fill_test(setup_.dataset, first, std::min(micro_batch, size - first));
+    const Batch batch =
+        slot->fill_test(setup_.dataset, samples, first, std::min(micro_batch, size - first));
     if (batch.samples == 0) continue;
     const Evaluation part = slot->network().evaluate(batch);
     sum.loss_sum += part.loss_sum;

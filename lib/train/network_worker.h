@@ -26,6 +26,7 @@ struct TrainingSetup {
   std::uint64_t seed = 1;
   InnerOptimizerFactory inner_optimizer;
   BatchNormAtSync batch_norm_at_sync = {};
+  std::int64_t max_test_samples = 0;  ///< of an evaluation; 0: all
 };
 
 /// A worker that trains a network on a data set. It owns four flat arrays (parameters, gradient,
@@ -62,8 +63,8 @@ class NetworkWorker final : public TrainingWorker {
   void finish_synchronization() override;
   std::vector<TensorView> tensors() const override { return setup_.model.parameter_tensors(); }
 
-  /// Finds loss and accuracy on the whole test set, of which every worker does a share, with the
-  /// moments that evaluated_moments() returns.
+  /// Finds loss and accuracy on the test samples of an evaluation, of which every worker does a
+  /// share, with the moments that evaluated_moments() returns.
   TestResult evaluate(Communicator& comm) override;
   /// The parameters, and the moments that evaluated_moments() returns.
   FinalModel final_model(Communicator& comm) override;

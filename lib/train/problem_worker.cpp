@@ -121,7 +121,7 @@ TestResult ProblemWorker::evaluate(Communicator& comm) {
     gap.mean_suboptimality = found[3] / static_cast<double>(traced_steps_);
     gap.mean_squared_gradient_norm = found[4] / static_cast<double>(traced_steps_);
   }
-  return {.loss = found[0], .correct = {}, .images = {}, .gap = gap};
+  return {.loss = found[0], .gap = gap};
 }
 
 FinalModel ProblemWorker::final_model(Communicator& comm) {

@@ -21,7 +21,8 @@ struct WorkerSettings {
   int threads = 1;  ///< that work on a local step of one worker
   std::uint64_t seed = 1;
   std::int64_t max_samples = 0;
-  bool only_outline = false;  ///< nobody will compute: data of known sizes need not be read
+  std::int64_t max_test_samples = 0;  ///< of an evaluation; 0: all
+  bool only_outline = false;          ///< nobody will compute: data of known sizes need not be read
   InnerOptimizerFactory inner_optimizer;
 };
 
@@ -45,6 +46,8 @@ struct TaskFacts {
   std::size_t parameters = 0;
   std::size_t running_moments = 0;  ///< numbers of batch norm beside the parameters
   std::size_t train_samples = 0, test_samples = 0;
+  std::size_t evaluated_samples = 0;  ///< of the test samples, in each evaluation
+  int tokens_per_sample = 0;          ///< 0: samples are no texts
   std::int64_t epoch_samples = 0;
   std::optional<NetworkFacts> network = {};      ///< where a network is trained
   std::optional<KnownObjective> objective = {};  ///< where the minimum is known

@@ -98,8 +98,10 @@ struct ObjectiveGap {
 
 /// What an evaluation of the averaged model finds; empty is what its kind of model does not have.
 struct TestResult {
-  double loss = 0;  ///< mean over the test set, or F(x)
-  std::optional<std::int64_t> correct, images;
+  double loss = 0;                                       ///< mean over targets, or F(x)
+  std::optional<std::int64_t> correct = {};              ///< targets that are predicted
+  std::optional<std::int64_t> images = {}, tokens = {};  ///< targets; one of both has a number
+  std::optional<double> bytes_per_token = {};            ///< of the text; empty where it is unknown
   std::optional<ObjectiveGap> gap = {};
 };
 

@@ -77,10 +77,10 @@ class NetworkState {
   using Measure = std::function<std::vector<double>()>;
   std::vector<float> evaluated_moments(Communicator& comm, const Measure& measure) const;
 
-  /// The averaged model on the whole test set. `test` sees this worker's share of it with these
-  /// moments. Collective.
+  /// The averaged model on the test samples of all workers. `test` sees this worker's share of them
+  /// with these moments. Collective.
   using Test = std::function<Evaluation(std::span<float> moments)>;
-  TestResult evaluate(Communicator& comm, const Measure& measure, const Test& test) const;
+  Evaluation evaluate(Communicator& comm, const Measure& measure, const Test& test) const;
 
  private:
   StatePolicy optimizer_at_sync_;

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <vector>
 
 #include "core/random.h"
+#include "data/evaluated_samples.h"
 
 using namespace localbatch;
 
@@ -119,4 +121,31 @@ TEST_CASE("positions far beyond 32 bits are reached") {
   sampler.restore(std::int64_t{1} << 34);
   const std::int64_t position = (std::int64_t{1} << 34) * 64 + 63;
   CHECK(draw(sampler, 1).front().epoch == position / 1000);
+}
+
+TEST_CASE("an evaluation looks at all test samples, or at one of each of so many stretches") {
+  for (const std::int64_t most : {std::int64_t{0}, std::int64_t{103}, std::int64_t{1000}}) {
+    const EvaluatedSamples all(103, most);
+    REQUIRE(all.size() == 103);
+    for (std::size_t k = 0; k < 103; ++k) CHECK(all[k] == k);
+  }
+  for (const std::size_t size : {1U, 7U, 25U, 102U}) {
+    const EvaluatedSamples some(103, static_cast<std::int64_t>(size));
+    REQUIRE(some.size() == size);
+    for (std::size_t k = 0; k < size; ++k) {
+      CHECK(some[k] >= k * 103 / size);
+      CHECK(some[k] < (k + 1) * 103 / size);
+    }
+  }
+}
+
+TEST_CASE("where classes take turns, a part of the test set has them all, equally often") {
+  constexpr std::size_t kClasses = 10;
+  const EvaluatedSamples some(2000, 200);
+  std::vector<int> seen(kClasses);
+  for (std::size_t k = 0; k < some.size(); ++k) ++seen[some[k] % kClasses];
+  for (const int count : seen) {
+    CHECK(count >= 15);
+    CHECK(count <= 25);
+  }
 }

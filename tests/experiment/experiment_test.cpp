@@ -162,7 +162,7 @@ TEST_CASE("the values of a file arrive where they are used") {
       "sync_interval: {name: constant, H: 6}\n"
       "batch_size: {initial: 10, min: 2, max: 100, multiple_of: 5, micro_batch: 4}\n"
       "batch_size_controller: {name: norm_test, growth_limit: 3, every_rounds: 2}\n"
-      "batch_norm_at_sync: local\nevaluation: {every_samples: 250}\n");
+      "batch_norm_at_sync: local\nevaluation: {every_samples: 250, max_samples: 3}\n");
   CHECK(read.name == "name");
   CHECK(read.seed == 7);
   CHECK(read.workers == 3);
@@ -176,6 +176,7 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(read.method.initial_local_batch_size == 10);
   CHECK(network.micro_batch == 4);
   CHECK(read.evaluate_every_samples == 250);
+  CHECK(read.max_test_samples == 3);
   CHECK(read.method.max_samples == 1000);
   CHECK(read.method.learning_rate(500, 1000) == doctest::Approx(0.25));
   CHECK(read.method.sync_interval({}) == 6);
@@ -188,6 +189,8 @@ TEST_CASE("the values of a file arrive where they are used") {
   const TaskFacts facts = load_task(read)->facts();
   CHECK(facts.train_samples == 12);
   CHECK(facts.test_samples == 5);
+  CHECK(facts.evaluated_samples == 3);
+  CHECK(facts.tokens_per_sample == 0);
   CHECK(facts.parameters == 3072 * 9 + 9 + 9 * 10 + 10);
   CHECK(facts.summary == "12 training and 5 test images");
   REQUIRE(facts.network);

@@ -64,6 +64,39 @@ TEST_CASE("another protocol is said in place of a verdict, and an unknown one be
   CHECK(fixture.verdict("53,1,3", ",2,synthetic,") == "inside; protocol unknown: samples, model");
 }
 
+TEST_CASE("for texts another window or another vocabulary is another protocol") {
+  const ScratchFolder folder;
+  for (const char* const vocabulary : {"vocabulary: bytes", "vocabulary_size: 50257"}) {
+    CAPTURE(vocabulary);
+    for (int seed = 1; seed <= 3; ++seed)
+      write_run(folder.path() / vocabulary,
+                {.folder = fmt::format("{}", seed),
+                 .seed = seed,
+                 .accuracies = {0.5},
+                 .of_dataset = fmt::format("  sequence_length: 64\n  {}\n", vocabulary),
+                 .perplexities = {6 + 0.01 * seed}});
+    const Results results = collect_results({.sources = {folder.path() / vocabulary}});
+    const auto verdict = [&](const std::string& head, const std::string& cells) {
+      write_text(folder.path() / "table.csv",
+                 "schedule,H,column,mean,standard_deviation,n,samples,workers,dataset,model" +
+                     head +
+                     "\nconstant 8,4,final_test_perplexity,6.02,0.01,3,64,2,synthetic,resnet20" +
+                     cells + "\n");
+      return compare(results, read_reference_figures(folder.path() / "table.csv", results))
+          .at(0)
+          .verdict;
+    };
+    const std::string head = ",sequence_length,vocabulary";
+    const std::string ours = vocabulary == std::string("vocabulary: bytes") ? "bytes" : "50257";
+    CHECK(verdict(head, ",64," + ours) == "inside");
+    CHECK(verdict(head, ",128," + ours) == "other protocol (sequence_length 64, theirs 128)");
+    CHECK(verdict(head, ",64,32000") == "other protocol (vocabulary " + ours + ", theirs 32000)");
+    CHECK(verdict("", "") == "inside; protocol unknown: sequence_length, vocabulary");
+  }
+  // Of images nobody asks for either.
+  CHECK(ReferenceFixture().verdict("53,1,3") == "inside");
+}
+
 TEST_CASE("comparisons as text and CSV") {
   const ReferenceFixture fixture;
   const auto all = fixture.compared(

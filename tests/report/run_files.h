@@ -22,7 +22,9 @@ struct RunFiles {
   std::string outcome = "finished";  ///< empty: no summary.json
   int rounds_left = 0;               ///< of the budget
   bool has_timing = true, has_manifest = true;
-  std::string more = {};  ///< further settings
+  std::string more = {};                  ///< further settings
+  std::string of_dataset = {};            ///< further keys of the data set
+  std::vector<double> perplexities = {};  ///< of texts; their bits per byte are an eighth
 };
 
 inline void write_text(const std::filesystem::path& path, const std::string& text) {
@@ -36,19 +38,23 @@ inline void write_run(const std::filesystem::path& below, const RunFiles& run) {
   const auto rounds = static_cast<int>(run.accuracies.size());
   write_text(folder / "experiment.yaml",
              fmt::format("experiment: tiny\nseed: {}\nworkers: 2\nmax_samples: {}\n"
-                         "dataset:\n  name: synthetic\n  root: /somewhere\n"
+                         "dataset:\n  name: synthetic\n  root: /somewhere\n{}"
                          "model:\n  name: resnet\n  depth: '20'\n"
                          "sync_interval:\n  name: constant\n  H: {}\n"
                          "batch_size:\n  initial: {}\nbatch_size_controller:\n{}{}",
-                         run.seed, (rounds + run.rounds_left) * per_round, run.H,
+                         run.seed, (rounds + run.rounds_left) * per_round, run.of_dataset, run.H,
                          run.local_batch_size, run.controller, run.more));
   std::string curves = "round,samples,sync_interval,local_batch_size,loss,method_bytes\n";
-  std::string evaluations = "round,samples,train_loss,test_loss,test_accuracy\n";
+  const bool texts = !run.perplexities.empty();
+  std::string evaluations = "round,samples,train_loss,test_loss,test_accuracy";
+  evaluations += texts ? ",test_perplexity,test_bits_per_byte\n" : "\n";
   std::string timing = "round,total_seconds\n";
   for (int k = 1; k <= rounds; ++k) {
     curves += fmt::format("{},{},{},{},1.5,1000\n", k, k * per_round, run.H, run.local_batch_size);
-    evaluations += fmt::format("{},{},{},2.5,{}\n", k, k * per_round, 1.0 / k,
-                               run.accuracies[static_cast<std::size_t>(k - 1)]);
+    const auto i = static_cast<std::size_t>(k - 1);
+    evaluations += fmt::format("{},{},{},2.5,{}", k, k * per_round, 1.0 / k, run.accuracies[i]);
+    if (texts) evaluations += fmt::format(",{},{}", run.perplexities[i], run.perplexities[i] / 8);
+    evaluations += "\n";
     timing += fmt::format("{},2\n", k);
   }
   write_text(folder / "rounds.csv", curves);

@@ -209,6 +209,37 @@ TEST_CASE("when the best was reached, for the first time") {
   CHECK(entry(table, "constant 8", "H = 4").sample->mean == 128);
 }
 
+TEST_CASE("of texts the smallest perplexity and the fewest bits are the best") {
+  const ScratchFolder folder;
+  for (const int seed : {1, 2, 3}) {
+    const double noise = 0.01 * seed;
+    write_run(
+        folder.path() / "runs",
+        {.folder = fmt::format("small{}", seed), .seed = seed, .perplexities = {9, 6 + noise}});
+    write_run(folder.path() / "runs", {.folder = fmt::format("large{}", seed),
+                                       .seed = seed,
+                                       .local_batch_size = 16,
+                                       .perplexities = {4 + noise, 8 + noise}});
+  }
+  const std::string names =
+      "final_test_perplexity,best_test_perplexity,final_test_bits_per_byte,best_test_bits_per_byte";
+  const ResultTable table = table_of(folder.path() / "runs", names);
+  const auto entries_of = [&table](const char* row) {
+    for (std::size_t i = 0; i < table.entries.size(); ++i)
+      if (table.results.rows[table.results.cells[i].row] == row) return table.entries[i];
+    return std::vector<TableEntry>();
+  };
+  const std::vector<TableEntry> small = entries_of("constant 8"), large = entries_of("constant 16");
+  REQUIRE(small.size() == 4);
+  REQUIRE(large.size() == 4);
+  CHECK(small[0].sample->mean == doctest::Approx(6.02));
+  CHECK(small[1].sample->mean == doctest::Approx(6.02));
+  CHECK(large[1].sample->mean == doctest::Approx(4.02));
+  CHECK(large[3].sample->mean == doctest::Approx(4.02 / 8));
+  for (const std::size_t last : {0, 2}) CHECK(small[last].best);
+  for (const std::size_t best : {1, 3}) CHECK(large[best].best);
+}
+
 TEST_CASE("the same results make the same bytes, in whatever order and wherever they lie") {
   const ScratchFolder one, other;
   write_two_schedules(one.path() / "runs");

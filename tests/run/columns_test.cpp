@@ -96,7 +96,8 @@ TEST_CASE("the columns of a run are fixed") {
   CHECK(header(evaluation_columns()) ==
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
         "local_batch_size,sync_interval,suboptimality,squared_distance,squared_gradient_norm,"
-        "mean_suboptimality,mean_squared_gradient_norm");
+        "mean_suboptimality,mean_squared_gradient_norm,test_tokens,test_perplexity,"
+        "test_bits_per_byte");
   CHECK(header(timing_columns()) ==
         "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
         "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds,statistics_"
@@ -215,6 +216,26 @@ TEST_CASE("an evaluation's cells hold its numbers") {
   CHECK(cell.at("test_images") == "7");
   CHECK(cell.at("local_batch_size") == "8");
   CHECK(cell.at("sync_interval") == "2");
+}
+
+TEST_CASE("what is known of texts alone is empty for images, and their images for texts") {
+  EvaluationRow row{.test = {.loss = 2, .correct = 1, .images = 7}};
+  for (const char* const name : {"test_tokens", "test_perplexity", "test_bits_per_byte"})
+    CHECK(cells(evaluation_columns(), row).at(name).empty());
+
+  row.test = {.loss = 2, .correct = 3, .tokens = 12};
+  auto cell = cells(evaluation_columns(), row);
+  CHECK(cell.at("test_images").empty());
+  CHECK(cell.at("test_tokens") == "12");
+  CHECK(cell.at("test_correct") == "3");
+  CHECK(cell.at("test_accuracy") == "0.25");
+  CHECK(std::stod(cell.at("test_perplexity")) == doctest::Approx(std::exp(2.0)));
+  CHECK(cell.at("test_bits_per_byte").empty());  // who knows how long a token is
+
+  // Four bytes a token: 2 nats are 2/ln 2 bits for these four.
+  row.test.bytes_per_token = 4;
+  cell = cells(evaluation_columns(), row);
+  CHECK(std::stod(cell.at("test_bits_per_byte")) == doctest::Approx(2 / (4 * std::log(2.0))));
 }
 
 TEST_CASE("a timing's cells hold its seconds to six digits") {

@@ -121,8 +121,10 @@ TEST_CASE("a bigram model on bytes learns what follows, by the same loop as a ne
     CHECK(trained.before.loss == doctest::Approx(std::log(256.0)));
     CHECK(trained.after.loss < 2);
     // Every token of every window of the test set is one that can be right.
-    CHECK(trained.after.images == 30 * kWindow);
-    CHECK(2 * trained.after.correct.value() > trained.after.images.value());
+    CHECK(trained.after.tokens == 30 * kWindow);
+    CHECK_FALSE(trained.after.images);
+    CHECK(trained.after.bytes_per_token == 1);
+    CHECK(2 * trained.after.correct.value() > trained.after.tokens.value());
     CHECK(trained.rounds.front().statistics.has_value());
     CHECK(trained.rounds.back().local_batch_size > trained.rounds.front().local_batch_size);
     REQUIRE(trained.model.tensors.size() == 1);

@@ -72,6 +72,7 @@ struct Case {
   BatchNormAtSync batch_norm_at_sync = {.policy = BatchNormAtSync::Policy::kLocal};
   int threads = 1;
   double clip_norm = 0;
+  std::int64_t max_test_samples = 0;
 };
 
 /// Runs `body` on every worker of a small problem without augmentation.
@@ -87,6 +88,7 @@ void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
                       .inner_optimizer = make_sgd(test.momentum, test.optimizer_at_sync),
                       .batch_norm_at_sync = test.batch_norm_at_sync};
   setup.inner_optimizer.clip_norm = test.clip_norm;
+  setup.max_test_samples = test.max_test_samples;
   const auto processes = single_process();
   run_workers(test.workers, *processes, [&](Communicator& comm) {
     NetworkWorker worker(setup, slots, comm.worker(), comm.num_workers());
@@ -286,28 +288,46 @@ TEST_CASE("recomputed statistics are those of training images, whatever the work
     CHECK(std::abs(double{once[i]} - double{whole[i]}) < 0.05 * (1 + std::abs(double{whole[i]})));
 }
 
+TestResult evaluate(const ResidentImages& dataset, int workers, int micro_batch,
+                    std::int64_t max_test_samples = 0) {
+  TestResult result;
+  with_workers({.model = make_batch_norm_model(),
+                .workers = workers,
+                .micro_batch = micro_batch,
+                .slots = 2,
+                .max_test_samples = max_test_samples},
+               dataset, [&](NetworkWorker& worker, Communicator& comm) {
+                 const TestResult mine = worker.evaluate(comm);
+                 if (comm.worker() == comm.num_workers() - 1) result = mine;
+               });
+  return result;
+}
+
 TEST_CASE("evaluation counts the whole test set exactly, whoever shares the work") {
   const ResidentImages dataset = make_dataset(64, 103);
-  const auto evaluate = [&](int workers, int micro_batch) {
-    TestResult result;
-    with_workers({.model = make_batch_norm_model(),
-                  .workers = workers,
-                  .micro_batch = micro_batch,
-                  .slots = 2},
-                 dataset, [&](NetworkWorker& worker, Communicator& comm) {
-                   const TestResult mine = worker.evaluate(comm);
-                   if (comm.worker() == comm.num_workers() - 1) result = mine;
-                 });
-    return result;
-  };
-  const TestResult alone = evaluate(1, 103);
+  const TestResult alone = evaluate(dataset, 1, 103);
   CHECK(alone.images == 103);
   for (const int workers : {2, 3, 7}) {
-    const TestResult shared = evaluate(workers, 16);
+    const TestResult shared = evaluate(dataset, workers, 16);
     CHECK(shared.images == 103);
     CHECK(shared.correct == alone.correct);
     CHECK(shared.loss == doctest::Approx(alone.loss).epsilon(1e-12));
   }
+}
+
+TEST_CASE("a part of the test set is spread evenly, whoever shares it and in whatever parts") {
+  const ResidentImages dataset = make_dataset(64, 103);
+  const TestResult alone = evaluate(dataset, 1, 64, 25);
+  CHECK(alone.images == 25);
+  CHECK_FALSE(alone.tokens);
+  CHECK(alone.loss != evaluate(dataset, 1, 64).loss);
+  for (const int workers : {1, 2, 3, 7}) {
+    const TestResult shared = evaluate(dataset, workers, 4, 25);
+    CHECK(shared.images == 25);
+    CHECK(shared.correct == alone.correct);
+    CHECK(shared.loss == doctest::Approx(alone.loss).epsilon(1e-12));
+  }
+  CHECK(evaluate(dataset, 1, 64, 1000).loss == evaluate(dataset, 1, 64).loss);
 }
 
 TEST_CASE("clipping takes the norm of the whole gradient of all micro-batches, on any threads") {
