@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "core/machine.h"
+#include "core/yaml.h"
 #include "data/dataset.h"
+#include "data/markov_text.h"
 #include "nn/image_model.h"
 #include "train/local_sgd_fixtures.h"
 #include "train/network_task.h"
@@ -39,15 +41,38 @@ ModelFactory make_model(int groups) {
           .has_batch_norm = groups == 0};
 }
 
-std::vector<RoundRecord> rounds_at_one_point(int groups, const StatisticsOptions& statistics,
-                                             int micro_batch) {
-  const bool batch_norm = groups == 0;
+/// What is trained, on what.
+struct Objective {
+  DatasetFactory dataset;
+  ModelFactory model;
+};
+
+Objective of_images(int groups) {
+  return {.dataset = default_part(dataset_table(), "synthetic"), .model = make_model(groups)};
+}
+
+/// A decoder on windows that are drawn independently.
+Objective of_tokens() {
+  const auto part = [](auto make, const char* keys) {
+    const Node mapping = parse_yaml(keys, "test");
+    Options options(mapping);
+    return make(options);
+  };
+  return {.dataset = part(make_markov_text,
+                          "{train_tokens: 20000, test_tokens: 40, sequence_length: 16, "
+                          "windows: random}"),
+          .model = part(make_llama, "{layers: 1, width: 32, heads: 4, key_value_heads: 2}")};
+}
+
+std::vector<RoundRecord> rounds_at_one_point(const Objective& objective,
+                                             const StatisticsOptions& statistics, int micro_batch) {
+  const bool batch_norm = objective.model.has_batch_norm;
   const WorkerSettings workers{.num_workers = kWorkers,
                                .seed = 5,
                                .inner_optimizer = default_part(inner_optimizer_table(), "sgd")};
-  NetworkTask task({.dataset = default_part(dataset_table(), "synthetic"),
+  NetworkTask task({.dataset = objective.dataset,
                     .augmentation = {},
-                    .model = make_model(groups),
+                    .model = objective.model,
                     .micro_batch = micro_batch},
                    workers);
   task.allocate(kWorkers, available_cores());
@@ -117,7 +142,7 @@ TEST_CASE("at one point workers, micro-batches and audits find the same noise, f
       CAPTURE(static_cast<int>(chunks));
       const int micro_batch = chunks == Chunks::kWorkers ? kBatch : kBatch / 2;
       const std::vector<RoundRecord> rounds =
-          rounds_at_one_point(groups, {.chunks = chunks}, micro_batch);
+          rounds_at_one_point(of_images(groups), {.chunks = chunks}, micro_batch);
       check_agreement(rounds);
       for (const RoundRecord& round : rounds) {
         CHECK(round.audit->samples == 128);
@@ -127,15 +152,21 @@ TEST_CASE("at one point workers, micro-batches and audits find the same noise, f
 }
 
 TEST_CASE("without batch norm single samples of the local batch find the same noise, too") {
-  check_agreement(rounds_at_one_point(8, {.chunks = Chunks::kSamples}, kBatch));
-  check_agreement(
-      rounds_at_one_point(8, {.chunks = Chunks::kSamples, .own_gradients = true}, kBatch));
+  check_agreement(rounds_at_one_point(of_images(8), {.chunks = Chunks::kSamples}, kBatch));
+  check_agreement(rounds_at_one_point(of_images(8),
+                                      {.chunks = Chunks::kSamples, .own_gradients = true}, kBatch));
+}
+
+TEST_CASE("at one point of a decoder all find the same noise, and so do gradients of sequences") {
+  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kWorkers}, kBatch));
+  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kMicroBatches}, kBatch / 2));
+  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kSamples}, kBatch));
 }
 
 TEST_CASE(
     "samples of a micro-batch taken for independent ones find another noise under batch norm") {
   const std::vector<RoundRecord> rounds =
-      rounds_at_one_point(0, {.chunks = Chunks::kWorkers}, kBatch);
+      rounds_at_one_point(of_images(0), {.chunks = Chunks::kWorkers}, kBatch);
   const Mean variance = mean_of(rounds, [](const auto& r) { return r.statistics->variance; });
   const Mean in_batch =
       mean_of(rounds, [](const auto& r) { return r.audit->samples_in_batch->variance.value; });
