@@ -12,6 +12,10 @@
 
 using namespace localbatch;
 
+#ifdef LOCALBATCH_WITHOUT_AVX512
+static_assert(kChannelBlock == 8);
+#endif
+
 namespace {
 
 std::size_t size(int count) { return static_cast<std::size_t>(count); }

@@ -14,6 +14,8 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 constexpr int kRows = 3;
 
+std::size_t size(int count) { return static_cast<std::size_t>(count); }
+
 double activation(Gate gate, double a) {
   if (gate == Gate::kSilu) return a / (1 + std::exp(-a));
   if (gate == Gate::kGelu) return a * std::erfc(-a / std::sqrt(2.0)) / 2;
@@ -22,7 +24,7 @@ double activation(Gate gate, double a) {
 
 /// Values of a and b between -8 and 8, all different.
 std::vector<float> inputs_of(Gate gate, int hidden) {
-  std::vector<float> ab(static_cast<std::size_t>(kRows * gate_inputs(gate) * hidden));
+  std::vector<float> ab(size(kRows * gate_inputs(gate) * hidden));
   for (std::size_t i = 0; i < ab.size(); ++i)
     ab[i] = static_cast<float>(8 * std::sin(0.7 * static_cast<double>(i) + 1));
   return ab;
@@ -35,7 +37,7 @@ void for_each_gate(Check check) {
     for (const int hidden : {1, kChannelBlock, 172, 256}) {
       CAPTURE(static_cast<int>(gate));
       CAPTURE(hidden);
-      std::vector<float> diff_z(static_cast<std::size_t>(kRows * hidden));
+      std::vector<float> diff_z(size(kRows * hidden));
       for (std::size_t i = 0; i < diff_z.size(); ++i)
         diff_z[i] = static_cast<float>(std::cos(0.3 * static_cast<double>(i)));
       check(gate, hidden, inputs_of(gate, hidden), diff_z);
@@ -51,9 +53,8 @@ template <class Visit>
 void for_each_place(Gate gate, int hidden, Visit visit) {
   for (int row = 0; row < kRows; ++row)
     for (int i = 0; i < hidden; ++i) {
-      const auto a = static_cast<std::size_t>(row * gate_inputs(gate) * hidden + i);
-      visit(Place{static_cast<std::size_t>(row * hidden + i), a,
-                  a + static_cast<std::size_t>(hidden)});
+      const std::size_t a = size(row * gate_inputs(gate) * hidden + i);
+      visit(Place{size(row * hidden + i), a, a + size(hidden)});
     }
 }
 

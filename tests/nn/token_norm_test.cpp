@@ -51,7 +51,9 @@ struct Rows {
     if (!shifted) shift.assign(shift.size(), 0);
   }
 
-  std::size_t size(int rows) const { return static_cast<std::size_t>(rows * width); }
+  std::size_t size(int rows) const {
+    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(width);
+  }
 
   /// <y, diff_dst> of all rows by the formula.
   double loss(const std::vector<double>& x, const std::vector<double>& factors,
