@@ -58,6 +58,9 @@ enum class TokenScan { kAll, kNone };
 /// 0 .. N - T - 1, a function of seed, epoch and index: independent of each other, as the theory of
 /// gradient noise has it, so that parts of the text are seen twice and others not.
 ///
+/// A worker with a share of its own counts epochs of its own; where two shares meet, either worker
+/// may see up to T - 1 tokens of the other one's.
+///
 /// Test windows lie at 0, T, 2 T, ..., the last one with fewer targets: together they predict each
 /// token of the text but the first, once. It is filled up with token 0 and the target -1, "none".
 class TokenWindows final : public Dataset {

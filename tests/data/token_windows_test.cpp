@@ -103,6 +103,33 @@ TEST_CASE("workers that draw from disjoint windows see each of them exactly once
   }
 }
 
+TEST_CASE(
+    "a worker with one shard sees one stretch of the text, every window once an epoch of its own") {
+  const TokenWindows dataset = windows(1010, 100, 10);
+  const Node file = mapping({{"partition", "shards"}, {"shards_per_worker", "1"}});
+  Options options(file);
+  const Shares shares =
+      read_partition_of_windows(options, {.length = 10})({.count = 100, .classes = {}}, 4, 1)
+          .value();
+  std::set<std::int32_t> begun;
+  for (int worker = 0; worker < 4; ++worker) {
+    Sampler sampler(shares[static_cast<std::size_t>(worker)], worker, 5);
+    std::vector<Draw> draws(75);
+    sampler.draw(draws);
+    for (std::uint32_t epoch = 0; epoch < 3; ++epoch) {
+      std::vector<std::int32_t> starts;
+      for (std::size_t i = 25 * epoch; i < 25 * (epoch + 1); ++i) {
+        CHECK(draws[i].epoch == epoch);
+        starts.push_back(first_of(dataset, 5, draws[i]));
+      }
+      std::ranges::sort(starts);
+      for (std::size_t i = 1; i < 25; ++i) CHECK(starts[i] == starts[i - 1] + 10);
+      if (epoch == 0) begun.insert(starts.front() / 10);
+    }
+  }
+  CHECK(begun == std::set<std::int32_t>{0, 25, 50, 75});
+}
+
 TEST_CASE("offsets are uniform, and a function of seed and epoch") {
   const TokenWindows dataset = windows(1000, 100, 8), same = windows(1000, 100, 8);
   std::vector<int> counts(8);
