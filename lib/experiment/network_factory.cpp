@@ -60,6 +60,34 @@ void read_kernels(Options& file, NetworkSettings& settings) {
   settings.kernels = kernels;
 }
 
+/// Keys of a model that every implementation shares.
+void read_initial(Options& model, NetworkSettings& settings) {
+  const std::string path = model.text(
+      "initial",
+      {.fallback = "",
+       .meaning = "file of parameters to start from, in the safetensors format, relative to the "
+                  "working directory: names and shapes as in final_parameters.safetensors, which "
+                  "for ResNets are torchvision's; empty: random values"});
+  const std::string hash = model.text(
+      "initial_hash", {.fallback = "",
+                       .meaning = "of the content of 'initial'; a run records it, and a file that "
+                                  "has changed since is refused"});
+  if (path.empty() && hash.empty()) return;
+  if (path.empty()) model.fail("initial_hash", "found without 'initial', expected both");
+  const InitialFile initial = find_initial_file(path);
+  if (!hash.empty() && hash != initial.hash)
+    model.fail("initial_hash", fmt::format("found '{}', but that of '{}' is '{}': not the file "
+                                           "that these settings were recorded with",
+                                           hash, path, initial.hash));
+  settings.initial = initial;
+}
+
+/// Puts the hash of a file's content into the recorded settings, which are the same only if the
+/// content is.
+void record_hash(std::vector<Declaration>& keys, const char* key, const std::string& hash) {
+  std::ranges::find(keys, key, &Declaration::key)->value = fmt::format("'{}'", hash);
+}
+
 }  // namespace
 
 DatasetFactory read_dataset(Options& file) {
@@ -70,7 +98,9 @@ void NetworkTaskFactory::read_parts(Options& file, bool cpu_has_bfloat16) {
   settings_.dataset = read_dataset(file);
   Options augmentation = file.part("augmentation", "random changes of training images");
   settings_.augmentation = read_augmentation(augmentation);
-  settings_.model = read_part(file, "model", model_table(), "resnet", "the network");
+  Options model = file.part("model", "the network");
+  settings_.model = make_part(model_table(), model, "resnet", "which implementation");
+  read_initial(model, settings_);
   read_execution(file, cpu_has_bfloat16, settings_);
   read_kernels(file, settings_);
 }
@@ -90,10 +120,10 @@ void NetworkTaskFactory::read_synchronization(Options& file) {
 }
 
 void NetworkTaskFactory::complete(std::vector<Declaration>& resolved) const {
-  if (!settings_.kernels) return;
-  // Settings are the same only if the content is, so the record names the content.
-  const auto hash = std::ranges::find(resolved, "kernels_hash", &Declaration::key);
-  hash->value = fmt::format("'{}'", settings_.kernels->hash());
+  if (settings_.kernels) record_hash(resolved, "kernels_hash", settings_.kernels->hash());
+  if (settings_.initial)
+    record_hash(std::ranges::find(resolved, "model", &Declaration::key)->parts, "initial_hash",
+                settings_.initial->hash);
 }
 
 std::vector<SettingsFile> NetworkTaskFactory::files() const {

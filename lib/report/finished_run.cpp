@@ -162,7 +162,7 @@ Settings settings_of(const Node& experiment) {
 }
 
 bool is_place(const std::string& key) {
-  return key == "experiment" || key == "dataset.root" || key == "kernels";
+  return key == "experiment" || key == "dataset.root" || key == "kernels" || key == "model.initial";
 }
 
 bool agree(const Settings& a, const Settings& b) {

@@ -38,7 +38,7 @@ class Settings {
 Settings settings_of(const Node& experiment);
 
 /// Whether a key says where something lies or what it is called, not what a run does:
-/// `experiment`, `dataset.root` and `kernels`.
+/// `experiment`, `dataset.root`, `kernels` and `model.initial`.
 bool is_place(const std::string& key);
 
 /// Whether all keys that both know have the same values, except for places. So a version that knows

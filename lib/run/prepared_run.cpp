@@ -66,6 +66,9 @@ namespace {
 
 void append(Diagnoses& all, Diagnoses more) { std::ranges::move(more, std::back_inserter(all)); }
 
+/// The model is written in so many formats.
+constexpr std::size_t kFilesOfModel = 2;
+
 /// By a worker that does not compute, but has its arrays.
 OutputBytes output_bytes_of(const PreparedRun& run) {
   const RunStart& start = run.start;
@@ -78,7 +81,8 @@ OutputBytes output_bytes_of(const PreparedRun& run) {
                              .events = nobody_watches};
   return {.checkpoint = checkpoint_bytes(
               setup, [&](Communicator& comm) { return run.task->make_dry_worker(comm); }),
-          .final_parameters = (start.task.parameters + start.task.running_moments) * sizeof(float)};
+          .final_parameters =
+              kFilesOfModel * sizeof(float) * (start.task.parameters + start.task.running_moments)};
 }
 
 /// How the run was launched, for the doctor. `run` must outlive it.

@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "core/machine.h"
+#include "core/safetensors.h"
 #include "core/text.h"
 #include "experiment/experiment.h"
 #include "nn/execution.h"
@@ -133,6 +134,12 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
     index += fmt::format("{},{},{},{}\n", tensor.name, join(tensor.dims, "x"), tensor.offset,
                          tensor.size);
   write_file_atomically(folder / "final_parameters.csv", index);
+  std::vector<FloatTensor> tensors;
+  for (const TensorView& tensor : model.tensors)
+    tensors.push_back({.name = tensor.name,
+                       .shape = {tensor.dims.begin(), tensor.dims.end()},
+                       .values = std::span(model.values).subspan(tensor.offset, tensor.size)});
+  write_safetensors(folder / "final_parameters.safetensors", tensors);
 }
 
 Json to_json(const Ledger& ledger) {

@@ -27,8 +27,9 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
                    const RunResult& result);
 
 /// Writes `final_parameters.f32`, which holds the parameters and then the running statistics of
-/// batch norm, raw little-endian f32 in canonical order, and `final_parameters.csv`, which says
-/// what lies where.
+/// batch norm, raw little-endian f32 in canonical order, `final_parameters.csv`, which says what
+/// lies where, and `final_parameters.safetensors`, the same values for other programs and for
+/// `model.initial`.
 void write_final_model(const std::filesystem::path& folder, const FinalModel& model);
 
 // The files of a run that has ended, read back. Each function throws an InputError that names the

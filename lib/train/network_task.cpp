@@ -42,6 +42,8 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
           {.count = dataset_->train_size(), .classes = dataset_->classes()}, workers.num_workers,
           workers.seed)),
       model_(settings.model.make(dataset_->sample_shape())),
+      initial_(settings.initial ? std::optional(read_initial_values(*settings.initial, *model_))
+                                : std::nullopt),
       setup_{.dataset = *dataset_,
              .shares = shares_,
              .model = *model_,
@@ -49,7 +51,8 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
              .seed = workers.seed,
              .inner_optimizer = workers.inner_optimizer,
              .batch_norm_at_sync = settings.batch_norm_at_sync,
-             .max_test_samples = workers.max_test_samples} {
+             .max_test_samples = workers.max_test_samples,
+             .initial = initial_ ? &*initial_ : nullptr} {
   check_nobody_is_left_out(shares_, dataset_->unit());
   if (settings.kernels) check_kernels_are_used(*settings.kernels, *model_);
 }
@@ -73,8 +76,11 @@ std::vector<MemoryPart> NetworkTask::memory(int /*hosted_workers*/, int slots) c
   const auto micro_batch = static_cast<std::size_t>(execution_.max_samples);
   const std::size_t slot =
       model_->predicted_bytes(execution_) + micro_batch * dataset_->sample_shape().input_bytes();
+  const std::size_t initial =
+      initial_ ? initial_->parameters.size() + initial_->running_moments.size() : 0;
   return {{"execution slots", static_cast<std::size_t>(slots) * slot},
-          {"data set", dataset_->bytes()}};
+          {"data set", dataset_->bytes()},
+          {"initial values", initial * sizeof(float)}};
 }
 
 int NetworkTask::allocate(int hosted_workers, int cores) {

@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "nn/execution.h"
+#include "nn/initial_file.h"
 #include "nn/kernels_file.h"
 #include "nn/model.h"
 #include "train/network_worker.h"
@@ -19,6 +20,7 @@ struct NetworkSettings {
   DatasetFactory dataset;
   Augmentation augmentation;
   ModelFactory model;
+  std::optional<InitialFile> initial = {};  ///< none: random values
   Precision precision = Precision::kFloat32;
   ConvolutionRule convolution = ConvolutionRule::kAuto;
   std::optional<KernelsFile> kernels = {};  ///< none: the rule decides
@@ -45,6 +47,7 @@ class NetworkTask final : public Task {
   std::unique_ptr<Dataset> dataset_;
   std::optional<Shares> shares_;
   std::shared_ptr<const Model> model_;
+  std::optional<ModelValues> initial_;
   std::optional<SlotPool> slots_;  ///< none before allocate()
   TrainingSetup setup_;
 };

@@ -29,10 +29,15 @@ NetworkWorker::NetworkWorker(const TrainingSetup& setup, SlotPool& slots, int wo
       state_(setup.inner_optimizer, setup.batch_norm_at_sync,
              layout_of(setup.model.parameter_tensors()), setup.model.running_moment_tensors()),
       draws_(static_cast<std::size_t>(setup.micro_batch)) {
+  setup.model.initialize_running_moments(state_.moments());
+  if (setup.initial != nullptr) {
+    slots_.borrow()->network().from_canonical(setup.initial->parameters, parameters_.span());
+    std::ranges::copy(setup.initial->running_moments, state_.moments().begin());
+    return;
+  }
   std::vector<float> canonical(parameters_.size());
   setup.model.initialize_parameters(setup.seed, canonical);
   slots_.borrow()->network().from_canonical(canonical, parameters_.span());
-  setup.model.initialize_running_moments(state_.moments());
 }
 
 SlotPool::Lease NetworkWorker::borrow_slot() {

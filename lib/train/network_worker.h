@@ -10,6 +10,7 @@
 #include "core/aligned_buffer.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
+#include "nn/initial_file.h"
 #include "optim/inner_optimizer.h"
 #include "train/slot_pool.h"
 #include "train/worker.h"
@@ -26,7 +27,8 @@ struct TrainingSetup {
   std::uint64_t seed = 1;
   InnerOptimizerFactory inner_optimizer;
   BatchNormAtSync batch_norm_at_sync = {};
-  std::int64_t max_test_samples = 0;  ///< of an evaluation; 0: all
+  std::int64_t max_test_samples = 0;     ///< of an evaluation; 0: all
+  const ModelValues* initial = nullptr;  ///< null: what (model, seed) give
 };
 
 /// A worker that trains a network on a data set. It owns four flat arrays (parameters, gradient,
@@ -34,7 +36,8 @@ struct TrainingSetup {
 /// or shared.
 class NetworkWorker final : public TrainingWorker {
  public:
-  /// Starts at the parameters that (model, seed) give, the same on every worker.
+  /// Starts at the setup's initial values, or those that (model, seed) give: the same on every
+  /// worker.
   NetworkWorker(const TrainingSetup& setup, SlotPool& slots, int worker, int num_workers);
 
   /// Draws local batches of any size as micro-batches, whose gradients are added with weights

@@ -23,7 +23,7 @@ MPI_ENVIRONMENT = {
 }
 MARK = "LOCALBATCH_TEST_JOB"  # a variable by which the processes of a job are found
 REPRODUCIBLE = ("experiment.yaml", "rounds.csv", "evaluations.csv", "controllers.csv", "audits.csv",
-                "final_parameters.f32", "final_parameters.csv")
+                "final_parameters.f32", "final_parameters.csv", "final_parameters.safetensors")
 
 # A few milliseconds of computing: for tests of files rather than of training.
 QUICK = """
