@@ -144,7 +144,8 @@ void TokenHead<T>::train_block(Thread& thread, const RowBlock& rows, int row_of_
   {
     const Thread::Timed timed(thread, Phase::kElementwise);
     for (int i = 0; i < rows.rows; ++i) {
-      const auto row = static_cast<std::size_t>(rows.first_row + i);
+      const std::size_t row =
+          static_cast<std::size_t>(rows.first_row) + static_cast<std::size_t>(i);
       double factor = request.weight;
       if (!request.sequence_weights.empty())
         factor *= request.sequence_weights[row / static_cast<std::size_t>(settings_.length)];
@@ -219,9 +220,10 @@ Evaluation TokenHead<T>::evaluate(Team& team, const RowCut& cut,
       float* const logits = logits_.row(rows.first_row - first_row);
       normalize_rows(norm(), rows.rows, stream.row(rows.first_row), normalized);
       layer_.forward(thread, rows.rows, normalized, logits);
-      Evaluation& part = parts[static_cast<std::size_t>(first + index)];
+      Evaluation& part = parts[static_cast<std::size_t>(first) + static_cast<std::size_t>(index)];
       for (int i = 0; i < rows.rows; ++i) {
-        const std::int32_t target = targets[static_cast<std::size_t>(rows.first_row + i)];
+        const std::int32_t target =
+            targets[static_cast<std::size_t>(rows.first_row) + static_cast<std::size_t>(i)];
         if (target < 0) continue;
         const TokenLoss loss =
             token_loss(logits + elements(i, settings_.vocabulary), settings_.vocabulary, target);

@@ -62,7 +62,7 @@ int WeightGradient<T>::tiles() const {
 }
 
 template <class T>
-WeightGradient<T>::Tile WeightGradient<T>::tile(int index) const {
+typename WeightGradient<T>::Tile WeightGradient<T>::tile(int index) const {
   const int first = index * tile_outputs_;
   return {.first = first, .outputs = std::min(tile_outputs_, place_.outputs - first)};
 }

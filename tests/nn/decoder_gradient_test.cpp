@@ -32,8 +32,9 @@ double slope(const DecoderModel& model, std::span<const float> parameters, const
 }  // namespace
 
 TEST_CASE("loss and gradient of every kind of decoder are those of the plain formulas in double") {
-  for (const auto& [name, settings] : test_decoders(7)) {
-    CAPTURE(name);
+  for (const TestDecoder& decoder : test_decoders(7)) {
+    const DecoderSettings& settings = decoder.settings;
+    CAPTURE(decoder.name);
     const DecoderModel model(settings);
     const std::vector<float> parameters = test_parameters(model, 3);
     const TestTokens data(settings, 3, 5);
@@ -68,14 +69,14 @@ TEST_CASE("loss and gradient of every kind of decoder are those of the plain for
       }
     }
     std::ranges::sort(errors);
-    MESSAGE(name << ": error of the gradient " << errors[errors.size() / 2] << " in the median, "
-                 << errors.back() << " at most");
+    MESSAGE(decoder.name << ": error of the gradient " << errors[errors.size() / 2]
+                         << " in the median, " << errors.back() << " at most");
     CHECK(errors[errors.size() / 2] < 5e-6);
   }
 }
 
 TEST_CASE("a micro-batch adds its weighted gradient, and two parts are the whole") {
-  const auto [name, settings] = test_decoders(5).front();
+  const DecoderSettings settings = test_decoders(5).front().settings;
   const DecoderModel model(settings);
   const std::vector<float> parameters = test_parameters(model, 3);
   const TestTokens data(settings, 5, 5);
@@ -100,8 +101,9 @@ TEST_CASE("bf16 products give nearly the loss and gradient of f32") {
     MESSAGE("bf16 is skipped: this CPU does not compute with it");
     return;
   }
-  for (const auto& [name, settings] : test_decoders(40)) {
-    CAPTURE(name);
+  for (const TestDecoder& decoder : test_decoders(40)) {
+    const DecoderSettings& settings = decoder.settings;
+    CAPTURE(decoder.name);
     const DecoderModel model(settings);
     const std::vector<float> parameters = test_parameters(model, 3);
     const TestTokens data(settings, 3, 5);

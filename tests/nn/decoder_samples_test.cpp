@@ -52,13 +52,14 @@ std::size_t elements_of_embedding(const DecoderSettings& settings) {
 
 TEST_CASE("norms and inner products of single sequences are those of one pass for each") {
   for (const int length : {1, 2, 17, 256})
-    for (const auto& [name, settings] : test_decoders(length)) {
+    for (const TestDecoder& decoder : test_decoders(length)) {
+      const DecoderSettings& settings = decoder.settings;
       const DecoderModel model(settings);
       const TestTokens data(settings, 3, 6);
       for (const bool gradient : {false, true})
         for (const bool products : {false, true}) {
           CAPTURE(length);
-          CAPTURE(name);
+          CAPTURE(decoder.name);
           CAPTURE(gradient);
           CAPTURE(products);
           CHECK(error_of_sums(model, data, Precision::kFloat32, gradient, products) < 1e-5);
@@ -67,8 +68,9 @@ TEST_CASE("norms and inner products of single sequences are those of one pass fo
 }
 
 TEST_CASE("norms of sequences hold where all tokens are equal") {
-  for (const auto& [name, settings] : test_decoders(17)) {
-    CAPTURE(name);
+  for (const TestDecoder& decoder : test_decoders(17)) {
+    const DecoderSettings& settings = decoder.settings;
+    CAPTURE(decoder.name);
     const DecoderModel model(settings);
     TestTokens data(settings, 3, 6);
     std::ranges::fill(data.tokens, 4);
@@ -117,8 +119,9 @@ TEST_CASE("norms of sequences are exact for bf16 products too") {
     MESSAGE("bf16 is skipped: this CPU does not compute with it");
     return;
   }
-  for (const auto& [name, settings] : test_decoders(40)) {
-    CAPTURE(name);
+  for (const TestDecoder& decoder : test_decoders(40)) {
+    const DecoderSettings& settings = decoder.settings;
+    CAPTURE(decoder.name);
     const DecoderModel model(settings);
     const TestTokens data(settings, 3, 6);
     CHECK(error_of_sums(model, data, Precision::kBfloat16, true, true) < 2e-3);
@@ -127,7 +130,7 @@ TEST_CASE("norms of sequences are exact for bf16 products too") {
 }
 
 TEST_CASE("weights of sequences scale their gradients in the sum") {
-  const auto [name, settings] = test_decoders(6).front();
+  const DecoderSettings settings = test_decoders(6).front().settings;
   const DecoderModel model(settings);
   const std::vector<float> parameters = test_parameters(model, 3);
   const TestTokens data(settings, 3, 6);

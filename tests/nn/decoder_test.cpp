@@ -90,8 +90,9 @@ TEST_CASE("starting values have the deviations of their initialization") {
 }
 
 TEST_CASE("evaluations leave out targets that are not there, and count what is predicted") {
-  for (const auto& [name, settings] : test_decoders(9)) {
-    CAPTURE(name);
+  for (const TestDecoder& decoder : test_decoders(9)) {
+    const DecoderSettings& settings = decoder.settings;
+    CAPTURE(decoder.name);
     const DecoderModel model(settings);
     const std::vector<float> parameters = test_parameters(model, 3);
     const auto network = model.make_network({.max_samples = 3});
@@ -115,8 +116,9 @@ TEST_CASE("evaluations leave out targets that are not there, and count what is p
 }
 
 TEST_CASE("a token has no influence on what comes before it, to the bit") {
-  for (const auto& [name, settings] : test_decoders(9)) {
-    CAPTURE(name);
+  for (const TestDecoder& decoder : test_decoders(9)) {
+    const DecoderSettings& settings = decoder.settings;
+    CAPTURE(decoder.name);
     const DecoderModel model(settings);
     const std::vector<float> parameters = test_parameters(model, 3);
     const auto network = model.make_network({.max_samples = 1});
@@ -147,8 +149,9 @@ TEST_CASE("bits of a decoder do not depend on threads") {
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
     if (precision == Precision::kBfloat16 && !supports_bfloat16()) continue;
     for (const int length : {5, 150}) {
-      for (const auto& [name, settings] : test_decoders(length)) {
-        CAPTURE(name);
+      for (const TestDecoder& decoder : test_decoders(length)) {
+        const DecoderSettings& settings = decoder.settings;
+        CAPTURE(decoder.name);
         CAPTURE(length);
         const DecoderModel model(settings);
         const std::vector<float> parameters = test_parameters(model, 3);
