@@ -33,8 +33,9 @@ TEST_CASE("a prediction has the loss that an evaluation finds at its place") {
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
     if (precision == Precision::kBfloat16 && !supports_bfloat16()) continue;
     for (const int length : {1, 5, 150}) {
-      for (const auto& [name, settings] : test_decoders(length)) {
-        CAPTURE(name);
+      for (const TestDecoder& decoder : test_decoders(length)) {
+        const DecoderSettings& settings = decoder.settings;
+        CAPTURE(decoder.name);
         CAPTURE(length);
         const DecoderModel model(settings);
         const std::vector<float> parameters = test_parameters(model, 3);
@@ -59,8 +60,9 @@ TEST_CASE("a prediction has the loss that an evaluation finds at its place") {
 }
 
 TEST_CASE("a prediction depends on every token that it is given, and on no earlier prediction") {
-  for (const auto& [name, settings] : test_decoders(12)) {
-    CAPTURE(name);
+  for (const TestDecoder& decoder : test_decoders(12)) {
+    const DecoderSettings& settings = decoder.settings;
+    CAPTURE(decoder.name);
     const DecoderModel model(settings);
     const std::vector<float> parameters = test_parameters(model, 3);
     const auto predictor = model.make_predictor({}, parameters);
