@@ -65,6 +65,7 @@ int run_command(std::span<const std::string> arguments);
 int compare_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int doctor_command(std::span<const std::string> arguments);
+int generate_command(std::span<const std::string> arguments);
 int selftest_command(std::span<const std::string> arguments);
 int status_command(std::span<const std::string> arguments);
 int plan_command(std::span<const std::string> arguments);

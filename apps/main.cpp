@@ -29,7 +29,7 @@ struct Command {
   bool on_all_ranks = false;  ///< of mpirun; what the others say, all ranks would say
 };
 
-constexpr std::array<Command, 11> kCommands{{
+constexpr std::array<Command, 12> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command, true},
     {"describe", "parts of experiment files with their keys, columns of curves, a file's network",
      describe_command},
@@ -39,6 +39,8 @@ constexpr std::array<Command, 11> kCommands{{
     {"table", "a table of finished runs: Markdown, LaTeX, CSV", table_command},
     {"plot", "curves of finished runs, drawn by gnuplot", plot_command},
     {"report", "one HTML page with table, curves, settings and machines of runs", report_command},
+    {"generate", "what the language model of a finished run writes behind a prompt",
+     generate_command},
     {"doctor", "whether a run would start well here: launch, cores, memory, settings, data, disk",
      doctor_command, true},
     {"selftest", "whether kernels, averages, bytes and checkpoints are right on this machine",

@@ -22,6 +22,7 @@ enum class Purpose : std::uint32_t {
   kBatchNorm = 11,
   kTokenWindows = 12,
   kMarkovText = 13,
+  kGeneratedText = 14,
   kTest = 1000,
 };
 

@@ -150,6 +150,26 @@ std::unique_ptr<Network> DecoderModel::make_network(const ExecutionOptions& opti
   return std::make_unique<DecoderNetwork<float>>(*this, options);
 }
 
+namespace {
+
+template <class T>
+std::unique_ptr<TokenPredictor> predictor_of(const DecoderModel& model, ExecutionOptions options,
+                                             std::span<const float> parameters) {
+  options.max_samples = 1;
+  auto network = std::make_unique<DecoderNetwork<T>>(model, options);
+  network->load(parameters, {});
+  return network;
+}
+
+}  // namespace
+
+std::unique_ptr<TokenPredictor> DecoderModel::make_predictor(
+    const ExecutionOptions& options, std::span<const float> canonical) const {
+  return options.precision == Precision::kBfloat16
+             ? predictor_of<Bfloat16>(*this, options, canonical)
+             : predictor_of<float>(*this, options, canonical);
+}
+
 std::size_t DecoderModel::predicted_bytes(const ExecutionOptions& options) const {
   return options.precision == Precision::kBfloat16
              ? DecoderNetwork<Bfloat16>::predicted_bytes(*this, options)

@@ -115,6 +115,8 @@ class DecoderModel final : public Model {
     return {};
   }
   std::unique_ptr<Network> make_network(const ExecutionOptions& options) const override;
+  std::unique_ptr<TokenPredictor> make_predictor(const ExecutionOptions& options,
+                                                 std::span<const float> canonical) const override;
   std::size_t predicted_bytes(const ExecutionOptions& options) const override;
 
  private:

@@ -226,6 +226,24 @@ Evaluation DecoderNetwork<T>::evaluate(const Batch& batch) {
 }
 
 template <class T>
+void DecoderNetwork<T>::predict(std::span<const std::int32_t> tokens, std::span<float> logits) {
+  const auto length = static_cast<std::size_t>(settings_.length);
+  check(!tokens.empty() && tokens.size() <= length, "what is continued fits into a window");
+  check(logits.size() == static_cast<std::size_t>(settings_.vocabulary),
+        "there is a logit for every token");
+  const SingleThreadScope single_thread;
+  const Stopwatch::Scope timed(evaluation_);
+  // Attention is causal: it does not matter what stands behind the last token.
+  std::vector<std::int32_t> window(length, 0);
+  std::ranges::copy(tokens, window.begin());
+  forward(RowCut(settings_.length, 1), window);
+  const float* const last =
+      stream_after(blocks_.size() - 1).row(static_cast<int>(tokens.size()) - 1);
+  team_.for_each(1, Phase::kForward,
+                 [&](int, Thread& thread) { head_.logits(thread, last, logits); });
+}
+
+template <class T>
 void DecoderNetwork<T>::for_each(int count, const std::function<void(int)>& work) {
   // To the network this is waiting: its caller counts it.
   team_.for_each(count, Phase::kWaiting, [&work](int index, Thread&) { work(index); });

@@ -9,6 +9,7 @@
 #include "nn/network.h"
 #include "nn/token_embedding.h"
 #include "nn/token_head.h"
+#include "nn/token_predictor.h"
 
 namespace localbatch {
 
@@ -16,7 +17,7 @@ namespace localbatch {
 /// is the type of the factors of matrix products, float or Bfloat16; the residual stream,
 /// normalizations, attention and all sums are f32.
 template <class T>
-class DecoderNetwork final : public Network {
+class DecoderNetwork final : public Network, public TokenPredictor {
  public:
   DecoderNetwork(const DecoderModel& model, const ExecutionOptions& options);
 
@@ -32,6 +33,7 @@ class DecoderNetwork final : public Network {
                           const SampleSums& sums) override;
   void measure_moments(const Batch& /*batch*/) override {}
   Evaluation evaluate(const Batch& batch) override;
+  void predict(std::span<const std::int32_t> tokens, std::span<float> logits) override;
   void for_each(int count, const std::function<void(int)>& work) override;
   double forward_seconds() const override { return forward_.seconds(); }
   double backward_seconds() const override { return backward_.seconds(); }

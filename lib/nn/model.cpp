@@ -5,11 +5,17 @@
 #include <array>
 
 #include "nn/image_model.h"
+#include "nn/token_predictor.h"
 
 namespace localbatch {
 
 std::size_t total_size(std::span<const TensorView> tensors) {
   return tensors.empty() ? 0 : tensors.back().offset + tensors.back().size;
+}
+
+std::unique_ptr<TokenPredictor> Model::make_predictor(const ExecutionOptions& /*options*/,
+                                                      std::span<const float> /*canonical*/) const {
+  return nullptr;
 }
 
 std::span<const PartRow<ModelFactory>> model_table() {

@@ -14,6 +14,7 @@
 namespace localbatch {
 
 class Network;
+class TokenPredictor;
 
 /// A tensor inside one of a worker's flat arrays.
 struct TensorView {
@@ -57,6 +58,11 @@ class Model {
 
   /// Throws an InputError when a kernel override is impossible.
   virtual std::unique_ptr<Network> make_network(const ExecutionOptions& options) const = 0;
+
+  /// For models of tokens; null where samples are none. The parameters, in canonical order, must
+  /// stay where they are.
+  virtual std::unique_ptr<TokenPredictor> make_predictor(const ExecutionOptions& options,
+                                                         std::span<const float> canonical) const;
 
   /// Bytes that such a network allocates: activations, their gradients, copies of weights, scratch.
   /// The worker's flat arrays are not among them.

@@ -118,6 +118,14 @@ std::vector<fs::path> folders_of_runs(const fs::path& below) {
   return folders;
 }
 
+FinishedRun only_run_in(const fs::path& source) {
+  const std::vector<fs::path> folders = folders_of_runs(source);
+  if (folders.size() != 1)
+    fail_input("{}: holds {}, expected the folder of one", source.string(),
+               counted(static_cast<std::int64_t>(folders.size()), "run"));
+  return read_finished_run(folders.front(), folders.front().string());
+}
+
 std::string commit_of(const FinishedRun& run) {
   const auto found =
       std::ranges::find(run.manifest, "commit", &std::pair<std::string, std::string>::first);

@@ -74,6 +74,10 @@ void note_failure(FinishedRun& run, const std::filesystem::path& folder);
 /// Folders with an experiment.yaml at or below this one, sorted; none when it is not there.
 std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& below);
 
+/// The run whose folder this is, or which lies alone below it. Throws an InputError where there is
+/// none or there are several.
+FinishedRun only_run_in(const std::filesystem::path& source);
+
 /// The commit in the manifest; empty when it is not known.
 std::string commit_of(const FinishedRun& run);
 

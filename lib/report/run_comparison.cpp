@@ -6,7 +6,6 @@
 #include <optional>
 #include <vector>
 
-#include "core/error.h"
 #include "core/text.h"
 #include "report/finished_run.h"
 #include "report/result_table.h"
@@ -15,14 +14,6 @@ namespace localbatch {
 
 namespace fs = std::filesystem;
 namespace {
-
-FinishedRun only_run_of(const fs::path& source) {
-  const std::vector<fs::path> folders = folders_of_runs(source);
-  if (folders.size() != 1)
-    fail_input("compare: {}: holds {}, expected the folder of one", source.string(),
-               counted(static_cast<std::int64_t>(folders.size()), "run"));
-  return read_finished_run(folders.front(), folders.front().string());
-}
 
 std::string state_of(const FinishedRun& run) {
   switch (run.status) {
@@ -95,7 +86,7 @@ std::string final_figures(const FinishedRun& a, const FinishedRun& b) {
 }  // namespace
 
 std::string compare_runs(const fs::path& first, const fs::path& second) {
-  const FinishedRun a = only_run_of(first), b = only_run_of(second);
+  const FinishedRun a = only_run_in(first), b = only_run_in(second);
   return fmt::format(
       "first run:  {} ({})\nsecond run: {} ({})\n\n{}\nrounds.csv: {}\nevaluations.csv: "
       "{}\n\n{}",

@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <sstream>
 
 #include "comm/launch.h"
 #include "core/error.h"
@@ -54,6 +56,32 @@ Json kernels_json(const std::optional<NetworkFacts>& network) {
                     {"algorithm", algorithm_name(kernel.choice)},
                     {"images_per_slice", kernel.choice.images_per_slice}});
   return list;
+}
+
+static_assert(std::endian::native == std::endian::little, "files are little-endian");
+constexpr const char* kValues = "final_parameters.f32";
+constexpr const char* kIndex = "final_parameters.csv";
+
+/// What lies where in the file of values.
+std::string index_of(std::span<const TensorView> tensors) {
+  std::string index = "name,dims,offset,size\n";
+  for (const TensorView& tensor : tensors)
+    index += fmt::format("{},{},{},{}\n", tensor.name, join(tensor.dims, "x"), tensor.offset,
+                         tensor.size);
+  return index;
+}
+
+/// Throws an InputError for the first line that differs.
+void check_index(const std::filesystem::path& path, const std::string& expected) {
+  std::istringstream found_lines(read_text(path)), expected_lines(expected);
+  for (int number = 1; found_lines && expected_lines; ++number) {
+    std::string found, wanted;
+    std::getline(found_lines, found);
+    std::getline(expected_lines, wanted);
+    if (found != wanted)
+      fail_input("{}: line {}: found '{}', expected '{}', as the run's model has it", path.string(),
+                 number, found, wanted);
+  }
 }
 
 }  // namespace
@@ -125,21 +153,30 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
 }
 
 void write_final_model(const std::filesystem::path& folder, const FinalModel& model) {
-  static_assert(std::endian::native == std::endian::little, "files are little-endian");
-  write_file_atomically(folder / "final_parameters.f32",
+  write_file_atomically(folder / kValues,
                         std::string(reinterpret_cast<const char*>(model.values.data()),
                                     model.values.size() * sizeof(float)));
-  std::string index = "name,dims,offset,size\n";
-  for (const TensorView& tensor : model.tensors)
-    index += fmt::format("{},{},{},{}\n", tensor.name, join(tensor.dims, "x"), tensor.offset,
-                         tensor.size);
-  write_file_atomically(folder / "final_parameters.csv", index);
+  write_file_atomically(folder / kIndex, index_of(model.tensors));
   std::vector<FloatTensor> tensors;
+  tensors.reserve(model.tensors.size());
   for (const TensorView& tensor : model.tensors)
     tensors.push_back({.name = tensor.name,
                        .shape = {tensor.dims.begin(), tensor.dims.end()},
                        .values = std::span(model.values).subspan(tensor.offset, tensor.size)});
   write_safetensors(folder / "final_parameters.safetensors", tensors);
+}
+
+std::vector<float> read_final_model(const std::filesystem::path& folder,
+                                    std::span<const TensorView> tensors) {
+  if (is_there(folder / kIndex)) check_index(folder / kIndex, index_of(tensors));
+  const MappedFile file(folder / kValues);
+  const std::size_t expected = total_size(tensors) * sizeof(float);
+  if (file.bytes().size() != expected)
+    fail_input("{}: found {} bytes, expected {} for the {} parameters of the run's model",
+               (folder / kValues).string(), file.bytes().size(), expected, total_size(tensors));
+  std::vector<float> values(total_size(tensors));
+  std::ranges::copy(file.bytes(), std::as_writable_bytes(std::span(values)).begin());
+  return values;
 }
 
 Json to_json(const Ledger& ledger) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ struct FinalModel;
 struct RunRequest;
 struct RunResult;
 struct RunStart;
+struct TensorView;
 
 /// Writes manifest.json: what ran where, built from what. Its facts are those of a machine and not
 /// reproducible.
@@ -34,6 +36,11 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
 
 // The files of a run that has ended, read back. Each function throws an InputError that names the
 // file when it is damaged.
+
+/// The values of these tensors, which are all that the files of the final model hold.
+/// final_parameters.csv may be missing.
+std::vector<float> read_final_model(const std::filesystem::path& folder,
+                                    std::span<const TensorView> tensors);
 
 /// kFinished or kDiverged, as summary.json says.
 RunStatus read_outcome(const std::filesystem::path& folder);

@@ -1,6 +1,7 @@
 #include "train/network_task.h"
 
 #include "core/error.h"
+#include "data/alphabet.h"
 #include "train/dry_run.h"
 
 namespace localbatch {
@@ -23,6 +24,11 @@ std::unique_ptr<Dataset> make_dataset(const NetworkSettings& settings,
   const bool outline =
       workers.only_outline && dataset.outline && !dataset.partition.looks_at_classes;
   return outline ? dataset.outline(settings.augmentation) : dataset.load(settings.augmentation);
+}
+
+std::shared_ptr<const Alphabet> alphabet_of(const Dataset& dataset) {
+  const Alphabet* const alphabet = dataset.alphabet();
+  return alphabet == nullptr ? nullptr : std::make_shared<const Alphabet>(*alphabet);
 }
 
 ExecutionOptions execution_options(const NetworkSettings& settings, int threads) {
@@ -69,7 +75,8 @@ TaskFacts NetworkTask::facts() const {
           .evaluated_samples = evaluated.size(),
           .tokens_per_sample = sample.window() == nullptr ? 0 : sample.window()->length,
           .epoch_samples = static_cast<std::int64_t>(dataset_->train_size()),
-          .network = NetworkFacts{.model = model_, .execution = execution_}};
+          .network = NetworkFacts{
+              .model = model_, .execution = execution_, .alphabet = alphabet_of(*dataset_)}};
 }
 
 std::vector<MemoryPart> NetworkTask::memory(int /*hosted_workers*/, int slots) const {

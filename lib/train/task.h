@@ -15,6 +15,8 @@
 
 namespace localbatch {
 
+struct Alphabet;
+
 /// What a task needs to know of the rest of an experiment.
 struct WorkerSettings {
   int num_workers = 1;
@@ -30,6 +32,7 @@ struct WorkerSettings {
 struct NetworkFacts {
   std::shared_ptr<const Model> model;
   ExecutionOptions execution;
+  std::shared_ptr<const Alphabet> alphabet = {};  ///< null unless tokens are bytes
 };
 
 /// What is known of an objective that is not a network's; see ProblemFacts.

@@ -33,6 +33,29 @@ TEST_CASE("the final parameters are listed with their places") {
   CHECK(contains(index.at("name").back(), "running_var"));
 }
 
+TEST_CASE("the final parameters are read back, and only as those of the same model") {
+  const ScratchFolder scratch;
+  write_final_model(scratch.path(),
+                    {.tensors = {{.name = "a", .dims = {2, 1}, .size = 2},
+                                 {.name = "b", .dims = {1}, .offset = 2, .size = 1}},
+                     .values = {0.5F, -1, 3}});
+  const auto error = [&](const std::vector<TensorView>& tensors) {
+    return input_error([&] { static_cast<void>(read_final_model(scratch.path(), tensors)); });
+  };
+  const TensorView a{.name = "a", .dims = {2, 1}, .size = 2};
+  TensorView b{.name = "b", .dims = {1}, .offset = 2, .size = 1};
+  CHECK(read_final_model(scratch.path(), std::vector{a, b}) == std::vector<float>{0.5F, -1, 3});
+  CHECK(
+      one_line_with(error({a}), {"final_parameters.csv", "line 3: found 'b,1,2,1', expected ''"}));
+  b.dims = {1, 1};
+  CHECK(one_line_with(error({a, b}), {"line 3: found 'b,1,2,1', expected 'b,1x1,2,1'"}));
+  std::filesystem::remove(scratch.path() / "final_parameters.csv");
+  CHECK(read_final_model(scratch.path(), std::vector{a, b}).size() == 3);
+  CHECK(one_line_with(error({a}), {"final_parameters.f32: found 12 bytes, expected 8"}));
+  std::filesystem::remove(scratch.path() / "final_parameters.f32");
+  CHECK(one_line_with(error({a}), {"final_parameters.f32: no such file"}));
+}
+
 TEST_CASE(
     "precision and algorithm of convolutions stand in the settings and the manifest of a run") {
   const ScratchFolder scratch;
