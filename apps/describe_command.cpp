@@ -28,7 +28,7 @@ void print_network(const NetworkFacts& network) {
   const Model& model = *network.model;
   const ExecutionOptions& execution = network.execution;
   print(
-      "{} parameters, {:.1f} million multiply-adds an image forward\n"
+      "{} parameters, {:.1f} million multiply-adds a sample forward\n"
       "{}, convolution: {}, micro-batch {}, oneDNN {} ({})\n\n",
       model.parameter_count(), 1e-6 * static_cast<double>(model.multiply_adds()),
       precision_name(execution.precision), name_of(execution.convolution), execution.max_samples,

@@ -5,7 +5,9 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "nn/decoder_reference.h"
 #include "nn/test_models.h"
 
 using namespace localbatch;
@@ -59,6 +61,45 @@ TEST_CASE("a network takes as much memory as predicted") {
     const double before = resident_bytes();
     network = std::make_unique<ImageNetwork>(model, options);
     for (int step = 0; step < 2; ++step) worker.compute_gradient(*network, batch);
+    const double taken = resident_bytes() - before;
+    CAPTURE(predicted);
+    CAPTURE(taken);
+    CHECK(std::abs(taken / predicted - 1) < 0.1);
+  }
+}
+
+TEST_CASE("a decoder takes as much memory as predicted") {
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  const DecoderModel model({.layers = 4,
+                            .width = 256,
+                            .heads = 4,
+                            .key_value_heads = 2,
+                            .head_size = 64,
+                            .hidden = 704,
+                            .vocabulary = 3000,
+                            .length = 100});
+  const TestTokens data(model.settings(), 60, 1);
+  std::vector<float> parameters(model.parameter_count()), gradient(parameters.size());
+  model.initialize_parameters(1, parameters);
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    if (precision == Precision::kBfloat16 && !supports_bfloat16()) continue;
+    CAPTURE(static_cast<int>(precision));
+    const ExecutionOptions options{.max_samples = 60, .precision = precision};
+    const double predicted = static_cast<double>(model.predicted_bytes(options));
+    CHECK(predicted > 1e8);
+    const auto two_steps = [&](Network& network) {
+      for (int step = 0; step < 2; ++step) {
+        network.load(parameters, {});
+        network.train(data.batch(), 1, gradient, GradientUse::kReplace);
+      }
+    };
+    auto network = model.make_network(options);
+    two_steps(*network);
+    network.reset();
+    malloc_trim(0);
+    const double before = resident_bytes();
+    network = model.make_network(options);
+    two_steps(*network);
     const double taken = resident_bytes() - before;
     CAPTURE(predicted);
     CAPTURE(taken);
