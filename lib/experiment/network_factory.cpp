@@ -111,7 +111,7 @@ void NetworkTaskFactory::read_batch_size(Options& batch_size) {
       {.fallback = 64,
        .min = 1,
        .max = 4096,
-       .meaning = "most images that the network sees at once; larger local batches are added up "
+       .meaning = "most samples that the network sees at once; larger local batches are added up "
                   "from equal parts, and batch norm takes its statistics over such a micro-batch"});
 }
 

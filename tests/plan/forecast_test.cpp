@@ -168,6 +168,11 @@ TEST_CASE("seconds follow from speed, waits and the busiest link") {
                         static_cast<double>(cost.traffic.busiest_link()) / 1000));
   CHECK(cost.seconds() ==
         cost.compute_seconds + cost.communication_seconds + cost.evaluation_seconds);
+  std::vector<std::string> in_part = fixed;
+  in_part.emplace_back("evaluation.max_samples=20");
+  CHECK(forecast_run(tiny_with(in_part), machine).cost.evaluation_seconds ==
+        doctest::Approx(20.0 / 2 / (3 * 100)));
+  CHECK_FALSE(run.tokens_per_second());  // of images
   REQUIRE(run.alternatives.size() == 4);
   CHECK(run.alternatives[0].count.rounds == 100);
   CHECK(run.alternatives[1].count.rounds == 25);

@@ -121,6 +121,16 @@ TEST_CASE("every theory file leaves the same bytes on one rank and on three") {
   CHECK(files >= 10);
 }
 
+TEST_CASE("a problem has no test set that an evaluation could look at a part of") {
+  const ScratchFolder scratch;
+  const std::string text =
+      "max_samples: 9\nlearning_rate: {peak: 1}\nproblem: {name: quadratic}\n"
+      "evaluation: {max_samples: 5}\n";
+  CHECK(one_line_with(input_error([&] { run_alone(request(scratch, text, "out")); }),
+                      {":4:27: evaluation.max_samples: found 5, which is for problem: network"}));
+  CHECK_FALSE(fs::exists(scratch.path() / "out"));
+}
+
 TEST_CASE("problems refuse shares, and separable images, before anything is written") {
   const ScratchFolder scratch;
   const auto error = [&](const std::string& dataset, const std::string& problem) {
