@@ -104,11 +104,12 @@ TEST_CASE("generate prints numbers where tokens are not bytes") {
   const ProgramFixture program;
   std::string tokens;
   for (int i = 0; i < 600; ++i) tokens += std::string{static_cast<char>(i % 3), 1};  // 256 ..
-  std::ofstream(program.path("tokens.bin"), std::ios::binary) << tokens;
+  for (const char* const name : {"train.bin", "test.bin"})
+    std::ofstream(program.path(name), std::ios::binary) << tokens;
   static_cast<void>(trained(
       program,
       "experiment: letters\nmax_samples: 1000\n"
-      "dataset: {name: tokens, root: ., train: tokens.bin, test: '*.bin', format: raw_u16, "
+      "dataset: {name: tokens, root: ., train: train.bin, test: test.bin, format: raw_u16, "
       "vocabulary_size: 300, sequence_length: 8}\n"
       "model: {name: llama, layers: 1, width: 16, heads: 2, key_value_heads: 1}\n"
       "inner_optimizer: {name: adamw}\nlearning_rate: {peak: 0.01}\nbatch_size: {initial: 4}\n"));
