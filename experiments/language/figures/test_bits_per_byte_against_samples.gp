@@ -1,0 +1,53 @@
+# Draws test_bits_per_byte_against_samples from test_bits_per_byte_against_samples.csv: gnuplot test_bits_per_byte_against_samples.gp
+data = 'test_bits_per_byte_against_samples.csv'
+set datafile separator ','
+do for [format in 'svg'] {
+  reset
+  if (format eq 'svg') { set terminal svg size 466,425 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 932,850 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 4.854in,4.427in font 'sans-serif,9' background '#ffffff' }
+  set datafile separator ','
+  set output 'test_bits_per_byte_against_samples.'.format
+  set multiplot title 'language-novels' noenhanced font ',13'
+  unset key
+  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1
+  set border 3
+  set tics nomirror
+  set xlabel 'samples (thousands)'
+set yrange [1.87939:2.94154]
+  # H = 16
+  set lmargin at screen 0.16738
+  set rmargin at screen 0.85408
+  set bmargin at screen 0.26588
+  set tmargin at screen 0.85412
+  set xrange [0:40]
+  set xtics 10
+  set title 'H = 16' noenhanced offset 0,-0.6
+  set ylabel 'test bits per byte' noenhanced
+  set format y '%g'
+  plot data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1
+  # What all panels have in common.
+  set lmargin at screen 0
+  set rmargin at screen 1
+  set bmargin at screen 0
+  set tmargin at screen 0.13412
+  unset border
+  unset tics
+  unset xlabel
+  unset ylabel
+  unset title
+  unset grid
+  unset logscale
+  set yrange [0:1]
+  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10'
+  plot [0:1] -1 notitle, \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 4, averaging', \
+       keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'constant 4, nesterov', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'norm test 0.8, averaging', \
+       keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'norm test 0.8, nesterov'
+  unset multiplot
+  unset output
+}
