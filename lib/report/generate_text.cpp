@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/machine.h"
 #include "core/text.h"
 #include "data/alphabet.h"
 #include "experiment/experiment.h"
@@ -90,9 +89,7 @@ std::string generate_text(const TextRequest& request) {
 
   const std::vector<float> parameters =
       read_final_model(run.folder, network.model->parameter_tensors());
-  ExecutionOptions execution = network.execution;
-  execution.threads = available_cores();
-  const auto predictor = network.model->make_predictor(execution, parameters);
+  const auto predictor = network.model->make_predictor(network.execution, parameters);
   check(predictor != nullptr, "a model of tokens predicts them");
   const std::vector<std::int32_t> tokens =
       continue_tokens(*predictor, shape, std::move(prompt), request.continuation);
