@@ -90,7 +90,7 @@ aarch64: packages  ## the program for 64-bit Arm under emulation: tests and a ru
 table: release  ## table and figures of experiments/scaled from its CSV files, byte for byte the committed ones
 	experiments/scaled/make_table.sh build/release/apps/localbatch
 
-bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (ROUNDS=3, 5 minutes)
+bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (ROUNDS=3, 10 minutes)
 	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
 	  --rounds $(ROUNDS) --seconds $(BENCH_SECONDS)
 

@@ -125,7 +125,7 @@ void Bench::conv() {
   print_now("\nconvolutions, GFLOP/s\n" + titles(convolution_columns()));
   for (const BenchNetwork& network : options_.networks) {
     for (const Precision precision : options_.precisions) {
-      for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
+      for (const ModelConvolution& convolution : convolutions_of(network)) {
         const CpuSnapshot before = look_at_cpus();
         ConvolutionSpeed speed = measure_convolution(
             network, convolution, execution(network, precision), options_.other_seconds());
@@ -162,7 +162,7 @@ void Bench::data() {
     if (training.network.name == speed.network)
       speed.share_of_step =
           std::max(speed.share_of_step.value_or(0),
-                   training.images_per_second.median / speed.images_per_second.median);
+                   training.samples_per_second.median / speed.images_per_second.median);
   print_now("\npreparation of images\n" + titles(data_columns()) + line_of(data_columns(), speed));
   report_.data = speed;
 }
@@ -175,7 +175,7 @@ void Bench::tune() {
             titles(kernel_columns()));
   for (const BenchNetwork& network : options_.networks) {
     log.networks += (log.networks.empty() ? "" : ", ") + std::string(network.name);
-    for (const ModelConvolution& convolution : distinct_convolutions(make_model(network))) {
+    for (const ModelConvolution& convolution : convolutions_of(network)) {
       // Networks share convolutions.
       if (std::ranges::find(tuned, convolution.shape, &TunedConvolution::shape) != tuned.end())
         continue;

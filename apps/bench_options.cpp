@@ -27,9 +27,10 @@ struct Words {
 void declare_options(CommandLine& line, Words& words) {
   line.positional("what", words.what);
   line.option("model", "NAME,...", words.model,
-              "resnet20, resnet18, resnet50, resnet101 (on 224 x 224 pixels); default: all but the "
-              "last");
-  line.option("batch", "IMAGES", words.batch, "micro-batch; default: 128, 64, 32, 16");
+              "resnet20, resnet18, resnet50, gpt_4x128, llama_4x128 (the default); resnet101 (on "
+              "224 x 224 pixels), llama_6x256, gpt_6x384, stories15m");
+  line.option("batch", "SAMPLES", words.batch,
+              "micro-batch; default: 128, 64, 32, 12, 16; 16, 16, 16, 8");
   line.option("precision", "f32|bf16|both", words.precision,
               "default: both where the CPU multiplies bf16, else f32");
   line.option("threads", "N", words.threads, "of a worker; default: all cores");
@@ -98,6 +99,21 @@ std::vector<Precision> read_precisions(const std::string& word) {
   return {Precision::kFloat32, Precision::kBfloat16};
 }
 
+/// Networks on tokens have nothing to measure in conv and --tune: they are left out, and nothing
+/// but them is refused.
+void leave_out_networks_without_convolutions(BenchOptions& options, const Words& words) {
+  const bool tune = words.tune.has_value();
+  if (!options.conv && !tune) return;
+  if (std::ranges::none_of(options.networks, &BenchNetwork::reads_images)) {
+    options.conv = false;
+    if (words.what.empty() && !tune) return;
+    fail_input("bench: {}: found '{}', expected a network with convolutions",
+               tune ? "--tune" : "conv", words.model.value_or(""));
+  }
+  if (tune)
+    std::erase_if(options.networks, [](const auto& network) { return !network.reads_images(); });
+}
+
 /// A file of kernels is about one way of execution, and nothing else is measured beside it.
 void check_tuning(const BenchOptions& options, const Words& words) {
   std::string other;
@@ -132,6 +148,7 @@ BenchOptions check_words(const Words& words) {
   const std::span<const BenchNetwork> usual = usual_bench_networks();
   options.networks.assign(usual.begin(), usual.end());
   if (words.model) options.networks = read_networks(*words.model);
+  leave_out_networks_without_convolutions(options, words);
   if (words.batch) options.batch = ranged("batch", *words.batch, 1, 65536);
   const std::string precision = supports_bfloat16() && !words.tune ? "both" : "f32";
   options.precisions = read_precisions(words.precision.value_or(precision));
@@ -163,15 +180,16 @@ std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arg
   Words words;
   CommandLine line("bench");
   declare_options(line, words);
-  if (!line.read(arguments,
-                 "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
-                 "       localbatch bench --tune FILE [options]\n"
-                 "       mpirun -np RANKS localbatch bench sync [options]\n\n"
-                 "  train  whole training steps: images per second, share of the machine's peak,\n"
-                 "         milliseconds by phase, memory\n"
-                 "  conv   each convolution alone: GFLOP/s of its three passes\n"
-                 "  sync   averages of the parameters over the workers of this job\n"
-                 "  data   augmentation and normalization of images by one thread\n"))
+  if (!line.read(
+          arguments,
+          "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
+          "       localbatch bench --tune FILE [options]\n"
+          "       mpirun -np RANKS localbatch bench sync [options]\n\n"
+          "  train  whole training steps: images or tokens per second, share of the machine's\n"
+          "         peak, milliseconds by phase, memory\n"
+          "  conv   each convolution alone: GFLOP/s of its three passes\n"
+          "  sync   averages of the parameters over the workers of this job\n"
+          "  data   augmentation and normalization of images by one thread\n"))
     return {};
   return check_words(words);
 }

@@ -19,16 +19,22 @@ Json execution_of(const BenchNetwork& network, const ExecutionOptions& execution
           {"convolution", name_of(execution.convolution)}};
 }
 
+/// The median under this key, and the best beside it.
+void add_rate(Json& json, const std::string& key, const std::optional<Rate>& rate) {
+  json[key] = rate ? Json(rate->median) : Json();
+  json["best_" + key] = rate ? Json(rate->best) : Json();
+}
+
 Json to_json(const TrainingSpeed& speed) {
   Json phases;
   if (speed.phases)
     for (std::size_t phase = 0; phase < kPhaseNames.size(); ++phase)
       phases[std::string(kPhaseNames[phase])] = (*speed.phases)[phase];
   Json json = execution_of(speed.network, speed.execution);
-  json["images_per_second"] = speed.images_per_second.median;
-  json["best_images_per_second"] = speed.images_per_second.best;
-  json["windows"] = speed.images_per_second.windows;
-  json["steps"] = speed.images_per_second.calls;
+  add_rate(json, "images_per_second", speed.images_per_second());
+  add_rate(json, "tokens_per_second", speed.tokens_per_second());
+  json["windows"] = speed.samples_per_second.windows;
+  json["steps"] = speed.samples_per_second.calls;
   json["share_of_peak"] = or_null(speed.share_of_peak);
   json["step_milliseconds"] = speed.step_milliseconds;
   json["phase_milliseconds"] = phases;

@@ -40,7 +40,7 @@ SynchronizationSpeed measure_synchronization(const BenchNetwork& network, int wo
                                              double seconds, ProcessGroup& processes) {
   SynchronizationSpeed speed;
   speed.network = network;
-  speed.parameters = make_model(network).parameter_count();
+  speed.parameters = make_model(network)->parameter_count();
   speed.workers = workers;
   speed.ranks = processes.num_ranks();
   std::vector<double> times;

@@ -14,43 +14,57 @@ namespace {
 
 constexpr std::uint64_t kSeed = 1;
 
-/// So small that thousands of steps on the same images change nothing that costs time.
-constexpr double kLearningRate = 1e-3;
+/// So small that thousands of steps on the same samples change nothing that costs time.
+constexpr double kLearningRate = 1e-5;
+
+void fill(const SamplePlace& place, const SampleShape& shape, RandomStream& random) {
+  const auto classes = static_cast<std::uint32_t>(shape.num_classes);
+  const auto token = [&] { return static_cast<std::int32_t>(random.below(classes)); };
+  if (shape.image() != nullptr) {
+    auto* const pixels = reinterpret_cast<float*>(place.input.data());
+    std::generate_n(pixels, place.input.size() / sizeof(float), [&] { return random.normal(); });
+  } else {
+    auto* const tokens = reinterpret_cast<std::int32_t*>(place.input.data());
+    std::generate_n(tokens, place.input.size() / sizeof(std::int32_t), token);
+  }
+  std::ranges::generate(place.targets, token);
+}
 
 }  // namespace
 
 TrainingStep::TrainingStep(const Model& model, const ExecutionOptions& execution)
     : network_(model.make_network(execution)),
-      optimizer_(bench_optimizer().make(layout_of(model.parameter_tensors()))),
+      clip_norm_(bench_optimizer(model.sample()).clip_norm),
+      optimizer_(bench_optimizer(model.sample()).make(layout_of(model.parameter_tensors()))),
       parameters_(model.parameter_count()),
       gradient_(model.parameter_count()),
       running_moments_(model.running_moment_count()),
-      images_(execution.max_samples * model.sample().input_bytes() / sizeof(float)),
-      targets_(execution.max_samples) {
+      samples_(model.sample(), execution.max_samples),
+      sample_bytes_(static_cast<std::size_t>(execution.max_samples) *
+                    model.sample().input_bytes()) {
   std::vector<float> canonical(parameters_.size());
   model.initialize_parameters(kSeed, canonical);
   network_->from_canonical(canonical, parameters_.span());
   model.initialize_running_moments(running_moments_.span());
   RandomStream random(kSeed, Purpose::kTest);
-  for (float& pixel : images_.span()) pixel = random.normal();
-  const auto classes = static_cast<std::uint32_t>(model.sample().num_classes);
-  for (std::int32_t& target : targets_) target = static_cast<std::int32_t>(random.below(classes));
+  for (int i = 0; i < execution.max_samples; ++i)
+    fill(samples_.place(static_cast<std::size_t>(i)), model.sample(), random);
 }
 
 void TrainingStep::run() {
   const ParallelFor parallel_for = network_->parallel_for();
   network_->load(parameters_.span(), running_moments_.span());
-  network_->train({.samples = network_->max_samples(),
-                   .inputs = std::as_bytes(images_.span()),
-                   .targets = targets_},
-                  1, gradient_.span(), GradientUse::kReplace);
+  network_->train(samples_.batch(static_cast<std::size_t>(network_->max_samples())), 1,
+                  gradient_.span(), GradientUse::kReplace);
   const Stopwatch::Scope timed(optimizer_watch_);
-  take_step(*optimizer_, 0, parameters_.span(), gradient_.span(), kLearningRate, parallel_for);
+  take_step(*optimizer_, clip_norm_, parameters_.span(), gradient_.span(), kLearningRate,
+            parallel_for);
 }
 
 std::size_t TrainingStep::worker_bytes() const {
   return sizeof(float) * (parameters_.size() + gradient_.size() + optimizer_->state().size() +
-                          running_moments_.size() + images_.size());
+                          running_moments_.size()) +
+         sample_bytes_;
 }
 
 namespace {
@@ -65,11 +79,29 @@ std::optional<PhaseMilliseconds> phases_of_a_step(const PhaseSeconds& before,
   return milliseconds;
 }
 
+/// A rate in units of which a sample has so many.
+Rate scaled(Rate rate, double units) {
+  rate.median *= units;
+  rate.best *= units;
+  return rate;
+}
+
 }  // namespace
+
+std::optional<Rate> TrainingSpeed::images_per_second() const {
+  if (!network.reads_images()) return {};
+  return samples_per_second;
+}
+
+std::optional<Rate> TrainingSpeed::tokens_per_second() const {
+  if (network.reads_images()) return {};
+  return scaled(samples_per_second, static_cast<double>(network.sample.targets()));
+}
 
 TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execution,
                                double seconds, std::optional<double> peak) {
   TrainingSpeed speed;
+  speed.network.sample = model.sample();
   speed.execution = execution;
 
   reset_peak_resident_bytes();
@@ -81,15 +113,15 @@ TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execu
 
   const PhaseSeconds before = step.network().phase_seconds();
   const double optimizer_before = step.optimizer_seconds();
-  speed.images_per_second = measure_rate(seconds, execution.max_samples, [&step] { step.run(); });
-  const int steps = speed.images_per_second.calls;
+  speed.samples_per_second = measure_rate(seconds, execution.max_samples, [&step] { step.run(); });
+  const int steps = speed.samples_per_second.calls;
   speed.phases = phases_of_a_step(before, step.network().phase_seconds(), execution.threads, steps);
   speed.optimizer_milliseconds = 1e3 * (step.optimizer_seconds() - optimizer_before) / steps;
-  speed.step_milliseconds = 1e3 * execution.max_samples / speed.images_per_second.median;
+  speed.step_milliseconds = 1e3 * execution.max_samples / speed.samples_per_second.median;
 
   if (peak)
     speed.share_of_peak = 3.0 * 2.0 * static_cast<double>(model.multiply_adds()) *
-                          speed.images_per_second.median / *peak;
+                          speed.samples_per_second.median / *peak;
   const std::size_t network_bytes = model.predicted_bytes(execution);
   if (network_bytes > 0) speed.predicted_bytes = network_bytes + step.worker_bytes();
   speed.measured_bytes = peak_resident_bytes() - std::min(resident, peak_resident_bytes());
@@ -98,7 +130,7 @@ TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execu
 
 TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,
                                double seconds, std::optional<double> peak) {
-  TrainingSpeed speed = measure_training(make_model(network), execution, seconds, peak);
+  TrainingSpeed speed = measure_training(*make_model(network), execution, seconds, peak);
   speed.network = network;
   return speed;
 }

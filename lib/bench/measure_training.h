@@ -10,14 +10,15 @@
 #include "bench/rate.h"
 #include "core/aligned_buffer.h"
 #include "core/stopwatch.h"
+#include "data/dataset.h"
 #include "nn/execution.h"
 #include "nn/network.h"
 #include "optim/inner_optimizer.h"
 
 namespace localbatch {
 
-/// Everything that one worker needs for local steps on one micro-batch of random images. All steps
-/// see the same images, as only their time matters.
+/// Everything that one worker needs for local steps on one micro-batch of random images or tokens.
+/// All steps see the same samples, as only their time matters.
 class TrainingStep {
  public:
   TrainingStep(const Model& model, const ExecutionOptions& execution);
@@ -26,20 +27,20 @@ class TrainingStep {
   void run();
 
   const Network& network() const { return *network_; }
-  int images() const { return network_->max_samples(); }
-
   /// Seconds of the updates since this object was made.
   double optimizer_seconds() const { return optimizer_watch_.seconds(); }
 
-  /// The memory of a worker beside its network: parameters, gradient, momentum, running moments and
-  /// the input images.
+  /// The memory of a worker beside its network: parameters, gradient, the optimizer's state,
+  /// running moments and the samples.
   std::size_t worker_bytes() const;
 
  private:
   std::unique_ptr<Network> network_;
+  double clip_norm_;
   std::unique_ptr<InnerOptimizer> optimizer_;
-  AlignedBuffer<float> parameters_, gradient_, running_moments_, images_;
-  std::vector<std::int32_t> targets_;
+  AlignedBuffer<float> parameters_, gradient_, running_moments_;
+  BatchMemory samples_;
+  std::size_t sample_bytes_;
   Stopwatch optimizer_watch_;
 };
 
@@ -51,20 +52,24 @@ using PhaseMilliseconds = std::array<double, kPhaseNames.size()>;
 struct TrainingSpeed {
   BenchNetwork network;
   ExecutionOptions execution;
-  Rate images_per_second;
+  Rate samples_per_second;
   double step_milliseconds = 0;  ///< in the median window
   double optimizer_milliseconds = 0;
   std::optional<PhaseMilliseconds> phases;  ///< none when the network does not measure them
-  /// Share of peak FMA throughput, counting direct-convolution FLOPs (backward twice the forward
-  /// ones); Winograd may exceed 1.
+  /// Share of peak FMA throughput, counting matrices and direct convolutions (backward twice the
+  /// forward FLOPs); Winograd may exceed 1.
   std::optional<double> share_of_peak;
   std::optional<std::size_t> predicted_bytes;  ///< worker and network
   std::size_t measured_bytes = 0;              ///< growth of this process, at its peak
   std::optional<double> foreign_load;
+
+  // The same in the unit that people count these samples in: one of the two.
+  std::optional<Rate> images_per_second() const;
+  std::optional<Rate> tokens_per_second() const;
 };
 
 /// Measures for about `seconds`, after a warm-up step. `peak` is in FLOP per second. Where only a
-/// model is given, the result leaves its network empty.
+/// model is given, the result's network has no name.
 TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execution,
                                double seconds, std::optional<double> peak);
 TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,

@@ -23,6 +23,15 @@ std::string kernel_text(const KernelCandidate& candidate) {
                      candidate.choice.images_per_slice);
 }
 
+std::string median_of(const std::optional<Rate>& rate, int decimals) {
+  return rate ? scaled(rate->median, 1, decimals) : std::string(kNotMeasured);
+}
+
+std::string best_rate(const TrainingSpeed& row) {
+  if (const std::optional<Rate> images = row.images_per_second()) return scaled(images->best, 1, 1);
+  return scaled(row.tokens_per_second()->best, 1, 0);
+}
+
 template <Phase kPhase>
 std::string milliseconds_of(const TrainingSpeed& row) {
   if (!row.phases) return std::string(kNotMeasured);
@@ -31,13 +40,13 @@ std::string milliseconds_of(const TrainingSpeed& row) {
 
 // The columns that say what a row is about.
 template <class Row>
-constexpr TableColumn<Row> kNetwork{"network", 9,
+constexpr TableColumn<Row> kNetwork{"network", 12,
                                     [](const Row& row) { return std::string(row.network.name); }};
 template <class Row>
 constexpr TableColumn<Row> kBatch{
     "batch", 7, [](const Row& row) { return fmt::format("{}", row.execution.max_samples); }};
 template <class Row>
-constexpr TableColumn<Row> kPrecision{"precision", 11, [](const Row& row) {
+constexpr TableColumn<Row> kPrecision{"precision", 10, [](const Row& row) {
                                         return std::string(precision_name(row.execution.precision));
                                       }};
 
@@ -49,10 +58,11 @@ std::span<const TableColumn<TrainingSpeed>> training_columns() {
       kNetwork<Row>,
       kBatch<Row>,
       kPrecision<Row>,
-      TableColumn<Row>{"images/s", 12,
-                       [](const Row& row) { return scaled(row.images_per_second.median, 1, 1); }},
-      TableColumn<Row>{"best", 10,
-                       [](const Row& row) { return scaled(row.images_per_second.best, 1, 1); }},
+      TableColumn<Row>{"images/s", 10,
+                       [](const Row& row) { return median_of(row.images_per_second(), 1); }},
+      TableColumn<Row>{"tokens/s", 10,
+                       [](const Row& row) { return median_of(row.tokens_per_second(), 0); }},
+      TableColumn<Row>{"best", 10, best_rate},
       TableColumn<Row>{"% of peak", 11, [](const Row& row) { return percent(row.share_of_peak); }},
       TableColumn<Row>{"MiB predicted", 15,
                        [](const Row& row) {

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "bench/networks.h"
 #include "core/aligned_buffer.h"
 #include "core/random.h"
 #include "nn/image_model.h"
@@ -235,7 +234,8 @@ std::string check_bfloat16() {
 }
 
 std::string check_resnet() {
-  const ImageModel model = make_model(find_bench_network("resnet20", "selftest"));
+  const ImageModel model =
+      resnet({.depth = 20}, {.input = ImageShape{3, 32, 32}, .num_classes = 10});
   const NoiseBatch batch(model, 16);
   constexpr Tolerance kAllLayers{.loss = 1e-4, .gradient = 3e-2};
   return difference(by_network(batch, {.convolution = ConvolutionRule::kWinograd}),

@@ -47,6 +47,26 @@ TEST_CASE("bench train prints a table and writes the same numbers") {
   CHECK(json["data"].is_null());
 }
 
+TEST_CASE("bench train counts tokens where a network reads them") {
+  const ProgramFixture program;
+  check_good(
+      program.run("bench train --model gpt_4x128,resnet20 --batch 2 --precision f32 "
+                  "--seconds 0.05 --json out.json"));
+  const Json json = Json::parse(text_of(program.path("out.json")));
+  REQUIRE(json["train"].size() == 2);
+  CHECK(json["train"][0]["tokens_per_second"] > 0);
+  CHECK(json["train"][0]["images_per_second"].is_null());
+  CHECK(json["train"][1]["images_per_second"] > 0);
+}
+
+TEST_CASE("bench conv and --tune refuse networks on tokens alone") {
+  const ProgramFixture program;
+  check_refused(program, "bench conv --model gpt_4x128,llama_4x128",
+                {"conv: found 'gpt_4x128,llama_4x128'", "expected a network with convolutions"});
+  check_refused(program, "bench --tune k.yaml --model stories15m",
+                {"--tune: found 'stories15m'", "expected a network with convolutions"});
+}
+
 TEST_CASE("bench train data also says what share of a step the data take") {
   const ProgramFixture program;
   check_good(

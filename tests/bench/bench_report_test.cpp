@@ -13,7 +13,7 @@ TrainingSpeed training_speed() {
   TrainingSpeed speed;
   speed.network = bench_networks().front();
   speed.execution = {.max_samples = 128, .threads = 2, .precision = Precision::kBfloat16};
-  speed.images_per_second = {.median = 1234.5, .best = 1300, .windows = 7, .calls = 21};
+  speed.samples_per_second = {.median = 1234.5, .best = 1300, .windows = 7, .calls = 21};
   speed.step_milliseconds = 103.7;
   speed.phases = PhaseMilliseconds{1, 2, 3, 4, 5, 6};
   speed.share_of_peak = 0.875;
@@ -55,6 +55,8 @@ TEST_CASE("the report is JSON with the numbers that were measured") {
   CHECK(train["convolution"] == "auto");
   CHECK(train["images_per_second"] == 1234.5);
   CHECK(train["best_images_per_second"] == 1300.0);
+  CHECK(train["tokens_per_second"].is_null());
+  CHECK(train["best_tokens_per_second"].is_null());
   CHECK(train["steps"] == 21);
   CHECK(train["share_of_peak"] == 0.875);
   CHECK(train["phase_milliseconds"]["forward"] == 1.0);
@@ -74,6 +76,16 @@ TEST_CASE("the report is JSON with the numbers that were measured") {
   for (const char* const key : {"parameters", "workers", "ranks", "median_seconds"})
     CHECK(json["sync"].at(0).contains(key));
   CHECK(json["data"].contains("images_per_second"));
+}
+
+TEST_CASE("where samples are windows of tokens the report has tokens per second") {
+  BenchReport report = full_report();
+  report.train.front().network = find_bench_network("gpt_4x128", "here");
+  const Json train = Json::parse(to_json(report))["train"].at(0);
+  CHECK(train["network"] == "gpt_4x128");
+  CHECK(train["tokens_per_second"] == 64 * 1234.5);
+  CHECK(train["best_tokens_per_second"] == 64 * 1300.0);
+  CHECK(train["images_per_second"].is_null());
 }
 
 TEST_CASE("what was not measured is null and no number") {

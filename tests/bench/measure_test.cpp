@@ -32,13 +32,13 @@ int layers_of(const std::vector<ModelConvolution>& convolutions) {
 TEST_CASE("networks are found by name, and a wrong name is refused with the nearest") {
   CHECK(network("resnet18").batch == 64);
   CHECK(input_error([] { find_bench_network("resnet21", "bench: --model"); }) ==
-        "bench: --model: found 'resnet21', allowed is resnet20 | resnet18 | resnet50 | resnet101 "
-        "(did you mean "
+        "bench: --model: found 'resnet21', allowed is resnet20 | resnet18 | resnet50 | gpt_4x128 | "
+        "llama_4x128 | resnet101 | llama_6x256 | gpt_6x384 | stories15m (did you mean "
         "'resnet20'?)");
 }
 
 TEST_CASE("distinct convolutions of ResNet-20: 21 layers of eight shapes") {
-  const auto convolutions = distinct_convolutions(make_model(network("resnet20")));
+  const auto convolutions = convolutions_of(network("resnet20"));
   REQUIRE(convolutions.size() == 8);
   CHECK(layers_of(convolutions) == 21);
   const ModelConvolution& first = convolutions.front();
@@ -48,7 +48,7 @@ TEST_CASE("distinct convolutions of ResNet-20: 21 layers of eight shapes") {
       .src = {16, 32, 32}, .channels = 16, .kernel = 3, .stride = 1, .padding = 1};
   CHECK(convolutions[1].shape == first_stage);
   CHECK(convolutions[1].layers == 6);
-  CHECK(layers_of(distinct_convolutions(make_model(network("resnet50")))) == 53);
+  CHECK(layers_of(convolutions_of(network("resnet50"))) == 53);
 }
 
 TEST_CASE("the machine's peak is that of all its threads") {
@@ -60,23 +60,67 @@ TEST_CASE("the machine's peak is that of all its threads") {
 }
 
 TEST_CASE("a training step times its update and counts what a worker holds") {
-  const ImageModel model = make_model(network("resnet20"));
-  TrainingStep step(model, {.max_samples = 2});
+  const std::unique_ptr<const Model> model = make_model(network("resnet20"));
+  TrainingStep step(*model, {.max_samples = 2});
   step.run();
   CHECK(step.optimizer_seconds() > 0);
-  const std::size_t parameters = model.parameter_count();
-  const std::size_t running_moments = model.running_moment_count();
-  CHECK(step.worker_bytes() == 4 * (3 * parameters + running_moments + 2 * model.input().size()));
+  const std::size_t parameters = model->parameter_count();
+  const std::size_t running_moments = model->running_moment_count();
+  CHECK(step.worker_bytes() == 4 * (3 * parameters + running_moments + 2 * 3 * 32 * 32));
+}
+
+TEST_CASE("a training step on tokens is one of AdamW, with two moments of every parameter") {
+  const std::unique_ptr<const Model> model = make_model(network("gpt_4x128"));
+  TrainingStep step(*model, {.max_samples = 2});
+  step.run();
+  CHECK(step.network().phase_seconds()[static_cast<std::size_t>(Phase::kForward)] > 0);
+  CHECK(step.worker_bytes() == 4 * (4 * model->parameter_count() + 2 * 64));
+  const InnerOptimizerFactory optimizer = bench_optimizer(model->sample());
+  CHECK(optimizer.clip_norm == 1);
+  CHECK_FALSE(optimizer.linear);
+}
+
+TEST_CASE("networks on tokens have the parameters of the models whose names they bear") {
+  const auto parameters = [](std::string_view name) {
+    return make_model(network(name))->parameter_count();
+  };
+  CHECK(parameters("gpt_4x128") == 804'096);  // nanoGPT's on CPUs
+  CHECK(parameters("gpt_6x384") == 10'745'088);
+  CHECK(parameters("stories15m") == 15'191'712);
+  // L (2 d H e + 2 d G e + 3 d f + 2 d) + d + V d
+  CHECK(parameters("llama_4x128") ==
+        4 * (2 * 128 * 128 + 2 * 128 * 64 + 3 * 128 * 352 + 2 * 128) + 128 + 256 * 128);
+  CHECK(parameters("llama_6x256") ==
+        6 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 704 + 2 * 256) + 256 + 256 * 256);
+  for (const BenchNetwork& each : bench_networks())
+    CHECK(convolutions_of(each).empty() != each.reads_images());
+}
+
+TEST_CASE("the rate of a network on tokens is in tokens, of one on images in images") {
+  const ExecutionOptions execution{.max_samples = 2};
+  const TrainingSpeed gpt = measure_training(network("gpt_4x128"), execution, kSeconds, 1e12);
+  CHECK(gpt.samples_per_second.median > 0);
+  CHECK_FALSE(gpt.images_per_second());
+  REQUIRE(gpt.tokens_per_second());
+  CHECK(gpt.tokens_per_second()->median == doctest::Approx(64 * gpt.samples_per_second.median));
+  CHECK(gpt.tokens_per_second()->best == doctest::Approx(64 * gpt.samples_per_second.best));
+  CHECK(gpt.step_milliseconds * gpt.samples_per_second.median == doctest::Approx(2000));
+  REQUIRE(gpt.predicted_bytes);
+  CHECK(*gpt.predicted_bytes > 4 * 4 * 804'096);
+  const TrainingSpeed resnet = measure_training(network("resnet20"), execution, kSeconds, {});
+  CHECK_FALSE(resnet.tokens_per_second());
+  REQUIRE(resnet.images_per_second());
+  CHECK(resnet.images_per_second()->median == resnet.samples_per_second.median);
 }
 
 TEST_CASE("training: rate, step time, share of the peak and memory fit together") {
   const ExecutionOptions execution{.max_samples = 4};
   const TrainingSpeed speed = measure_training(network("resnet20"), execution, kSeconds, 1e12);
-  CHECK(speed.images_per_second.median > 0);
-  CHECK(speed.step_milliseconds * speed.images_per_second.median == doctest::Approx(4000));
+  CHECK(speed.samples_per_second.median > 0);
+  CHECK(speed.step_milliseconds * speed.samples_per_second.median == doctest::Approx(4000));
   REQUIRE(speed.share_of_peak);
   CHECK(*speed.share_of_peak ==
-        doctest::Approx(6 * 40'813'184.0 * speed.images_per_second.median / 1e12));
+        doctest::Approx(6 * 40'813'184.0 * speed.samples_per_second.median / 1e12));
   CHECK(speed.optimizer_milliseconds > 0);
   CHECK(speed.optimizer_milliseconds < speed.step_milliseconds);
   CHECK(speed.measured_bytes > 1 << 20);
@@ -84,7 +128,7 @@ TEST_CASE("training: rate, step time, share of the peak and memory fit together"
 }
 
 TEST_CASE("the first convolution of a network has no pass for its input") {
-  const auto convolutions = distinct_convolutions(make_model(network("resnet20")));
+  const auto convolutions = convolutions_of(network("resnet20"));
   const ConvolutionSpeed first =
       measure_convolution(network("resnet20"), convolutions[0], {.max_samples = 2}, kSeconds);
   CHECK_FALSE(first.backward_data);
@@ -105,11 +149,10 @@ TEST_CASE("averages of three workers are measured at least three times") {
 }
 
 TEST_CASE("ResNet-101 is measured on large images, and only when it is asked for") {
-  const ImageModel model = make_model(network("resnet101"));
-  CHECK(model.input() == ImageShape{3, 224, 224});
-  CHECK(model.num_classes() == 1000);
-  CHECK(layers_of(distinct_convolutions(model)) == 104);
-  for (const BenchNetwork& usual : usual_bench_networks()) CHECK_FALSE(usual.imagenet);
+  const std::unique_ptr<const Model> model = make_model(network("resnet101"));
+  CHECK(model->sample() == SampleShape{.input = ImageShape{3, 224, 224}, .num_classes = 1000});
+  CHECK(layers_of(convolutions_of(network("resnet101"))) == 104);
+  for (const BenchNetwork& usual : usual_bench_networks()) CHECK(usual.name != "resnet101");
 }
 
 TEST_CASE("images in files are prepared at some rate, to be compared with ResNet-101") {

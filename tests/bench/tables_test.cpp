@@ -10,11 +10,17 @@ TrainingSpeed training_speed() {
   TrainingSpeed speed;
   speed.network = bench_networks().front();
   speed.execution = {.max_samples = 128, .threads = 2, .precision = Precision::kBfloat16};
-  speed.images_per_second = {.median = 1234.5, .best = 1300, .windows = 7, .calls = 21};
+  speed.samples_per_second = {.median = 1234.5, .best = 1300, .windows = 7, .calls = 21};
   speed.step_milliseconds = 103.7;
   speed.phases = PhaseMilliseconds{1, 2, 3, 4, 5, 6};
   speed.share_of_peak = 0.875;
   speed.measured_bytes = std::size_t{512} << 20;
+  return speed;
+}
+
+TrainingSpeed speed_on_tokens() {
+  TrainingSpeed speed = training_speed();
+  speed.network = find_bench_network("llama_4x128", "here");
   return speed;
 }
 
@@ -53,6 +59,7 @@ void check_aligned(std::span<const TableColumn<Row>> columns, const Row& row) {
 
 TEST_CASE("tables are aligned") {
   check_aligned(training_columns(), training_speed());
+  check_aligned(training_columns(), speed_on_tokens());
   check_aligned(phase_columns(), training_speed());
   check_aligned(convolution_columns(), convolution_speed());
   SynchronizationSpeed synchronization;
@@ -65,8 +72,10 @@ TEST_CASE("tables are aligned") {
 TEST_CASE("tables show the numbers in the units of their titles") {
   const std::string train = line_of(training_columns(), training_speed());
   for (const char* const part :
-       {"resnet20", " 128", " bf16", " 1234.5", " 1300.0", " 87.5", " 512"})
+       {"resnet20", " 128", " bf16", " 1234.5         - ", " 1300.0", " 87.5", " 512"})
     CHECK_MESSAGE(train.find(part) != std::string::npos, train);
+  const std::string tokens = line_of(training_columns(), speed_on_tokens());
+  CHECK_MESSAGE((tokens.find(" -    316032    332800 ") != std::string::npos), tokens);
   const std::string conv = line_of(convolution_columns(), convolution_speed());
   for (const char* const part : {" 16x8x4 -> 32, 1x1/1", " 300 ", " - ", " 100\n"})
     CHECK_MESSAGE((conv.find(part) != std::string::npos), conv);

@@ -3,7 +3,8 @@
 
 For each network and precision 'localbatch bench train' and pytorch_step.py run alternately, each in
 a process of its own, so that a slow minute of the machine meets both. The ratio of two adjacent
-runs is one sample; printed and written is the median of all, and their range. Without a Python that
+runs is one sample; printed and written is the median of all, and their range. Rates are images
+per second, or tokens per second where the line says so. Without a Python that
 can import torch only localbatch is measured. Warnings about other programs on the machine go to
 standard error.
 """
@@ -22,7 +23,16 @@ import tempfile
 import time
 
 ORACLE = pathlib.Path(__file__).resolve().parent
-BATCHES = {"resnet20": 128, "resnet18": 64, "resnet50": 32}
+BATCHES = {
+    "resnet20": 128,
+    "resnet18": 64,
+    "resnet50": 32,
+    "gpt_4x128": 12,
+    "llama_4x128": 16,
+    "llama_6x256": 16,
+    "gpt_6x384": 16,
+    "stories15m": 8,
+}
 TOO_MUCH_FOREIGN_LOAD = 0.05
 
 
@@ -96,6 +106,11 @@ def adjacent_ratios(ours, theirs):
     return ratios
 
 
+def unit_of(run):
+    """What the rate of a run counts."""
+    return "tokens" if run.get("tokens_per_second") is not None else "images"
+
+
 def compare(program, python, network, precision, arguments):
     """One line of the result, or nothing where this machine cannot make it."""
     ours, theirs, loads = [], [], []
@@ -110,8 +125,9 @@ def compare(program, python, network, precision, arguments):
         if python:
             theirs.append(run_pytorch(python, network, precision, arguments))
             loads.append(theirs[-1]["foreign_load"])
-    our_rates = [run["images_per_second"] for run in ours]
-    their_rates = [run["images_per_second"] for run in theirs]
+    unit = unit_of(ours[0])
+    our_rates = [run[f"{unit}_per_second"] for run in ours]
+    their_rates = [run[f"{unit}_per_second"] for run in theirs]
     ratios = adjacent_ratios(our_rates, their_rates)
     shares = [run["share_of_peak"] for run in ours if run["share_of_peak"] is not None]
 
@@ -122,8 +138,9 @@ def compare(program, python, network, precision, arguments):
         "network": network,
         "batch": BATCHES[network],
         "precision": precision,
-        "images_per_second": middle(our_rates),
-        "pytorch_images_per_second": middle(their_rates),
+        "unit": unit,
+        f"{unit}_per_second": middle(our_rates),
+        f"pytorch_{unit}_per_second": middle(their_rates),
         "ratio": middle(ratios),
         "share_of_peak": middle(shares),
         "lowest_ratio": min(ratios, default=None),
@@ -137,8 +154,8 @@ def compare(program, python, network, precision, arguments):
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "foreign_load": max(loads),
         "runs": {
-            "images_per_second": our_rates,
-            "pytorch_images_per_second": their_rates,
+            f"{unit}_per_second": our_rates,
+            f"pytorch_{unit}_per_second": their_rates,
             "ratios": ratios,
             "foreign_load": loads,
         },
@@ -149,10 +166,11 @@ def show(line):
     def cell(value, text):
         return "-" if value is None else text.format(value)
 
+    rate = f"{line['unit']}_per_second"
     print(
-        "{network:>9}{batch:>7}{precision:>11}".format(**line)
-        + f"{cell(line['images_per_second'], '{:.1f}'):>13}"
-        + f"{cell(line['pytorch_images_per_second'], '{:.1f}'):>11}"
+        "{network:>12}{batch:>7}{precision:>11}{unit:>8}/s".format(**line)
+        + f"{cell(line[rate], '{:.1f}'):>13}"
+        + f"{cell(line['pytorch_' + rate], '{:.1f}'):>11}"
         + f"{cell(line['ratio'], '{:.2f}'):>8}"
         + f"{cell(line['lowest_ratio'], '{:.2f}'):>8}"
         + f"{cell(line['highest_ratio'], '{:.2f}'):>6}"
@@ -191,7 +209,7 @@ def main():
     else:
         print(f"no PyTorch found ({', '.join(candidates)}): localbatch alone is measured")
     print(
-        f"{'network':>9}{'batch':>7}{'precision':>11}{'localbatch':>13}{'PyTorch':>11}"
+        f"{'network':>12}{'batch':>7}{'precision':>11}{'unit':>10}{'localbatch':>13}{'PyTorch':>11}"
         f"{'ratio':>8}{'from':>8}{'to':>6}{'% of peak':>11}"
     )
     lines = []

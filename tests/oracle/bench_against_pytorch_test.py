@@ -24,6 +24,8 @@ before = (here / "diary").read_text().split()
 (here / "diary").write_text(" ".join(before + [name]))
 rate = {rates}[before.count(name)]
 run = {{"images_per_second": rate, "share_of_peak": rate / 1000, "torch": "9.9"}}
+if "gpt_4x128" in arguments:
+    run |= {{"images_per_second": None, "tokens_per_second": 64 * rate}}
 if name == "localbatch":
     report = {{"train": [run], "commit": "abc", "cpu": "CPU", "cores": 2, "peak_gflops": {{}}}}
     pathlib.Path(arguments[arguments.index("--json") + 1]).write_text(json.dumps(report))
@@ -60,6 +62,19 @@ class BenchAgainstPytorch(unittest.TestCase):
         self.assertEqual((line["network"], line["batch"], line["precision"]), ("resnet20", 128, "f32"))
         for key in ("commit", "machine", "date", "threads", "foreign_load", "torch"):
             self.assertIn(key, line)
+
+    def test_compares_tokens_where_a_network_reads_them(self):
+        lines, diary, done = self.run_bench(
+            "--rounds", "2", "--precisions", "f32", "--networks", "gpt_4x128"
+        )
+        self.assertEqual(diary, " ".join(["localbatch pytorch"] * 2))
+        (line,) = lines
+        self.assertEqual((line["network"], line["batch"], line["unit"]), ("gpt_4x128", 12, "tokens"))
+        self.assertEqual(line["tokens_per_second"], 64 * 250)
+        self.assertEqual(line["pytorch_tokens_per_second"], 64 * 150)
+        self.assertEqual(line["ratio"], 2.0)
+        self.assertNotIn("images_per_second", line)
+        self.assertIn("tokens/s", done.stdout)
 
     def test_measures_localbatch_alone_without_pytorch(self):
         lines, diary, done = self.run_bench("--python", "/no/python", "--precisions", "f32")

@@ -7,6 +7,7 @@ the order in which localbatch lists tensors.
 """
 
 import dataclasses
+import functools
 import math
 
 import torch
@@ -32,6 +33,30 @@ class Sizes:
     gelu: str = "none"  # or tanh, the approximation
 
 
+# What 'localbatch bench' calls by these names (lib/bench/networks.cpp).
+BENCH = {
+    "gpt_4x128": Sizes("gpt", 4, 128, 4, 512, 65, 64),
+    "gpt_6x384": Sizes("gpt", 6, 384, 6, 1536, 65, 256),
+    "llama_4x128": Sizes("llama", 4, 128, 4, 352, 256, 256, key_value_heads=2),
+    "llama_6x256": Sizes("llama", 6, 256, 4, 704, 256, 256, key_value_heads=2),
+    "stories15m": Sizes("llama", 6, 288, 6, 768, 32000, 256),
+}
+
+
+@functools.lru_cache
+def future(length):
+    """Of each token, those that it must not see."""
+    return torch.ones(length, length, dtype=torch.bool).triu(1)
+
+
+@functools.lru_cache
+def rotations(length, half, dtype):
+    """Cosines and sines of [token, pair]; computed in double."""
+    frequency = ROTARY_BASE ** (-torch.arange(half, dtype=torch.float64) / half)
+    angle = torch.arange(length, dtype=torch.float64)[:, None] * frequency
+    return angle.cos().to(dtype), angle.sin().to(dtype)
+
+
 def attention(q, k, v):
     """Causal. Queries [batch, heads, token, feature], keys and values with fewer heads: query head
     j reads head floor(j groups / heads), so that the heads of a group lie side by side."""
@@ -39,8 +64,7 @@ def attention(q, k, v):
     groups = k.shape[1]
     scores = q.reshape(batch, groups, -1, size) @ k.transpose(2, 3) / math.sqrt(size)
     scores = scores.view(batch, groups, -1, length, length)
-    future = torch.ones(length, length, dtype=torch.bool).triu(1)
-    weights = scores.masked_fill(future, -math.inf).softmax(-1)
+    weights = scores.masked_fill(future(length), -math.inf).softmax(-1)
     return (weights.flatten(2, 3) @ v).view(batch, heads, length, size)
 
 
@@ -51,11 +75,8 @@ def heads_of(x, heads):
 
 def turned(x):
     """x by its rotary positions, in f32 or better."""
-    length, half = x.shape[2], x.shape[3] // 2
-    frequency = ROTARY_BASE ** (-torch.arange(half, dtype=torch.float64) / half)
-    angle = torch.arange(length, dtype=torch.float64)[:, None] * frequency
     dtype = torch.promote_types(x.dtype, torch.float32)
-    cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
+    cos, sin = rotations(x.shape[2], x.shape[3] // 2, dtype)
     first, second = x.chunk(2, -1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
 
