@@ -38,6 +38,15 @@ TEST_CASE("plan measures the speed of training if nobody gives it") {
   CHECK(contains(finished.out, "samples per second of a worker, measured now"));
 }
 
+TEST_CASE("plan measures steps on tokens too") {
+  const ProgramFixture program;
+  const Finished finished = program.run(
+      "plan tiny.yaml --set 'dataset={name: generated_text, sequence_length: 16}' "
+      "--set 'model={name: gpt, layers: 1, width: 32, heads: 2}'");
+  CHECK(finished.status == 0);
+  CHECK(contains(finished.out, "samples per second of a worker, measured now"));
+}
+
 TEST_CASE("plan says so when other programs took cores while it measured") {
   const ProgramFixture program;
   const Finished finished = program.run(
