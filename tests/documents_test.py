@@ -19,7 +19,8 @@ SOURCE = r"(?:cpp|h|py|sh|md|cmake|sbatch|gp|yaml)"  # endings of names that are
 # Files that a person or a run makes; a name that begins with "my" is somebody's own, capitals stand for any name.
 MADE = {"experiment.yaml", "kernels.yaml", "build_info.cpp"}
 # Files of other projects that make what we read.
-OTHERS = {"dev/data/fineweb.py", "data/openwebtext/prepare.py", "tools/preprocess_data.py"}
+OTHERS = {"dev/data/fineweb.py", "data/openwebtext/prepare.py", "tools/preprocess_data.py", "config/train_shakespeare_char.py",
+          "export.py", "litgpt/config.py", "transformer.h"}  # the last one begins names of tensors
 # Options of programs that are not ours and that no script here uses.
 FOREIGN = {"--mca", "--pid", "--account", "--partition", "--help", "--version"}
 
