@@ -28,8 +28,7 @@ void read_execution(Options& file, bool cpu_has_bfloat16, NetworkSettings& setti
               "allowed here is auto | direct");
   if (settings.precision == Precision::kFloat32) return;
   if (!settings.model.has_bfloat16)
-    file.fail("precision",
-              "found 'bf16', which is for resnet, llama and gpt; allowed here is f32");
+    file.fail("precision", "found 'bf16', which is for resnet, llama and gpt; allowed here is f32");
   if (!cpu_has_bfloat16)
     file.fail("precision",
               "found 'bf16', which this CPU does not have (avx512_bf16); allowed here is f32");
@@ -91,7 +90,8 @@ void record_hash(std::vector<Declaration>& keys, const char* key, const std::str
 }  // namespace
 
 DatasetFactory read_dataset(Options& file) {
-  return read_part(file, "dataset", dataset_table(), "", "which images or texts, and where they are");
+  return read_part(file, "dataset", dataset_table(), "",
+                   "which images or texts, and where they are");
 }
 
 void NetworkTaskFactory::read_parts(Options& file, bool cpu_has_bfloat16) {

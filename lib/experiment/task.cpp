@@ -36,8 +36,8 @@ class ProblemTaskFactory final : public TaskFactory {
 std::vector<TaskRow> task_table() {
   std::vector<TaskRow> rows{
       {.name = "network",
-       .summary =
-           "the training loss of a network on images or text: data set and model are parts of the file",
+       .summary = "the training loss of a network on images or text: data set and model are parts "
+                  "of the file",
        .make = [](Options&) { return std::make_shared<NetworkTaskFactory>(); }}};
   for (const PartRow<ProblemFactory>& row : problem_table())
     rows.push_back({.name = row.name,

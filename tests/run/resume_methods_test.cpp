@@ -85,7 +85,8 @@ TEST_CASE("an interruption changes nothing, whatever the methods") {
     check_interrupted(scratch, file, settings);
     resumed.merge(methods_of(read_with(file, settings)));
   };
-  for (const fs::path& file : files_in("methods")) check_file(file, small_network_settings(file, 5000));
+  for (const fs::path& file : files_in("methods"))
+    check_file(file, small_network_settings(file, 5000));
   for (const fs::path& file : files_in("theory")) {
     std::vector<std::string> settings{"workers=3", "max_samples=1000", "batch_size.initial=2",
                                       "evaluation.every_samples=50"};
