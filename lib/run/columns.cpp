@@ -187,7 +187,7 @@ constexpr std::array<CsvColumn<EvaluationRow>, 18> kEvaluationColumns{{
 
 using Timing = const TimingRow&;
 
-constexpr std::array<CsvColumn<TimingRow>, 12> kTimingColumns{{
+constexpr std::array<CsvColumn<TimingRow>, 13> kTimingColumns{{
     {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
     {"total_seconds", "s", "wall time of the round, evaluation included",
      [](Timing r) { return seconds(r.total); }},
@@ -212,6 +212,13 @@ constexpr std::array<CsvColumn<TimingRow>, 12> kTimingColumns{{
     {"waiting_seconds", "s",
      "waiting for the slowest worker, a part of communication_seconds; the rest is transfer",
      [](Timing r) { return seconds(r.waiting); }},
+    {"tokens_per_second", "1/s",
+     "of all workers together, while they do not evaluate; empty where samples are no texts",
+     [](Timing r) {
+       const double training = r.total - r.evaluation;
+       if (r.tokens == 0 || training <= 0) return std::string();
+       return fmt::format("{:.1f}", static_cast<double>(r.tokens) / training);
+     }},
 }};
 
 }  // namespace

@@ -38,7 +38,8 @@ struct TimingRow {
          evaluation = 0;
   double forward = 0, backward = 0;
   double statistics = 0;
-  double waiting = 0;  ///< a part of communication
+  double waiting = 0;       ///< a part of communication
+  std::int64_t tokens = 0;  ///< of all workers in this round; 0: samples are no texts
 };
 
 /// A row of controllers.csv: what a controller that does not act would have decided after a round.

@@ -140,7 +140,7 @@ void RoundWriter::observe(const RoundRecord& round) {
   }
   const double evaluated = evaluating_.seconds();
   if (round.finite() && evaluations_.due(round.samples)) evaluate(round);
-  if (files_ != nullptr) write_timing(round.round, evaluating_.seconds() - evaluated);
+  if (files_ != nullptr) write_timing(round.round, samples, evaluating_.seconds() - evaluated);
 }
 
 void RoundWriter::begin() {
@@ -228,7 +228,8 @@ void RoundWriter::evaluate(const RoundRecord& round) {
   training_seconds_at_evaluation_ = before.training_seconds;
 }
 
-void RoundWriter::write_timing(std::int64_t round, double evaluation_seconds) {
+void RoundWriter::write_timing(std::int64_t round, std::int64_t samples,
+                               double evaluation_seconds) {
   const WorkerSeconds& worker = worker_.seconds();
   const TimingRow now{.round = round,
                       .total = seconds(),
@@ -253,7 +254,8 @@ void RoundWriter::write_timing(std::int64_t round, double evaluation_seconds) {
                          .forward = now.forward - before_.forward,
                          .backward = now.backward - before_.backward,
                          .statistics = now.statistics - before_.statistics,
-                         .waiting = now.waiting - before_.waiting});
+                         .waiting = now.waiting - before_.waiting,
+                         .tokens = samples * result_.tokens_per_sample});
   before_ = now;
 }
 

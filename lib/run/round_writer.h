@@ -68,7 +68,7 @@ class RoundWriter {
   double epoch(std::int64_t samples) const;
   double seconds() const;
   void evaluate(const RoundRecord& round);
-  void write_timing(std::int64_t round, double evaluation_seconds);
+  void write_timing(std::int64_t round, std::int64_t samples, double evaluation_seconds);
   RunProgress progress(const RoundRecord& round) const;
 
   const Experiment& experiment_;

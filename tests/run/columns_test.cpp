@@ -251,6 +251,11 @@ TEST_CASE("a timing's cells hold its seconds to six digits") {
                       .backward = 8.5,
                       .statistics = 0.25,
                       .waiting = 5.75};
+  CHECK(cells(timing_columns(), row).at("tokens_per_second").empty());
+  TimingRow of_text = row;
+  of_text.total = 9;
+  of_text.tokens = 25;
+  CHECK(cells(timing_columns(), of_text).at("tokens_per_second") == "12.5");
   const std::map<std::string, std::string> expected = {
       {"round", "9"},
       {"total_seconds", "1.000000"},
@@ -264,6 +269,7 @@ TEST_CASE("a timing's cells hold its seconds to six digits") {
       {"backward_seconds", "8.500000"},
       {"statistics_seconds", "0.250000"},
       {"waiting_seconds", "5.750000"},
+      {"tokens_per_second", ""},
   };
   CHECK(cells(timing_columns(), row) == expected);
 }
@@ -277,7 +283,7 @@ TEST_CASE("a row is in the file when it was written, and the header before it") 
   table.write({.round = 1, .total = 0.5});
   CHECK(text_of(path) == header_line +
                              "1,0.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0."
-                             "000000,0.000000,0.000000,0.000000\n");
+                             "000000,0.000000,0.000000,0.000000,\n");
 }
 
 TEST_CASE("a CSV file that cannot be made or filled is a SystemError with its path") {
