@@ -70,7 +70,8 @@ const std::vector<Mistake> kMistakes = {
     {"workers: [1, 2]", "4:10", "workers", "found a list", "expected an integer"},
     {"model: resnet", "4:8", "model", "found 'resnet'", "expected a mapping"},
     {"model: [resnet]", "4:8", "model", "found a list", "expected a mapping"},
-    {"model: {name: {a: b}}", "4:15", "model.name", "found a mapping", "resnet | mlp"},
+    {"model: {name: {a: b}}", "4:15", "model.name", "found a mapping",
+     "resnet | llama | gpt | mlp"},
     {"experiment: [a]", "4:13", "experiment", "found a list", "expected text"},
     {"precision: {f32: 1}", "4:12", "precision", "found a mapping", "f32"},
     // ranges
@@ -101,7 +102,8 @@ const std::vector<Mistake> kMistakes = {
     {"batch_size: {min: 9, max: 8}", "4:19", "batch_size.min", "found 9", "maximum 8"},
     {"inner_optimizer: {nesterov: true}", "4:29", "inner_optimizer.nesterov", "momentum"},
     {"model: {depth: 50, shortcut: pad}", "4:30", "model.shortcut", "'pad'", "found depth 50"},
-    {"precision: bf16\nmodel: {name: mlp}", "4:12", "precision", "found 'bf16'", "convolutions"},
+    {"precision: bf16\nmodel: {name: mlp}", "4:12", "precision", "found 'bf16'",
+     "for resnet, llama and gpt"},
     {"precision: bf16\nmodel: {name: softmax_regression}", "4:12", "precision", "found 'bf16'",
      "allowed here is f32"},
     {"sync_interval: {name: post_local, H: 4}", "4:16", "sync_interval.start_samples", "missing"},
@@ -126,9 +128,26 @@ const std::vector<Mistake> kMistakes = {
     {"experiment: ''", "4:13", "experiment", "found ''", "a name for a folder"},
 };
 
+/// The model for images and classes of CIFAR-10, or if it is for tokens for windows of 16.
+std::unique_ptr<const Model> make_for_samples(const ModelFactory& factory) {
+  const SampleShape images{.input = ImageShape{.channels = 3, .height = 32, .width = 32},
+                           .num_classes = 10};
+  const SampleShape windows{.input = TokenWindow{16}, .num_classes = 50};
+  SampleShape sample = images;
+  std::unique_ptr<const Model> model;
+  try {
+    model = factory.make(images);
+  } catch (const InputError&) {
+    sample = windows;
+    model = factory.make(windows);
+  }
+  CHECK(model->sample() == sample);
+  return model;
+}
+
 }  // namespace
 
-TEST_CASE("every experiment file is read, and its model fits images and classes of CIFAR-10") {
+TEST_CASE("every experiment file is read, and its model fits images or tokens") {
   const std::vector<std::filesystem::path> files = experiment_files();
   REQUIRE(files.size() >= 4);
   std::vector<SweepCell> cells;
@@ -141,10 +160,7 @@ TEST_CASE("every experiment file is read, and its model fits images and classes 
     const Experiment experiment =
         read_experiment(Options(cell.experiment), /*cpu_has_bfloat16=*/true);
     if (experiment.task->has_network()) {
-      const SampleShape sample{.input = ImageShape{.channels = 3, .height = 32, .width = 32},
-                               .num_classes = 10};
-      const std::unique_ptr<const Model> model = network_of(experiment).model.make(sample);
-      CHECK(model->sample() == sample);
+      const std::unique_ptr<const Model> model = make_for_samples(network_of(experiment).model);
       CHECK(model->parameter_count() > 0);
       const TaskFacts facts{.running_moments = model->running_moment_count(),
                             .train_samples = 50000};
@@ -212,8 +228,7 @@ TEST_CASE("what a model says of its convolutions without an image is true of its
     CAPTURE(row.name);
     Options options = Options::describing();
     const ModelFactory factory = row.make(options);
-    const std::unique_ptr<const Model> model = factory.make(
-        {.input = ImageShape{.channels = 3, .height = 32, .width = 32}, .num_classes = 10});
+    const std::unique_ptr<const Model> model = make_for_samples(factory);
     const std::vector<LayerKernel> layers =
         model->kernels({.convolution = ConvolutionRule::kWinograd});
     CHECK(factory.has_convolutions == !layers.empty());

@@ -101,7 +101,7 @@ TEST_CASE("the columns of a run are fixed") {
   CHECK(header(timing_columns()) ==
         "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
         "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds,statistics_"
-        "seconds,waiting_seconds");
+        "seconds,waiting_seconds,tokens_per_second");
 }
 
 TEST_CASE("columns are unique and documented") {

@@ -157,12 +157,16 @@ TEST_CASE("a task on text says what it is made of") {
 
 TEST_CASE("parts that are for images refuse text, and text has no classes to share out") {
   NetworkSettings settings = bigram_settings();
+  int refused = 0;
   for (const PartRow<ModelFactory>& row : model_table()) {
+    if (row.name == "llama" || row.name == "gpt") continue;
     CAPTURE(row.name);
     Options keys = Options::describing();
     settings.model = row.make(keys);
     CHECK_THROWS_AS(NetworkTask(settings, worker_settings(2)), InputError);
+    ++refused;
   }
+  CHECK(refused == 3);
   CHECK_THROWS_AS(NetworkTask(bigram_settings("by_class"), worker_settings(2)), InputError);
 }
 
