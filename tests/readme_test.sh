@@ -5,13 +5,14 @@
 # - The program is PROGRAM, not built again: cmake, the installer of packages and the builder of libraries do nothing.
 # - Runs end after BUDGET samples and evaluate once: the program that the clone has adds that to 'localbatch run'.
 # - 'make test' is only looked up, as this is one of its tests.
-# data/fetch.sh finds the images of this tree's data folder, or of the one that LOCALBATCH_DATA names; without any it must
-# say what to do without a network, and files of zeros stand in.
+# data/fetch.sh finds the data of this tree's data folder, or of the one that LOCALBATCH_DATA names; without images it must
+# say what to do without a network, and files of zeros stand in; for a text README.md does.
 # shellcheck disable=SC2016  # backticks are Markdown's
 set -eu
 program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 source=$(cd "$(dirname "$0")/.." && pwd)
-images=$(cd "${LOCALBATCH_DATA:-$source/data}" && pwd)/cifar-10-batches-bin
+data=$(cd "${LOCALBATCH_DATA:-$source/data}" && pwd)
+images=$data/cifar-10-batches-bin
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 unset LOCALBATCH_DATA MAKEFLAGS MAKELEVEL MFLAGS
@@ -55,6 +56,20 @@ fetch_cifar10() {
   done
 }
 
+# data/fetch.sh tinyshakespeare, which splits a text that is there, or a stand-in for its two files.
+fetch_tinyshakespeare() {
+  set=data/tinyshakespeare
+  mkdir -p "$set"
+  if [ -e "$data/tinyshakespeare/input.txt" ]; then
+    cp "$data/tinyshakespeare/input.txt" "$set/"
+    data/fetch.sh tinyshakespeare
+    return
+  fi
+  echo "no text in $data/tinyshakespeare: README.md stands in"
+  cp README.md "$set/train.txt"
+  cp README.md "$set/val.txt"
+}
+
 failed=0
 sed -n '/^```sh$/,/^```$/p' README.md | grep -v '^```' | sed 's/ *# .*//; s/ *$//' | grep . >"$folder/commands"
 [ "$(wc -l <"$folder/commands")" -ge 8 ] || { echo "README.md: fewer than 8 commands found" >&2; exit 1; }
@@ -63,6 +78,7 @@ while read -r command <&3; do
   case $command in
     'make test') make -n test >"$folder/output" 2>&1 || failed=1 ;;
     'data/fetch.sh cifar10') fetch_cifar10 >"$folder/output" 2>&1 || failed=1 ;;
+    'data/fetch.sh tinyshakespeare') fetch_tinyshakespeare >"$folder/output" 2>&1 || failed=1 ;;
     export\ *) eval "$command" ;;
     *) sh -c "$command" >"$folder/output" 2>&1 || failed=1 ;;
   esac
