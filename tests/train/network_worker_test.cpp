@@ -353,7 +353,9 @@ TEST_CASE("clipping takes the norm of the whole gradient of all micro-batches, o
     return result;
   };
   CHECK(step(0, 16, 1) == step(1e6, 16, 1));  // a bound that is not reached changes no bit
-  for (const int threads : {1, 2, 3}) CHECK(step(0.01, 16, threads) == step(0.01, 16, 1));
+#ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
+  for (const int threads : {2, 3}) CHECK(step(0.01, 16, threads) == step(0.01, 16, 1));
+#endif
   step(0.01, 64, 1);
 }
 
