@@ -67,6 +67,13 @@ struct Evaluation {
   double loss_sum = 0;       ///< cross entropy in nats, summed over targets
   std::int64_t correct = 0;  ///< targets that the model predicts
   std::int64_t count = 0;    ///< targets
+
+  Evaluation& operator+=(const Evaluation& other) {
+    loss_sum += other.loss_sum;
+    correct += other.correct;
+    count += other.count;
+    return *this;
+  }
 };
 
 }  // namespace localbatch

@@ -51,8 +51,8 @@ struct DecoderSettings {
   int key_value_features() const { return key_value_heads * head_size; }
   /// Queries, keys and values of a token, one behind the other.
   int attention_features() const { return query_features() + 2 * key_value_features(); }
-  /// What the first matrix of the feed-forward part gives: SwiGLU has a gate for every feature.
-  int gate_inputs() const { return gate == Gate::kSilu ? 2 * hidden : hidden; }
+  /// What the first matrix of the feed-forward part gives.
+  int gate_features() const { return gate_inputs(gate) * hidden; }
 };
 
 /// Where the parameters of a linear layer lie in the flat array: W is [outputs][inputs]. Matrices

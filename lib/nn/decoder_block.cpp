@@ -48,7 +48,7 @@ BlockActivations<T>::BlockActivations(const DecoderSettings& settings)
       attended(settings.query_features()),
       log_sum_exp(settings.heads),
       middle(settings.width),
-      gate_inputs(settings.gate_inputs()) {}
+      gate_inputs(settings.gate_features()) {}
 
 template <class T>
 BlockDiffs<T>::BlockDiffs(const DecoderSettings& settings)
@@ -58,7 +58,7 @@ BlockDiffs<T>::BlockDiffs(const DecoderSettings& settings)
       attention_output(settings.width),
       feed_forward_normalized(settings.width),
       gated(settings.hidden),
-      gate_inputs(settings.gate_inputs()),
+      gate_inputs(settings.gate_features()),
       feed_forward_output(settings.width),
       attention_norm{TokenArray<float>(settings.width), TokenArray<float>(settings.width)},
       feed_forward_norm{TokenArray<float>(settings.width), TokenArray<float>(settings.width)} {}

@@ -60,6 +60,10 @@ struct BlockDiffs {
     visit(gate_inputs);
     visit(gated);
     visit(feed_forward_output);
+  }
+  /// The same for those with a row for every segment.
+  template <class Visit>
+  void for_each_part(const Visit& visit) {
     for (NormParts* const parts : {&attention_norm, &feed_forward_norm})
       for (TokenArray<float>& part : *parts) visit(part);
   }

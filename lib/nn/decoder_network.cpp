@@ -15,6 +15,7 @@ DecoderNetwork<T>::DecoderNetwork(const DecoderModel& model, const ExecutionOpti
                                   Allocation allocation)
     : model_(model),
       settings_(model.settings()),
+      parameter_count_(model.parameter_count()),
       max_samples_(options.max_samples),
       team_(options.threads),
       products_(options.precision, options.threads),
@@ -46,6 +47,7 @@ void DecoderNetwork<T>::allocate() {
   const auto allocate_rows = [&](auto& array) { array.allocate(cut.rows()); };
   for (BlockActivations<T>& activations : activations_) activations.for_each(allocate_rows);
   diffs_.for_each(allocate_rows);
+  diffs_.for_each_part([&](auto& array) { array.allocate(cut.segments()); });
   allocate_rows(last_stream_);
   allocate_rows(diff_stream_);
   head_.allocate();
@@ -61,6 +63,7 @@ std::size_t DecoderNetwork<T>::predicted_bytes(const DecoderModel& model,
   const auto count_rows = [&](auto& array) { bytes += array.bytes(cut.rows()); };
   for (BlockActivations<T>& activations : network.activations_) activations.for_each(count_rows);
   network.diffs_.for_each(count_rows);
+  network.diffs_.for_each_part([&](auto& array) { bytes += array.bytes(cut.segments()); });
   count_rows(network.last_stream_);
   count_rows(network.diff_stream_);
   for (const auto& block : network.blocks_) bytes += block->copy_bytes();
@@ -82,8 +85,7 @@ void DecoderNetwork<T>::from_canonical(std::span<const float> canonical,
 template <class T>
 void DecoderNetwork<T>::load(std::span<const float> parameters,
                              std::span<float> /*running_moments*/) {
-  check(parameters.size() == model_.parameter_count(),
-        "a network is loaded with arrays of its own size");
+  check(parameters.size() == parameter_count_, "a network is loaded with arrays of its own size");
   const SingleThreadScope single_thread;
   const Stopwatch::Scope timed(loading_);
   parameters_ = parameters;
@@ -138,11 +140,6 @@ template <class T>
 void DecoderNetwork<T>::backward(const RowCut& cut, std::span<const std::int32_t> tokens,
                                  const GradientPass& pass) {
   const int heads = settings_.key_value_heads;
-  const auto gradients = [&](int units, const auto& work) {
-    if (pass.sums != nullptr) pass.sums->begin(units);
-    team_.for_each(units, Phase::kBackwardWeights, work);
-    if (pass.sums != nullptr) pass.sums->end();
-  };
   for (std::size_t i = blocks_.size(); i-- > 0;) {
     DecoderBlock<T>& block = *blocks_[i];
     BlockActivations<T>& activations = activations_[i];
@@ -159,16 +156,18 @@ void DecoderNetwork<T>::backward(const RowCut& cut, std::span<const std::int32_t
       block.attention_input_backward(thread, rows, activations, diff_stream_.row(rows.first_row),
                                      diffs_);
     });
-    gradients(block.gradient_units(pass, cut.rows()), [&](int unit, Thread& thread) {
-      block.gradient(unit, thread, cut, activations, diffs_, pass);
-    });
+    run_gradient_units(team_, pass, block.gradient_units(pass, cut.rows()),
+                       [&](int unit, Thread& thread) {
+                         block.gradient(unit, thread, cut, activations, diffs_, pass);
+                       });
   }
   const TokenEmbedding::Diffs diffs{.tokens = tokens,
                                     .stream = diff_stream_.row(0),
                                     .of_head = head_.gradient_by_own_tokens(pass)};
   embedding_.begin_gradient(tokens);
-  gradients(embedding_.gradient_units(pass, cut.sequences()),
-            [&](int unit, Thread& thread) { embedding_.gradient(unit, thread, diffs, pass); });
+  run_gradient_units(
+      team_, pass, embedding_.gradient_units(pass, cut.sequences()),
+      [&](int unit, Thread& thread) { embedding_.gradient(unit, thread, diffs, pass); });
 }
 
 template <class T>

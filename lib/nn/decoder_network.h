@@ -58,6 +58,7 @@ class DecoderNetwork final : public Network, public TokenPredictor {
 
   const DecoderModel model_;
   DecoderSettings settings_;
+  std::size_t parameter_count_;  ///< the model would make a list of its tensors in every step
   int max_samples_;
   Team team_;
   MatrixProducts products_;

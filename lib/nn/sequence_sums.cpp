@@ -26,6 +26,13 @@ void SequenceSums::end() {
   rows_.clear();
 }
 
+void run_gradient_units(Team& team, const GradientPass& pass, int units,
+                        const std::function<void(int, Thread&)>& work) {
+  if (pass.sums != nullptr) pass.sums->begin(units);
+  team.for_each(units, Phase::kBackwardWeights, work);
+  if (pass.sums != nullptr) pass.sums->end();
+}
+
 void add_to_sums(SequenceSums& sums, int unit, int sequence, std::span<const float> gradient,
                  std::size_t offset) {
   sums.add(unit, sequence, sums.wants_norms() ? squared_norm(gradient) : 0,

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "nn/network.h"
 #include "nn/row_cut.h"
+#include "nn/team.h"
 
 namespace localbatch {
 
@@ -43,6 +45,10 @@ struct GradientPass {
 
   bool wants_gradient() const { return !gradient.empty(); }
 };
+
+/// Calls work(unit, thread) for so many units of work that give gradients, and adds up their sums.
+void run_gradient_units(Team& team, const GradientPass& pass, int units,
+                        const std::function<void(int, Thread&)>& work);
 
 /// Adds a piece of a sequence's gradient, which lies at `offset` among the parameters, to the sums
 /// of that sequence.

@@ -122,9 +122,9 @@ double TokenHead<T>::train(Team& team, const RowCut& cut, const Request& request
     add_gradient(team, cut, first_row, rows, of_chunk);
     if (wants_own_tokens(pass)) find_own_tokens(team, first_row, rows, request.tokens);
   }
-  if (pass.sums != nullptr) pass.sums->begin(1);
-  finish_norm(cut, norm_parts_, norm_place_, settings_.width, 0, pass);
-  if (pass.sums != nullptr) pass.sums->end();
+  run_gradient_units(team, pass, 1, [&](int unit, Thread&) {
+    finish_norm(cut, norm_parts_, norm_place_, settings_.width, unit, pass);
+  });
   return std::accumulate(losses_.begin(), losses_.begin() + cut.rows(), 0.0);
 }
 
@@ -172,11 +172,9 @@ void TokenHead<T>::add_gradient(Team& team, const RowCut& cut, int first_row, in
                              .x = normalized_.row(first_row),
                              .rows = rows,
                              .first_sequence = first_row / cut.length()};
-  const int units = gradient_.units(pass, rows);
-  if (pass.sums != nullptr) pass.sums->begin(units);
-  team.for_each(units, Phase::kBackwardWeights,
-                [&](int unit, Thread& thread) { gradient_.compute(unit, 0, thread, diffs, pass); });
-  if (pass.sums != nullptr) pass.sums->end();
+  run_gradient_units(team, pass, gradient_.units(pass, rows), [&](int unit, Thread& thread) {
+    gradient_.compute(unit, 0, thread, diffs, pass);
+  });
 }
 
 /// For token t of a sequence: the sum over its tokens s of diff_logits[s][i_t] normalized[s].
@@ -227,18 +225,12 @@ Evaluation TokenHead<T>::evaluate(Team& team, const RowCut& cut,
         if (target < 0) continue;
         const TokenLoss loss =
             token_loss(logits + elements(i, settings_.vocabulary), settings_.vocabulary, target);
-        part.loss_sum += loss.loss;
-        part.correct += loss.correct ? 1 : 0;
-        part.count += 1;
+        part += {.loss_sum = loss.loss, .correct = loss.correct ? 1 : 0, .count = 1};
       }
     });
   }
   Evaluation sum;
-  for (const Evaluation& part : parts) {
-    sum.loss_sum += part.loss_sum;
-    sum.correct += part.correct;
-    sum.count += part.count;
-  }
+  for (const Evaluation& part : parts) sum += part;
   return sum;
 }
 

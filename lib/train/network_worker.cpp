@@ -276,10 +276,7 @@ Evaluation NetworkWorker::evaluate_share(std::span<float> moments, int worker, i
     const Batch batch =
         slot->fill_test(setup_.dataset, samples, first, std::min(micro_batch, size - first));
     if (batch.samples == 0) continue;
-    const Evaluation part = slot->network().evaluate(batch);
-    sum.loss_sum += part.loss_sum;
-    sum.correct += part.correct;
-    sum.count += part.count;
+    sum += slot->network().evaluate(batch);
   }
   return sum;
 }
