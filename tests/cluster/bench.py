@@ -14,6 +14,7 @@ Prints Markdown and writes allreduce.csv, training.csv and plan.csv, one row a r
 
 import argparse
 import csv
+import functools
 import json
 import math
 import pathlib
@@ -139,9 +140,25 @@ def train_localbatch(hosts, network, sync_interval, arguments):
     }
 
 
+@functools.lru_cache
+def best_setting_of(python, network):
+    """The fastest environment for steps of one process with one thread, which is what each host has."""
+    settings, _ = oracle.pytorch_settings.pytorch_settings()
+
+    def rate_in_trial(environment):
+        seconds = oracle.SECONDS_OF_A_TRIAL
+        return oracle.run_pytorch(python, network, "f32", 1, seconds, environment)["images_per_second"]
+
+    name, _ = oracle.pytorch_settings.best_setting(settings, rate_in_trial)
+    print(f"PyTorch runs {network} with {name}", file=sys.stderr)
+    return settings[name]
+
+
 def train_pytorch(hosts, network, sync_interval, arguments):
     rounds = count_rounds("PyTorch", network, sync_interval, arguments)
-    command = [arguments.python, ORACLE / "pytorch_distributed.py", "--network", network]
+    setting = best_setting_of(arguments.python, network)
+    command = ["env", *(f"{key}={text}" for key, text in setting.items())]
+    command += [arguments.python, ORACLE / "pytorch_distributed.py", "--network", network]
     command += ["--root", arguments.root.resolve(), "--batch", BATCHES[network]]
     output, load = hosts.run(*command, "--sync-interval", sync_interval, "--rounds", rounds)
     return {**json.loads(output), "program": "PyTorch", "foreign_load": load}

@@ -3,10 +3,10 @@
 
 For each network and precision 'localbatch bench train' and pytorch_step.py run alternately, each in
 a process of its own, so that a slow minute of the machine meets both. The ratio of two adjacent
-runs is one sample; printed and written is the median of all, and their range. Rates are images
-per second, or tokens per second where the line says so. Without a Python that
-can import torch only localbatch is measured. Warnings about other programs on the machine go to
-standard error.
+runs is one sample; printed and written is the median of all, and their range. Before that PyTorch
+tries the environments of pytorch_settings.py for a second each, and is measured in the best. Rates
+are images per second, or tokens per second where the line says so. Without a Python that can import
+torch only localbatch is measured. Warnings about other programs on the machine go to standard error.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 
+import pytorch_settings
+
 ORACLE = pathlib.Path(__file__).resolve().parent
 BATCHES = {
     "resnet20": 128,
@@ -34,6 +36,7 @@ BATCHES = {
     "stories15m": 8,
 }
 TOO_MUCH_FOREIGN_LOAD = 0.05
+SECONDS_OF_A_TRIAL = 1.0
 
 
 def find_pytorch(candidates):
@@ -62,10 +65,10 @@ def cpu_seconds():
     return busy, children.ru_utime + children.ru_stime
 
 
-def run_watched(command):
+def run_watched(command, environment=None):
     """The finished command and the share of the machine that other programs took meanwhile."""
     started, (busy, own) = time.monotonic(), cpu_seconds()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     wall, (busy_after, own_after) = time.monotonic() - started, cpu_seconds()
     others = (busy_after - busy) - (own_after - own)
     return done, max(0.0, others / (wall * os.cpu_count()))
@@ -88,11 +91,11 @@ def run_localbatch(program, network, precision, arguments):
     return {**report["train"][0], "report": report, "foreign_load": load}
 
 
-def run_pytorch(python, network, precision, arguments):
+def run_pytorch(python, network, precision, threads, seconds, environment):
     command = [python, str(ORACLE / "pytorch_step.py"), "--network", network]
     command += ["--precision", precision, "--batch", str(BATCHES[network])]
-    command += ["--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
-    done, load = run_watched(command)
+    command += ["--threads", str(threads), "--seconds", str(seconds)]
+    done, load = run_watched(command, environment)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}: status {done.returncode}: {done.stderr.strip()}")
     return {**json.loads(done.stdout), "foreign_load": load}
@@ -114,7 +117,16 @@ def unit_of(run):
 def compare(program, python, network, precision, arguments):
     """One line of the result, or nothing where this machine cannot make it."""
     ours, theirs, loads = [], [], []
-    report = None
+    setting, tried, report = None, None, None
+    settings, _ = pytorch_settings.pytorch_settings()
+
+    def pytorch(seconds, environment):
+        return run_pytorch(python, network, precision, arguments.threads, seconds, environment)
+
+    def rate_in_trial(environment):
+        run = pytorch(SECONDS_OF_A_TRIAL, environment)
+        return run[f"{unit_of(run)}_per_second"]
+
     for _ in range(arguments.rounds):
         run = run_localbatch(program, network, precision, arguments)
         if run is None:
@@ -123,7 +135,10 @@ def compare(program, python, network, precision, arguments):
         ours.append(run)
         loads.append(run["foreign_load"])
         if python:
-            theirs.append(run_pytorch(python, network, precision, arguments))
+            if not setting:
+                setting, tried = pytorch_settings.best_setting(settings, rate_in_trial)
+            environment = pytorch_settings.environment_of(settings[setting])
+            theirs.append(pytorch(arguments.seconds, environment))
             loads.append(theirs[-1]["foreign_load"])
     unit = unit_of(ours[0])
     our_rates = [run[f"{unit}_per_second"] for run in ours]
@@ -151,6 +166,8 @@ def compare(program, python, network, precision, arguments):
         "machine": {"cpu": report["cpu"], "cores": report["cores"], "host": platform.node()},
         "peak_gflops": report["peak_gflops"],
         "torch": theirs[0]["torch"] if theirs else None,
+        "pytorch_setting": setting,
+        "pytorch_settings_tried": tried,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "foreign_load": max(loads),
         "runs": {
@@ -174,7 +191,8 @@ def show(line):
         + f"{cell(line['ratio'], '{:.2f}'):>8}"
         + f"{cell(line['lowest_ratio'], '{:.2f}'):>8}"
         + f"{cell(line['highest_ratio'], '{:.2f}'):>6}"
-        + f"{cell(line['share_of_peak'], '{:.0%}'):>11}",
+        + f"{cell(line['share_of_peak'], '{:.0%}'):>11}"
+        + f"  {cell(line['pytorch_setting'], '{}')}",
         flush=True,
     )
     if line["foreign_load"] > TOO_MUCH_FOREIGN_LOAD:
@@ -206,11 +224,14 @@ def main():
     python, torch = find_pytorch(candidates)
     if python:
         print(f"PyTorch {torch} of {python}, {arguments.rounds} rounds of {arguments.seconds} s")
+        _, missing = pytorch_settings.pytorch_settings()
+        if missing:
+            print(f"PyTorch may be faster with Debian's {', '.join(missing)}, not installed here")
     else:
         print(f"no PyTorch found ({', '.join(candidates)}): localbatch alone is measured")
     print(
         f"{'network':>12}{'batch':>7}{'precision':>11}{'unit':>10}{'localbatch':>13}{'PyTorch':>11}"
-        f"{'ratio':>8}{'from':>8}{'to':>6}{'% of peak':>11}"
+        f"{'ratio':>8}{'from':>8}{'to':>6}{'% of peak':>11}  PyTorch's best setting"
     )
     lines = []
     for precision in precisions:

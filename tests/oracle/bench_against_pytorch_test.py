@@ -8,11 +8,13 @@ import sys
 import tempfile
 import unittest
 
+import pytorch_settings
+
 SCRIPT = pathlib.Path(__file__).resolve().parent / "bench_against_pytorch.py"
 
 # Each call answers with the next rate of its list and writes its name into the diary.
 PRETENDER = """#!{python}
-import json, pathlib, sys
+import json, os, pathlib, sys
 here, name, arguments = pathlib.Path(__file__).resolve().parent, {name!r}, sys.argv[1:]
 if "-c" in arguments:
     print("9.9")
@@ -20,6 +22,9 @@ if "-c" in arguments:
 if "bf16" in arguments:
     print("localbatch: this CPU does not multiply bf16", file=sys.stderr)
     sys.exit(2)
+if "1.0" in arguments:  # a trial of a second
+    print(json.dumps({{"images_per_second": 1.0 + (os.environ.get("OMP_WAIT_POLICY") == "PASSIVE")}}))
+    sys.exit()
 before = (here / "diary").read_text().split()
 (here / "diary").write_text(" ".join(before + [name]))
 rate = {rates}[before.count(name)]
@@ -62,6 +67,27 @@ class BenchAgainstPytorch(unittest.TestCase):
         self.assertEqual((line["network"], line["batch"], line["precision"]), ("resnet20", 128, "f32"))
         for key in ("commit", "machine", "date", "threads", "foreign_load", "torch"):
             self.assertIn(key, line)
+
+    def test_measures_pytorch_in_the_setting_that_was_fastest_when_it_was_tried(self):
+        (line,), _, done = self.run_bench("--rounds", "1", "--precisions", "f32")
+        self.assertIn("passive waiting", line["pytorch_setting"])
+        self.assertIn(line["pytorch_setting"], done.stdout)
+        self.assertGreaterEqual(len(line["pytorch_settings_tried"]), 2)
+        for name, rate in line["pytorch_settings_tried"].items():
+            self.assertEqual(rate, 2.0 if "passive waiting" in name else 1.0)
+
+    def test_tries_every_combination_of_what_is_installed_and_names_what_is_not(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "openblas-pthread").mkdir()
+            settings, missing = pytorch_settings.pytorch_settings([folder])
+            self.assertEqual(missing, ["libtcmalloc-minimal4", "libopenblas0-openmp"])
+            self.assertEqual(len(settings), 2)
+            for setting in settings.values():
+                self.assertEqual(setting["LD_LIBRARY_PATH"], f"{folder}/openblas-pthread")
+                self.assertNotIn("LD_PRELOAD", setting)
+            (pathlib.Path(folder) / "libtcmalloc_minimal.so.4").touch()
+            settings, missing = pytorch_settings.pytorch_settings([folder])
+            self.assertEqual((len(settings), missing), (4, ["libopenblas0-openmp"]))
 
     def test_compares_tokens_where_a_network_reads_them(self):
         lines, diary, done = self.run_bench(
