@@ -44,9 +44,6 @@ class Bench {
 
   bool speaks() const { return processes_.rank() == 0; }
   ExecutionOptions execution(const BenchNetwork& network, Precision precision) const;
-  std::optional<double> peak(Precision precision) const {
-    return precision == Precision::kFloat32 ? report_.peak_f32 : report_.peak_bf16;
-  }
 
   /// Says so, or under --strict gives up, when other programs have used too much of the machine
   /// since `before`. What the other ranks of a job do looks like other programs.
@@ -94,14 +91,14 @@ ExecutionOptions Bench::execution(const BenchNetwork& network, Precision precisi
 
 void Bench::measure_peaks() {
   const CpuSnapshot before = look_at_cpus();
-  report_.peak_f32 = measure_peak(Precision::kFloat32, options_.threads);
-  report_.peak_bf16 = measure_peak(Precision::kBfloat16, options_.threads);
+  report_.peaks.f32 = measure_peak(Precision::kFloat32, options_.threads);
+  report_.peaks.bf16 = measure_peak(Precision::kBfloat16, options_.threads);
   check_load(before, "while the machine's peak was measured");
   const auto gflops = [](const std::optional<double>& peak) {
     return peak ? fmt::format("{:.0f} GFLOP/s", *peak / 1e9) : std::string("not measured");
   };
   print_now(fmt::format("{}, {} of {} cores; peak f32 {}, bf16 {}\n", report_.cpu, report_.threads,
-                        report_.cores, gflops(report_.peak_f32), gflops(report_.peak_bf16)));
+                        report_.cores, gflops(report_.peaks.f32), gflops(report_.peaks.bf16)));
 }
 
 void Bench::train() {
@@ -110,7 +107,7 @@ void Bench::train() {
     for (const Precision precision : options_.precisions) {
       const CpuSnapshot before = look_at_cpus();
       TrainingSpeed speed = measure_training(network, execution(network, precision),
-                                             options_.train_seconds(), peak(precision));
+                                             options_.train_seconds(), report_.peaks);
       speed.foreign_load = check_load(before, fmt::format("while {} was trained in {}",
                                                           network.name, precision_name(precision)));
       print_now(line_of(training_columns(), speed));

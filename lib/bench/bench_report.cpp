@@ -36,6 +36,7 @@ Json to_json(const TrainingSpeed& speed) {
   json["windows"] = speed.samples_per_second.windows;
   json["steps"] = speed.samples_per_second.calls;
   json["share_of_peak"] = or_null(speed.share_of_peak);
+  json["share_of_limit"] = or_null(speed.share_of_limit);
   json["step_milliseconds"] = speed.step_milliseconds;
   json["phase_milliseconds"] = phases;
   json["optimizer_milliseconds"] = speed.optimizer_milliseconds;
@@ -100,7 +101,7 @@ std::string to_json(const BenchReport& report) {
       {"cores", report.cores},
       {"threads", report.threads},
       {"kernels", report.kernels.empty() ? Json() : Json(report.kernels)},
-      {"peak_gflops", {{"f32", gflops(report.peak_f32)}, {"bf16", gflops(report.peak_bf16)}}},
+      {"peak_gflops", {{"f32", gflops(report.peaks.f32)}, {"bf16", gflops(report.peaks.bf16)}}},
       {"foreign_load", or_null(report.foreign_load)},
       {"train", list_of(report.train)},
       {"conv", list_of(report.conv)},

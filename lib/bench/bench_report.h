@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/machine_peak.h"
 #include "bench/measure_convolutions.h"
 #include "bench/measure_data.h"
 #include "bench/measure_synchronization.h"
@@ -16,10 +17,10 @@ struct BenchReport {
   std::string version, commit;
   std::string started;  ///< UTC
   std::string host, cpu;
-  int cores = 1;                              ///< that this process may use
-  int threads = 1;                            ///< that it was measured with
-  std::string kernels;                        ///< file of recorded kernels, empty: the rule
-  std::optional<double> peak_f32, peak_bf16;  ///< FLOP per second of these threads
+  int cores = 1;        ///< that this process may use
+  int threads = 1;      ///< that it was measured with
+  std::string kernels;  ///< file of recorded kernels, empty: the rule
+  MachinePeaks peaks;   ///< of these threads
   std::optional<double>
       foreign_load;  ///< the largest, the time before the first measurement included
   std::vector<TrainingSpeed> train;

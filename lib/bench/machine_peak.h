@@ -13,6 +13,15 @@ namespace localbatch {
 /// these instructions or the CPU lacks them.
 std::optional<double> measure_peak(Precision precision, int threads);
 
+/// Of both types; none: not measured.
+struct MachinePeaks {
+  std::optional<double> f32, bf16;
+
+  const std::optional<double>& of(Precision precision) const {
+    return precision == Precision::kFloat32 ? f32 : bf16;
+  }
+};
+
 /// Memory of this process as the kernel counts it (proc(5), VmRSS and VmHWM), in bytes; 0 where the
 /// kernel does not tell.
 std::size_t resident_bytes();

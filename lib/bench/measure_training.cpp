@@ -79,6 +79,11 @@ std::optional<PhaseMilliseconds> phases_of_a_step(const PhaseSeconds& before,
   return milliseconds;
 }
 
+/// FLOP of a sample's step: the backward pass does twice what the forward pass does.
+double step_flop(std::int64_t multiply_adds) {
+  return 3.0 * 2.0 * static_cast<double>(multiply_adds);
+}
+
 /// A rate in units of which a sample has so many.
 Rate scaled(Rate rate, double units) {
   rate.median *= units;
@@ -98,8 +103,21 @@ std::optional<Rate> TrainingSpeed::tokens_per_second() const {
   return scaled(samples_per_second, static_cast<double>(network.sample.targets()));
 }
 
+std::optional<double> arithmetic_seconds(const Model& model, const ExecutionOptions& execution,
+                                         const MachinePeaks& peaks) {
+  std::int64_t direct = model.multiply_adds(), winograd = 0;
+  for (const LayerKernel& kernel : model.kernels(execution)) {
+    if (!kernel.choice.winograd) continue;
+    direct -= multiply_adds(kernel.shape, /*winograd=*/false);
+    winograd += multiply_adds(kernel.shape, /*winograd=*/true);
+  }
+  const std::optional<double>& peak = peaks.of(execution.precision);
+  if (!peak || !peaks.f32) return {};
+  return step_flop(direct) / *peak + step_flop(winograd) / *peaks.f32;
+}
+
 TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execution,
-                               double seconds, std::optional<double> peak) {
+                               double seconds, const MachinePeaks& peaks) {
   TrainingSpeed speed;
   speed.network.sample = model.sample();
   speed.execution = execution;
@@ -119,9 +137,11 @@ TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execu
   speed.optimizer_milliseconds = 1e3 * (step.optimizer_seconds() - optimizer_before) / steps;
   speed.step_milliseconds = 1e3 * execution.max_samples / speed.samples_per_second.median;
 
-  if (peak)
-    speed.share_of_peak = 3.0 * 2.0 * static_cast<double>(model.multiply_adds()) *
-                          speed.samples_per_second.median / *peak;
+  const double rate = speed.samples_per_second.median;
+  if (const std::optional<double>& peak = peaks.of(execution.precision))
+    speed.share_of_peak = step_flop(model.multiply_adds()) * rate / *peak;
+  if (const std::optional<double> least = arithmetic_seconds(model, execution, peaks))
+    speed.share_of_limit = *least * rate;
   const std::size_t network_bytes = model.predicted_bytes(execution);
   if (network_bytes > 0) speed.predicted_bytes = network_bytes + step.worker_bytes();
   speed.measured_bytes = peak_resident_bytes() - std::min(resident, peak_resident_bytes());
@@ -129,8 +149,8 @@ TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execu
 }
 
 TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,
-                               double seconds, std::optional<double> peak) {
-  TrainingSpeed speed = measure_training(*make_model(network), execution, seconds, peak);
+                               double seconds, const MachinePeaks& peaks) {
+  TrainingSpeed speed = measure_training(*make_model(network), execution, seconds, peaks);
   speed.network = network;
   return speed;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "bench/machine_peak.h"
 #include "bench/networks.h"
 #include "bench/rate.h"
 #include "core/aligned_buffer.h"
@@ -59,6 +60,9 @@ struct TrainingSpeed {
   /// Share of peak FMA throughput, counting matrices and direct convolutions (backward twice the
   /// forward FLOPs); Winograd may exceed 1.
   std::optional<double> share_of_peak;
+  /// Time that its products would take at the machine's peak over the time it takes, counting those
+  /// of the algorithms in use: for Winograd's, which are f32 in bf16 networks too, its own.
+  std::optional<double> share_of_limit;
   std::optional<std::size_t> predicted_bytes;  ///< worker and network
   std::size_t measured_bytes = 0;              ///< growth of this process, at its peak
   std::optional<double> foreign_load;
@@ -68,11 +72,16 @@ struct TrainingSpeed {
   std::optional<Rate> tokens_per_second() const;
 };
 
-/// Measures for about `seconds`, after a warm-up step. `peak` is in FLOP per second. Where only a
-/// model is given, the result's network has no name.
+/// The least seconds of a sample's step, forward and twice that backward: products at peak, all
+/// else for nothing. None where a peak that it takes was not measured.
+std::optional<double> arithmetic_seconds(const Model& model, const ExecutionOptions& execution,
+                                         const MachinePeaks& peaks);
+
+/// Measures for about `seconds`, after a warm-up step. Where only a model is given, the result's
+/// network has no name.
 TrainingSpeed measure_training(const Model& model, const ExecutionOptions& execution,
-                               double seconds, std::optional<double> peak);
+                               double seconds, const MachinePeaks& peaks);
 TrainingSpeed measure_training(const BenchNetwork& network, const ExecutionOptions& execution,
-                               double seconds, std::optional<double> peak);
+                               double seconds, const MachinePeaks& peaks);
 
 }  // namespace localbatch

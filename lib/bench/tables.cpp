@@ -64,6 +64,8 @@ std::span<const TableColumn<TrainingSpeed>> training_columns() {
                        [](const Row& row) { return median_of(row.tokens_per_second(), 0); }},
       TableColumn<Row>{"best", 10, best_rate},
       TableColumn<Row>{"% of peak", 11, [](const Row& row) { return percent(row.share_of_peak); }},
+      TableColumn<Row>{"% of limit", 12,
+                       [](const Row& row) { return percent(row.share_of_limit); }},
       TableColumn<Row>{"MiB predicted", 15,
                        [](const Row& row) {
                          return row.predicted_bytes ? mebibytes(*row.predicted_bytes)

@@ -9,8 +9,18 @@
 #include "nn/execution.h"
 #include "nn/layers.h"
 #include "nn/linear_operator.h"
+#include "nn/winograd.h"
 
 namespace localbatch {
+
+std::int64_t multiply_adds(const ConvolutionShape& shape, bool winograd) {
+  const std::int64_t weights = std::int64_t{shape.src.channels} * shape.channels;
+  if (winograd)
+    return weights * winograd::kPoints *
+           winograd::tiles_per_image({shape.src.channels, shape.src.height, shape.src.width});
+  const ImageShape dst = shape.dst();
+  return weights * shape.kernel * shape.kernel * dst.height * dst.width;
+}
 
 std::string to_string(const ConvolutionShape& shape) {
   return fmt::format("{}x{}x{} -> {}, {}x{}/{}", shape.src.channels, shape.src.height,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,11 @@ struct ConvolutionShape {
   }
   friend bool operator==(const ConvolutionShape&, const ConvolutionShape&) = default;
 };
+
+/// Multiply-adds of an image's forward pass: of a direct convolution, padding included, or of
+/// Winograd's algorithm, whose products at 36 points of a tile stand for 144 (its transforms are
+/// not counted).
+std::int64_t multiply_adds(const ConvolutionShape& shape, bool winograd);
 
 /// "16x32x32 -> 32, 3x3/2": input, channels of the output, window, stride.
 std::string to_string(const ConvolutionShape& shape);

@@ -41,6 +41,7 @@ TEST_CASE("bench train prints a table and writes the same numbers") {
   CHECK(train["threads"] == 2);
   CHECK(train["images_per_second"] > 0);
   CHECK(train["share_of_peak"] > 0);
+  CHECK(train["share_of_limit"] > 0);
   CHECK(json["peak_gflops"]["f32"] > 0);
   CHECK(json.contains("foreign_load"));
   CHECK(json["sync"].empty());

@@ -24,7 +24,7 @@ TrainingSpeed training_speed() {
 BenchReport full_report() {
   BenchReport report;
   report.cpu = "a \"quoted\" CPU";
-  report.peak_f32 = 2e11;
+  report.peaks.f32 = 2e11;
   report.train = {training_speed()};
   report.conv = {{.network = bench_networks().front(),
                   .execution = {},

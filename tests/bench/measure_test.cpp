@@ -18,6 +18,7 @@ using namespace localbatch;
 namespace {
 
 constexpr double kSeconds = 0.02;
+constexpr MachinePeaks kPeaks{.f32 = 1e12, .bf16 = 2e12};
 
 const BenchNetwork& network(std::string_view name) { return find_bench_network(name, "here"); }
 
@@ -98,7 +99,7 @@ TEST_CASE("networks on tokens have the parameters of the models whose names they
 
 TEST_CASE("the rate of a network on tokens is in tokens, of one on images in images") {
   const ExecutionOptions execution{.max_samples = 2};
-  const TrainingSpeed gpt = measure_training(network("gpt_4x128"), execution, kSeconds, 1e12);
+  const TrainingSpeed gpt = measure_training(network("gpt_4x128"), execution, kSeconds, kPeaks);
   CHECK(gpt.samples_per_second.median > 0);
   CHECK_FALSE(gpt.images_per_second());
   REQUIRE(gpt.tokens_per_second());
@@ -115,7 +116,7 @@ TEST_CASE("the rate of a network on tokens is in tokens, of one on images in ima
 
 TEST_CASE("training: rate, step time, share of the peak and memory fit together") {
   const ExecutionOptions execution{.max_samples = 4};
-  const TrainingSpeed speed = measure_training(network("resnet20"), execution, kSeconds, 1e12);
+  const TrainingSpeed speed = measure_training(network("resnet20"), execution, kSeconds, kPeaks);
   CHECK(speed.samples_per_second.median > 0);
   CHECK(speed.step_milliseconds * speed.samples_per_second.median == doctest::Approx(4000));
   REQUIRE(speed.share_of_peak);
@@ -125,6 +126,25 @@ TEST_CASE("training: rate, step time, share of the peak and memory fit together"
   CHECK(speed.optimizer_milliseconds < speed.step_milliseconds);
   CHECK(speed.measured_bytes > 1 << 20);
   CHECK_FALSE(measure_training(network("resnet20"), execution, kSeconds, {}).share_of_peak);
+}
+
+TEST_CASE("what arithmetic allows counts Winograd's own products, which are f32 in every network") {
+  const std::unique_ptr<const Model> model = make_model(network("resnet20"));
+  const auto seconds = [&](ConvolutionRule rule, Precision precision, const MachinePeaks& peaks) {
+    return arithmetic_seconds(*model, {.precision = precision, .convolution = rule}, peaks);
+  };
+  // 16 convolutions of 3x3 with stride 1 take a quarter each; the others and the classifier do not.
+  const double of_winograd = 16 * 2'359'296 / 4, others = 40'813'184 - 16 * 2'359'296;
+  const auto least = seconds(ConvolutionRule::kWinograd, Precision::kFloat32, kPeaks);
+  REQUIRE(least);
+  CHECK(*least == doctest::Approx(6 * (of_winograd + others) / 1e12));
+  const auto in_bf16 = seconds(ConvolutionRule::kWinograd, Precision::kBfloat16, kPeaks);
+  REQUIRE(in_bf16);
+  CHECK(*in_bf16 == doctest::Approx(6 * (of_winograd / 1e12 + others / 2e12)));
+  const auto direct = seconds(ConvolutionRule::kDirect, Precision::kFloat32, kPeaks);
+  REQUIRE(direct);
+  CHECK(*direct == doctest::Approx(6 * 40'813'184.0 / 1e12));
+  CHECK_FALSE(seconds(ConvolutionRule::kDirect, Precision::kBfloat16, {.f32 = 1e12, .bf16 = {}}));
 }
 
 TEST_CASE("the first convolution of a network has no pass for its input") {

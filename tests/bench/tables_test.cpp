@@ -14,6 +14,7 @@ TrainingSpeed training_speed() {
   speed.step_milliseconds = 103.7;
   speed.phases = PhaseMilliseconds{1, 2, 3, 4, 5, 6};
   speed.share_of_peak = 0.875;
+  speed.share_of_limit = 0.625;
   speed.measured_bytes = std::size_t{512} << 20;
   return speed;
 }
