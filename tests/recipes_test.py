@@ -117,7 +117,7 @@ def data_set(copy):
     copy.add_file("lib/data/dummy_data_set.h")
     copy.add_file("lib/data/dummy_data_set.cpp")
     copy.add_include("lib/data/dataset.cpp", "data/dummy_data_set.h")
-    copy.add_part("lib/data/dataset.cpp", "kTable", "dummy_data_set")
+    copy.add_part("lib/data/dataset.cpp", "kDatasets", "dummy_data_set")
 
 
 def model(copy):
@@ -127,7 +127,7 @@ def model(copy):
 
 
 def partition(copy):
-    copy.add_before("lib/data/partition.cpp", "kTable", """\
+    copy.add_before("lib/data/partition.cpp", "kPartitions", """\
 Partition make_dummy_partition(Options&) {
   return {.share = [](const SamplesToShare& samples, int num_workers, std::uint64_t) {
     Shares shares(num_workers);
@@ -136,7 +136,7 @@ Partition make_dummy_partition(Options&) {
   }};
 }
 """)
-    copy.add_part("lib/data/partition.cpp", "kTable", "dummy_partition")
+    copy.add_part("lib/data/partition.cpp", "kPartitions", "dummy_partition")
 
 
 def inner_optimizer(copy):

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kBlock = kChannelBlock;
 constexpr double kFloatRounding = 0x1p-24;
 
-constexpr std::array<std::size_t, 8> kPixels{1, 3, 4, 49, 64, 65, 81, 1024};
+constexpr std::array<std::size_t, 8> kPixelCounts{1, 3, 4, 49, 64, 65, 81, 1024};
 
 /// The largest distance of a stored result from `expected`, in units of what rounding allows:
 /// `size` is the sum of the magnitudes of its terms.
@@ -130,7 +130,7 @@ TEST_CASE_TEMPLATE("ReLU's edge: zero passes no diff, NaN and infinity are not s
 
 TEST_CASE_TEMPLATE("normalize scales, shifts, adds the residual and applies ReLU", T, float,
                    Bfloat16) {
-  for (const std::size_t pixels : kPixels)
+  for (const std::size_t pixels : kPixelCounts)
     for (const bool relu : {false, true})
       for (const bool with_residual : {false, true}) {
         const BlockCase<T> c(pixels);
@@ -152,7 +152,7 @@ TEST_CASE_TEMPLATE("normalize scales, shifts, adds the residual and applies ReLU
 }
 
 TEST_CASE_TEMPLATE("sums over pixels are as good as f32 over 64 pixels", T, float, Bfloat16) {
-  for (const std::size_t pixels : kPixels) {
+  for (const std::size_t pixels : kPixelCounts) {
     CAPTURE(pixels);
     BlockCase<T> c(pixels);
     const auto x = [&](std::size_t i) { return value(c.x[i]); };
@@ -179,7 +179,7 @@ TEST_CASE_TEMPLATE("sums over pixels are as good as f32 over 64 pixels", T, floa
 
 TEST_CASE_TEMPLATE("masks of both kinds are applied to the diff and to its sums", T, float,
                    Bfloat16) {
-  for (const std::size_t pixels : kPixels)
+  for (const std::size_t pixels : kPixelCounts)
     for (const bool by_output : {false, true}) {
       CAPTURE(pixels);
       CAPTURE(by_output);
@@ -207,7 +207,7 @@ TEST_CASE_TEMPLATE("masks of both kinds are applied to the diff and to its sums"
 }
 
 TEST_CASE_TEMPLATE("combine_diff is the linear combination it says", T, float, Bfloat16) {
-  for (const std::size_t pixels : kPixels) {
+  for (const std::size_t pixels : kPixelCounts) {
     const BlockCase<T> c(pixels);
     std::vector<T> dx(c.x.size());
     combine_diff(c.x.data(), c.dy.data(), pixels, c.mean.data(), c.factor.data(), c.slope.data(),

@@ -66,21 +66,21 @@ KernelChoices direct(const ImageModel& model, int images) {
   return choices_for(model, [images](const KernelChoice&) { return KernelChoice{false, images}; });
 }
 
-struct Result {
+struct Trained {
   double loss = 0;
   std::vector<float> gradient, statistics;
-  bool operator==(const Result&) const = default;
+  bool operator==(const Trained&) const = default;
 };
 
-Result train(ImageNetwork& network, std::size_t images) {
+Trained train(ImageNetwork& network, std::size_t images) {
   const std::vector<float> parameters = repetitive_parameters(network.model());
   TestWorker worker(network, parameters);
   const double loss = worker.compute_gradient(network, TestBatch(kImage, 10, images, images));
   return {loss, worker.canonical_gradient(network), worker.running_moments};
 }
 
-Result train_with(const KernelChoices& kernels, int threads = 1,
-                  Precision precision = Precision::kFloat32) {
+Trained train_with(const KernelChoices& kernels, int threads = 1,
+                   Precision precision = Precision::kFloat32) {
   ImageNetwork network(
       all_kinds(),
       {.max_samples = kMost, .threads = threads, .precision = precision, .kernels = kernels});
@@ -97,7 +97,7 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST_CASE("choices that repeat the rule change nothing, nor do those of other convolutions") {
   const ImageModel model = all_kinds();
-  const Result expected = train_with({});
+  const Trained expected = train_with({});
   CHECK(train_with(by_rule(model)) == expected);
   KernelChoices others = direct(model, 3);
   for (KernelOverride& kernel : others) ++kernel.shape.src.height;
@@ -106,10 +106,10 @@ TEST_CASE("choices that repeat the rule change nothing, nor do those of other co
 
 TEST_CASE("other choices change bits, but not the gradient") {
   const ImageModel model = all_kinds();
-  const Result expected = train_with({});
+  const Trained expected = train_with({});
   for (const KernelChoices& kernels :
        {with_images(model, 3), direct(model, 3), with_images(model, kMost), direct(model, 1)}) {
-    const Result result = train_with(kernels);
+    const Trained result = train_with(kernels);
     CHECK(result.gradient != expected.gradient);
     CHECK(distance(result.gradient, expected.gradient) < 1e-3);
     CHECK(result.loss == doctest::Approx(expected.loss).epsilon(1e-5));
@@ -129,7 +129,7 @@ TEST_CASE("the images of a slice count, for both algorithms") {
 TEST_CASE("a network computes each convolution as its choice says") {
   // Only one convolution is direct in both: all others are computed in another way here.
   const ImageModel model = all_kinds();
-  const Result all_direct = train_with(direct(model, 4));
+  const Trained all_direct = train_with(direct(model, 4));
   ImageNetwork network(
       model,
       {.max_samples = kMost, .convolution = ConvolutionRule::kDirect, .kernels = direct(model, 4)});
@@ -146,7 +146,7 @@ TEST_CASE("odd choices give the same bits with one, two and three threads") {
     CAPTURE(precision_name(precision));
     for (const KernelChoices& kernels : {with_images(model, 3), direct(model, 3),
                                          with_images(model, 5), with_images(model, kMost)}) {
-      const Result alone = train_with(kernels, 1, precision);
+      const Trained alone = train_with(kernels, 1, precision);
       CHECK(all_finite(alone.gradient));
       CHECK(train_with(kernels, 2, precision) == alone);
       CHECK(train_with(kernels, 3, precision) == alone);
@@ -163,7 +163,7 @@ TEST_CASE("odd choices work for smaller micro-batches, whatever came before") {
     for (const std::size_t images : {13U, 2U, 7U, 1U, 12U}) {
       CAPTURE(images);
       ImageNetwork fresh(model, options), by_rule(model, {.max_samples = kMost});
-      const Result result = train(used, images);
+      const Trained result = train(used, images);
       CHECK(result == train(fresh, images));
       CHECK(distance(result.gradient, train(by_rule, images).gradient) < 1e-3);
     }
