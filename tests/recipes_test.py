@@ -356,13 +356,14 @@ class Build:
         return shlex.split(line.read_text(encoding="utf-8")), self.program.parent
 
     def link(self):
-        """Objects come before archives: what an object defines, nobody takes from an archive."""
+        """Objects come before archives: what an object defines, nobody takes from an archive. Where several files are one
+        unit, that defines all of them again, and what comes first counts."""
         words, folder = self.link_command()
         for source in self.objects:
             words = [word for word in words if not word.endswith(f"localbatch.dir/{source.removeprefix('apps/')}.o")]
         words[words.index("-o") + 1] = str(self.folder / "localbatch")
         ours = [str(path) for source, path in self.objects.items() if source.startswith(("lib/", "apps/"))]
-        run(words[:1] + ours + words[1:], cwd=folder)
+        run([words[0], "-Wl,--allow-multiple-definition", *ours, *words[1:]], cwd=folder)
 
 
 def run(words, cwd=None):
