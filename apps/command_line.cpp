@@ -35,7 +35,7 @@ struct WantedHelp : InputError {
   CommandHelp help;
 };
 
-OptionHelp help_of(const po::option_description& option) {
+OptionHelp option_help(const po::option_description& option) {
   const po::value_semantic& semantic = *option.semantic();
   OptionHelp help{.name = option.long_name(),
                   .value = option.format_parameter(),  // "DIR (=results)"
@@ -141,7 +141,7 @@ bool CommandLine::read(std::span<const std::string> arguments, const std::string
   if (arguments.size() == 1 && arguments.front() == kWantsHelp) {
     CommandHelp help{.usage = usage, .options = {}};
     for (const auto& option : declared_->visible.options())
-      help.options.push_back(help_of(*option));
+      help.options.push_back(option_help(*option));
     throw WantedHelp(command_, std::move(help));
   }
   po::options_description all;

@@ -194,7 +194,7 @@ void declare_options(CommandLine& line, DescribeOptions& options) {
 }
 
 /// The options of `describe`; nothing when only help was asked for.
-std::optional<DescribeOptions> parse(std::span<const std::string> arguments) {
+std::optional<DescribeOptions> parse_describe(std::span<const std::string> arguments) {
   DescribeOptions options;
   CommandLine line("describe");
   declare_options(line, options);
@@ -259,7 +259,7 @@ void describe_words(const DescribeOptions& options) {
 }  // namespace
 
 int describe_command(std::span<const std::string> arguments) {
-  const std::optional<DescribeOptions> options = parse(arguments);
+  const std::optional<DescribeOptions> options = parse_describe(arguments);
   if (!options) return kSuccess;
   if (options->json_schema)
     print_json(experiment_schema());

@@ -29,7 +29,7 @@ struct DoctorOptions {
 };
 
 /// The options of `doctor`; nothing when only help was asked for.
-std::optional<DoctorOptions> parse(std::span<const std::string> arguments) {
+std::optional<DoctorOptions> parse_doctor(std::span<const std::string> arguments) {
   DoctorOptions options;
   RunRequest& request = options.request;
   std::string file, output = "results";
@@ -198,7 +198,7 @@ std::unique_ptr<ProcessGroup> connected_processes() {
 }  // namespace
 
 int doctor_command(std::span<const std::string> arguments) {
-  const std::optional<DoctorOptions> options = parse(arguments);
+  const std::optional<DoctorOptions> options = parse_doctor(arguments);
   if (!options) return kSuccess;
   return with_processes(connected_processes(), [&](ProcessGroup& processes) {
     return examine_launch(*options, processes);

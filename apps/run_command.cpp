@@ -95,7 +95,7 @@ Shown shown_by(const RunOptions& options) {
 }
 
 /// The options of `run`; nothing when only help was asked for.
-std::optional<RunOptions> parse(std::span<const std::string> arguments) {
+std::optional<RunOptions> parse_run(std::span<const std::string> arguments) {
   RunOptions options;
   RunRequest& request = options.request;
   CommandLine line("run");
@@ -228,7 +228,7 @@ ExitStatus run_in_jobs(const RunOptions& options) {
 }  // namespace
 
 int run_command(std::span<const std::string> arguments) {
-  std::optional<RunOptions> options = parse(arguments);
+  std::optional<RunOptions> options = parse_run(arguments);
   if (!options) return kSuccess;
   catch_stop_signals();
   if (options->jobs > 1) {

@@ -117,7 +117,7 @@ def data_set(copy):
     copy.add_file("lib/data/dummy_data_set.h")
     copy.add_file("lib/data/dummy_data_set.cpp")
     copy.add_include("lib/data/dataset.cpp", "data/dummy_data_set.h")
-    copy.add_part("lib/data/dataset.cpp", "kTable", "dummy_data_set")
+    copy.add_part("lib/data/dataset.cpp", "kDatasets", "dummy_data_set")
 
 
 def model(copy):
@@ -127,7 +127,7 @@ def model(copy):
 
 
 def partition(copy):
-    copy.add_before("lib/data/partition.cpp", "kTable", """\
+    copy.add_before("lib/data/partition.cpp", "kPartitions", """\
 Partition make_dummy_partition(Options&) {
   return {.share = [](const SamplesToShare& samples, int num_workers, std::uint64_t) {
     Shares shares(num_workers);
@@ -136,7 +136,7 @@ Partition make_dummy_partition(Options&) {
   }};
 }
 """)
-    copy.add_part("lib/data/partition.cpp", "kTable", "dummy_partition")
+    copy.add_part("lib/data/partition.cpp", "kPartitions", "dummy_partition")
 
 
 def inner_optimizer(copy):
@@ -356,13 +356,14 @@ class Build:
         return shlex.split(line.read_text(encoding="utf-8")), self.program.parent
 
     def link(self):
-        """Objects come before archives: what an object defines, nobody takes from an archive."""
+        """Objects come before archives: what an object defines, nobody takes from an archive. Where several files are one
+        unit, that defines all of them again, and what comes first counts."""
         words, folder = self.link_command()
         for source in self.objects:
             words = [word for word in words if not word.endswith(f"localbatch.dir/{source.removeprefix('apps/')}.o")]
         words[words.index("-o") + 1] = str(self.folder / "localbatch")
         ours = [str(path) for source, path in self.objects.items() if source.startswith(("lib/", "apps/"))]
-        run(words[:1] + ours + words[1:], cwd=folder)
+        run([words[0], "-Wl,--allow-multiple-definition", *ours, *words[1:]], cwd=folder)
 
 
 def run(words, cwd=None):

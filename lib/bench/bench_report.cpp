@@ -6,7 +6,7 @@ namespace localbatch {
 
 namespace {
 
-Json gflops(const std::optional<double>& flop_per_second) {
+Json json_gflops(const std::optional<double>& flop_per_second) {
   return flop_per_second ? Json(*flop_per_second / 1e9) : Json();
 }
 
@@ -56,9 +56,9 @@ Json to_json(const ConvolutionSpeed& speed) {
   json["kernel"] = shape.kernel;
   json["stride"] = shape.stride;
   json["layers"] = speed.convolution.layers;
-  json["forward_gflops"] = gflops(speed.forward);
-  json["backward_data_gflops"] = gflops(speed.backward_data);
-  json["backward_weights_gflops"] = gflops(speed.backward_weights);
+  json["forward_gflops"] = json_gflops(speed.forward);
+  json["backward_data_gflops"] = json_gflops(speed.backward_data);
+  json["backward_weights_gflops"] = json_gflops(speed.backward_weights);
   json["foreign_load"] = or_null(speed.foreign_load);
   return json;
 }
@@ -101,7 +101,8 @@ std::string to_json(const BenchReport& report) {
       {"cores", report.cores},
       {"threads", report.threads},
       {"kernels", report.kernels.empty() ? Json() : Json(report.kernels)},
-      {"peak_gflops", {{"f32", gflops(report.peaks.f32)}, {"bf16", gflops(report.peaks.bf16)}}},
+      {"peak_gflops",
+       {{"f32", json_gflops(report.peaks.f32)}, {"bf16", json_gflops(report.peaks.bf16)}}},
       {"foreign_load", or_null(report.foreign_load)},
       {"train", list_of(report.train)},
       {"conv", list_of(report.conv)},

@@ -14,7 +14,7 @@ namespace localbatch {
 namespace {
 
 constexpr std::uint32_t kImages = 50'000;
-constexpr std::uint64_t kSeed = 1;
+constexpr std::uint64_t kDrawSeed = 1;
 
 /// As many images as CIFAR-10 has. Nobody looks at their pixels, but each image has a place of its
 /// own in memory.
@@ -39,11 +39,11 @@ ResidentImages many_images(const Augmentation& augmentation) {
 Rate measure_preparation(const Dataset& dataset, int micro_batch, double seconds) {
   BatchMemory memory(dataset.sample_shape(), micro_batch);
   std::vector<Draw> draws(micro_batch);
-  Sampler sampler(static_cast<std::uint32_t>(dataset.train_size()), 0, 1, kSeed);
+  Sampler sampler(static_cast<std::uint32_t>(dataset.train_size()), 0, 1, kDrawSeed);
   const auto prepare_micro_batch = [&] {
     sampler.draw(draws);
     for (std::size_t i = 0; i < draws.size(); ++i)
-      dataset.write_training_sample(draws[i], kSeed, memory.place(i));
+      dataset.write_training_sample(draws[i], kDrawSeed, memory.place(i));
   };
   prepare_micro_batch();
   return measure_rate(seconds, static_cast<double>(micro_batch), prepare_micro_batch);

@@ -12,7 +12,7 @@ namespace localbatch {
 
 namespace {
 
-constexpr std::uint64_t kSeed = 1;
+constexpr std::uint64_t kInitialSeed = 1;
 
 /// So small that thousands of steps on the same samples change nothing that costs time.
 constexpr double kLearningRate = 1e-5;
@@ -43,10 +43,10 @@ TrainingStep::TrainingStep(const Model& model, const ExecutionOptions& execution
       sample_bytes_(static_cast<std::size_t>(execution.max_samples) *
                     model.sample().input_bytes()) {
   std::vector<float> canonical(parameters_.size());
-  model.initialize_parameters(kSeed, canonical);
+  model.initialize_parameters(kInitialSeed, canonical);
   network_->from_canonical(canonical, parameters_.span());
   model.initialize_running_moments(running_moments_.span());
-  RandomStream random(kSeed, Purpose::kTest);
+  RandomStream random(kInitialSeed, Purpose::kTest);
   for (int i = 0; i < execution.max_samples; ++i)
     fill(samples_.place(static_cast<std::size_t>(i)), model.sample(), random);
 }

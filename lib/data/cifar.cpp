@@ -11,11 +11,11 @@ namespace localbatch {
 
 namespace {
 
-constexpr ImageShape kShape{.channels = 3, .height = 32, .width = 32};
+constexpr ImageShape kCifarShape{.channels = 3, .height = 32, .width = 32};
 
 }  // namespace
 
-std::size_t CifarFormat::record_size() const { return label_limits.size() + kShape.size(); }
+std::size_t CifarFormat::record_size() const { return label_limits.size() + kCifarShape.size(); }
 
 void append_cifar_records(ImageSet& set, const CifarFormat& format,
                           std::span<const unsigned char> bytes, const std::filesystem::path& path) {
@@ -29,7 +29,7 @@ void append_cifar_records(ImageSet& set, const CifarFormat& format,
       if (labels[i] >= format.label_limits[i])
         fail_input("{}: record {}: found label {}, allowed is 0 .. {}", path.string(), record,
                    labels[i], format.label_limits[i] - 1);
-    const auto pixels = bytes.subspan(record * record_size + num_labels, kShape.size());
+    const auto pixels = bytes.subspan(record * record_size + num_labels, kCifarShape.size());
     set.labels.push_back(labels.back());
     set.pixels.insert(set.pixels.end(), pixels.begin(), pixels.end());
   }
@@ -50,7 +50,7 @@ void check_cifar_size(const CifarFormat& format, const std::filesystem::path& pa
 ImageSet read_cifar_files(const CifarFormat& format, const std::filesystem::path& root,
                           const std::vector<std::string>& names, std::size_t records_per_file) {
   ImageSet set;
-  set.pixels.reserve(names.size() * records_per_file * kShape.size());
+  set.pixels.reserve(names.size() * records_per_file * kCifarShape.size());
   for (const std::string& name : names) {
     const std::filesystem::path path = root / name;
     const std::vector<unsigned char> bytes = read_file(path);
@@ -83,7 +83,7 @@ CifarSet cifar10() {
           .records = {.label_limits = {10}},
           // Mean and stddev of the training set as the companion code of the paper has them
           // (github.com/timlautk/AdAdaGrad, data.py).
-          .images = {.shape = kShape,
+          .images = {.shape = kCifarShape,
                      .num_classes = 10,
                      .mean = {125.3F / 255, 123.0F / 255, 113.9F / 255},
                      .stddev = {63.0F / 255, 62.1F / 255, 66.7F / 255}},
@@ -99,7 +99,7 @@ CifarSet cifar100() {
           .records = {.label_limits = {20, 100}},
           // Mean and stddev of the training set in the digits that PyTorch code for CIFAR-100
           // commonly has (not checked here: no copy of the files was at hand).
-          .images = {.shape = kShape,
+          .images = {.shape = kCifarShape,
                      .num_classes = 100,
                      .mean = {129.3F / 255, 124.1F / 255, 112.4F / 255},
                      .stddev = {68.2F / 255, 65.4F / 255, 70.4F / 255}},

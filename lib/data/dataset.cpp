@@ -12,7 +12,7 @@ namespace localbatch {
 
 namespace {
 
-constexpr PartRow<DatasetFactory> kTable[] = {
+constexpr PartRow<DatasetFactory> kDatasets[] = {
     {.name = "cifar10",
      .summary = "CIFAR-10: 50000 + 10000 colour images of 32 x 32 pixels, 10 classes",
      .make = make_cifar10,
@@ -59,6 +59,6 @@ constexpr PartRow<DatasetFactory> kTable[] = {
 
 }  // namespace
 
-std::span<const PartRow<DatasetFactory>> dataset_table() { return kTable; }
+std::span<const PartRow<DatasetFactory>> dataset_table() { return kDatasets; }
 
 }  // namespace localbatch

@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr ImageShape kShape{.channels = 1, .height = 28, .width = 28};
-constexpr int kNumClasses = 10;
-constexpr std::string_view kFiles =
+constexpr ImageShape kIdxShape{.channels = 1, .height = 28, .width = 28};
+constexpr int kIdxClasses = 10;
+constexpr std::string_view kIdxFiles =
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
     "t10k-labels-idx1-ubyte, each plain or with .gz";
 
@@ -111,7 +111,7 @@ fs::path find_idx_file(const fs::path& root, const std::string& name) {
 
 ImageSet read_idx_set(const fs::path& root, const std::string& prefix) {
   return read_idx_pair(find_idx_file(root, prefix + "-images-idx3-ubyte"),
-                       find_idx_file(root, prefix + "-labels-idx1-ubyte"), kShape, kNumClasses);
+                       find_idx_file(root, prefix + "-labels-idx1-ubyte"), kIdxShape, kIdxClasses);
 }
 
 }  // namespace
@@ -136,13 +136,13 @@ ImageSet read_idx_pair(const fs::path& images, const fs::path& labels, const Ima
 
 ResidentImages read_idx(const IdxSettings& settings, const Augmentation& augmentation) {
   require_folder({.path = settings.root,
-                  .files = kFiles,
+                  .files = kIdxFiles,
                   .dataset = settings.fashion ? "fashion_mnist" : "mnist"});
   // The mean and the stddev of the training sets, in the digits of the examples of PyTorch (MNIST)
   // and of common Fashion-MNIST code.
   const float mean = settings.fashion ? 0.2860F : 0.1307F;
   const float stddev = settings.fashion ? 0.3530F : 0.3081F;
-  return {{.shape = kShape, .num_classes = kNumClasses, .mean = {mean}, .stddev = {stddev}},
+  return {{.shape = kIdxShape, .num_classes = kIdxClasses, .mean = {mean}, .stddev = {stddev}},
           read_idx_set(settings.root, "train"),
           read_idx_set(settings.root, "t10k"),
           augmentation};
@@ -151,7 +151,7 @@ ResidentImages read_idx(const IdxSettings& settings, const Augmentation& augment
 namespace {
 
 DatasetFactory make_idx(Options& options, bool fashion) {
-  const IdxSettings settings{.root = read_root(options, kFiles), .fashion = fashion};
+  const IdxSettings settings{.root = read_root(options, kIdxFiles), .fashion = fashion};
   return {.load =
               [settings](const Augmentation& augmentation) {
                 return std::make_unique<ResidentImages>(read_idx(settings, augmentation));

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFiles = "train/<class>/*.JPEG and val/<class>/*.JPEG";
+constexpr std::string_view kImageFiles = "train/<class>/*.JPEG and val/<class>/*.JPEG";
 
 bool is_jpeg_name(const fs::path& path) {
   std::string suffix = path.extension().string();
@@ -52,7 +52,7 @@ std::vector<std::string> class_names(const fs::path& folder) {
     fail_input(
         "{}: holds no class folders, expected {} in the folder above (how to make them: "
         "data/README.md)",
-        folder.string(), kFiles);
+        folder.string(), kImageFiles);
   return names;
 }
 
@@ -95,7 +95,7 @@ std::unique_ptr<ImageFiles> list_images(const fs::path& folder,
 ImageFolder::ImageFolder(const ImageFolderSettings& settings, const Augmentation& augmentation)
     : settings_(settings), augmentation_(augmentation) {
   const fs::path train = settings.root / "train", val = settings.root / "val";
-  require_folder({.path = settings.root, .files = kFiles});
+  require_folder({.path = settings.root, .files = kImageFiles});
   require_folder({.path = train, .files = "<class>/*.JPEG"});
   require_folder({.path = val, .files = "<class>/*.JPEG"});
   const std::vector<std::string> classes = class_names(train);
@@ -170,7 +170,7 @@ std::vector<std::string> ImageFolder::take_warnings() {
 
 DatasetFactory make_imagenet(Options& options) {
   ImageFolderSettings settings;
-  settings.root = read_root(options, kFiles);
+  settings.root = read_root(options, kImageFiles);
   settings.size = options.integer<int>(
       "size", {.fallback = settings.size,
                .min = 1,

@@ -161,7 +161,7 @@ Partition make_shards(Options& options) {
       }};
 }
 
-constexpr std::array<PartRow<Partition>, 4> kTable{{
+constexpr std::array<PartRow<Partition>, 4> kPartitions{{
     {.name = "iid",
      .summary = "each epoch is one permutation of the whole set, dealt to the workers in turn",
      .make = make_iid,
@@ -194,7 +194,7 @@ constexpr std::array<PartRow<Partition>, 4> kTable{{
 
 }  // namespace
 
-std::span<const PartRow<Partition>> partition_table() { return kTable; }
+std::span<const PartRow<Partition>> partition_table() { return kPartitions; }
 
 namespace {
 
@@ -207,7 +207,7 @@ Partition read_one_of(Options& options, const std::vector<std::string>& names) {
            "how workers share the training set; iid: all draw from the whole of it; the others "
            "give each worker samples of its own, which it shuffles in each of its epochs; "
            "their keys (see dataset.partition) stand beside this one"});
-  for (const PartRow<Partition>& row : kTable)
+  for (const PartRow<Partition>& row : kPartitions)
     if (row.name == name) return row.make(options);
   internal_error("a choice is one of the names in its table");
 }

@@ -15,15 +15,15 @@ namespace {
 constexpr int kSide = 32;
 constexpr int kPatch = 20;  ///< side of the square in which a grating shows
 constexpr std::size_t kPlane = std::size_t{kSide} * kSide;  ///< pixels of a channel
-constexpr ImageShape kShape{.channels = 3, .height = kSide, .width = kSide};
-constexpr int kNumClasses = 10;
+constexpr ImageShape kSyntheticShape{.channels = 3, .height = kSide, .width = kSide};
+constexpr int kSyntheticClasses = 10;
 
 /// Integer tables, so that no image depends on how a machine rounds.
 struct Tables {
-  std::array<int, 256> sine{};            ///< sine of i/256 turns, in 1/127
-  std::array<int, kPatch> window{};       ///< a raised cosine over the patch, in 1/128
-  std::array<int, kNumClasses> step_x{};  ///< phase from column to column, in 1/65536 turns
-  std::array<int, kNumClasses> step_y{};  ///< phase from row to row, in 1/65536 turns
+  std::array<int, 256> sine{};                  ///< sine of i/256 turns, in 1/127
+  std::array<int, kPatch> window{};             ///< a raised cosine over the patch, in 1/128
+  std::array<int, kSyntheticClasses> step_x{};  ///< phase from column to column, in 1/65536 turns
+  std::array<int, kSyntheticClasses> step_y{};  ///< phase from row to row, in 1/65536 turns
 
   Tables() {
     constexpr double kTurn = 2 * std::numbers::pi;
@@ -88,16 +88,16 @@ void draw_channel(const Plane& grating, int contrast, int noise, RandomStream& r
 ImageSet generate_set(const Tables& tables, std::uint32_t samples, Purpose purpose, int noise,
                       std::uint64_t seed) {
   ImageSet set;
-  set.pixels.resize(samples * kShape.size());
+  set.pixels.resize(samples * kSyntheticShape.size());
   set.labels.resize(samples);
   for (std::uint32_t i = 0; i < samples; ++i) {
     RandomStream random(seed, purpose, i);
-    const std::size_t label = i % kNumClasses;
+    const std::size_t label = i % kSyntheticClasses;
     const Plane grating = draw_grating(tables, label, random);
     const int contrast = between(random, 40, 112);
     for (std::size_t c = 0; c < 3; ++c)
       draw_channel(grating, contrast, noise, random,
-                   std::span(set.pixels).subspan(i * kShape.size() + c * kPlane, kPlane));
+                   std::span(set.pixels).subspan(i * kSyntheticShape.size() + c * kPlane, kPlane));
     set.labels[i] = static_cast<std::uint8_t>(label);
   }
   return set;
@@ -105,8 +105,8 @@ ImageSet generate_set(const Tables& tables, std::uint32_t samples, Purpose purpo
 
 /// Mean and stddev measured at the default noise.
 ImageFormat image_format() {
-  return {.shape = kShape,
-          .num_classes = kNumClasses,
+  return {.shape = kSyntheticShape,
+          .num_classes = kSyntheticClasses,
           .mean = {0.497F, 0.497F, 0.497F},
           .stddev = {0.1403F, 0.1403F, 0.1403F}};
 }

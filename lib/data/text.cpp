@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kFiles = "the files that 'train' and 'test' name";
+constexpr std::string_view kTextFiles = "the files that 'train' and 'test' name";
 
 TokenPiece open_bytes(const fs::path& path) {
   const auto file = std::make_shared<const MappedFile>(path);
@@ -30,7 +30,7 @@ Alphabet characters_of(const TokenStream& stream) {
 
 TextSettings read_text_settings(Options& options) {
   TextSettings settings;
-  settings.files.root = read_root(options, kFiles);
+  settings.files.root = read_root(options, kTextFiles);
   settings.files.train = options.text(
       "train",
       {.fallback = "train.txt",
@@ -51,8 +51,9 @@ TextSettings read_text_settings(Options& options) {
 
 TokenText open_text(const TextSettings& settings) {
   const bool fetched = settings.files.root.filename() == "tinyshakespeare";
-  require_folder(
-      {.path = settings.files.root, .files = kFiles, .dataset = fetched ? "tinyshakespeare" : ""});
+  require_folder({.path = settings.files.root,
+                  .files = kTextFiles,
+                  .dataset = fetched ? "tinyshakespeare" : ""});
   auto [train, test] = open_streams(settings.files, open_bytes);
   const Alphabet alphabet = settings.characters ? characters_of(train) : all_bytes();
   return {.train = std::move(train),

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kFiles = "the files of tokens that 'train' and 'test' name";
+constexpr std::string_view kTokenFiles = "the files of tokens that 'train' and 'test' name";
 
 /// Files that look like data of a language model, and what makes tokens of them.
 struct ForeignFormat {
@@ -66,7 +66,7 @@ TokenLayout layout_of(std::span<const std::byte> file, const fs::path& path, Tok
 
 TokenFileSettings read_token_file_settings(Options& options) {
   TokenFileSettings settings;
-  settings.files.root = read_root(options, kFiles);
+  settings.files.root = read_root(options, kTokenFiles);
   settings.files.train = options.text(
       "train",
       {.fallback = {},
@@ -112,7 +112,7 @@ TokenPiece open_token_file(const fs::path& path, TokenFormat format) {
 }
 
 TokenText open_token_files(const TokenFileSettings& settings) {
-  require_folder({.path = settings.files.root, .files = kFiles});
+  require_folder({.path = settings.files.root, .files = kTokenFiles});
   auto [train, test] = open_streams(settings.files, [&settings](const fs::path& path) {
     return open_token_file(path, settings.format);
   });

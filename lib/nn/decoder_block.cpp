@@ -19,7 +19,7 @@ AttentionShape attention_shape(const DecoderSettings& settings) {
           .rotary_base = settings.positions > 0 ? 0 : settings.rotary_base};
 }
 
-void add(std::size_t size, const float* x, const float* y, float* sum) {
+void add_rows(std::size_t size, const float* x, const float* y, float* sum) {
   for (std::size_t i = 0; i < size; ++i) sum[i] = x[i] + y[i];
 }
 
@@ -137,7 +137,7 @@ void DecoderBlock<T>::feed_forward(Thread& thread, const RowBlock& rows,
                                           activations.attended.row(rows.first_row), sum);
   {
     const Thread::Timed timed(thread, Phase::kElementwise);
-    add(size, activations.input.row(rows.first_row), sum, middle);
+    add_rows(size, activations.input.row(rows.first_row), sum, middle);
     normalize_rows(norm(places_.feed_forward_norm), rows.rows, middle, normalized);
   }
   linear_[kFeedForwardInput].layer.forward(thread, rows.rows, normalized, gate_inputs);
@@ -147,7 +147,7 @@ void DecoderBlock<T>::feed_forward(Thread& thread, const RowBlock& rows,
   }
   linear_[kFeedForwardOutput].layer.forward(thread, rows.rows, gated, sum);
   const Thread::Timed timed(thread, Phase::kElementwise);
-  add(size, middle, sum, output);
+  add_rows(size, middle, sum, output);
 }
 
 // ---- Backward ----

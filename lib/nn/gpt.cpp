@@ -20,7 +20,7 @@ DecoderSettings gpt(int layers, int width, int heads, bool bias) {
 }
 
 /// Sources: README and config/train_shakespeare_char.py of nanoGPT; Radford et al. 2019.
-const std::array<DecoderSize, 3> kSizes{{
+const std::array<DecoderSize, 3> kGptSizes{{
     {"nanogpt_cpu", gpt(4, 128, 4, false)},
     {"nanogpt_char", gpt(6, 384, 6, false)},
     {"gpt2_124m", gpt(12, 768, 12, true)},
@@ -30,7 +30,7 @@ const std::array<DecoderSize, 3> kSizes{{
 
 ModelFactory make_gpt(Options& options) {
   DecoderSettings settings =
-      read_decoder_size(options, kSizes,
+      read_decoder_size(options, kGptSizes,
                         "defaults of the other keys: nanoGPT's configurations for a CPU and for "
                         "characters, or GPT-2");
   read_decoder_shape(options, settings);

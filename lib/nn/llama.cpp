@@ -24,7 +24,7 @@ constexpr bool kTied = true, kUntied = false;
 constexpr auto kGpt2 = DecoderInitialization::kGpt2, kLitgpt = DecoderInitialization::kLitgpt;
 
 /// Sources: README and export.py of llama2.c (stories), litgpt/config.py of LitGPT (the last two).
-const std::array<DecoderSize, 8> kSizes{{
+const std::array<DecoderSize, 8> kLlamaSizes{{
     {"small", llama(4, 128, 4, 2, 352, kTied, kGpt2)},
     {"medium", llama(6, 256, 4, 2, 704, kTied, kGpt2)},
     {"stories260k", llama(5, 64, 8, 4, 172, kTied, kGpt2)},
@@ -82,7 +82,7 @@ void read_hidden(Options& options, DecoderSettings& settings, int width_of_size)
 
 ModelFactory make_llama(Options& options) {
   DecoderSettings settings = read_decoder_size(
-      options, kSizes,
+      options, kLlamaSizes,
       "defaults of the other keys: our own of 0.8 and 4.5 million parameters with bytes, those of "
       "llama2.c, or those of LitGPT");
   const int width_of_size = settings.width;

@@ -1,7 +1,6 @@
 #include "nn/sample_sums.h"
 
 #include "core/vector_math.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 
@@ -45,11 +44,11 @@ double sum_of_products(const float* x, const float* y, std::size_t count) {
 
 template <>
 double sum_of_products(const Bfloat16* x, const float* y, std::size_t count) {
-  typedef double DoubleVector __attribute__((vector_size(kChannelBlock * sizeof(double))));
-  DoubleVector sum{};
+  typedef double Doubles __attribute__((vector_size(kChannelBlock * sizeof(double))));
+  Doubles sum{};
   for (std::size_t i = 0; i < count; i += kChannelBlock)
-    sum += __builtin_convertvector(load(x + i), DoubleVector) *
-           __builtin_convertvector(load(y + i), DoubleVector);
+    sum += __builtin_convertvector(load(x + i), Doubles) *
+           __builtin_convertvector(load(y + i), Doubles);
   double total = 0;
   for (int i = 0; i < kChannelBlock; ++i) total += sum[i];
   return total;

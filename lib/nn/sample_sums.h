@@ -6,6 +6,7 @@
 
 #include "nn/layer.h"
 #include "nn/pixel_norm.h"
+#include "nn/vector.h"
 
 namespace localbatch {
 
@@ -36,5 +37,9 @@ inline bool wants_inner_products(const SampleSums& sums) { return !sums.inner_pr
 /// Sum of x y in double. T is float or Bfloat16; for the latter `count` fills vectors.
 template <class T>
 double sum_of_products(const T* x, const float* y, std::size_t count);
+template <>
+double sum_of_products(const float* x, const float* y, std::size_t count);
+template <>
+double sum_of_products(const Bfloat16* x, const float* y, std::size_t count);
 
 }  // namespace localbatch

@@ -13,7 +13,7 @@ namespace {
 /// Rows of the embedding that a unit of work sums up.
 constexpr int kTokensOfUnit = 256;
 
-void add(std::span<float> sum, const float* row) {
+void add_to_row(std::span<float> sum, const float* row) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += row[i];
 }
 
@@ -33,7 +33,7 @@ void TokenEmbedding::forward(const RowBlock& rows, std::span<const std::int32_t>
     std::copy_n(parameters + embedding_ + token * width, width, stream);
     if (!positions_) continue;
     const auto position = static_cast<std::size_t>(row % settings_.length);
-    add({stream, width}, parameters + *positions_ + position * width);
+    add_to_row({stream, width}, parameters + *positions_ + position * width);
   }
 }
 
@@ -83,7 +83,7 @@ void TokenEmbedding::add_tokens(int unit, const Diffs& diffs, const GradientPass
     const std::span<float> gradient = pass.gradient.subspan(embedding_ + token * width, width);
     if (replaces) std::ranges::fill(gradient, 0.0F);
     for (std::size_t i = first_of_token_[token]; i < first_of_token_[token + 1]; ++i)
-      add(gradient, diffs.stream + static_cast<std::size_t>(rows_[i]) * width);
+      add_to_row(gradient, diffs.stream + static_cast<std::size_t>(rows_[i]) * width);
   }
 }
 
@@ -94,7 +94,7 @@ void TokenEmbedding::add_positions(const Diffs& diffs, const GradientPass& pass)
       pass.gradient.subspan(*positions_, static_cast<std::size_t>(settings_.positions) * width);
   if (pass.use == GradientUse::kReplace) std::ranges::fill(gradient, 0.0F);
   for (std::size_t row = 0; row < diffs.tokens.size(); ++row)
-    add(gradient.subspan(row % length * width, width), diffs.stream + row * width);
+    add_to_row(gradient.subspan(row % length * width, width), diffs.stream + row * width);
 }
 
 void TokenEmbedding::add_sequence(int unit, int sequence, Thread& thread, const Diffs& diffs,
@@ -117,7 +117,7 @@ void TokenEmbedding::add_sequence(int unit, int sequence, Thread& thread, const 
     const std::int32_t token = token_of(order[i]);
     std::ranges::fill(sum, 0.0F);
     for (; i < length && token_of(order[i]) == token; ++i)
-      add(sum, diff(static_cast<std::size_t>(order[i])));
+      add_to_row(sum, diff(static_cast<std::size_t>(order[i])));
     add_to_sums(*pass.sums, unit, sequence, sum,
                 embedding_ + static_cast<std::size_t>(token) * width);
   }

@@ -55,8 +55,8 @@ void add_row(const std::vector<std::string>& cells, const char* kind, std::strin
   out += "</tr>\n";
 }
 
-void add_table(const std::vector<std::string>& head,
-               const std::vector<std::vector<std::string>>& rows, std::string& out) {
+void add_page_table(const std::vector<std::string>& head,
+                    const std::vector<std::vector<std::string>>& rows, std::string& out) {
   out += "<div class=\"wide\"><table>\n<thead>";
   add_row(head, "th", out);
   out += "</thead>\n<tbody>\n";
@@ -99,7 +99,7 @@ void add_settings(const Results& results, std::string& out) {
   if (rows.empty())
     out += "<p>None.</p>\n";
   else
-    add_table(head, rows, out);
+    add_page_table(head, rows, out);
   rows.clear();
   std::vector<std::string> seen;
   for (const Settings& settings : all)
@@ -109,7 +109,7 @@ void add_settings(const Results& results, std::string& out) {
       if (std::ranges::find(differing, key) == differing.end()) rows.push_back({key, value});
     }
   out += "<details open><summary>Settings that all runs have</summary>\n";
-  add_table({"key", "value"}, rows, out);
+  add_page_table({"key", "value"}, rows, out);
   out += "</details>\n";
 }
 
@@ -145,7 +145,7 @@ void add_manifests(const Results& results, std::string& out) {
     std::vector<std::string>& row = rows.emplace_back(1, kFacts[i]);
     for (const auto& [facts, count] : groups) row.push_back(facts[i]);
   }
-  add_table(head, rows, out);
+  add_page_table(head, rows, out);
 }
 
 void add_runs(const Results& results, std::string& out) {
@@ -156,7 +156,7 @@ void add_runs(const Results& results, std::string& out) {
                     commit_of(run.run)});
   });
   out += "<h2>Runs</h2>\n";
-  add_table({"cell", "schedule", "H", "seed", "state", "folder", "commit"}, rows, out);
+  add_page_table({"cell", "schedule", "H", "seed", "state", "folder", "commit"}, rows, out);
 }
 
 }  // namespace

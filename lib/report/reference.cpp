@@ -166,7 +166,7 @@ std::string to_csv(const std::vector<Comparison>& comparisons) {
 
 namespace {
 
-const std::vector<std::string> kColumns = [] {
+const std::vector<std::string> kFigureColumns = [] {
   std::vector<std::string> names{"schedule",           "H", "column", "mean",
                                  "standard_deviation", "n", "source"};
   names.insert(names.end(), kProtocol.begin(), kProtocol.end());
@@ -223,15 +223,15 @@ class LineReader {
 void check_head(const std::filesystem::path& path, const CsvLine& head) {
   const std::string place = fmt::format("{}:{}", path.string(), head.number);
   for (const std::string& name : head.cells) {
-    if (std::ranges::find(kColumns, name) == kColumns.end())
+    if (std::ranges::find(kFigureColumns, name) == kFigureColumns.end())
       fail_input("{}: found the column '{}', allowed is {}", place, name,
-                 allowed_names(name, kColumns));
+                 allowed_names(name, kFigureColumns));
     if (std::ranges::count(head.cells, name) > 1)
       fail_input("{}: found the column '{}' twice", place, name);
   }
   for (std::size_t i = 0; i < kRequired; ++i)
-    if (std::ranges::find(head.cells, kColumns[i]) == head.cells.end())
-      fail_input("{}: the column {} is missing", place, kColumns[i]);
+    if (std::ranges::find(head.cells, kFigureColumns[i]) == head.cells.end())
+      fail_input("{}: the column {} is missing", place, kFigureColumns[i]);
 }
 
 /// Both "8" and "H = 8" are names of a group.

@@ -7,14 +7,14 @@ namespace localbatch {
 
 namespace {
 
-std::string cell_text(const TextTable::Cell& cell) {
+std::string html_cell(const TextTable::Cell& cell) {
   std::string text = escaped_for_html(cell.text);
   if (cell.best) text = "<strong>" + text + "</strong>";
   if (!cell.notes.empty()) text += fmt::format("<sup>{}</sup>", join(cell.notes, ", "));
   return text;
 }
 
-void add_table(const TextTable& table, std::string& out) {
+void add_html_table(const TextTable& table, std::string& out) {
   out += fmt::format("<div class=\"wide\"><table{}>\n<thead>\n",
                      table.groups.empty() ? "" : " class=\"figures\"");
   if (!table.groups.empty()) {
@@ -30,13 +30,13 @@ void add_table(const TextTable& table, std::string& out) {
   for (const auto& row : table.rows) {
     out += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i)
-      out += i == 0 ? "<th>" + cell_text(row[i]) + "</th>" : "<td>" + cell_text(row[i]) + "</td>";
+      out += i == 0 ? "<th>" + html_cell(row[i]) + "</th>" : "<td>" + html_cell(row[i]) + "</td>";
     out += "</tr>\n";
   }
   out += "</tbody>\n</table></div>\n";
 }
 
-void add_list(std::string_view kind, const std::vector<std::string>& items, std::string& out) {
+void add_html_list(std::string_view kind, const std::vector<std::string>& items, std::string& out) {
   if (items.empty()) return;
   out += fmt::format("<{}>\n", kind);
   for (const std::string& item : items) out += "<li>" + escaped_for_html(item) + "</li>\n";
@@ -70,15 +70,15 @@ std::string escaped_for_html(std::string_view text) {
 
 std::string to_html(const TablePage& page) {
   std::string out;
-  for (const TextTable& table : page.tables) add_table(table, out);
-  add_list("ol", page.notes, out);
-  add_list("ul", page.legend, out);
+  for (const TextTable& table : page.tables) add_html_table(table, out);
+  add_html_list("ol", page.notes, out);
+  add_html_list("ul", page.legend, out);
   for (const TextTable& table : page.references) {
     out += "<h3>Beside other figures</h3>\n";
-    add_table(table, out);
+    add_html_table(table, out);
   }
   if (!page.remarks.empty()) out += "<h3>Remarks</h3>\n";
-  add_list("ul", page.remarks, out);
+  add_html_list("ul", page.remarks, out);
   return out;
 }
 

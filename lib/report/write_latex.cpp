@@ -7,19 +7,19 @@ namespace localbatch {
 
 namespace {
 
-std::string cell_text(const TextTable::Cell& cell) {
+std::string latex_cell(const TextTable::Cell& cell) {
   std::string text = escaped_for_latex(cell.text);
   if (cell.best) text = "\\textbf{" + text + "}";
   if (!cell.notes.empty()) text += fmt::format("$^{{{}}}$", join(cell.notes, ", "));
   return text;
 }
 
-void add_line(const std::vector<std::string>& cells, std::string& out) {
+void add_latex_line(const std::vector<std::string>& cells, std::string& out) {
   for (std::size_t i = 0; i < cells.size(); ++i) out += (i == 0 ? "" : " & ") + cells[i];
   out += " \\\\\n";
 }
 
-void add_table(const TextTable& table, std::string& out) {
+void add_latex_table(const TextTable& table, std::string& out) {
   const char* const alignment = table.groups.empty() ? "l" : "r";
   out += "\\begin{tabular}{l";
   for (std::size_t i = 1; i < table.head.size(); ++i) out += alignment;
@@ -29,17 +29,17 @@ void add_table(const TextTable& table, std::string& out) {
     for (const TextTable::Group& group : table.groups)
       titles.push_back(fmt::format("\\multicolumn{{{}}}{{c}}{{{}}}", group.num_columns,
                                    escaped_for_latex(group.title)));
-    add_line(titles, out);
+    add_latex_line(titles, out);
   }
   std::vector<std::string> head;
   for (const std::string& name : table.head) head.push_back(escaped_for_latex(name));
-  add_line(head, out);
+  add_latex_line(head, out);
   out += "\\hline\n";
   for (const auto& row : table.rows) {
     std::vector<std::string> cells;
     cells.reserve(row.size());
-    for (const TextTable::Cell& cell : row) cells.push_back(cell_text(cell));
-    add_line(cells, out);
+    for (const TextTable::Cell& cell : row) cells.push_back(latex_cell(cell));
+    add_latex_line(cells, out);
   }
   out += "\\hline\n\\end{tabular}\n\n";
 }
@@ -81,7 +81,7 @@ std::string escaped_for_latex(std::string_view raw) {
 std::string to_latex(const TablePage& page) {
   std::string out;
   add_comments({page.title}, out);
-  for (const TextTable& table : page.tables) add_table(table, out);
+  for (const TextTable& table : page.tables) add_latex_table(table, out);
   std::vector<std::string> notes;
   for (std::size_t i = 0; i < page.notes.size(); ++i)
     notes.push_back(fmt::format("$^{{{}}}$ {}.", i + 1, escaped_for_latex(page.notes[i])));
@@ -91,7 +91,7 @@ std::string to_latex(const TablePage& page) {
   out += "\\par}\n";
   for (const TextTable& table : page.references) {
     out += "\n";
-    add_table(table, out);
+    add_latex_table(table, out);
   }
   add_comments(page.remarks, out);
   add_comments(page.runs, out);

@@ -2,15 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "apps/program_fixture.h"
+#include "core/json.h"
 
 namespace localbatch {
 
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr const char* kShort = " --model resnet20 --batch 8 --seconds 0.2 --json out.json";
 

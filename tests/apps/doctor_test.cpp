@@ -10,7 +10,7 @@ namespace localbatch {
 namespace {
 
 /// Lines of the report with this severity.
-std::vector<std::string> lines_with(const std::string& severity, const Finished& finished) {
+std::vector<std::string> lines_of_severity(const std::string& severity, const Finished& finished) {
   std::vector<std::string> found;
   for (const std::string& line : lines_of(finished.out))
     if (line.starts_with(severity + " ")) found.push_back(line);
@@ -31,7 +31,7 @@ TEST_CASE("doctor alone: what is here, nothing refused, nothing written") {
          {host_name(), cpu_model(), std::string("oneDNN"), std::string("iB are free"),
           std::string("one rank, started without"), std::string("a run would start")})
       CHECK_MESSAGE(contains(finished.out, part), finished.out);
-    CHECK(lines_with("refusal", finished).empty());
+    CHECK(lines_of_severity("refusal", finished).empty());
     CHECK_FALSE(fs::exists(program.path("results")));
   }
   CHECK(contains(program.run("doctor tiny.yaml --set workers=3").out, "3 workers of 1 thread"));
@@ -67,7 +67,7 @@ TEST_CASE("doctor for tasks of srun that MPI does not connect: one of them refus
   const std::string srun = "env SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID=";
   const Finished first = program.run("doctor tiny.yaml --set workers=4", srun + "0");
   CHECK(first.status == 2);
-  CHECK(lines_with("refusal", first).size() == 1);
+  CHECK(lines_of_severity("refusal", first).size() == 1);
   CHECK(contains(first.out, "'srun --mpi=pmix -n 4 localbatch run tiny.yaml --set workers=4'"));
   CHECK(contains(first.out, "a run would be refused"));
   const Finished other = program.run("doctor tiny.yaml", srun + "2");
@@ -100,7 +100,7 @@ TEST_CASE("mpirun: more ranks than workers are refused with status 2") {
   const ProgramFixture program;
   const Finished finished = program.run("doctor tiny.yaml", LOCALBATCH_MPIRUN " 3");
   CHECK(finished.status == 2);
-  const std::vector<std::string> refusals = lines_with("refusal", finished);
+  const std::vector<std::string> refusals = lines_of_severity("refusal", finished);
   REQUIRE(refusals.size() == 1);
   CHECK(contains(refusals.front(), "3 ranks were started for 2 workers"));
 }
@@ -128,7 +128,7 @@ TEST_CASE("doctor refuses mistakes as run does, and a folder that takes no files
   check_refused(program, "doctor --froce", {"froce"});
   const Finished finished = program.run("doctor tiny.yaml --output /proc");
   CHECK(finished.status == 2);
-  REQUIRE(lines_with("refusal", finished).size() == 1);
+  REQUIRE(lines_of_severity("refusal", finished).size() == 1);
   CHECK(contains(finished.out, "/proc/tiny/run-"));
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("doctor refuses what run refuses, and says that first") {
     CAPTURE(arguments);
     const Finished doctor = program.run("doctor tiny.yaml " + arguments);
     CHECK(doctor.status == 2);
-    const std::vector<std::string> refusals = lines_with("refusal", doctor);
+    const std::vector<std::string> refusals = lines_of_severity("refusal", doctor);
     REQUIRE_MESSAGE(!refusals.empty(), doctor.out);
     CHECK_MESSAGE(contains(refusals.front(), part), refusals.front());
     const Finished run = program.run("run tiny.yaml " + arguments);

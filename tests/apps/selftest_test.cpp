@@ -9,7 +9,7 @@ namespace localbatch {
 namespace {
 
 /// How many lines say that a check is well, or has failed.
-long lines_with(const std::string& word, const Finished& finished) {
+long lines_with_word(const std::string& word, const Finished& finished) {
   return std::ranges::count_if(lines_of(finished.out), [&](const std::string& line) {
     return contains(line, " " + word + " ");
   });
@@ -24,7 +24,7 @@ TEST_CASE("selftest finds all well on one rank and on two, and leaves nothing be
     const Finished finished = program.run("selftest", launcher);
     CHECK(finished.status == 0);
     CHECK(finished.errors.empty());
-    CHECK_MESSAGE(lines_with("ok", finished) >= 6, finished.out);
+    CHECK_MESSAGE(lines_with_word("ok", finished) >= 6, finished.out);
     CHECK(contains(finished.out, "all is well\n"));
     CHECK_FALSE(fs::exists(program.path("results")));
   }
@@ -40,8 +40,8 @@ TEST_CASE("selftest on a full disk: the checks that write fail and say why, stat
           program.path("report").string() + " FAILING_FOLDER=" + folder +
           " LD_PRELOAD=" LOCALBATCH_FAILING_CALLS);
   CHECK(finished.status == 1);
-  CHECK_MESSAGE(lines_with("FAILED", finished) == 2, finished.out);
-  CHECK(lines_with("ok", finished) >= 4);
+  CHECK_MESSAGE(lines_with_word("FAILED", finished) == 2, finished.out);
+  CHECK(lines_with_word("ok", finished) >= 4);
   CHECK(contains(finished.out, "No space left on device"));
   CHECK(contains(finished.out, "a check has failed\n"));
 }

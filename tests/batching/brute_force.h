@@ -62,6 +62,15 @@ inline std::vector<Vector> noisy_chunks(int count, int samples, std::size_t dime
   return chunks;
 }
 
+/// Four workers with 64 samples each.
+inline GradientStatistics statistics_of(double variance, double squared_norm) {
+  return {.num_workers = 4,
+          .num_chunks = 4,
+          .global_batch_size = 256,
+          .variance = variance,
+          .squared_norm = squared_norm};
+}
+
 inline std::shared_ptr<const BatchSizeController> controller(
     const std::vector<std::pair<std::string, std::string>>& keys) {
   std::vector<std::pair<std::string, Node>> entries;

@@ -10,7 +10,8 @@ using namespace localbatch;
 namespace {
 
 /// Four workers with 64 samples each, |g|^2 = 10.
-GradientStatistics statistics_of(double inner_product_variance, double orthogonal_variance) {
+GradientStatistics statistics_by_direction(double inner_product_variance,
+                                           double orthogonal_variance) {
   return {.num_workers = 4,
           .num_chunks = 4,
           .global_batch_size = 256,
@@ -25,7 +26,7 @@ GradientStatistics statistics_of(double inner_product_variance, double orthogona
 TEST_CASE("the inner product test compares the variance along the gradient with theta^2 |g|^4") {
   // 12800/256 = 50 > 0.25 100; 12800/(4 0.25 100) = 128 samples per worker would do.
   const Wanted wanted =
-      make_inner_product_test({.theta = 0.5})->wanted({64}, statistics_of(12800, 1e9));
+      make_inner_product_test({.theta = 0.5})->wanted({64}, statistics_by_direction(12800, 1e9));
   CHECK(wanted.reason == Reason::kGrow);
   REQUIRE(wanted.test);
   CHECK(wanted.test->statistic == 50);
@@ -36,8 +37,8 @@ TEST_CASE("the inner product test compares the variance along the gradient with 
 
 TEST_CASE("the orthogonality test compares the variance across the gradient with nu^2 |g|^2") {
   // 12800/256 = 50 > 4 10 = 40; 12800/(4 4 10) = 80.
-  const Wanted wanted =
-      make_inner_product_test({.theta = 0.5, .nu = 2})->wanted({64}, statistics_of(100, 12800));
+  const Wanted wanted = make_inner_product_test({.theta = 0.5, .nu = 2})
+                            ->wanted({64}, statistics_by_direction(100, 12800));
   CHECK(wanted.reason == Reason::kGrow);
   CHECK(wanted.test->passes());
   REQUIRE(wanted.orthogonality);
@@ -48,16 +49,17 @@ TEST_CASE("the orthogonality test compares the variance across the gradient with
 
 TEST_CASE("the augmented test wants the larger of its two batches and passes only when both do") {
   const auto test = make_inner_product_test({.theta = 0.5, .nu = 2});
-  CHECK(test->wanted({64}, statistics_of(12800, 12800)).local_batch_size == doctest::Approx(128));
-  CHECK(test->wanted({64}, statistics_of(12800, 100)).reason == Reason::kGrow);
-  CHECK(test->wanted({64}, statistics_of(100, 12800)).reason == Reason::kGrow);
-  const Wanted passes = test->wanted({64}, statistics_of(3200, 6400));  // 32 and 40
+  CHECK(test->wanted({64}, statistics_by_direction(12800, 12800)).local_batch_size ==
+        doctest::Approx(128));
+  CHECK(test->wanted({64}, statistics_by_direction(12800, 100)).reason == Reason::kGrow);
+  CHECK(test->wanted({64}, statistics_by_direction(100, 12800)).reason == Reason::kGrow);
+  const Wanted passes = test->wanted({64}, statistics_by_direction(3200, 6400));  // 32 and 40
   CHECK(passes.reason == Reason::kPass);
   CHECK(passes.local_batch_size == doctest::Approx(40));
 }
 
 TEST_CASE("theta moves its own threshold alone, nu its own alone") {
-  const GradientStatistics statistics = statistics_of(12800, 12800);
+  const GradientStatistics statistics = statistics_by_direction(12800, 12800);
   const Wanted base = make_inner_product_test({.theta = 0.5, .nu = 2})->wanted({64}, statistics);
   const Wanted other_theta =
       make_inner_product_test({.theta = 0.25, .nu = 2})->wanted({64}, statistics);
@@ -72,7 +74,7 @@ TEST_CASE("theta moves its own threshold alone, nu its own alone") {
 }
 
 TEST_CASE("the wanted size depends on the variances of a sample, not on the batch they came from") {
-  GradientStatistics statistics = statistics_of(12800, 12800);
+  GradientStatistics statistics = statistics_by_direction(12800, 12800);
   const auto test = make_inner_product_test({.theta = 0.5, .nu = 2});
   const Wanted small = test->wanted({64}, statistics);
   statistics.global_batch_size = 2560;
@@ -98,7 +100,7 @@ TEST_CASE("passing with theta and nu implies the norm test with eta^2 = theta^2 
   int passed = 0, failed = 0;
   for (int i = 0; i < 20000; ++i) {
     const GradientStatistics statistics =
-        statistics_of(9000 * std::exp(stream.normal()), 1600 * std::exp(stream.normal()));
+        statistics_by_direction(9000 * std::exp(stream.normal()), 1600 * std::exp(stream.normal()));
     const bool passes = augmented->wanted({64}, statistics).reason == Reason::kPass;
     ++(passes ? passed : failed);
     if (passes) REQUIRE(norm->wanted({64}, statistics).reason == Reason::kPass);
@@ -125,7 +127,7 @@ TEST_CASE("pure noise: the orthogonality test grows by 1/nu^2, the inner product
 }
 
 TEST_CASE("noise that hides the gradient makes the batch grow, at least to the double") {
-  GradientStatistics statistics = statistics_of(12800, 12800);
+  GradientStatistics statistics = statistics_by_direction(12800, 12800);
   statistics.squared_norm = -1;  // |g|^4 would be positive and hide it
   const auto grown = [&](const InnerProductTestSettings& settings) {
     const Wanted wanted = make_inner_product_test(settings)->wanted({64}, statistics);
@@ -144,9 +146,9 @@ TEST_CASE("statistics that no test can use keep the batch, with the reason") {
   const auto test = make_inner_product_test({.theta = 0.9, .nu = 5.84});
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
-  CHECK(test->wanted({64}, statistics_of(nan, 1)).reason == Reason::kNonFinite);
-  CHECK(test->wanted({64}, statistics_of(1, infinity)).reason == Reason::kNonFinite);
-  GradientStatistics zero = statistics_of(0, 0);
+  CHECK(test->wanted({64}, statistics_by_direction(nan, 1)).reason == Reason::kNonFinite);
+  CHECK(test->wanted({64}, statistics_by_direction(1, infinity)).reason == Reason::kNonFinite);
+  GradientStatistics zero = statistics_by_direction(0, 0);
   CHECK(test->wanted({64}, zero).reason == Reason::kPass);  // equal gradients
   CHECK(test->wanted({64}, zero).local_batch_size == 0);
   zero.squared_norm = 0;

@@ -11,15 +11,6 @@ using namespace localbatch;
 
 namespace {
 
-/// Four workers with 64 samples each.
-GradientStatistics statistics_of(double variance, double squared_norm) {
-  return {.num_workers = 4,
-          .num_chunks = 4,
-          .global_batch_size = 256,
-          .variance = variance,
-          .squared_norm = squared_norm};
-}
-
 BatchContext round_with(double learning_rate, double loss) {
   return {.local_batch_size = 64, .learning_rate = learning_rate, .loss = loss};
 }

@@ -7,19 +7,6 @@
 
 using namespace localbatch;
 
-namespace {
-
-/// Four workers with 64 samples each.
-GradientStatistics statistics_of(double variance, double squared_norm) {
-  return {.num_workers = 4,
-          .num_chunks = 4,
-          .global_batch_size = 256,
-          .variance = variance,
-          .squared_norm = squared_norm};
-}
-
-}  // namespace
-
 TEST_CASE("the norm test compares the variance of the mean gradient with eta^2 of its norm") {
   // 1000/256 = 3.90625 > 0.25 10; 1000/(4 0.25 10) = 100 samples per worker would do.
   const Wanted fails = make_norm_test({.eta = 0.5})->wanted({64}, statistics_of(1000, 10));

@@ -2,24 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include <nlohmann/json.hpp>
+#include "bench/training_speed.h"
+#include "core/json.h"
 
 using namespace localbatch;
-using Json = nlohmann::json;
 
 namespace {
-
-TrainingSpeed training_speed() {
-  TrainingSpeed speed;
-  speed.network = bench_networks().front();
-  speed.execution = {.max_samples = 128, .threads = 2, .precision = Precision::kBfloat16};
-  speed.samples_per_second = {.median = 1234.5, .best = 1300, .windows = 7, .calls = 21};
-  speed.step_milliseconds = 103.7;
-  speed.phases = PhaseMilliseconds{1, 2, 3, 4, 5, 6};
-  speed.share_of_peak = 0.875;
-  speed.measured_bytes = std::size_t{512} << 20;
-  return speed;
-}
 
 BenchReport full_report() {
   BenchReport report;

@@ -17,7 +17,7 @@ std::vector<SweepCell> cells_of(const std::string& sweep) {
   return sweep_cells(parse_yaml(kBase + sweep, "f.yaml"));
 }
 
-const Node& at(const Node& node, const std::vector<std::string>& path) {
+const Node& at_path(const Node& node, const std::vector<std::string>& path) {
   const Node* found = &node;
   for (const std::string& key : path) {
     REQUIRE(found->find(key) != nullptr);
@@ -39,7 +39,7 @@ TEST_CASE("a file without a sweep is one cell") {
   REQUIRE(cells.size() == 1);
   CHECK(cells[0].coordinates.empty());
   CHECK(cell_name(cells[0].coordinates).empty());
-  CHECK(at(cells[0].experiment, {"workers"}).scalar == "4");
+  CHECK(at_path(cells[0].experiment, {"workers"}).scalar == "4");
 }
 
 TEST_CASE("a sweep is the product of its lists, and the last one changes fastest") {
@@ -48,10 +48,10 @@ TEST_CASE("a sweep is the product of its lists, and the last one changes fastest
                                                     "H=8-seed=1", "H=8-seed=2", "H=8-seed=3"});
   const Node& fifth = cells.at(4).experiment;
   CHECK(fifth.find("sweep") == nullptr);
-  CHECK(at(fifth, {"sync_interval", "H"}).scalar == "8");
-  CHECK(at(fifth, {"sync_interval", "name"}).scalar == "constant");
-  CHECK(at(fifth, {"seed"}).scalar == "2");
-  CHECK(at(fifth, {"batch_size", "initial"}).scalar == "8");
+  CHECK(at_path(fifth, {"sync_interval", "H"}).scalar == "8");
+  CHECK(at_path(fifth, {"sync_interval", "name"}).scalar == "constant");
+  CHECK(at_path(fifth, {"seed"}).scalar == "2");
+  CHECK(at_path(fifth, {"batch_size", "initial"}).scalar == "8");
 }
 
 TEST_CASE("an axis of named mappings sets several keys, and whole parts") {
@@ -64,10 +64,10 @@ TEST_CASE("an axis of named mappings sets several keys, and whole parts") {
   REQUIRE(names_of(cells) ==
           std::vector<std::string>{"schedule=constant_32-H=4", "schedule=norm_test-H=4"});
   CHECK(cells[0].coordinates[0] == SweepCell::Coordinate{"schedule", "constant 32"});
-  CHECK(at(cells[0].experiment, {"batch_size", "initial"}).scalar == "32");
-  CHECK(at(cells[0].experiment, {"batch_size", "max"}).scalar == "64");
-  CHECK(at(cells[1].experiment, {"batch_size", "initial"}).scalar == "8");
-  CHECK(at(cells[1].experiment, {"batch_size_controller", "eta"}).scalar == "0.8");
+  CHECK(at_path(cells[0].experiment, {"batch_size", "initial"}).scalar == "32");
+  CHECK(at_path(cells[0].experiment, {"batch_size", "max"}).scalar == "64");
+  CHECK(at_path(cells[1].experiment, {"batch_size", "initial"}).scalar == "8");
+  CHECK(at_path(cells[1].experiment, {"batch_size_controller", "eta"}).scalar == "0.8");
 }
 
 TEST_CASE("a list of mappings has the cells of each") {
@@ -84,12 +84,12 @@ TEST_CASE("values of an axis may be mappings and lists") {
       "sweep:\n  batch_size_controller: [{name: fixed}, {name: stagewise, sizes: [1, 2]}]\n");
   REQUIRE(cells.size() == 2);
   CHECK(cells[1].coordinates[0].value == "{name: stagewise, sizes: [1, 2]}");
-  CHECK(at(cells[1].experiment, {"batch_size_controller", "sizes"}).items.size() == 2);
+  CHECK(at_path(cells[1].experiment, {"batch_size_controller", "sizes"}).items.size() == 2);
 }
 
 TEST_CASE("values of a sweep keep their place in the file, for messages") {
   const auto cells = cells_of("sweep:\n  seed: [1, x]\n");
-  CHECK(to_string(at(cells.at(1).experiment, {"seed"}).where) == "f.yaml:5:13");
+  CHECK(to_string(at_path(cells.at(1).experiment, {"seed"}).where) == "f.yaml:5:13");
 }
 
 TEST_CASE("mistakes in a sweep are refused with their place") {

@@ -20,7 +20,7 @@ namespace {
 
 std::size_t size(int count) { return static_cast<std::size_t>(count); }
 
-std::vector<float> random_values(std::size_t count, unsigned seed) {
+std::vector<float> random_numbers(std::size_t count, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
   std::vector<float> values(count);
@@ -149,7 +149,7 @@ TEST_CASE("attention is the softmax of rotated queries and keys up to a token's 
       CAPTURE(shape.length);
       CAPTURE(shape.head_size);
       CAPTURE(length);
-      const auto qkv = random_values(size(length * shape.row()), 1);
+      const auto qkv = random_numbers(size(length * shape.row()), 1);
       const Computed<float> computed(shape, qkv, length);
       const Expected exact = expected(shape, to_double(qkv), length);
       CHECK(largest_error(computed.output, exact.output) < 3e-6);
@@ -161,8 +161,8 @@ TEST_CASE("gradients of every head at single tokens are finite differences") {
   for (const AttentionShape& shape : kShapes)
     for (const int length : lengths_of(shape)) {
       const int e = shape.head_size;
-      const auto qkv = random_values(size(length * shape.row()), 2);
-      const auto diff = random_values(size(length * shape.heads * e), 3);
+      const auto qkv = random_numbers(size(length * shape.row()), 2);
+      const auto diff = random_numbers(size(length * shape.heads * e), 3);
       const Computed<float> computed(shape, qkv, length, diff);
       const auto loss = [&](const std::vector<double>& values) {
         const Expected exact = expected(shape, values, length);
@@ -174,7 +174,7 @@ TEST_CASE("gradients of every head at single tokens are finite differences") {
       for (int head = 0; head < heads; ++head) {
         const int token = (head * 37 + 11) % length;  // early, late and in between
         const std::size_t first = size(token * shape.row() + head * e);
-        const auto direction = random_values(size(e), 4);
+        const auto direction = random_numbers(size(e), 4);
         std::vector<double> there = to_double(qkv), back = there;
         double slope = 0;
         constexpr double kStep = 1e-4;
@@ -197,7 +197,7 @@ TEST_CASE("gradients of every head at single tokens are finite differences") {
 TEST_CASE("a changed token leaves earlier outputs as they are to the bit, and changes later ones") {
   const AttentionShape shape{
       .length = 130, .heads = 4, .key_value_heads = 2, .head_size = 48, .rotary_base = 1e4};
-  const auto qkv = random_values(size(shape.length * shape.row()), 5);
+  const auto qkv = random_numbers(size(shape.length * shape.row()), 5);
   const Computed<float> before(shape, qkv, shape.length);
   const std::size_t row = size(shape.heads * shape.head_size);
   for (const int token : {0, 1, 15, 16, 63, 64, 100, 129}) {
@@ -213,7 +213,7 @@ TEST_CASE("a changed token leaves earlier outputs as they are to the bit, and ch
 
 TEST_CASE("outputs are those of any shorter sequence, to the bit") {
   for (const AttentionShape& shape : kShapes) {
-    const auto qkv = random_values(size(shape.length * shape.row()), 6);
+    const auto qkv = random_numbers(size(shape.length * shape.row()), 6);
     const Computed<float> whole(shape, qkv, shape.length);
     for (const int length : lengths_of(shape)) {
       CAPTURE(length);
@@ -226,7 +226,7 @@ TEST_CASE("outputs are those of any shorter sequence, to the bit") {
 TEST_CASE("weights of 2048 keys sum to 1") {
   const AttentionShape shape{
       .length = 2048, .heads = 1, .key_value_heads = 1, .head_size = 8, .rotary_base = 1e4};
-  auto qkv = random_values(size(shape.length * shape.row()), 7);
+  auto qkv = random_numbers(size(shape.length * shape.row()), 7);
   for (int t = 0; t < shape.length; ++t)
     for (int i = 0; i < shape.head_size; ++i)
       qkv[size(t * shape.row() + 2 * shape.head_size + i)] = 1;
@@ -237,14 +237,14 @@ TEST_CASE("weights of 2048 keys sum to 1") {
 
 TEST_CASE("scores of 10000 and -10000 leave weights and gradients finite") {
   const AttentionShape shape{.length = 100, .heads = 1, .key_value_heads = 1, .head_size = 4};
-  auto qkv = random_values(size(shape.length * shape.row()), 8);
+  auto qkv = random_numbers(size(shape.length * shape.row()), 8);
   for (int t = 0; t < shape.length; ++t)
     for (int i = 0; i < shape.head_size; ++i) {
       const std::size_t query = size(t * shape.row() + i), key = query + size(shape.head_size);
       qkv[query] = i == 0 ? 200 : 0;  // times 100, over the root of 4
       qkv[key] = i == 0 ? (t % 3 == 1 ? 100.0F : -100.0F) : 0;
     }
-  const auto diff = random_values(size(shape.length * shape.heads * shape.head_size), 9);
+  const auto diff = random_numbers(size(shape.length * shape.heads * shape.head_size), 9);
   const Computed<float> computed(shape, qkv, shape.length, diff);
   const Expected exact = expected(shape, to_double(qkv), shape.length);
   CHECK(largest_error(computed.output, exact.output) < 3e-6);
@@ -275,8 +275,8 @@ TEST_CASE("bf16 outputs and gradients are the f32 ones, rounded") {
     return values.size() == halves.size();
   };
   for (const AttentionShape& shape : kShapes) {
-    const auto qkv = random_values(size(shape.length * shape.row()), 10);
-    const auto diff = random_values(size(shape.length * shape.heads * shape.head_size), 11);
+    const auto qkv = random_numbers(size(shape.length * shape.row()), 10);
+    const auto diff = random_numbers(size(shape.length * shape.heads * shape.head_size), 11);
     const Computed<float> whole(shape, qkv, shape.length, diff);
     const Computed<Bfloat16> half(shape, qkv, shape.length, diff);
     CHECK(rounded(whole.output, half.output));
@@ -288,8 +288,8 @@ TEST_CASE("bf16 outputs and gradients are the f32 ones, rounded") {
 TEST_CASE("a call writes the columns of its heads and no others, wherever rows begin") {
   const AttentionShape shape{
       .length = 70, .heads = 6, .key_value_heads = 3, .head_size = 20, .rotary_base = 1e4};
-  const auto qkv = random_values(size(shape.length * shape.row()) + 1, 12);
-  const auto diff = random_values(size(shape.length * shape.heads * shape.head_size) + 1, 13);
+  const auto qkv = random_numbers(size(shape.length * shape.row()) + 1, 12);
+  const auto diff = random_numbers(size(shape.length * shape.heads * shape.head_size) + 1, 13);
   const Computed<float> aligned(shape, {qkv.begin() + 1, qkv.end()}, shape.length,
                                 {diff.begin() + 1, diff.end()});
   const Attention attention(shape);

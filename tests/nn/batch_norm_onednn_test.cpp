@@ -16,27 +16,27 @@ namespace {
 
 using dnnl::memory;
 
-constexpr int kChannels = 2 * kChannelBlock, kImages = 3;
-constexpr double kEpsilon = 1e-5;
+constexpr int kNormChannels = 2 * kChannelBlock, kNormImages = 3;
+constexpr double kNormEpsilon = 1e-5;
 
-struct Shape {
+struct PixelShape {
   int height, width;
   std::size_t pixels() const { return static_cast<std::size_t>(height) * width; }
-  std::size_t size() const { return pixels() * kImages * kChannels; }
+  std::size_t size() const { return pixels() * kNormImages * kNormChannels; }
 };
-constexpr std::array<Shape, 5> kShapes{{{1, 1}, {1, 3}, {7, 7}, {9, 9}, {32, 32}}};
+constexpr std::array<PixelShape, 5> kPixelShapes{{{1, 1}, {1, 3}, {7, 7}, {9, 9}, {32, 32}}};
 
 /// What batch norm reads and what it leaves, in the layouts of the network.
 template <class T>
 struct BatchNormCase {
-  explicit BatchNormCase(const Shape& its_shape)
+  explicit BatchNormCase(const PixelShape& its_shape)
       : shape(its_shape),
         x(normal_values<T>(shape.size(), 1, 3, 2)),
         dy(normal_values<T>(shape.size(), 2)),
-        scale(normal_values<float>(kChannels, 3, 1, 0.2F)),
-        shift(normal_values<float>(kChannels, 4)) {}
+        scale(normal_values<float>(kNormChannels, 3, 1, 0.2F)),
+        shift(normal_values<float>(kNormChannels, 4)) {}
 
-  Shape shape;
+  PixelShape shape;
   std::vector<T> x, dy;
   std::vector<float> scale, shift;
 };
@@ -51,11 +51,11 @@ BatchNormResults<T> by_onednn(const BatchNormCase<T>& c, bool relu) {
   using Forward = dnnl::batch_normalization_forward;
   using Backward = dnnl::batch_normalization_backward;
   const memory::desc data(
-      {kImages, kChannels, c.shape.height, c.shape.width}, kType<T>,
+      {kNormImages, kNormChannels, c.shape.height, c.shape.width}, kType<T>,
       kChannelBlock == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c);
   auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
   if (relu) flags |= dnnl::normalization_flags::fuse_norm_relu;
-  const auto epsilon = static_cast<float>(kEpsilon);
+  const auto epsilon = static_cast<float>(kNormEpsilon);
 #if DNNL_VERSION_MAJOR >= 3
   const auto forward =
       forward_desc<Forward>(dnnl::prop_kind::forward_training, data, data, epsilon, flags);
@@ -68,14 +68,14 @@ BatchNormResults<T> by_onednn(const BatchNormCase<T>& c, bool relu) {
       backward_desc<Backward>(forward, dnnl::prop_kind::backward, data, data, epsilon, flags);
 #endif
   const memory x = memory_of(data, c.x), dy = memory_of(data, c.dy);
-  const memory scale = memory_of(array_desc<float>(kChannels), c.scale);
-  const memory shift = memory_of(array_desc<float>(kChannels), c.shift);
+  const memory scale = memory_of(array_desc<float>(kNormChannels), c.scale);
+  const memory shift = memory_of(array_desc<float>(kNormChannels), c.shift);
   const memory y(data, cpu_engine()), dx(data, cpu_engine());
   const memory mean(forward.mean_desc(), cpu_engine());
   const memory variance(forward.variance_desc(), cpu_engine());
   const memory workspace(forward.workspace_desc(), cpu_engine());
-  const memory diff_scale(array_desc<float>(kChannels), cpu_engine());
-  const memory diff_shift(array_desc<float>(kChannels), cpu_engine());
+  const memory diff_scale(array_desc<float>(kNormChannels), cpu_engine());
+  const memory diff_shift(array_desc<float>(kNormChannels), cpu_engine());
   execute(Forward(forward), forward,
           {{DNNL_ARG_SRC, x},
            {DNNL_ARG_SCALE, scale},
@@ -101,30 +101,31 @@ BatchNormResults<T> by_onednn(const BatchNormCase<T>& c, bool relu) {
   const std::size_t size = c.shape.size();
   return {.y = values_of<T>(y, size),
           .dx = values_of<T>(dx, size),
-          .mean = values_of<float>(mean, kChannels),
-          .variance = values_of<float>(variance, kChannels),
-          .diff_scale = values_of<float>(diff_scale, kChannels),
-          .diff_shift = values_of<float>(diff_shift, kChannels)};
+          .mean = values_of<float>(mean, kNormChannels),
+          .variance = values_of<float>(variance, kNormChannels),
+          .diff_scale = values_of<float>(diff_scale, kNormChannels),
+          .diff_shift = values_of<float>(diff_shift, kNormChannels)};
 }
 
 /// Where ReLU's mask comes from.
-enum class Relu { kNone, kMask, kRemask };
+enum class ReluUse { kNone, kMask, kRemask };
 
 template <class T>
-BatchNormResults<T> by_kernels(const BatchNormCase<T>& c, Relu relu) {
+BatchNormResults<T> by_kernels(const BatchNormCase<T>& c, ReluUse relu) {
   const std::size_t pixels = c.shape.pixels();
-  const double count = static_cast<double>(pixels) * kImages;
+  const double count = static_cast<double>(pixels) * kNormImages;
   BatchNormResults<T> r;
   r.y.resize(c.x.size());
   r.dx = c.dy;
   for (auto* const sums : {&r.mean, &r.variance, &r.diff_scale, &r.diff_shift})
-    sums->resize(kChannels);
-  std::vector<float> factor(kChannels), offset(kChannels), slope(kChannels), diff_offset(kChannels);
+    sums->resize(kNormChannels);
+  std::vector<float> factor(kNormChannels), offset(kNormChannels), slope(kNormChannels),
+      diff_offset(kNormChannels);
   const auto for_each_image = [&](std::size_t channel, const auto& body) {
-    for (std::size_t image = 0; image < kImages; ++image)
-      body((image * kChannels + channel) * pixels);
+    for (std::size_t image = 0; image < kNormImages; ++image)
+      body((image * kNormChannels + channel) * pixels);
   };
-  for (std::size_t c0 = 0; c0 < kChannels; c0 += kChannelBlock) {
+  for (std::size_t c0 = 0; c0 < kNormChannels; c0 += kChannelBlock) {
     std::array<double, kChannelBlock> a{}, b{}, sum_a{}, sum_b{};
     const auto add_up = [&] {
       for (std::size_t i = 0; i < kChannelBlock; ++i) {
@@ -139,7 +140,7 @@ BatchNormResults<T> by_kernels(const BatchNormCase<T>& c, Relu relu) {
     std::array<double, kChannelBlock> inverse{};
     for (std::size_t i = 0; i < kChannelBlock; ++i) {
       const double mean = sum_a[i] / count, variance = sum_b[i] / count - mean * mean;
-      inverse[i] = 1 / std::sqrt(variance + kEpsilon);
+      inverse[i] = 1 / std::sqrt(variance + kNormEpsilon);
       r.mean[c0 + i] = static_cast<float>(mean);
       r.variance[c0 + i] = static_cast<float>(variance);
       factor[c0 + i] = static_cast<float>(c.scale[c0 + i] * inverse[i]);
@@ -150,10 +151,10 @@ BatchNormResults<T> by_kernels(const BatchNormCase<T>& c, Relu relu) {
     for_each_image(c0, [&](std::size_t at) {
       const T* const x = &c.x[at];
       T* const dy = &r.dx[at];
-      normalize<T>(x, nullptr, pixels, &factor[c0], &offset[c0], relu != Relu::kNone, &r.y[at]);
-      if (relu == Relu::kNone)
+      normalize<T>(x, nullptr, pixels, &factor[c0], &offset[c0], relu != ReluUse::kNone, &r.y[at]);
+      if (relu == ReluUse::kNone)
         diff_moments(x, dy, pixels, &r.mean[c0], a.data(), b.data());
-      else if (relu == Relu::kMask)
+      else if (relu == ReluUse::kMask)
         mask_and_diff_moments(x, &r.y[at], pixels, &r.mean[c0], dy, a.data(), b.data());
       else
         remask_and_diff_moments(x, pixels, &r.mean[c0], &factor[c0], &offset[c0], dy, a.data(),
@@ -196,14 +197,14 @@ TEST_CASE_TEMPLATE("batch norm with and without ReLU is oneDNN's, forward and ba
     return;
   }
   const SingleThreadScope single_thread;
-  for (const Shape& shape : kShapes)
-    for (const Relu relu : {Relu::kNone, Relu::kMask, Relu::kRemask}) {
+  for (const PixelShape& shape : kPixelShapes)
+    for (const ReluUse relu : {ReluUse::kNone, ReluUse::kMask, ReluUse::kRemask}) {
       CAPTURE(shape.pixels());
       CAPTURE(static_cast<int>(relu));
       const BatchNormCase<T> c(shape);
       const BatchNormResults<T> found = by_kernels(c, relu);
-      const BatchNormResults<T> expected = by_onednn(c, relu != Relu::kNone);
-      const double count = static_cast<double>(shape.pixels()) * kImages;
+      const BatchNormResults<T> expected = by_onednn(c, relu != ReluUse::kNone);
+      const double count = static_cast<double>(shape.pixels()) * kNormImages;
       CHECK(distance(found.mean, expected.mean, 5e-6) <= 1);
       CHECK(distance(found.variance, expected.variance, 2e-5) <= 1);
       CHECK(distance(found.y, expected.y, 2e-5) <= 1);

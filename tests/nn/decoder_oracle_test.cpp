@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kTokenStream = 1'000'000, kTargetStream = 1'000'001;
 constexpr int kSequences = 4;
 
-struct Case {
+struct DecoderCase {
   std::string name;
   std::uint64_t seed;
   DecoderSettings settings;
@@ -48,7 +48,7 @@ const DecoderSettings kGpt{.layers = 2,
                            .gate = Gate::kGelu,
                            .llama_names = false};
 
-std::vector<float> parameters_of(const Case& what, const DecoderModel& model) {
+std::vector<float> parameters_of(const DecoderCase& what, const DecoderModel& model) {
   std::vector<float> parameters(model.parameter_count());
   std::size_t index = 0;
   for (const TensorView& tensor : model.parameter_tensors()) {
@@ -62,7 +62,7 @@ std::vector<float> parameters_of(const Case& what, const DecoderModel& model) {
   return parameters;
 }
 
-std::vector<std::int32_t> tokens_of(const Case& what, std::uint64_t stream) {
+std::vector<std::int32_t> tokens_of(const DecoderCase& what, std::uint64_t stream) {
   RandomStream random(what.seed, Purpose::kTest, stream);
   std::vector<std::int32_t> tokens(static_cast<std::size_t>(kSequences * what.settings.length));
   for (std::int32_t& token : tokens)
@@ -71,7 +71,7 @@ std::vector<std::int32_t> tokens_of(const Case& what, std::uint64_t stream) {
   return tokens;
 }
 
-LossGradient our_gradient(const Case& what, const DecoderModel& model, Precision precision) {
+LossGradient our_gradient(const DecoderCase& what, const DecoderModel& model, Precision precision) {
   const std::vector<std::int32_t> tokens = tokens_of(what, kTokenStream);
   const std::vector<std::int32_t> targets = tokens_of(what, kTargetStream);
   const auto network =
@@ -88,7 +88,7 @@ LossGradient our_gradient(const Case& what, const DecoderModel& model, Precision
   return ours;
 }
 
-void check_against_pytorch(const Case& what) {
+void check_decoder_against_pytorch(const DecoderCase& what) {
   const DecoderModel model(what.settings);
   const std::vector<TensorView> tensors = model.parameter_tensors();
   for (const Reference& reference : read_references(what.name)) {
@@ -103,16 +103,16 @@ void check_against_pytorch(const Case& what) {
 }  // namespace
 
 TEST_CASE("the gradient of a llama equals PyTorch's, its head tied or not") {
-  check_against_pytorch({"llama_tied", 1, kLlama});
+  check_decoder_against_pytorch({"llama_tied", 1, kLlama});
   DecoderSettings untied = kLlama;
   untied.tied_head = false;
-  check_against_pytorch({"llama_untied", 2, untied});
+  check_decoder_against_pytorch({"llama_untied", 2, untied});
 }
 
 TEST_CASE("the gradient of a gpt equals PyTorch's, without biases and with them") {
-  check_against_pytorch({"gpt", 3, kGpt});
+  check_decoder_against_pytorch({"gpt", 3, kGpt});
   DecoderSettings biased = kGpt;
   biased.bias = true;
   biased.gate = Gate::kGeluTanh;
-  check_against_pytorch({"gpt_bias", 4, biased});
+  check_decoder_against_pytorch({"gpt_bias", 4, biased});
 }

@@ -14,9 +14,9 @@ namespace {
 using Numbers = std::vector<double>;
 
 /// One sequence of a decoder.
-class Reference {
+class ReferenceDecoder {
  public:
-  Reference(const DecoderModel& model, std::span<const double> parameters)
+  ReferenceDecoder(const DecoderModel& model, std::span<const double> parameters)
       : model_(model), s_(model.settings()), parameters_(parameters) {}
 
   double loss(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets) const {
@@ -159,7 +159,7 @@ std::vector<double> reference_losses(const DecoderModel& model, std::span<const 
   const auto length = static_cast<std::size_t>(model.settings().length);
   std::vector<double> losses;
   for (std::size_t first = 0; first < tokens.size(); first += length)
-    losses.push_back(Reference(model, parameters)
+    losses.push_back(ReferenceDecoder(model, parameters)
                          .loss(tokens.subspan(first, length), targets.subspan(first, length)));
   return losses;
 }

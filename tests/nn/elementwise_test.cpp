@@ -16,10 +16,10 @@ using namespace localbatch;
 
 namespace {
 
-constexpr std::size_t kBlock = kChannelBlock;
+constexpr std::size_t kBlockChannels = kChannelBlock;
 constexpr double kFloatRounding = 0x1p-24;
 
-constexpr std::array<std::size_t, 8> kPixels{1, 3, 4, 49, 64, 65, 81, 1024};
+constexpr std::array<std::size_t, 8> kPixelCounts{1, 3, 4, 49, 64, 65, 81, 1024};
 
 /// The largest distance of a stored result from `expected`, in units of what rounding allows:
 /// `size` is the sum of the magnitudes of its terms.
@@ -34,26 +34,26 @@ template <class T>
 struct BlockCase {
   explicit BlockCase(std::size_t num_pixels)
       : pixels(num_pixels),
-        x(normal_values<T>(pixels * kBlock, 1, 0.5F, 2)),
-        y(normal_values<T>(pixels * kBlock, 2)),
-        dy(normal_values<T>(pixels * kBlock, 3)),
-        mean(normal_values<float>(kBlock, 4)),
-        factor(normal_values<float>(kBlock, 5)),
-        offset(normal_values<float>(kBlock, 6)),
-        slope(normal_values<float>(kBlock, 7)) {}
+        x(normal_values<T>(pixels * kBlockChannels, 1, 0.5F, 2)),
+        y(normal_values<T>(pixels * kBlockChannels, 2)),
+        dy(normal_values<T>(pixels * kBlockChannels, 3)),
+        mean(normal_values<float>(kBlockChannels, 4)),
+        factor(normal_values<float>(kBlockChannels, 5)),
+        offset(normal_values<float>(kBlockChannels, 6)),
+        slope(normal_values<float>(kBlockChannels, 7)) {}
 
   std::size_t pixels;
   std::vector<T> x, y, dy;
   std::vector<float> mean, factor, offset, slope;
-  std::array<double, kBlock> first{}, second{};  ///< what a kernel leaves
+  std::array<double, kBlockChannels> first{}, second{};  ///< what a kernel leaves
 
   /// Sums by channel of a and b, and of their magnitudes: terms(index, channel) gives both.
   template <class Terms>
   double sum_error(const Terms& terms) const {
     double worst = 0;
-    for (std::size_t channel = 0; channel < kBlock; ++channel) {
+    for (std::size_t channel = 0; channel < kBlockChannels; ++channel) {
       double a = 0, b = 0, a_size = 0, b_size = 0;
-      for (std::size_t i = channel; i < x.size(); i += kBlock) {
+      for (std::size_t i = channel; i < x.size(); i += kBlockChannels) {
         const auto [its_a, its_b] = terms(i, channel);
         a += its_a;
         b += its_b;
@@ -116,21 +116,21 @@ TEST_CASE_TEMPLATE("ReLU's edge: zero passes no diff, NaN and infinity are not s
   CHECK(all_same(to, open));
 
   // Batch norm's ReLU likewise, with factor 1 and offset 0, for every pixel and channel.
-  std::vector<T> block(count * kBlock), y(block.size());
-  for (std::size_t i = 0; i < block.size(); ++i) block[i] = from[i / kBlock];
-  const std::vector<float> one(kBlock, 1), zero(kBlock, 0);
+  std::vector<T> block(count * kBlockChannels), y(block.size());
+  for (std::size_t i = 0; i < block.size(); ++i) block[i] = from[i / kBlockChannels];
+  const std::vector<float> one(kBlockChannels, 1), zero(kBlockChannels, 0);
   for (const bool relu : {false, true}) {
     normalize<T>(block.data(), nullptr, count, one.data(), zero.data(), relu, y.data());
     std::vector<float> expected(y.size());
     for (std::size_t i = 0; i < y.size(); ++i)
-      expected[i] = relu ? positive[i / kBlock] : x[i / kBlock];
+      expected[i] = relu ? positive[i / kBlockChannels] : x[i / kBlockChannels];
     CHECK(all_same(y, expected));
   }
 }
 
 TEST_CASE_TEMPLATE("normalize scales, shifts, adds the residual and applies ReLU", T, float,
                    Bfloat16) {
-  for (const std::size_t pixels : kPixels)
+  for (const std::size_t pixels : kPixelCounts)
     for (const bool relu : {false, true})
       for (const bool with_residual : {false, true}) {
         const BlockCase<T> c(pixels);
@@ -139,8 +139,8 @@ TEST_CASE_TEMPLATE("normalize scales, shifts, adds the residual and applies ReLU
                   c.offset.data(), relu, found.data());
         double worst = 0;
         for (std::size_t i = 0; i < found.size(); ++i) {
-          const double scaled = value(c.x[i]) * value(c.factor[i % kBlock]);
-          const double shift = value(c.offset[i % kBlock]);
+          const double scaled = value(c.x[i]) * value(c.factor[i % kBlockChannels]);
+          const double shift = value(c.offset[i % kBlockChannels]);
           const double residual = with_residual ? value(c.y[i]) : 0;
           const double sum = scaled + shift + residual;
           worst = std::max(worst,
@@ -152,7 +152,7 @@ TEST_CASE_TEMPLATE("normalize scales, shifts, adds the residual and applies ReLU
 }
 
 TEST_CASE_TEMPLATE("sums over pixels are as good as f32 over 64 pixels", T, float, Bfloat16) {
-  for (const std::size_t pixels : kPixels) {
+  for (const std::size_t pixels : kPixelCounts) {
     CAPTURE(pixels);
     BlockCase<T> c(pixels);
     const auto x = [&](std::size_t i) { return value(c.x[i]); };
@@ -162,7 +162,7 @@ TEST_CASE_TEMPLATE("sums over pixels are as good as f32 over 64 pixels", T, floa
           2);
 
     const Vector means = mean(c.x.data(), pixels);
-    for (std::size_t channel = 0; channel < kBlock; ++channel)
+    for (std::size_t channel = 0; channel < kBlockChannels; ++channel)
       c.first[channel] = double{means[channel]} * static_cast<double>(pixels);
     CHECK(c.sum_error([&](std::size_t i, std::size_t) { return std::pair(x(i), x(i) * x(i)); }) <=
           2);
@@ -179,7 +179,7 @@ TEST_CASE_TEMPLATE("sums over pixels are as good as f32 over 64 pixels", T, floa
 
 TEST_CASE_TEMPLATE("masks of both kinds are applied to the diff and to its sums", T, float,
                    Bfloat16) {
-  for (const std::size_t pixels : kPixels)
+  for (const std::size_t pixels : kPixelCounts)
     for (const bool by_output : {false, true}) {
       CAPTURE(pixels);
       CAPTURE(by_output);
@@ -193,9 +193,9 @@ TEST_CASE_TEMPLATE("masks of both kinds are applied to the diff and to its sums"
                                 c.dy.data(), c.first.data(), c.second.data());
       bool masked = true;
       for (std::size_t i = 0; i < c.dy.size(); ++i) {
-        const double y =
-            by_output ? value(c.y[i])
-                      : value(c.x[i]) * value(c.factor[i % kBlock]) + value(c.offset[i % kBlock]);
+        const double y = by_output ? value(c.y[i])
+                                   : value(c.x[i]) * value(c.factor[i % kBlockChannels]) +
+                                         value(c.offset[i % kBlockChannels]);
         masked = masked && value(c.dy[i]) == (y > 0 ? value(before[i]) : 0);
       }
       CHECK(masked);
@@ -207,14 +207,14 @@ TEST_CASE_TEMPLATE("masks of both kinds are applied to the diff and to its sums"
 }
 
 TEST_CASE_TEMPLATE("combine_diff is the linear combination it says", T, float, Bfloat16) {
-  for (const std::size_t pixels : kPixels) {
+  for (const std::size_t pixels : kPixelCounts) {
     const BlockCase<T> c(pixels);
     std::vector<T> dx(c.x.size());
     combine_diff(c.x.data(), c.dy.data(), pixels, c.mean.data(), c.factor.data(), c.slope.data(),
                  c.offset.data(), dx.data());
     double worst = 0;
     for (std::size_t i = 0; i < dx.size(); ++i) {
-      const std::size_t channel = i % kBlock;
+      const std::size_t channel = i % kBlockChannels;
       const double a = value(c.factor[channel]) * value(c.dy[i]);
       const double b = value(c.slope[channel]) * (value(c.x[i]) - value(c.mean[channel]));
       const double size = std::abs(a) + std::abs(b) + std::abs(value(c.offset[channel]));
@@ -226,23 +226,23 @@ TEST_CASE_TEMPLATE("combine_diff is the linear combination it says", T, float, B
 
 TEST_CASE_TEMPLATE("sums that f32 could not hold are exact", T, float, Bfloat16) {
   // 1 + j/128 is exact in both types; sums of 64 squares are exact in f32, those of 4097 are not.
-  constexpr std::size_t kCount = 4097 * kBlock;
+  constexpr std::size_t kCount = 4097 * kBlockChannels;
   RandomStream random(1, Purpose::kTest);
   std::vector<T> x(kCount), dy(kCount);
-  std::array<double, kBlock> sum{}, squares{}, diffs{}, centered{}, a{}, b{};
+  std::array<double, kBlockChannels> sum{}, squares{}, diffs{}, centered{}, a{}, b{};
   for (std::size_t i = 0; i < kCount; ++i) {
     const double j = random.below(128) / 128.0, k = random.below(128) / 128.0;
     x[i] = rounded<T>(static_cast<float>(1 + j));
     dy[i] = rounded<T>(static_cast<float>(1 + k));
-    sum[i % kBlock] += 1 + j;
-    squares[i % kBlock] += (1 + j) * (1 + j);
-    diffs[i % kBlock] += 1 + k;
-    centered[i % kBlock] += (1 + k) * j;
+    sum[i % kBlockChannels] += 1 + j;
+    squares[i % kBlockChannels] += (1 + j) * (1 + j);
+    diffs[i % kBlockChannels] += 1 + k;
+    centered[i % kBlockChannels] += (1 + k) * j;
   }
   moments(x.data(), 4097, a.data(), b.data());
   CHECK(a == sum);
   CHECK(b == squares);
-  const std::vector<float> one(kBlock, 1);
+  const std::vector<float> one(kBlockChannels, 1);
   diff_moments(x.data(), dy.data(), 4097, one.data(), a.data(), b.data());
   CHECK(a == diffs);
   CHECK(b == centered);
@@ -252,15 +252,16 @@ TEST_CASE_TEMPLATE("the variance survives a mean that is a hundred deviations", 
                    Bfloat16) {
   for (const std::size_t pixels : {49U, 1024U, 65536U}) {
     CAPTURE(pixels);
-    const std::vector<T> x = normal_values<T>(pixels * kBlock, 1, 100);
-    std::array<double, kBlock> sum{}, squares{};
+    const std::vector<T> x = normal_values<T>(pixels * kBlockChannels, 1, 100);
+    std::array<double, kBlockChannels> sum{}, squares{};
     moments(x.data(), pixels, sum.data(), squares.data());
     const double count = static_cast<double>(pixels);
     double worst = 0;
-    for (std::size_t channel = 0; channel < kBlock; ++channel) {
+    for (std::size_t channel = 0; channel < kBlockChannels; ++channel) {
       double expected_mean = 0, expected = 0;
-      for (std::size_t i = channel; i < x.size(); i += kBlock) expected_mean += value(x[i]) / count;
-      for (std::size_t i = channel; i < x.size(); i += kBlock)
+      for (std::size_t i = channel; i < x.size(); i += kBlockChannels)
+        expected_mean += value(x[i]) / count;
+      for (std::size_t i = channel; i < x.size(); i += kBlockChannels)
         expected += (value(x[i]) - expected_mean) * (value(x[i]) - expected_mean) / count;
       const double mean = sum[channel] / count;
       const double variance = squares[channel] / count - mean * mean;

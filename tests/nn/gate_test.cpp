@@ -14,7 +14,7 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 constexpr int kRows = 3;
 
-std::size_t size(int count) { return static_cast<std::size_t>(count); }
+std::size_t as_size(int count) { return static_cast<std::size_t>(count); }
 
 double activation(Gate gate, double a) {
   if (gate == Gate::kSilu) return a / (1 + std::exp(-a));
@@ -24,7 +24,7 @@ double activation(Gate gate, double a) {
 
 /// Values of a and b between -8 and 8, all different.
 std::vector<float> inputs_of(Gate gate, int hidden) {
-  std::vector<float> ab(size(kRows * gate_inputs(gate) * hidden));
+  std::vector<float> ab(as_size(kRows * gate_inputs(gate) * hidden));
   for (std::size_t i = 0; i < ab.size(); ++i)
     ab[i] = static_cast<float>(8 * std::sin(0.7 * static_cast<double>(i) + 1));
   return ab;
@@ -37,7 +37,7 @@ void for_each_gate(Check check) {
     for (const int hidden : {1, kChannelBlock, 172, 256}) {
       CAPTURE(static_cast<int>(gate));
       CAPTURE(hidden);
-      std::vector<float> diff_z(size(kRows * hidden));
+      std::vector<float> diff_z(as_size(kRows * hidden));
       for (std::size_t i = 0; i < diff_z.size(); ++i)
         diff_z[i] = static_cast<float>(std::cos(0.3 * static_cast<double>(i)));
       check(gate, hidden, inputs_of(gate, hidden), diff_z);
@@ -53,8 +53,8 @@ template <class Visit>
 void for_each_place(Gate gate, int hidden, Visit visit) {
   for (int row = 0; row < kRows; ++row)
     for (int i = 0; i < hidden; ++i) {
-      const std::size_t a = size(row * gate_inputs(gate) * hidden + i);
-      visit(Place{size(row * hidden + i), a, a + size(hidden)});
+      const std::size_t a = as_size(row * gate_inputs(gate) * hidden + i);
+      visit(Place{as_size(row * hidden + i), a, a + as_size(hidden)});
     }
 }
 

@@ -14,19 +14,18 @@ using namespace localbatch;
 
 namespace {
 
-constexpr ImageShape kSmall{3, 16, 16};
-constexpr std::size_t kImages = 13;
+constexpr std::size_t kOddImages = 13;
 
-ImageModel resnet20() {
+ImageModel group_norm_resnet20() {
   return make_test_model("resnet", {{"depth", "20"}, {"norm", "group_norm"}}, kSmall, 10);
 }
 
-struct Fixture {
-  ImageNetwork network{resnet20(), {.max_samples = kImages}};
-  TestBatch batch{kSmall, 10, kImages, 1};
+struct GroupNormFixture {
+  ImageNetwork network{group_norm_resnet20(), {.max_samples = kOddImages}};
+  TestBatch batch{kSmall, 10, kOddImages, 1};
   TestWorker worker{network, 1};
 
-  Fixture() { network.load(worker.parameters, worker.running_moments); }
+  GroupNormFixture() { network.load(worker.parameters, worker.running_moments); }
 
   Evaluation evaluate(std::size_t first, std::size_t count) {
     return network.evaluate(batch.part(first, count));
@@ -36,16 +35,16 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("with group norm an image has the same logits alone and among others") {
-  Fixture f;
+  GroupNormFixture f;
   double alone = 0;
-  for (std::size_t image = 0; image < kImages; ++image) alone += f.evaluate(image, 1).loss_sum;
+  for (std::size_t image = 0; image < kOddImages; ++image) alone += f.evaluate(image, 1).loss_sum;
   // On some CPUs convolutions round differently by the number of images in a call.
   const auto near = [](double loss) { return doctest::Approx(loss).epsilon(1e-7); };
-  CHECK(f.evaluate(0, kImages).loss_sum == near(alone));
+  CHECK(f.evaluate(0, kOddImages).loss_sum == near(alone));
   double by_fives = 0;
-  for (std::size_t first = 0; first < kImages; first += 5) {
+  for (std::size_t first = 0; first < kOddImages; first += 5) {
     double sum = 0;
-    const std::size_t count = std::min<std::size_t>(5, kImages - first);
+    const std::size_t count = std::min<std::size_t>(5, kOddImages - first);
     for (std::size_t image = first; image < first + count; ++image)
       sum += f.evaluate(image, 1).loss_sum;
     CHECK(f.evaluate(first, count).loss_sum == near(sum));
@@ -55,22 +54,22 @@ TEST_CASE("with group norm an image has the same logits alone and among others")
 }
 
 TEST_CASE("with group norm training and evaluation compute the same loss") {
-  Fixture f;
+  GroupNormFixture f;
   const double trained = f.worker.compute_gradient(f.network, f.batch);
-  CHECK(trained == f.evaluate(0, kImages).loss_sum / kImages);
+  CHECK(trained == f.evaluate(0, kOddImages).loss_sum / kOddImages);
 }
 
 TEST_CASE("with group norm micro-batches weighted by their share add up to one batch") {
-  Fixture f;
+  GroupNormFixture f;
   const double whole_loss = f.worker.compute_gradient(f.network, f.batch);
   for (const std::size_t size : {1U, 5U}) {
     CAPTURE(size);
     TestWorker parts(f.network, 1);
     f.network.load(parts.parameters, parts.running_moments);
     double loss = 0;
-    for (std::size_t first = 0; first < kImages; first += size) {
-      const std::size_t count = std::min(size, kImages - first);
-      const double weight = static_cast<double>(count) / kImages;
+    for (std::size_t first = 0; first < kOddImages; first += size) {
+      const std::size_t count = std::min(size, kOddImages - first);
+      const double weight = static_cast<double>(count) / kOddImages;
       loss += weight * f.network.train(f.batch.part(first, count), weight, parts.gradient,
                                        first == 0 ? GradientUse::kReplace : GradientUse::kAdd);
     }

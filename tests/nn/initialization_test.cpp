@@ -41,8 +41,6 @@ bool all_equal(std::span<const float> values, float expected) {
   return std::ranges::all_of(values, [expected](float value) { return value == expected; });
 }
 
-ImageModel resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
-
 }  // namespace
 
 TEST_CASE("weights have variance 2 / fan_in and the classifier's 1 / fan_in") {

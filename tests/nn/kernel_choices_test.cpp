@@ -15,7 +15,7 @@ using namespace localbatch;
 namespace {
 
 constexpr ImageShape kImage{3, 8, 8};
-constexpr int kMost = 13;
+constexpr int kMostImages = 13;
 
 /// Every kind of convolution that has a way of its own to be cut: of the input, 1x1, with stride,
 /// and Winograd's by images, with the gradient by channels and by channels.
@@ -49,7 +49,8 @@ KernelChoices choices_for(const ImageModel& model, const Choose& choose) {
     const auto* const convolution = std::get_if<Convolution>(&layer.kind);
     if (convolution == nullptr || convolution->src == 0) continue;
     const ConvolutionShape shape = convolution_shape(*convolution, model.shape(convolution->src));
-    choices.push_back({shape, choose(kernel_by_rule(shape, winograd_fits(shape), kMost)), "here"});
+    choices.push_back(
+        {shape, choose(kernel_by_rule(shape, winograd_fits(shape), kMostImages)), "here"});
   }
   return choices;
 }
@@ -66,25 +67,25 @@ KernelChoices direct(const ImageModel& model, int images) {
   return choices_for(model, [images](const KernelChoice&) { return KernelChoice{false, images}; });
 }
 
-struct Result {
+struct Trained {
   double loss = 0;
   std::vector<float> gradient, statistics;
-  bool operator==(const Result&) const = default;
+  bool operator==(const Trained&) const = default;
 };
 
-Result train(ImageNetwork& network, std::size_t images) {
+Trained train(ImageNetwork& network, std::size_t images) {
   const std::vector<float> parameters = repetitive_parameters(network.model());
   TestWorker worker(network, parameters);
   const double loss = worker.compute_gradient(network, TestBatch(kImage, 10, images, images));
   return {loss, worker.canonical_gradient(network), worker.running_moments};
 }
 
-Result train_with(const KernelChoices& kernels, int threads = 1,
-                  Precision precision = Precision::kFloat32) {
+Trained train_with(const KernelChoices& kernels, int threads = 1,
+                   Precision precision = Precision::kFloat32) {
   ImageNetwork network(
       all_kinds(),
-      {.max_samples = kMost, .threads = threads, .precision = precision, .kernels = kernels});
-  return train(network, kMost);
+      {.max_samples = kMostImages, .threads = threads, .precision = precision, .kernels = kernels});
+  return train(network, kMostImages);
 }
 
 double distance(const std::vector<float>& a, const std::vector<float>& b) {
@@ -97,7 +98,7 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST_CASE("choices that repeat the rule change nothing, nor do those of other convolutions") {
   const ImageModel model = all_kinds();
-  const Result expected = train_with({});
+  const Trained expected = train_with({});
   CHECK(train_with(by_rule(model)) == expected);
   KernelChoices others = direct(model, 3);
   for (KernelOverride& kernel : others) ++kernel.shape.src.height;
@@ -106,10 +107,10 @@ TEST_CASE("choices that repeat the rule change nothing, nor do those of other co
 
 TEST_CASE("other choices change bits, but not the gradient") {
   const ImageModel model = all_kinds();
-  const Result expected = train_with({});
-  for (const KernelChoices& kernels :
-       {with_images(model, 3), direct(model, 3), with_images(model, kMost), direct(model, 1)}) {
-    const Result result = train_with(kernels);
+  const Trained expected = train_with({});
+  for (const KernelChoices& kernels : {with_images(model, 3), direct(model, 3),
+                                       with_images(model, kMostImages), direct(model, 1)}) {
+    const Trained result = train_with(kernels);
     CHECK(result.gradient != expected.gradient);
     CHECK(distance(result.gradient, expected.gradient) < 1e-3);
     CHECK(result.loss == doctest::Approx(expected.loss).epsilon(1e-5));
@@ -129,11 +130,11 @@ TEST_CASE("the images of a slice count, for both algorithms") {
 TEST_CASE("a network computes each convolution as its choice says") {
   // Only one convolution is direct in both: all others are computed in another way here.
   const ImageModel model = all_kinds();
-  const Result all_direct = train_with(direct(model, 4));
-  ImageNetwork network(
-      model,
-      {.max_samples = kMost, .convolution = ConvolutionRule::kDirect, .kernels = direct(model, 4)});
-  CHECK(train(network, kMost) == all_direct);
+  const Trained all_direct = train_with(direct(model, 4));
+  ImageNetwork network(model, {.max_samples = kMostImages,
+                               .convolution = ConvolutionRule::kDirect,
+                               .kernels = direct(model, 4)});
+  CHECK(train(network, kMostImages) == all_direct);
   CHECK(train_with(direct(model, 5)).gradient != all_direct.gradient);
 }
 
@@ -145,8 +146,8 @@ TEST_CASE("odd choices give the same bits with one, two and three threads") {
   for (const Precision precision : precisions) {
     CAPTURE(precision_name(precision));
     for (const KernelChoices& kernels : {with_images(model, 3), direct(model, 3),
-                                         with_images(model, 5), with_images(model, kMost)}) {
-      const Result alone = train_with(kernels, 1, precision);
+                                         with_images(model, 5), with_images(model, kMostImages)}) {
+      const Trained alone = train_with(kernels, 1, precision);
       CHECK(all_finite(alone.gradient));
       CHECK(train_with(kernels, 2, precision) == alone);
       CHECK(train_with(kernels, 3, precision) == alone);
@@ -158,12 +159,12 @@ TEST_CASE("odd choices give the same bits with one, two and three threads") {
 TEST_CASE("odd choices work for smaller micro-batches, whatever came before") {
   const ImageModel model = all_kinds();
   for (const KernelChoices& kernels : {with_images(model, 3), direct(model, 5)}) {
-    const ExecutionOptions options{.max_samples = kMost, .kernels = kernels};
+    const ExecutionOptions options{.max_samples = kMostImages, .kernels = kernels};
     ImageNetwork used(model, options);
     for (const std::size_t images : {13U, 2U, 7U, 1U, 12U}) {
       CAPTURE(images);
-      ImageNetwork fresh(model, options), by_rule(model, {.max_samples = kMost});
-      const Result result = train(used, images);
+      ImageNetwork fresh(model, options), by_rule(model, {.max_samples = kMostImages});
+      const Trained result = train(used, images);
       CHECK(result == train(fresh, images));
       CHECK(distance(result.gradient, train(by_rule, images).gradient) < 1e-3);
     }
@@ -173,7 +174,7 @@ TEST_CASE("odd choices work for smaller micro-batches, whatever came before") {
 TEST_CASE("the list of kernels names every convolution with the choice that networks ask for") {
   const ImageModel model = all_kinds();
   const auto with = [&](ConvolutionRule rule, const KernelChoices& recorded) {
-    return model.kernels({.max_samples = kMost, .convolution = rule, .kernels = recorded});
+    return model.kernels({.max_samples = kMostImages, .convolution = rule, .kernels = recorded});
   };
   const std::vector<LayerKernel> ours = with(ConvolutionRule::kWinograd, {});
   const std::vector<LayerKernel> direct_ones = with(ConvolutionRule::kDirect, {});
@@ -188,7 +189,7 @@ TEST_CASE("the list of kernels names every convolution with the choice that netw
     CHECK(ours[i].shape == convolution_shape(*convolution, model.shape(convolution->src)));
     const bool reads_input = convolution->src == 0;
     CHECK(ours[i].choice.winograd == (winograd_fits(ours[i].shape) && !reads_input));
-    CHECK(ours[i].choice == kernel_by_rule(ours[i].shape, ours[i].choice.winograd, kMost));
+    CHECK(ours[i].choice == kernel_by_rule(ours[i].shape, ours[i].choice.winograd, kMostImages));
     CHECK_FALSE(direct_ones[i].choice.winograd);
     ++i;
   }
@@ -212,12 +213,12 @@ TEST_CASE("impossible choices are refused with their place when the network is m
   const ImageModel model = all_kinds();
   const auto refusal = [&](const ConvolutionShape& shape, const KernelChoice& choice) {
     return input_error([&] {
-      ImageNetwork(model, {.max_samples = kMost, .kernels = {{shape, choice, "k.yaml:3:5"}}});
+      ImageNetwork(model, {.max_samples = kMostImages, .kernels = {{shape, choice, "k.yaml:3:5"}}});
     });
   };
   const ConvolutionShape second{.src = {16, 8, 8}, .channels = 16, .kernel = 3, .padding = 1};
-  CHECK(refusal(second, {true, kMost}) == "(no InputError)");
-  CHECK(refusal(second, {true, kMost + 1}) ==
+  CHECK(refusal(second, {true, kMostImages}) == "(no InputError)");
+  CHECK(refusal(second, {true, kMostImages + 1}) ==
         "k.yaml:3:5: images_per_slice: found 14, allowed is 1 .. 13, the micro-batch");
   CHECK(refusal(second, {false, 0}) ==
         "k.yaml:3:5: images_per_slice: found 0, allowed is 1 .. 13, the micro-batch");

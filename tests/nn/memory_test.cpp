@@ -14,12 +14,6 @@ using namespace localbatch;
 
 namespace {
 
-ImageModel resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
-
-}  // namespace
-
-namespace {
-
 /// Bytes of this process that are in memory.
 double resident_bytes() {
   std::ifstream status("/proc/self/status");

@@ -13,22 +13,16 @@ using namespace localbatch;
 
 namespace {
 
-constexpr ImageShape kSmall{3, 16, 16};
-
-ImageModel resnet20(const std::string& shortcut = "projection") {
+ImageModel small_resnet20(const std::string& shortcut = "projection") {
   return make_test_model("resnet", {{"depth", "20"}, {"shortcut", shortcut}}, kSmall, 10);
 }
 ImageModel mlp() { return make_test_model("mlp", {{"hidden_features", "50"}}, kSmall, 10); }
-
-double relative_distance(const std::vector<float>& x, const std::vector<float>& y) {
-  return std::sqrt(squared_distance(x, y) / squared_norm(y));
-}
 
 }  // namespace
 
 TEST_CASE("parameters survive the way to canonical order and back") {
   for (const ImageModel& model :
-       {resnet20(), mlp(),
+       {small_resnet20(), mlp(),
         make_test_model("resnet", {{"depth", "18"}, {"stem", "imagenet"}}, {1, 32, 32}, 1000)}) {
     const ImageNetwork network(model, {.max_samples = 8, .threads = 1});
     std::vector<float> canonical(network.parameter_count()), parameters(canonical.size(), -1),
@@ -43,7 +37,7 @@ TEST_CASE("parameters survive the way to canonical order and back") {
 
 #ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
 TEST_CASE("gradient, loss and statistics have the same bits with any number of threads") {
-  for (const ImageModel& model : {resnet20(), resnet20("pad"), mlp()})
+  for (const ImageModel& model : {small_resnet20(), small_resnet20("pad"), mlp()})
     for (const std::size_t images : {1U, 13U}) {
       CAPTURE(images);
       const TestBatch batch(kSmall, 10, images, 1);
@@ -67,7 +61,7 @@ TEST_CASE("gradient, loss and statistics have the same bits with any number of t
 
 TEST_CASE("a network remembers nothing between micro-batches") {
   const TestBatch first(kSmall, 10, 13, 1), second(kSmall, 10, 16, 2);
-  ImageNetwork network(resnet20(), {.max_samples = 16, .threads = 1});
+  ImageNetwork network(small_resnet20(), {.max_samples = 16, .threads = 1});
   TestWorker worker(network, 1), again(network, 1);
   const double loss = worker.compute_gradient(network, first);
   TestWorker other(network, 2);
@@ -100,7 +94,7 @@ TEST_CASE("micro-batches weighted by their share add up to one batch") {
 
 TEST_CASE("a micro-batch adds to the gradient") {
   const TestBatch batch(kSmall, 10, 16, 1);
-  ImageNetwork network(resnet20(), {.max_samples = 16, .threads = 1});
+  ImageNetwork network(small_resnet20(), {.max_samples = 16, .threads = 1});
   TestWorker once(network, 1), thrice(network, 1);
   once.compute_gradient(network, batch);
   network.load(thrice.parameters, thrice.running_moments);
@@ -119,8 +113,8 @@ TEST_CASE("workers that take turns on one network get what each would get alone"
       worker.parameters[i] -= 0.05F * worker.gradient[i];
   };
   const TestBatch batch_a(kSmall, 10, 16, 1), batch_b(kSmall, 10, 11, 2);
-  ImageNetwork shared(resnet20(), {.max_samples = 16}), own_a(resnet20(), {.max_samples = 16}),
-      own_b(resnet20(), {.max_samples = 16});
+  ImageNetwork shared(small_resnet20(), {.max_samples = 16}),
+      own_a(small_resnet20(), {.max_samples = 16}), own_b(small_resnet20(), {.max_samples = 16});
   TestWorker a(shared, 1), b(shared, 2), alone_a(own_a, 1), alone_b(own_b, 2);
   for (int i = 0; i < kSteps; ++i) {
     step(shared, a, batch_a);
@@ -136,7 +130,7 @@ TEST_CASE("workers that take turns on one network get what each would get alone"
 
 TEST_CASE("evaluation does not depend on the size of its batches") {
   constexpr std::size_t kImages = 37;
-  for (const ImageModel& model : {resnet20(), mlp()}) {
+  for (const ImageModel& model : {small_resnet20(), mlp()}) {
     const TestBatch batch(kSmall, 10, kImages, 1);
     ImageNetwork network(model, {.max_samples = kImages, .threads = 1});
     TestWorker worker(network, 1);
@@ -167,7 +161,7 @@ TEST_CASE("evaluation does not depend on the size of its batches") {
 
 TEST_CASE("a residual network memorizes 64 random images") {
   const TestBatch batch(kSmall, 10, 64, 1);
-  ImageNetwork network(resnet20(), {.max_samples = 64, .threads = 1});
+  ImageNetwork network(small_resnet20(), {.max_samples = 64, .threads = 1});
   TestWorker worker(network, 1);
   std::vector<float> velocity(worker.parameters.size());
   double loss = 10;

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t kImageStream = 1'000'000, kLabelStream = 1'000'001;
 
-struct Case {
+struct ImageCase {
   std::string name;
   std::string depth;
   std::size_t images;
@@ -34,7 +34,7 @@ struct Case {
   double f32_median;  ///< allowed for our f32 error, over tensors
 };
 
-std::vector<float> parameters_of(const Case& what, const ImageNetwork& network) {
+std::vector<float> parameters_of(const ImageCase& what, const ImageNetwork& network) {
   std::vector<float> canonical(network.parameter_count());
   std::size_t index = 0;
   for (const TensorView& tensor : network.parameter_tensors()) {
@@ -57,7 +57,7 @@ std::vector<float> parameters_of(const Case& what, const ImageNetwork& network) 
   return canonical;
 }
 
-LossGradient our_gradient(const Case& what, ImageNetwork& network) {
+LossGradient our_gradient(const ImageCase& what, ImageNetwork& network) {
   TestBatch batch(network.model().input(), 10, what.images, 1);
   fill_uniform(batch.pixels, RandomStream(what.seed, Purpose::kTest, kImageStream), 0, 1.7);
   RandomStream labels(what.seed, Purpose::kTest, kLabelStream);
@@ -68,7 +68,7 @@ LossGradient our_gradient(const Case& what, ImageNetwork& network) {
   return {loss, worker.canonical_gradient(network)};
 }
 
-void check_with(const Case& what, const Reference& reference, Precision precision,
+void check_with(const ImageCase& what, const Reference& reference, Precision precision,
                 ConvolutionRule rule) {
   const bool winograd = rule == ConvolutionRule::kWinograd;
   const std::string how = winograd ? " with Winograd" : " direct";
@@ -89,7 +89,7 @@ void check_with(const Case& what, const Reference& reference, Precision precisio
   }
 }
 
-void check_against_pytorch(const Case& what) {
+void check_image_against_pytorch(const ImageCase& what) {
   for (const Reference& reference : read_references(what.name)) {
     for (const ConvolutionRule rule : {ConvolutionRule::kDirect, ConvolutionRule::kWinograd}) {
       check_with(what, reference, Precision::kFloat32, rule);
@@ -102,14 +102,14 @@ void check_against_pytorch(const Case& what) {
 }  // namespace
 
 TEST_CASE("the gradient of ResNet-20 equals PyTorch's") {
-  check_against_pytorch({"resnet20", "20", 16, 3, 3.0, 1e-5});
-  check_against_pytorch({"resnet20_unbiased", "20", 4, 52, 0.0, 5e-6});
+  check_image_against_pytorch({"resnet20", "20", 16, 3, 3.0, 1e-5});
+  check_image_against_pytorch({"resnet20_unbiased", "20", 4, 52, 0.0, 5e-6});
 }
 
 TEST_CASE("the gradient of ResNet-18 equals PyTorch's") {
-  check_against_pytorch({"resnet18", "18", 8, 1, 3.0, 5e-6});
+  check_image_against_pytorch({"resnet18", "18", 8, 1, 3.0, 5e-6});
 }
 
 TEST_CASE("the gradient of ResNet-50 equals PyTorch's") {
-  check_against_pytorch({"resnet50", "50", 2, 5, 2.5, 5e-6});
+  check_image_against_pytorch({"resnet50", "50", 2, 5, 2.5, 5e-6});
 }

@@ -14,7 +14,7 @@ using namespace localbatch;
 namespace {
 
 /// Numbers that bf16 can represent.
-std::vector<float> random_values(std::size_t size, unsigned seed) {
+std::vector<float> random_pixels(std::size_t size, unsigned seed) {
   std::mt19937 random(seed);
   std::uniform_int_distribution<int> mantissa(-255, 255);
   std::vector<float> values(size);
@@ -78,8 +78,8 @@ TEST_CASE("the norm of a convolution's gradient can be computed from products of
             CAPTURE(kernel);
             CAPTURE(stride);
             CAPTURE(padding);
-            const std::vector<float> x = random_values(src.size(), 1);
-            const std::vector<float> dy = random_values(shape.dst().size(), 2);
+            const std::vector<float> x = random_pixels(src.size(), 1);
+            const std::vector<float> dy = random_pixels(shape.dst().size(), 2);
             const double expected = expected_norm(shape, x, dy);
 
             const PixelNorm norm(shape);

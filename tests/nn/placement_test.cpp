@@ -15,13 +15,13 @@ using namespace localbatch;
 
 namespace {
 
-constexpr ImageShape kSmall{3, 16, 16}, kTiny{3, 8, 8};
+constexpr ImageShape kTiny{3, 8, 8};
 
 /// The direct convolutions of ResNet-20 take up to 16 of its images at a time. Groups of slices
 /// show in the bits only if they are several and have several slices.
 constexpr std::size_t kManySlices = 80;
 
-struct Case {
+struct PlacementCase {
   std::string depth;
   std::size_t images;
   Precision precision = Precision::kFloat32;
@@ -43,8 +43,8 @@ struct Case {
 };
 
 /// ResNet-18 has 256 and 512 channels, ResNet-50 bottlenecks. Not used under the thread sanitizer.
-[[maybe_unused]] std::vector<Case> cases() {
-  std::vector<Case> all{
+[[maybe_unused]] std::vector<PlacementCase> placement_cases() {
+  std::vector<PlacementCase> all{
       {"20", 13},
       {"20", kManySlices, Precision::kFloat32, ConvolutionRule::kDirect},
       {"20", 13, Precision::kFloat32, ConvolutionRule::kWinograd, "pad"},
@@ -72,21 +72,22 @@ ImageModel wide() {
   return model;
 }
 
-struct Result {
+struct PlacedResult {
   double loss = 0;
   std::vector<float> gradient, statistics;
-  bool operator==(const Result&) const = default;
+  bool operator==(const PlacedResult&) const = default;
 };
 
-Result train(ImageNetwork& network, const TestBatch& batch, std::span<const float> parameters) {
+PlacedResult train(ImageNetwork& network, const TestBatch& batch,
+                   std::span<const float> parameters) {
   TestWorker worker(network, parameters);
   const double loss = worker.compute_gradient(network, batch);
   return {loss, worker.gradient, worker.running_moments};
 }
 
 /// Adds to a gradient of zeros what `train` writes over one of NaN.
-[[maybe_unused]] Result train_from_zero(ImageNetwork& network, const TestBatch& batch,
-                                        std::span<const float> parameters) {
+[[maybe_unused]] PlacedResult train_from_zero(ImageNetwork& network, const TestBatch& batch,
+                                              std::span<const float> parameters) {
   TestWorker worker(network, parameters);
   std::ranges::fill(worker.gradient, 0.0F);
   network.load(worker.parameters, worker.running_moments);
@@ -94,7 +95,7 @@ Result train(ImageNetwork& network, const TestBatch& batch, std::span<const floa
   return {loss, worker.gradient, worker.running_moments};
 }
 
-std::string name_of(const Case& c) {
+std::string name_of(const PlacementCase& c) {
   return "ResNet-" + c.depth + (c.precision == Precision::kBfloat16 ? " bf16" : " f32") + " " +
          std::string(name_of(c.convolution)) + " " + c.shortcut + " " + c.norm;
 }
@@ -103,12 +104,12 @@ std::string name_of(const Case& c) {
 
 #ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
 TEST_CASE("every way of execution gives the same bits with one and with several threads") {
-  for (const Case& c : cases()) {
+  for (const PlacementCase& c : placement_cases()) {
     CAPTURE(name_of(c));
     const TestBatch batch(c.input(), 10, c.images, 1);
     const std::vector<float> parameters = repetitive_parameters(c.model());
     ImageNetwork alone(c.model(), c.options(1));
-    const Result expected = train(alone, batch, parameters);
+    const PlacedResult expected = train(alone, batch, parameters);
     CHECK(squared_norm(expected.gradient) > 0);
     CHECK(all_finite(expected.gradient));
     CHECK(train_from_zero(alone, batch, parameters) == expected);
@@ -124,15 +125,15 @@ TEST_CASE("every way of execution gives the same bits with one and with several 
 
 TEST_CASE("the numbers of images of earlier micro-batches leave no trace") {
   constexpr std::size_t kMost = 16;
-  std::vector<Case> all{
+  std::vector<PlacementCase> all{
       {"20", kMost},
       {"20", kMost, Precision::kFloat32, ConvolutionRule::kDirect},
       {"20", kMost, Precision::kFloat32, ConvolutionRule::kWinograd, "pad", "group_norm"}};
   if (supports_bfloat16()) all.push_back({"20", kMost, Precision::kBfloat16});
-  for (const Case& c : all) {
+  for (const PlacementCase& c : all) {
     CAPTURE(name_of(c));
     const std::vector<float> parameters = repetitive_parameters(c.model());
-    std::map<std::size_t, Result> fresh;
+    std::map<std::size_t, PlacedResult> fresh;
     for (const std::size_t images : {1U, 5U, 13U, 16U}) {
       ImageNetwork network(c.model(), c.options(1));
       fresh[images] = train(network, TestBatch(kSmall, 10, images, images), parameters);
@@ -148,7 +149,7 @@ TEST_CASE("the numbers of images of earlier micro-batches leave no trace") {
   const std::vector<float> parameters = repetitive_parameters(model);
   const TestBatch large(kTiny, 10, 9, 1), small(kTiny, 10, 3, 2);
   ImageNetwork network(model, {.max_samples = 9}), other(model, {.max_samples = 9});
-  const Result expected = train(other, small, parameters);
+  const PlacedResult expected = train(other, small, parameters);
   train(network, large, parameters);
   CHECK(train(network, small, parameters) == expected);
 }

@@ -15,9 +15,7 @@ using namespace localbatch;
 
 namespace {
 
-constexpr ImageShape kSmall{3, 16, 16};
-
-struct Result {
+struct Comparison {
   double loss = 0;
   double distance = 0;  ///< of the whole gradients, relative
   /// The same by tensor, without those whose gradient vanishes and is nothing but rounding: the
@@ -33,20 +31,17 @@ struct Result {
 
 /// The gradient of the second way against that of the first, in canonical order: different ways may
 /// keep weights in different layouts.
-Result compare(const ImageModel& model, std::size_t images, ExecutionOptions first,
-               ExecutionOptions second, const std::vector<float>& parameters) {
+Comparison compare(const ImageModel& model, std::size_t images, ExecutionOptions first,
+                   ExecutionOptions second, const std::vector<float>& parameters) {
   const TestBatch batch(model.input(), model.num_classes(), images, 1);
   first.max_samples = second.max_samples = static_cast<int>(images);
   ImageNetwork expected_network(model, first), network(model, second);
   TestWorker expected_worker(expected_network, parameters), worker(network, parameters);
   const double expected_loss = expected_worker.compute_gradient(expected_network, batch);
-  Result result;
+  Comparison result;
   result.loss = worker.compute_gradient(network, batch) / expected_loss - 1;
   const std::vector<float> expected = expected_worker.canonical_gradient(expected_network);
   const std::vector<float> found = worker.canonical_gradient(network);
-  const auto relative_distance = [](std::span<const float> x, std::span<const float> y) {
-    return std::sqrt(squared_distance(x, y) / squared_norm(y));
-  };
   result.distance = relative_distance(found, expected);
   for (const TensorView& tensor : network.parameter_tensors()) {
     const auto mine = std::span(expected).subspan(tensor.offset, tensor.size);
@@ -58,8 +53,8 @@ Result compare(const ImageModel& model, std::size_t images, ExecutionOptions fir
   return result;
 }
 
-Result compare(const ImageModel& model, std::size_t images, const ExecutionOptions& first,
-               const ExecutionOptions& second) {
+Comparison compare(const ImageModel& model, std::size_t images, const ExecutionOptions& first,
+                   const ExecutionOptions& second) {
   return compare(model, images, first, second, repetitive_parameters(model));
 }
 
@@ -78,7 +73,7 @@ std::vector<float> with_frozen_masks(const ImageModel& model, std::vector<float>
   return parameters;
 }
 
-ImageModel resnet(const std::string& depth) {
+ImageModel small_resnet(const std::string& depth) {
   return make_test_model("resnet", {{"depth", depth}}, kSmall, 10);
 }
 
@@ -102,7 +97,7 @@ ImageModel all_widths() { return smooth({3, 8, 8}, {16, 64, 128, 128, 256, 32});
 TEST_CASE("Winograd's algorithm is the same convolution") {
   // The points of so many large images are computed in two parts.
   const ImageModel large = smooth(kSmall, {16, 128, 128});
-  for (const Result& straight :
+  for (const Comparison& straight :
        {compare(all_widths(), 5, kDirect, kWinograd), compare(large, 20, kDirect, kWinograd)}) {
     CHECK(straight.distance > 0);
     CHECK(straight.distance < 1e-5);
@@ -110,7 +105,7 @@ TEST_CASE("Winograd's algorithm is the same convolution") {
   }
   for (const std::string depth : {"20", "18"}) {
     CAPTURE(depth);
-    const Result result = compare(resnet(depth), 4, kDirect, kWinograd);
+    const Comparison result = compare(small_resnet(depth), 4, kDirect, kWinograd);
     CHECK(result.median() < 1e-4);
     CHECK(std::abs(result.loss) < 1e-5);
   }
@@ -120,10 +115,10 @@ TEST_CASE(
     "without ReLUs that change their mind, direct and Winograd gradients differ by rounding") {
   for (const std::string depth : {"18", "50"}) {
     CAPTURE(depth);
-    const ImageModel model = resnet(depth);
+    const ImageModel model = small_resnet(depth);
     const std::vector<float> parameters = repetitive_parameters(model);
-    const Result usual = compare(model, 4, kDirect, kWinograd, parameters);
-    const Result frozen =
+    const Comparison usual = compare(model, 4, kDirect, kWinograd, parameters);
+    const Comparison frozen =
         compare(model, 4, kDirect, kWinograd, with_frozen_masks(model, parameters));
     MESSAGE("ResNet-" << depth << ", relative difference of a tensor, median and largest: usual "
                       << usual.median() << " and " << usual.largest() << ", frozen masks "
@@ -145,12 +140,12 @@ TEST_CASE("bf16 gradients lie near those of f32") {
     const ExecutionOptions f32{.convolution = rule},
         bf16{.precision = Precision::kBfloat16, .convolution = rule};
     // 8 bits of precision: a rounding is 0.004 at most.
-    const Result straight = compare(all_widths(), 5, f32, bf16);
+    const Comparison straight = compare(all_widths(), 5, f32, bf16);
     CHECK(straight.distance > 1e-3);
     CHECK(straight.distance < 0.02);
     CHECK(std::abs(straight.loss) < 2e-3);
     // The whole network's ReLUs open and close elsewhere (oracle_test.cpp compares with PyTorch).
-    const Result result = compare(resnet("20"), 13, f32, bf16);
+    const Comparison result = compare(small_resnet("20"), 13, f32, bf16);
     CHECK(result.median() < 0.4);
     CHECK(result.distance < 0.4);
     CHECK(std::abs(result.loss) < 0.01);

@@ -18,7 +18,7 @@ std::vector<float> random_head(int size, unsigned seed) {
   return values;
 }
 
-double inner_product(const std::vector<float>& a, const std::vector<float>& b) {
+double product_of(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += double{a[i]} * b[i];
   return sum;
@@ -55,7 +55,7 @@ TEST_CASE("the pair (j, j + e/2) is turned by t base^(-2j/e), exactly at positio
         CAPTURE(j);
         CHECK(head[static_cast<std::size_t>(j)] == static_cast<float>(std::cos(angle)));
         CHECK(head[static_cast<std::size_t>(j + half)] == static_cast<float>(std::sin(angle)));
-        CHECK(inner_product(head, head) == doctest::Approx(1).epsilon(1e-6));
+        CHECK(product_of(head, head) == doctest::Approx(1).epsilon(1e-6));
       }
   }
 }
@@ -65,7 +65,7 @@ TEST_CASE("inner products depend on the distance of positions only") {
     const Rotary rotary(2048, size, 1e4);
     const std::vector<float> query = random_head(size, 2), key = random_head(size, 3);
     const auto product = [&](int t, int s) {
-      return inner_product(rotated(rotary, query, t), rotated(rotary, key, s));
+      return product_of(rotated(rotary, query, t), rotated(rotary, key, s));
     };
     for (const int distance : {0, 1, 30, 700}) {
       const double expected = product(distance, 0);

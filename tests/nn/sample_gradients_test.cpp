@@ -38,14 +38,14 @@ Convolution conv1(int channels, int stride = 1) {
   return {.channels = channels, .kernel = 1, .stride = stride};
 }
 
-struct Case {
+struct SampleCase {
   const char* what;
   ImageModel model;
   std::size_t images = 7;
 };
 
 /// Every kind of layer with weights, in both ways to get the norm.
-std::vector<Case> cases() {
+std::vector<SampleCase> sample_cases() {
   ImageModel pooled({3, 30, 30});
   ValueId x = pooled.add(
       "conv1", Convolution{.src = 0, .channels = 32, .kernel = 7, .stride = 2, .padding = 3});
@@ -106,10 +106,6 @@ Statistics brute_force(ImageNetwork& network, TestWorker& worker, const TestBatc
   return expected;
 }
 
-double relative_distance(std::span<const float> x, std::span<const float> y) {
-  return std::sqrt(squared_distance(x, y) / squared_norm(y));
-}
-
 /// What is largest relative to what is expected. Inner products are relative to themselves, but
 /// those of nearly orthogonal arrays to a hundredth of the product of the norms.
 struct Errors {
@@ -141,7 +137,7 @@ void check_weighted_sum(ImageNetwork& network, TestWorker& worker, const TestBat
 }
 
 /// Statistics with the direction of the sum of all gradients and with a random one.
-void check_statistics(const Case& test, const ExecutionOptions& options, Errors& errors) {
+void check_statistics(const SampleCase& test, const ExecutionOptions& options, Errors& errors) {
   const std::size_t count = test.images;
   const TestBatch batch(test.model.input(), 10, count, 1);
   ImageNetwork network(test.model, options);
@@ -192,7 +188,7 @@ TEST_CASE("statistics of single images are those of their gradients") {
     }
     Errors errors;
     for (const ConvolutionRule rule : {ConvolutionRule::kWinograd, ConvolutionRule::kDirect})
-      for (const Case& test : cases()) {
+      for (const SampleCase& test : sample_cases()) {
         CAPTURE(test.what);
         CAPTURE(name_of(rule));
         CAPTURE(precision_name(precision));
@@ -213,7 +209,7 @@ TEST_CASE("statistics of single images are those of their gradients") {
 
 #ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
 TEST_CASE("statistics of single images have the same bits with any number of threads") {
-  for (const Case& test : cases()) {
+  for (const SampleCase& test : sample_cases()) {
     CAPTURE(test.what);
     const TestBatch batch(test.model.input(), 10, test.images, 1);
     const auto run = [&](int threads) {

@@ -6,6 +6,7 @@
 
 #include "core/make_node.h"
 #include "core/random.h"
+#include "core/vector_math.h"
 
 namespace localbatch {
 
@@ -21,6 +22,12 @@ ImageModel make_test_model(const std::string& name,
   const std::unique_ptr<const Model> model =
       factory.make({.input = input, .num_classes = num_classes});
   return dynamic_cast<const ImageModel&>(*model);
+}
+
+ImageModel resnet20() { return make_test_model("resnet", {{"depth", "20"}}, {3, 32, 32}, 10); }
+
+double relative_distance(std::span<const float> x, std::span<const float> y) {
+  return std::sqrt(squared_distance(x, y) / squared_norm(y));
 }
 
 TestBatch::TestBatch(const ImageShape& shape, int num_classes, std::size_t count,

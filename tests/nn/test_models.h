@@ -16,6 +16,15 @@ ImageModel make_test_model(const std::string& name,
                            const std::vector<std::pair<std::string, std::string>>& keys,
                            const ImageShape& input, int num_classes);
 
+/// ResNet-20 as it is for CIFAR-10.
+ImageModel resnet20();
+
+/// Images of CIFAR-10 at half their width and height, a quarter of the work.
+constexpr ImageShape kSmall{3, 16, 16};
+
+/// Of x from y, relative to the norm of y.
+double relative_distance(std::span<const float> x, std::span<const float> y);
+
 /// Normal pixels and uniform targets, a function of the seed.
 struct TestBatch {
   TestBatch(const ImageShape& shape, int num_classes, std::size_t count, std::uint64_t seed);

@@ -12,7 +12,7 @@ using namespace localbatch;
 
 namespace {
 
-std::vector<float> random_values(std::size_t count, unsigned seed, float mean = 0) {
+std::vector<float> random_rows(std::size_t count, unsigned seed, float mean = 0) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal(mean, 1);
   std::vector<float> values(count);
@@ -33,7 +33,7 @@ std::vector<double> expected(const TokenNorm& norm, const std::vector<double>& x
   return y;
 }
 
-constexpr int kRows = 3;
+constexpr int kTokenRows = 3;
 
 /// Rows with parameters; RMSNorm without shift, LayerNorm with and without.
 struct Rows {
@@ -43,10 +43,10 @@ struct Rows {
 
   Rows(int row_width, bool centered, bool shifted)
       : width(row_width),
-        src(random_values(size(kRows), 1, 0.5F)),
-        scale(random_values(size(1), 2, 1)),
-        shift(random_values(size(1), 3)),
-        diff_dst(random_values(size(kRows), 4)),
+        src(random_rows(size(kTokenRows), 1, 0.5F)),
+        scale(random_rows(size(1), 2, 1)),
+        shift(random_rows(size(1), 3)),
+        diff_dst(random_rows(size(kTokenRows), 4)),
         norm{width, centered, 1e-5, scale.data(), shifted ? shift.data() : nullptr} {
     if (!shifted) shift.assign(shift.size(), 0);
   }
@@ -59,7 +59,7 @@ struct Rows {
   double loss(const std::vector<double>& x, const std::vector<double>& factors,
               const std::vector<double>& offsets) const {
     double sum = 0;
-    for (int row = 0; row < kRows; ++row) {
+    for (int row = 0; row < kTokenRows; ++row) {
       const auto begin = x.begin() + row * width;
       const std::vector<double> y =
           expected(norm, std::vector<double>(begin, begin + width), factors, offsets);
@@ -73,7 +73,7 @@ struct Rows {
 /// Slope of `loss` at `at` along a direction, less that of a gradient.
 template <class Loss>
 double slope_error(const std::vector<float>& at, const std::vector<float>& gradient, Loss loss) {
-  const std::vector<float> direction = random_values(at.size(), 9);
+  const std::vector<float> direction = random_rows(at.size(), 9);
   std::vector<double> there(at.begin(), at.end()), back = there;
   double slope = 0;
   constexpr double kStep = 1e-5;
@@ -85,7 +85,7 @@ double slope_error(const std::vector<float>& at, const std::vector<float>& gradi
   return (loss(there) - loss(back)) / (2 * kStep) - slope;
 }
 
-std::vector<double> to_double(const std::vector<float>& values) {
+std::vector<double> in_doubles(const std::vector<float>& values) {
   return {values.begin(), values.end()};
 }
 
@@ -105,12 +105,12 @@ TEST_CASE("rows are normalized by the formula, in f32 and rounded to bf16") {
   for_each_kind([](const Rows& rows) {
     std::vector<float> dst(rows.src.size());
     std::vector<Bfloat16> halves(rows.src.size());
-    normalize_rows(rows.norm, kRows, rows.src.data(), dst.data());
-    normalize_rows(rows.norm, kRows, rows.src.data(), halves.data());
-    const auto scale = to_double(rows.scale), shift = to_double(rows.shift);
+    normalize_rows(rows.norm, kTokenRows, rows.src.data(), dst.data());
+    normalize_rows(rows.norm, kTokenRows, rows.src.data(), halves.data());
+    const auto scale = in_doubles(rows.scale), shift = in_doubles(rows.shift);
     double error = 0;
     bool rounded = true;
-    for (int row = 0; row < kRows; ++row) {
+    for (int row = 0; row < kTokenRows; ++row) {
       const auto begin = rows.src.begin() + row * rows.width;
       const auto y =
           expected(rows.norm, std::vector<double>(begin, begin + rows.width), scale, shift);
@@ -131,19 +131,19 @@ TEST_CASE("gradients of rows and parameters are finite differences, and are adde
   for_each_kind([](const Rows& rows) {
     std::vector<float> diff_src(rows.src.size(), 2), diff_scale(rows.scale.size(), 3);
     std::vector<float> diff_shift(rows.shift.size(), 4);
-    normalize_rows_backward(rows.norm, kRows, rows.src.data(), rows.diff_dst.data(),
+    normalize_rows_backward(rows.norm, kTokenRows, rows.src.data(), rows.diff_dst.data(),
                             diff_src.data(), diff_scale.data(), diff_shift.data());
     std::vector<float> scale_alone(diff_scale.size(), 3);
     std::vector<float> src_again(diff_src.size(), 2);
-    normalize_rows_backward(rows.norm, kRows, rows.src.data(), rows.diff_dst.data(),
+    normalize_rows_backward(rows.norm, kTokenRows, rows.src.data(), rows.diff_dst.data(),
                             src_again.data(), scale_alone.data(), nullptr);
     CHECK(scale_alone == diff_scale);
     CHECK(src_again == diff_src);
     for (float& value : diff_src) value -= 2;
     for (float& value : diff_scale) value -= 3;
     for (float& value : diff_shift) value -= 4;
-    const auto src = to_double(rows.src), scale = to_double(rows.scale);
-    const auto shift = to_double(rows.shift);
+    const auto src = in_doubles(rows.src), scale = in_doubles(rows.scale);
+    const auto shift = in_doubles(rows.shift);
     const double tolerance = 2e-5 * std::sqrt(rows.width);
     CHECK(std::abs(slope_error(rows.src, diff_src, [&](const std::vector<double>& x) {
             return rows.loss(x, scale, shift);

@@ -14,7 +14,7 @@ using namespace localbatch;
 
 namespace {
 
-std::vector<float> random_vector(std::size_t size, std::uint64_t owner) {
+std::vector<float> random_floats(std::size_t size, std::uint64_t owner) {
   RandomStream stream(21, Purpose::kTest, owner);
   std::vector<float> values(size);
   for (float& value : values) value = stream.normal();
@@ -24,10 +24,10 @@ std::vector<float> random_vector(std::size_t size, std::uint64_t owner) {
 /// Three steps along random gradients, each times a factor by the optimizer or before it.
 std::vector<float> three_steps(const InnerOptimizerFactory& factory, std::size_t size,
                                double factor_inside, float factor_before) {
-  std::vector<float> x = random_vector(size, 1);
+  std::vector<float> x = random_floats(size, 1);
   const auto optimizer = factory.make({.size = size});
   for (std::uint64_t t = 2; t < 5; ++t) {
-    std::vector<float> gradient = random_vector(size, t);
+    std::vector<float> gradient = random_floats(size, t);
     for (float& g : gradient) g *= factor_before;
     optimizer->step(x, gradient, {.learning_rate = 0.1, .gradient_factor = factor_inside},
                     for_on_this_thread);
@@ -91,8 +91,8 @@ TEST_CASE("what decays does not depend on how the parameters are cut, nor on cli
   const ParameterLayout layout{.size = kCount, .vectors = {{0, 3}, {17, 9}, {40, 20}}};
   const InnerOptimizerFactory factory =
       make_adamw({.weight_decay = 0.5, .decay = Decay::kMatrices});
-  const std::vector<float> gradient = random_vector(kCount, 7);
-  std::vector<float> expected = random_vector(kCount, 8);
+  const std::vector<float> gradient = random_floats(kCount, 7);
+  std::vector<float> expected = random_floats(kCount, 8);
   const std::vector<float> start = expected;
   factory.make(layout)->step(expected, gradient, 0.1);
   for (const std::size_t piece : {1U, 4U, 17U, 59U}) {

@@ -15,7 +15,7 @@ namespace {
 
 using Keys = std::vector<std::pair<std::string, Node>>;
 
-InnerOptimizerFactory read(const Keys& keys) {
+InnerOptimizerFactory read_inner_optimizer(const Keys& keys) {
   const Node file = map(keys);
   Options options(file);
   InnerOptimizerFactory factory = make_part(inner_optimizer_table(), options, "", "");
@@ -228,17 +228,18 @@ TEST_CASE("zero state and zero steps make an optimizer new") {
 
 TEST_CASE("each key of an inner optimizer sets its own number") {
   const Node sgd = scalar("sgd"), adamw = scalar("adamw"), yes = scalar("true");
-  CHECK(three_steps(read({{"name", sgd}})) == three_steps(make_sgd(SgdSettings{})));
+  CHECK(three_steps(read_inner_optimizer({{"name", sgd}})) == three_steps(make_sgd(SgdSettings{})));
   const Keys all_of_sgd{{"name", sgd},
                         {"momentum", scalar("0.75")},
                         {"nesterov", yes},
                         {"weight_decay", scalar("0.125")}};
   const SgdSettings sgd_settings{.momentum = 0.75, .weight_decay = 0.125, .nesterov = true};
-  CHECK(three_steps(read(all_of_sgd)) == three_steps(make_sgd(sgd_settings)));
-  CHECK(read(all_of_sgd).linear->momentum == 0.75);
-  CHECK(read(all_of_sgd).linear->nesterov);
-  CHECK(three_steps(read({{"name", adamw}})) == three_steps(make_adamw(AdamwSettings{})));
-  CHECK_FALSE(read({{"name", adamw}}).linear);
+  CHECK(three_steps(read_inner_optimizer(all_of_sgd)) == three_steps(make_sgd(sgd_settings)));
+  CHECK(read_inner_optimizer(all_of_sgd).linear->momentum == 0.75);
+  CHECK(read_inner_optimizer(all_of_sgd).linear->nesterov);
+  CHECK(three_steps(read_inner_optimizer({{"name", adamw}})) ==
+        three_steps(make_adamw(AdamwSettings{})));
+  CHECK_FALSE(read_inner_optimizer({{"name", adamw}}).linear);
   const Keys all_of_adamw{{"name", adamw},
                           {"beta1", scalar("0.8")},
                           {"beta2", scalar("0.95")},
@@ -246,31 +247,32 @@ TEST_CASE("each key of an inner optimizer sets its own number") {
                           {"weight_decay", scalar("0.5")}};
   const AdamwSettings adamw_settings{
       .beta1 = 0.8, .beta2 = 0.95, .epsilon = 0.1, .weight_decay = 0.5};
-  CHECK(three_steps(read(all_of_adamw)) == three_steps(make_adamw(adamw_settings)));
+  CHECK(three_steps(read_inner_optimizer(all_of_adamw)) == three_steps(make_adamw(adamw_settings)));
 }
 
 TEST_CASE("what happens to the state at a synchronization is a named choice, keep by default") {
   for (const char* name : {"sgd", "adamw"}) {
     const auto policy = [&](const char* value) {
-      return read({{"name", scalar(name)}, {"at_sync", scalar(value)}}).at_sync;
+      return read_inner_optimizer({{"name", scalar(name)}, {"at_sync", scalar(value)}}).at_sync;
     };
-    CHECK(read({{"name", scalar(name)}}).at_sync == StatePolicy::kKeep);
+    CHECK(read_inner_optimizer({{"name", scalar(name)}}).at_sync == StatePolicy::kKeep);
     CHECK(policy("keep") == StatePolicy::kKeep);
     CHECK(policy("average") == StatePolicy::kAverage);
     CHECK(policy("reset") == StatePolicy::kReset);
   }
   CHECK_THROWS_WITH_AS(
-      read({{"name", scalar("sgd")}, {"at_sync", scalar("averge", 2, 9)}}),
+      read_inner_optimizer({{"name", scalar("sgd")}, {"at_sync", scalar("averge", 2, 9)}}),
       "test.yaml:2:9: at_sync: found 'averge', allowed is keep | average | reset (did you mean "
       "'average'?)",
       InputError);
 }
 
 TEST_CASE("Nesterov's step without momentum is refused") {
-  CHECK_THROWS_WITH_AS(read({{"name", scalar("sgd")}, {"nesterov", scalar("true", 3, 11)}}),
-                       "test.yaml:3:11: nesterov: found true with momentum 0, needs momentum above "
-                       "0",
-                       InputError);
+  CHECK_THROWS_WITH_AS(
+      read_inner_optimizer({{"name", scalar("sgd")}, {"nesterov", scalar("true", 3, 11)}}),
+      "test.yaml:3:11: nesterov: found true with momentum 0, needs momentum above "
+      "0",
+      InputError);
 }
 
 TEST_CASE("all inner optimizers can be described") {

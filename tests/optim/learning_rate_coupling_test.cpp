@@ -7,7 +7,7 @@ using namespace localbatch;
 
 namespace {
 
-LearningRateCoupling read(const std::vector<std::pair<std::string, Node>>& keys) {
+LearningRateCoupling read_coupling(const std::vector<std::pair<std::string, Node>>& keys) {
   const Node file = map(keys);
   Options options(file);
   LearningRateCoupling coupling = make_part(learning_rate_coupling_table(), options, "", "");
@@ -44,13 +44,15 @@ TEST_CASE("the learning rate follows the growth of the batch, its root, or nothi
 }
 
 TEST_CASE("the coupling of a name is the one that an experiment file gets") {
-  CHECK(read({{"name", scalar("none")}})({.growth = 8}) == 1);
-  CHECK(read({{"name", scalar("linear")}})({.growth = 8}) == 8);
-  CHECK(read({{"name", scalar("linear")}, {"max_factor", scalar("3")}})({.growth = 8}) == 3);
-  CHECK(read({{"name", scalar("sqrt")}})({.growth = 16}) == 4);
-  CHECK(read({{"name", scalar("sqrt")}, {"max_factor", scalar("3")}})({.growth = 16}) == 3);
-  CHECK(read({{"name", scalar("adascale")}}).needs_statistics);
-  CHECK(read({{"name", scalar("adascale")}, {"max_factor", scalar("1.5")}})(
+  CHECK(read_coupling({{"name", scalar("none")}})({.growth = 8}) == 1);
+  CHECK(read_coupling({{"name", scalar("linear")}})({.growth = 8}) == 8);
+  CHECK(read_coupling({{"name", scalar("linear")}, {"max_factor", scalar("3")}})({.growth = 8}) ==
+        3);
+  CHECK(read_coupling({{"name", scalar("sqrt")}})({.growth = 16}) == 4);
+  CHECK(read_coupling({{"name", scalar("sqrt")}, {"max_factor", scalar("3")}})({.growth = 16}) ==
+        3);
+  CHECK(read_coupling({{"name", scalar("adascale")}}).needs_statistics);
+  CHECK(read_coupling({{"name", scalar("adascale")}, {"max_factor", scalar("1.5")}})(
             {.growth = 8, .initial_variance = 3, .squared_norm = 2}) == 1.5);
 }
 
@@ -58,9 +60,9 @@ TEST_CASE("the factor is bounded where a bound is given, and a bound below 1 is 
   const auto bounded = make_linear_coupling({.max_factor = 3});
   CHECK(bounded({.growth = 2}) == 2);
   CHECK(bounded({.growth = 100}) == 3);
-  CHECK_THROWS_WITH_AS(read({{"name", scalar("sqrt")}, {"max_factor", scalar("0.5", 2, 4)}}),
-                       "test.yaml:2:4: max_factor: found 0.5, allowed is 0 or at least 1",
-                       InputError);
+  CHECK_THROWS_WITH_AS(
+      read_coupling({{"name", scalar("sqrt")}, {"max_factor", scalar("0.5", 2, 4)}}),
+      "test.yaml:2:4: max_factor: found 0.5, allowed is 0 or at least 1", InputError);
 }
 
 TEST_CASE("all couplings can be described") {

@@ -13,7 +13,7 @@ namespace {
 
 using Keys = std::vector<std::pair<std::string, Node>>;
 
-LearningRate read(const char* name, Keys keys) {
+LearningRate read_rate(const char* name, Keys keys) {
   keys.push_back({"name", scalar(name)});
   const Node file = map(keys);
   Options options(file);
@@ -117,13 +117,13 @@ TEST_CASE("a schedule of steps is multiplied by the factor at each milestone, fr
 TEST_CASE("each key of a learning rate sets its own number") {
   const Keys decay{{"min", scalar("0.1")}, {"decay_end_samples", scalar("5000")}};
   const DecaySettings settings{.warm_up = kWarmUp, .min = 0.1, .decay_end_samples = 5000};
-  const LearningRate constant = read("constant", kWarmUpKeys),
-                     cosine = read("cosine", with(kWarmUpKeys, decay)),
-                     linear = read("linear", with(kWarmUpKeys, decay)),
-                     whole = read("linear", kWarmUpKeys),
-                     steps = read("multistep",
-                                  with(kWarmUpKeys, {{"milestones", list({scalar("2000")})},
-                                                     {"factor", scalar("0.5")}}));
+  const LearningRate constant = read_rate("constant", kWarmUpKeys),
+                     cosine = read_rate("cosine", with(kWarmUpKeys, decay)),
+                     linear = read_rate("linear", with(kWarmUpKeys, decay)),
+                     whole = read_rate("linear", kWarmUpKeys),
+                     steps = read_rate("multistep",
+                                       with(kWarmUpKeys, {{"milestones", list({scalar("2000")})},
+                                                          {"factor", scalar("0.5")}}));
   for (const std::int64_t n : {0, 500, 1000, 2000, 3000, 4999, 5000}) {
     CHECK(constant(n, 6000) == make_constant_rate(kWarmUp)(n, 6000));
     CHECK(cosine(n, 6000) == make_cosine_rate(settings)(n, 6000));
@@ -136,7 +136,7 @@ TEST_CASE("each key of a learning rate sets its own number") {
 
 TEST_CASE("milestones that do not increase, or lie within the warm-up, are refused") {
   const auto read_milestones = [](const std::vector<Node>& milestones) {
-    return read("multistep", with(kWarmUpKeys, {{"milestones", list(milestones, 4, 13)}}));
+    return read_rate("multistep", with(kWarmUpKeys, {{"milestones", list(milestones, 4, 13)}}));
   };
   CHECK_THROWS_WITH_AS(read_milestones({scalar("3000"), scalar("3000")}),
                        "test.yaml:4:13: milestones: found [3000, 3000], each must be more than the "
@@ -151,14 +151,14 @@ TEST_CASE("milestones that do not increase, or lie within the warm-up, are refus
 
 TEST_CASE("a decay that ends within the warm-up, or a minimum above the peak, is refused") {
   CHECK_THROWS_WITH_AS(
-      read("cosine", with(kWarmUpKeys, {{"decay_end_samples", scalar("1000", 5, 20)}})),
+      read_rate("cosine", with(kWarmUpKeys, {{"decay_end_samples", scalar("1000", 5, 20)}})),
       "test.yaml:5:20: decay_end_samples: found 1000, allowed is 0 or more than the "
       "warmup_samples 1000",
       InputError);
-  CHECK_THROWS_WITH_AS(read("linear", with(kWarmUpKeys, {{"min", scalar("0.6", 5, 6)}})),
+  CHECK_THROWS_WITH_AS(read_rate("linear", with(kWarmUpKeys, {{"min", scalar("0.6", 5, 6)}})),
                        "test.yaml:5:6: min: found 0.6, allowed is at most the peak 0.5",
                        InputError);
-  CHECK_NOTHROW(read("linear", with(kWarmUpKeys, {{"min", scalar("0.5")}})));
+  CHECK_NOTHROW(read_rate("linear", with(kWarmUpKeys, {{"min", scalar("0.5")}})));
 }
 
 TEST_CASE("all learning rates can be described") {

@@ -11,7 +11,7 @@ using namespace localbatch;
 
 namespace {
 
-OuterOptimizerFactory read(const std::vector<std::pair<std::string, Node>>& keys) {
+OuterOptimizerFactory read_outer_optimizer(const std::vector<std::pair<std::string, Node>>& keys) {
   const Node file = map(keys);
   Options options(file);
   OuterOptimizerFactory factory = make_part(outer_optimizer_table(), options, "", "");
@@ -104,13 +104,14 @@ TEST_CASE("each key of an outer optimizer sets its own number") {
       return nesterov ? make_nesterov({.learning_rate = learning_rate, .momentum = momentum})
                       : make_slowmo({.learning_rate = learning_rate, .momentum = momentum});
     };
-    CHECK(two_rounds(read({{"name", scalar(name)},
-                           {"learning_rate", scalar("0.5")},
-                           {"momentum", scalar("0.25")}})) == two_rounds(made(0.5, 0.25)));
-    CHECK(two_rounds(read({{"name", scalar(name)}})) ==
+    CHECK(two_rounds(read_outer_optimizer({{"name", scalar(name)},
+                                           {"learning_rate", scalar("0.5")},
+                                           {"momentum", scalar("0.25")}})) ==
+          two_rounds(made(0.5, 0.25)));
+    CHECK(two_rounds(read_outer_optimizer({{"name", scalar(name)}})) ==
           two_rounds(nesterov ? made(0.7, 0.9) : made(1, 0.5)));
   }
-  CHECK(two_rounds(read({{"name", scalar("averaging")}})) == 3);
+  CHECK(two_rounds(read_outer_optimizer({{"name", scalar("averaging")}})) == 3);
 }
 
 TEST_CASE("all outer optimizers can be described, and keep what the next step depends on") {

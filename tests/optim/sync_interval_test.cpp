@@ -8,7 +8,7 @@ using namespace localbatch;
 
 namespace {
 
-SyncInterval read(const std::vector<std::pair<std::string, Node>>& keys) {
+SyncInterval read_interval(const std::vector<std::pair<std::string, Node>>& keys) {
   const Node file = map(keys);
   Options options(file);
   SyncInterval interval = make_part(sync_interval_table(), options, "", "");
@@ -22,7 +22,7 @@ TEST_CASE("a constant H is the same in every round, and 1 unless it is given") {
   const SyncInterval interval = make_constant_interval({.H = 16});
   CHECK(interval({.round = 0, .samples = 0, .learning_rate = 0.1}) == 16);
   CHECK(interval({.round = 1000, .samples = 1'000'000, .learning_rate = 0}) == 16);
-  CHECK(read({{"name", scalar("constant")}})({}) == 1);
+  CHECK(read_interval({{"name", scalar("constant")}})({}) == 1);
 }
 
 TEST_CASE("post-local SGD synchronizes every step until its start, then every H") {
@@ -46,10 +46,10 @@ TEST_CASE("stages of H begin at their milestones") {
 
 TEST_CASE("stages of H need a number for each milestone, and milestones that increase") {
   const auto stages = [](const std::vector<Node>& milestones, const std::vector<Node>& later) {
-    return read({{"name", scalar("stagewise")},
-                 {"H", scalar("2")},
-                 {"milestones", list(milestones)},
-                 {"H_after", list(later)}});
+    return read_interval({{"name", scalar("stagewise")},
+                          {"H", scalar("2")},
+                          {"milestones", list(milestones)},
+                          {"H_after", list(later)}});
   };
   CHECK_THROWS_WITH_AS(
       stages({scalar("100")}, {scalar("4"), scalar("16")}),
@@ -84,37 +84,38 @@ TEST_CASE("AdaComm's H falls with the square root of the loss and ends at 1") {
 }
 
 TEST_CASE("each key of a rule for H sets its own number") {
-  CHECK(read({{"name", scalar("constant")}, {"H", scalar("16")}})({}) == 16);
-  const SyncInterval post_local =
-      read({{"name", scalar("post_local")}, {"start_samples", scalar("5000")}, {"H", scalar("8")}});
+  CHECK(read_interval({{"name", scalar("constant")}, {"H", scalar("16")}})({}) == 16);
+  const SyncInterval post_local = read_interval(
+      {{"name", scalar("post_local")}, {"start_samples", scalar("5000")}, {"H", scalar("8")}});
   CHECK(post_local({.samples = 4999}) == 1);
   CHECK(post_local({.samples = 5000}) == 8);
-  const SyncInterval stages = read({{"name", scalar("stagewise")},
-                                    {"H", scalar("2")},
-                                    {"milestones", list({scalar("100"), scalar("500")})},
-                                    {"H_after", list({scalar("4"), scalar("16")})}});
+  const SyncInterval stages = read_interval({{"name", scalar("stagewise")},
+                                             {"H", scalar("2")},
+                                             {"milestones", list({scalar("100"), scalar("500")})},
+                                             {"H_after", list({scalar("4"), scalar("16")})}});
   CHECK(stages({.samples = 99}) == 2);
   CHECK(stages({.samples = 100}) == 4);
   CHECK(stages({.samples = 500}) == 16);
-  const SyncInterval quadratic = read({{"name", scalar("quadratic")},
-                                       {"H", scalar("4")},
-                                       {"alpha", scalar("0.5")},
-                                       {"exponent", scalar("3")},
-                                       {"start_samples", scalar("1000")}});
+  const SyncInterval quadratic = read_interval({{"name", scalar("quadratic")},
+                                                {"H", scalar("4")},
+                                                {"alpha", scalar("0.5")},
+                                                {"exponent", scalar("3")},
+                                                {"start_samples", scalar("1000")}});
   CHECK(quadratic({.samples = 999, .learning_rate = 0.125}) == 4);
   CHECK(quadratic({.samples = 1000, .learning_rate = 0.125}) == 64);
   CHECK(quadratic({.samples = 1000, .learning_rate = 0.5}) == 4);
   CHECK(quadratic.depends_on_learning_rate);
-  const SyncInterval adacomm = read({{"name", scalar("adacomm")}, {"H", scalar("16")}});
+  const SyncInterval adacomm = read_interval({{"name", scalar("adacomm")}, {"H", scalar("16")}});
   CHECK(adacomm({.round = 2, .first_loss = 2, .last_loss = 0.5}) == 8);
   CHECK(adacomm.depends_on_losses);
 }
 
 TEST_CASE("H is at least 1 and at most a million") {
-  CHECK_THROWS_WITH_AS(read({{"name", scalar("constant")}, {"H", scalar("0", 2, 4)}}),
+  CHECK_THROWS_WITH_AS(read_interval({{"name", scalar("constant")}, {"H", scalar("0", 2, 4)}}),
                        "test.yaml:2:4: H: found 0, allowed is 1 .. 1000000", InputError);
-  CHECK_THROWS_AS(read({{"name", scalar("constant")}, {"H", scalar("1000001")}}), InputError);
-  CHECK_THROWS_AS(read({{"name", scalar("post_local")}, {"H", scalar("8")}}), InputError);
+  CHECK_THROWS_AS(read_interval({{"name", scalar("constant")}, {"H", scalar("1000001")}}),
+                  InputError);
+  CHECK_THROWS_AS(read_interval({{"name", scalar("post_local")}, {"H", scalar("8")}}), InputError);
 }
 
 TEST_CASE("all rules for H can be described") {

@@ -31,7 +31,7 @@ void save(const fs::path& folder, std::int64_t round) {
   writer.finish();
 }
 
-std::vector<std::string> names_in(const fs::path& folder) {
+std::vector<std::string> sorted_names_in(const fs::path& folder) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder))
     names.push_back(entry.path().filename().string());
@@ -67,17 +67,17 @@ TEST_CASE("the newest checkpoint is found, with what it was made of") {
 TEST_CASE("two checkpoints are kept, and none when a run has finished") {
   const ScratchFolder scratch;
   for (int round = 1; round <= 3; ++round) save(scratch.path(), round);
-  CHECK(names_in(scratch.path()) ==
+  CHECK(sorted_names_in(scratch.path()) ==
         std::vector<std::string>{"checkpoint-000000002", "checkpoint-000000003"});
   std::ofstream(scratch.path() / "rounds.csv") << "round\n";
   remove_checkpoints(scratch.path());
-  CHECK(names_in(scratch.path()) == std::vector<std::string>{"rounds.csv"});
+  CHECK(sorted_names_in(scratch.path()) == std::vector<std::string>{"rounds.csv"});
 }
 
 TEST_CASE("a round that is saved again replaces its checkpoint") {
   const ScratchFolder scratch;
   for (const int round : {1, 2, 2}) save(scratch.path(), round);
-  CHECK(names_in(scratch.path()) ==
+  CHECK(sorted_names_in(scratch.path()) ==
         std::vector<std::string>{"checkpoint-000000001", "checkpoint-000000002"});
 }
 
@@ -87,12 +87,12 @@ TEST_CASE("a checkpoint counts from its last byte on") {
   {
     CheckpointWriter writer = begun(scratch.path(), 2);
     writer.section(filled(30, 2));
-    CHECK(names_in(scratch.path()) ==
+    CHECK(sorted_names_in(scratch.path()) ==
           std::vector<std::string>{"checkpoint-000000001", "checkpoint-000000002.new"});
     CHECK(newest_checkpoint(scratch.path(), 2)->facts.round == 1);
   }
   // The round failed: its file is of no use to anybody.
-  CHECK(names_in(scratch.path()) == std::vector<std::string>{"checkpoint-000000001"});
+  CHECK(sorted_names_in(scratch.path()) == std::vector<std::string>{"checkpoint-000000001"});
   std::ofstream(scratch.path() / "checkpoint-000000003.new") << "what a killed process leaves";
   CHECK(newest_checkpoint(scratch.path(), 2)->facts.round == 1);
 }
@@ -136,7 +136,7 @@ TEST_CASE("without space for all of it a checkpoint is not begun") {
   }
   CHECK(one_line_with(message, {scratch.path().string(),
                                 "it needs " + std::to_string(kTooMuch) + " bytes", "are free"}));
-  CHECK(names_in(scratch.path()) == std::vector<std::string>{"checkpoint-000000001"});
+  CHECK(sorted_names_in(scratch.path()) == std::vector<std::string>{"checkpoint-000000001"});
 }
 
 TEST_CASE("only names that are written count as checkpoints; others are left alone") {
@@ -150,7 +150,7 @@ TEST_CASE("only names that are written count as checkpoints; others are left alo
   CHECK(newest_checkpoint(scratch.path(), 2)->facts.round == 1);
   for (int round = 2; round <= 4; ++round) save(scratch.path(), round);
   remove_checkpoints(scratch.path());
-  CHECK(names_in(scratch.path()).size() == others.size());
+  CHECK(sorted_names_in(scratch.path()).size() == others.size());
 }
 
 }  // namespace localbatch

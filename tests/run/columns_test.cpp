@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "core/file_fixtures.h"
 #include "experiment/fixtures.h"
+#include "run/run_fixtures.h"
 
 namespace localbatch {
 
@@ -44,13 +43,6 @@ void check_documented(std::span<const CsvColumn<Row>> columns) {
     CHECK(column.meaning.size() > 2);
     CHECK(column.name.find_first_of(", \"\n") == std::string_view::npos);
   }
-}
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 /// A round whose numbers are all different.

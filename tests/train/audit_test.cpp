@@ -13,7 +13,7 @@
 namespace localbatch {
 namespace {
 
-constexpr std::size_t kSize = 40;
+constexpr std::size_t kAuditedSize = 40;
 
 using Vector = std::vector<float>;
 using Gradients = std::vector<Vector>;
@@ -22,7 +22,7 @@ Gradients random_gradients(int count, std::uint32_t seed) {
   Gradients gradients(static_cast<std::size_t>(count));
   RandomStream random(17, Purpose::kTest, seed);
   for (Vector& gradient : gradients)
-    for (std::size_t i = 0; i < kSize; ++i) gradient.push_back(0.2F + random.normal());
+    for (std::size_t i = 0; i < kAuditedSize; ++i) gradient.push_back(0.2F + random.normal());
   return gradients;
 }
 
@@ -30,7 +30,7 @@ Gradients random_gradients(int count, std::uint32_t seed) {
 class StoredWorker final : public Worker {
  public:
   StoredWorker(const Gradients& gradients, int& passes)
-      : gradients_(gradients), passes_(passes), x_(kSize) {}
+      : gradients_(gradients), passes_(passes), x_(kAuditedSize) {}
 
   double local_step(int, double, ChunkGradients*) override { return 0; }
   std::span<float> parameters() override { return x_; }
@@ -69,19 +69,19 @@ struct Experiment {
   int pool() const { return own_gradients ? 1 : static_cast<int>(workers.size()); }
 
   static std::vector<double> mean(const Gradients& gradients) {
-    std::vector<double> mean(kSize);
+    std::vector<double> mean(kAuditedSize);
     for (const Vector& g : gradients)
-      for (std::size_t i = 0; i < kSize; ++i)
+      for (std::size_t i = 0; i < kAuditedSize; ++i)
         mean[i] += double{g[i]} / static_cast<double>(gradients.size());
     return mean;
   }
 
   /// The definitions of GroupSums, over all workers, gradient by gradient.
   GroupSums sums() const {
-    std::vector<double> mean_of_all(kSize);
+    std::vector<double> mean_of_all(kAuditedSize);
     for (const Gradients& gradients : workers) {
       const std::vector<double> own = mean(gradients);
-      for (std::size_t i = 0; i < kSize; ++i)
+      for (std::size_t i = 0; i < kAuditedSize; ++i)
         mean_of_all[i] += own[i] / static_cast<double>(workers.size());
     }
     GroupSums sums;
@@ -90,10 +90,10 @@ struct Experiment {
       const std::vector<double> own = mean(gradients);
       const std::vector<double> g = own_gradients ? own : mean_of_all;
       double norm = 0, products = 0;
-      for (std::size_t i = 0; i < kSize; ++i) norm += g[i] * g[i];
+      for (std::size_t i = 0; i < kAuditedSize; ++i) norm += g[i] * g[i];
       for (const Vector& mine : gradients) {
         double along = 0;
-        for (std::size_t i = 0; i < kSize; ++i) {
+        for (std::size_t i = 0; i < kAuditedSize; ++i) {
           const double difference = double{mine[i]} - own[i];
           sums.deviation_squares += samples_each * difference * difference;
           along += difference * g[i];
@@ -206,7 +206,7 @@ TEST_CASE(
       const double step = 1.0 / test.pool() / static_cast<double>(test.workers[worker].size() - 1);
       const auto distance = [&](std::size_t m, std::size_t i) {
         Vector difference;
-        for (std::size_t k = 0; k < kSize; ++k)
+        for (std::size_t k = 0; k < kAuditedSize; ++k)
           difference.push_back(static_cast<float>(double{test.workers[m][i][k]} -
                                                   Experiment::mean(test.workers[m])[k]));
         return difference;
@@ -300,7 +300,7 @@ TEST_CASE("the jackknife's error is the scatter of repeated audits") {
   for (const double value : variances) mean += value / 200;
   for (const double value : variances) scatter += (value - mean) * (value - mean) / 199;
   for (const double value : errors) error += value / 200;
-  CHECK(mean == doctest::Approx(static_cast<double>(kSize)).epsilon(0.02));
+  CHECK(mean == doctest::Approx(static_cast<double>(kAuditedSize)).epsilon(0.02));
   CHECK(error == doctest::Approx(std::sqrt(scatter)).epsilon(0.15));
 }
 

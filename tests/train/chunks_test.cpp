@@ -10,14 +10,14 @@
 namespace localbatch {
 namespace {
 
-constexpr int kWorkers = 4, kBatch = 8;
-constexpr std::size_t kSize = 100;
-constexpr double kVariance = 4.0 * kSize;      // 2^2 in each coordinate
-constexpr double kSquaredNorm = 0.25 * kSize;  // 0.5^2
+constexpr int kFourWorkers = 4, kChunkedBatch = 8;
+constexpr std::size_t kTargetSize = 100;
+constexpr double kVariance = 4.0 * kTargetSize;      // 2^2 in each coordinate
+constexpr double kSquaredNorm = 0.25 * kTargetSize;  // 0.5^2
 
 /// A gradient that is the same everywhere, so that its statistics are too.
 QuadraticWorker::Problem constant_gradient(std::uint64_t seed) {
-  return {.target = std::vector<float>(kSize, -0.5F),
+  return {.target = std::vector<float>(kTargetSize, -0.5F),
           .noise = 2,
           .seed = seed,
           .micro_batch = 2,
@@ -25,11 +25,11 @@ QuadraticWorker::Problem constant_gradient(std::uint64_t seed) {
 }
 
 LocalSgd make_measuring(const StatisticsOptions& options, int rounds, int H) {
-  LocalSgd method = make_method(std::int64_t{rounds} * H * kWorkers * kBatch, H, 0.01);
+  LocalSgd method = make_method(std::int64_t{rounds} * H * kFourWorkers * kChunkedBatch, H, 0.01);
   method.controller = default_part(batch_size_controller_table(), "inner_product_test");
-  method.limits.max = kBatch;
+  method.limits.max = kChunkedBatch;
   method.limits.monotone = false;
-  method.limits.min = kBatch;
+  method.limits.min = kChunkedBatch;
   method.statistics = options;
   return method;
 }
@@ -65,21 +65,21 @@ void check_near(const Moments& seen, double expected) {
   CHECK(seen.error < 0.05 * expected);  // else the line above says little
 }
 
-constexpr int kRounds = 400;
+constexpr int kManyRounds = 400;
 
 TEST_CASE("every kind of chunks finds the variance and the squared norm of Gaussian gradients") {
   for (const Chunks chunks :
        {Chunks::kWorkers, Chunks::kMicroBatches, Chunks::kSamples, Chunks::kDelta}) {
     CAPTURE(static_cast<int>(chunks));
-    const Run biased =
-        run(make_measuring({.chunks = chunks}, kRounds, 3), constant_gradient(3), kWorkers, kBatch);
+    const Run biased = run(make_measuring({.chunks = chunks}, kManyRounds, 3), constant_gradient(3),
+                           kFourWorkers, kChunkedBatch);
     check_near(observed(biased.rounds, &GradientStatistics::variance), kVariance);
     check_near(observed(biased.rounds, &GradientStatistics::squared_norm),
-               kSquaredNorm + kVariance / (kWorkers * kBatch));
+               kSquaredNorm + kVariance / (kFourWorkers * kChunkedBatch));
     check_near(observed(biased.rounds, &GradientStatistics::unbiased_squared_norm), kSquaredNorm);
     const Run unbiased =
-        run(make_measuring({.chunks = chunks, .unbiased_squared_norm = true}, kRounds, 3),
-            constant_gradient(3), kWorkers, kBatch);
+        run(make_measuring({.chunks = chunks, .unbiased_squared_norm = true}, kManyRounds, 3),
+            constant_gradient(3), kFourWorkers, kChunkedBatch);
     check_near(observed(unbiased.rounds, &GradientStatistics::squared_norm), kSquaredNorm);
   }
 }
@@ -87,11 +87,11 @@ TEST_CASE("every kind of chunks finds the variance and the squared norm of Gauss
 TEST_CASE("a worker's own gradient has the same statistics where all stand at one point") {
   for (const Chunks chunks : {Chunks::kMicroBatches, Chunks::kSamples}) {
     CAPTURE(static_cast<int>(chunks));
-    const Run own = run(make_measuring({.chunks = chunks, .own_gradients = true}, kRounds, 3),
-                        constant_gradient(3), kWorkers, kBatch);
+    const Run own = run(make_measuring({.chunks = chunks, .own_gradients = true}, kManyRounds, 3),
+                        constant_gradient(3), kFourWorkers, kChunkedBatch);
     check_near(observed(own.rounds, &GradientStatistics::variance), kVariance);
     check_near(observed(own.rounds, &GradientStatistics::squared_norm),
-               kSquaredNorm + kVariance / (kWorkers * kBatch));
+               kSquaredNorm + kVariance / (kFourWorkers * kChunkedBatch));
     check_near(observed(own.rounds, &GradientStatistics::unbiased_squared_norm), kSquaredNorm);
   }
 }
@@ -100,9 +100,10 @@ TEST_CASE(
     "|g|^2 is that of the mean over workers for every kind of chunks, unless it is one's own") {
   // Workers on opposite slopes of a valley without noise: their mean gradient vanishes.
   const auto squared_norm_of = [](const StatisticsOptions& options) {
-    QuadraticWorker::Problem problem{
-        .target = std::vector<float>(kSize, 0.5F), .micro_batch = 2, .slopes_by_worker = true};
-    const Run seen = run(make_measuring(options, 1, 1), problem, kWorkers, kBatch);
+    QuadraticWorker::Problem problem{.target = std::vector<float>(kTargetSize, 0.5F),
+                                     .micro_batch = 2,
+                                     .slopes_by_worker = true};
+    const Run seen = run(make_measuring(options, 1, 1), problem, kFourWorkers, kChunkedBatch);
     return seen.rounds.at(0).statistics->squared_norm;
   };
   for (const Chunks chunks :
@@ -118,9 +119,10 @@ TEST_CASE(
 TEST_CASE("divisor J makes the variance too small by (J - groups)/J, for every kind of chunks") {
   const auto mean_of = [](Chunks chunks) {
     const StatisticsOptions options{.chunks = chunks, .divide_by_chunks = true};
-    return observed(
-        run(make_measuring(options, kRounds, 2), constant_gradient(5), kWorkers, kBatch).rounds,
-        &GradientStatistics::variance);
+    return observed(run(make_measuring(options, kManyRounds, 2), constant_gradient(5), kFourWorkers,
+                        kChunkedBatch)
+                        .rounds,
+                    &GradientStatistics::variance);
   };
   check_near(mean_of(Chunks::kWorkers), kVariance * 3 / 4);
   check_near(mean_of(Chunks::kMicroBatches), kVariance * 3 / 4);  // 4 workers of 4 chunks of 2
@@ -133,7 +135,7 @@ TEST_CASE("displacements tell the variance with momentum, kept or reset") {
   problem.momentum = 0.9F;
   LocalSgd method = make_measuring({.chunks = Chunks::kDelta}, 300, 4);
   method.inner_steps = LinearSteps{.momentum = 0.9};
-  std::vector<RoundRecord> rounds = run(method, problem, kWorkers, kBatch).rounds;
+  std::vector<RoundRecord> rounds = run(method, problem, kFourWorkers, kChunkedBatch).rounds;
   check_near(observed(rounds, &GradientStatistics::variance), kVariance);
   // Neighbouring rounds share velocities, so the squared norm's error is larger than it looks.
   const Moments norm = observed(rounds, &GradientStatistics::unbiased_squared_norm);
@@ -142,17 +144,18 @@ TEST_CASE("displacements tell the variance with momentum, kept or reset") {
 
 TEST_CASE("at the first step all workers stand at one point, at the last one drift is variance") {
   // Curvature and little noise: the workers' gradients differ because the workers do.
-  QuadraticWorker::Problem problem{.target = std::vector<float>(kSize, 1),
+  QuadraticWorker::Problem problem{.target = std::vector<float>(kTargetSize, 1),
                                    .noise = 0.1F,
                                    .seed = 9,
                                    .micro_batch = 4,
                                    .curvature = 10};
   const auto variance = [&](Chunks chunks, bool first) {
     StatisticsOptions options{.chunks = chunks, .at_first_step = first};
-    return observed(run(make_measuring(options, 200, 8), problem, kWorkers, kBatch).rounds,
-                    &GradientStatistics::variance);
+    return observed(
+        run(make_measuring(options, 200, 8), problem, kFourWorkers, kChunkedBatch).rounds,
+        &GradientStatistics::variance);
   };
-  const double expected = 0.01 * kSize;
+  const double expected = 0.01 * kTargetSize;
   check_near(variance(Chunks::kWorkers, true), expected);
   check_near(variance(Chunks::kMicroBatches, true), expected);
   check_near(variance(Chunks::kMicroBatches, false), expected);

@@ -17,7 +17,7 @@
 namespace localbatch {
 namespace {
 
-constexpr int kWorkers = 4, kBatch = 16, kRounds = 100;
+constexpr int kStillWorkers = 4, kStillBatch = 16, kStillRounds = 100;
 
 /// Two normalizations with a convolution between them; no groups: batch norm.
 ModelFactory make_model(int groups) {
@@ -67,7 +67,7 @@ Objective of_tokens() {
 std::vector<RoundRecord> rounds_at_one_point(const Objective& objective,
                                              const StatisticsOptions& statistics, int micro_batch) {
   const bool batch_norm = objective.model.has_batch_norm;
-  const WorkerSettings workers{.num_workers = kWorkers,
+  const WorkerSettings workers{.num_workers = kStillWorkers,
                                .seed = 5,
                                .inner_optimizer = default_part(inner_optimizer_table(), "sgd")};
   NetworkTask task({.dataset = objective.dataset,
@@ -75,26 +75,27 @@ std::vector<RoundRecord> rounds_at_one_point(const Objective& objective,
                     .model = objective.model,
                     .micro_batch = micro_batch},
                    workers);
-  task.allocate(kWorkers, available_cores());
-  LocalSgd method = make_method(std::int64_t{kRounds} * kWorkers * kBatch, 1, /*learning_rate=*/0);
-  method.num_workers = kWorkers;
+  task.allocate(kStillWorkers, available_cores());
+  LocalSgd method =
+      make_method(std::int64_t{kStillRounds} * kStillWorkers * kStillBatch, 1, /*learning_rate=*/0);
+  method.num_workers = kStillWorkers;
   method.controller = default_part(batch_size_controller_table(), "norm_test");
   method.limits.monotone = false;
-  method.limits.min = method.limits.max = kBatch;
+  method.limits.min = method.limits.max = kStillBatch;
   method.statistics = statistics;
   method.audit = {
       .every_rounds = 1, .samples = 128, .inner_products = false, .samples_in_batch = batch_norm};
   std::vector<RoundRecord> rounds;
   const auto processes = single_process();
-  run_workers(kWorkers, *processes, [&](Communicator& comm) {
+  run_workers(kStillWorkers, *processes, [&](Communicator& comm) {
     const std::unique_ptr<TrainingWorker> worker = task.make_worker(comm);
     const auto outer =
         default_part(outer_optimizer_table(), "averaging")(worker->parameters().size());
-    LoopOfWorker loop(method, *worker, *outer, comm, kBatch);
+    LoopOfWorker loop(method, *worker, *outer, comm, kStillBatch);
     CHECK(loop.run() == Outcome::kFinished);
     if (comm.worker() == 0) rounds = loop.observer.rounds;
   });
-  REQUIRE(rounds.size() == kRounds);
+  REQUIRE(rounds.size() == kStillRounds);
   return rounds;
 }
 
@@ -127,7 +128,7 @@ void check_agreement(const std::vector<RoundRecord>& rounds) {
   const Mean variance = mean_of(rounds, [](const auto& r) { return r.statistics->variance; });
   check_equal(variance, mean_of(rounds, [](const auto& r) { return r.audit->exact.variance; }),
               variance.value);
-  const double noise = variance.value / (kWorkers * kBatch);
+  const double noise = variance.value / (kStillWorkers * kStillBatch);
   check_equal(mean_of(rounds, [](const auto& r) { return r.statistics->unbiased_squared_norm; }),
               mean_of(rounds, [](const auto& r) { return r.audit->exact.unbiased_squared_norm; }),
               noise);
@@ -140,7 +141,7 @@ TEST_CASE("at one point workers, micro-batches and audits find the same noise, f
     for (const Chunks chunks : {Chunks::kWorkers, Chunks::kMicroBatches}) {
       CAPTURE(groups);
       CAPTURE(static_cast<int>(chunks));
-      const int micro_batch = chunks == Chunks::kWorkers ? kBatch : kBatch / 2;
+      const int micro_batch = chunks == Chunks::kWorkers ? kStillBatch : kStillBatch / 2;
       const std::vector<RoundRecord> rounds =
           rounds_at_one_point(of_images(groups), {.chunks = chunks}, micro_batch);
       check_agreement(rounds);
@@ -152,21 +153,22 @@ TEST_CASE("at one point workers, micro-batches and audits find the same noise, f
 }
 
 TEST_CASE("without batch norm single samples of the local batch find the same noise, too") {
-  check_agreement(rounds_at_one_point(of_images(8), {.chunks = Chunks::kSamples}, kBatch));
-  check_agreement(rounds_at_one_point(of_images(8),
-                                      {.chunks = Chunks::kSamples, .own_gradients = true}, kBatch));
+  check_agreement(rounds_at_one_point(of_images(8), {.chunks = Chunks::kSamples}, kStillBatch));
+  check_agreement(rounds_at_one_point(
+      of_images(8), {.chunks = Chunks::kSamples, .own_gradients = true}, kStillBatch));
 }
 
 TEST_CASE("at one point of a decoder all find the same noise, and so do gradients of sequences") {
-  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kWorkers}, kBatch));
-  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kMicroBatches}, kBatch / 2));
-  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kSamples}, kBatch));
+  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kWorkers}, kStillBatch));
+  check_agreement(
+      rounds_at_one_point(of_tokens(), {.chunks = Chunks::kMicroBatches}, kStillBatch / 2));
+  check_agreement(rounds_at_one_point(of_tokens(), {.chunks = Chunks::kSamples}, kStillBatch));
 }
 
 TEST_CASE(
     "samples of a micro-batch taken for independent ones find another noise under batch norm") {
   const std::vector<RoundRecord> rounds =
-      rounds_at_one_point(of_images(0), {.chunks = Chunks::kWorkers}, kBatch);
+      rounds_at_one_point(of_images(0), {.chunks = Chunks::kWorkers}, kStillBatch);
   const Mean variance = mean_of(rounds, [](const auto& r) { return r.statistics->variance; });
   const Mean in_batch =
       mean_of(rounds, [](const auto& r) { return r.audit->samples_in_batch->variance.value; });

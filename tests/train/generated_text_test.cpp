@@ -13,7 +13,7 @@
 namespace localbatch {
 namespace {
 
-constexpr int kSymbols = 16, kWorkers = 2, kSeed = 3;
+constexpr int kSymbols = 16, kTextWorkers = 2, kTextSeed = 3;
 constexpr std::int64_t kSamples = 4000;
 
 /// The test loss of a bigram model after 200,000 tokens of a chain of this order.
@@ -28,18 +28,18 @@ double trained_loss(int order) {
     return std::make_unique<BigramModel>(sample);
   };
   settings.micro_batch = 16;
-  NetworkTask task(settings, {.num_workers = kWorkers,
-                              .seed = kSeed,
+  NetworkTask task(settings, {.num_workers = kTextWorkers,
+                              .seed = kTextSeed,
                               .inner_optimizer = default_part(inner_optimizer_table(), "sgd")});
-  task.allocate(kWorkers, available_cores());
+  task.allocate(kTextWorkers, available_cores());
   LocalSgd method = make_method(kSamples, 4, 0);
   method.learning_rate = [](std::int64_t samples, std::int64_t) {
     return 160.0 * (1 - static_cast<double>(samples) / kSamples);
   };
-  method.num_workers = kWorkers;
+  method.num_workers = kTextWorkers;
   double loss = 0;
   const auto processes = single_process();
-  run_workers(kWorkers, *processes, [&](Communicator& comm) {
+  run_workers(kTextWorkers, *processes, [&](Communicator& comm) {
     const std::unique_ptr<TrainingWorker> worker = task.make_worker(comm);
     const auto outer =
         default_part(outer_optimizer_table(), "averaging")(worker->parameters().size());

@@ -12,7 +12,7 @@ namespace {
 
 using Gradients = std::vector<std::vector<float>>;
 
-constexpr int kBatch = 8;
+constexpr int kSamplesOfChunk = 8;
 
 /// A worker with a gradient.
 class Given final : public Worker {
@@ -40,7 +40,7 @@ GradientStatistics measure(const Gradients& gradients, const StatisticsOptions& 
     method.statistics = options;
     method.observer_needs = {.variance = true, .inner_products = true};
     Meter meter(method, comm);
-    meter.begin({.local_batch_size = kBatch, .observed = true});
+    meter.begin({.local_batch_size = kSamplesOfChunk, .observed = true});
     std::vector<Averaged> averaged;
     meter.add_averaged(worker, averaged);
     comm.exchange({.averaged = averaged});
@@ -81,10 +81,10 @@ GradientStatistics brute_force(const Gradients& gradients) {
       orthogonal += rest * rest;
     }
   }
-  const double factor = kBatch / (workers - 1);
+  const double factor = kSamplesOfChunk / (workers - 1);
   return {.num_workers = static_cast<int>(workers),
           .num_chunks = static_cast<int>(workers),
-          .global_batch_size = static_cast<std::int64_t>(workers) * kBatch,
+          .global_batch_size = static_cast<std::int64_t>(workers) * kSamplesOfChunk,
           .variance = factor * variance,
           .squared_norm = squared_norm,
           .inner_product_variance = factor * inner,
@@ -104,7 +104,7 @@ TEST_CASE("the variance between workers equals brute force in double") {
     CHECK(measured.orthogonal_variance ==
           doctest::Approx(expected.orthogonal_variance).epsilon(1e-7));
     CHECK(measured.num_chunks == workers);
-    CHECK(measured.global_batch_size == workers * kBatch);
+    CHECK(measured.global_batch_size == workers * kSamplesOfChunk);
   }
 }
 
@@ -135,8 +135,9 @@ TEST_CASE("options change the divisor and the squared norm and nothing else") {
   CHECK(divided.squared_norm == plain.squared_norm);
   const GradientStatistics unbiased = measure(gradients, {.unbiased_squared_norm = true});
   CHECK(unbiased.variance == plain.variance);
-  CHECK(unbiased.squared_norm ==
-        doctest::Approx(plain.squared_norm - plain.variance / (4 * kBatch)).epsilon(1e-12));
+  CHECK(
+      unbiased.squared_norm ==
+      doctest::Approx(plain.squared_norm - plain.variance / (4 * kSamplesOfChunk)).epsilon(1e-12));
 }
 
 TEST_CASE("the unbiased squared norm is right on average, the biased one is not") {
@@ -158,7 +159,7 @@ TEST_CASE("the unbiased squared norm is right on average, the biased one is not"
   // 400.
   CHECK(biased == doctest::Approx(101).epsilon(0.02));
   CHECK(std::abs(unbiased - 1) < 2);
-  CHECK(variance == doctest::Approx(kBatch * 400.0).epsilon(0.02));
+  CHECK(variance == doctest::Approx(kSamplesOfChunk * 400.0).epsilon(0.02));
 }
 
 TEST_CASE("one worker, equal gradients, zero gradients and NaN give defined statistics") {

@@ -61,7 +61,7 @@ InnerOptimizerFactory make_sgd(std::string_view momentum, StatePolicy at_sync) {
   return choice;
 }
 
-struct Case {
+struct WorkerCase {
   ImageModel model = make_mlp_model();
   int workers = 1;
   int micro_batch = 64;
@@ -77,7 +77,7 @@ struct Case {
 
 /// Runs `body` on every worker of a small problem without augmentation.
 template <class Body>
-void with_workers(const Case& test, const Dataset& dataset, const Body& body) {
+void with_workers(const WorkerCase& test, const Dataset& dataset, const Body& body) {
   SlotPool slots(test.model, {.max_samples = test.micro_batch, .threads = test.threads},
                  test.slots);
   TrainingSetup setup{.dataset = dataset,
@@ -103,7 +103,8 @@ void synchronize_state(NetworkWorker& worker, Communicator& comm) {
   worker.finish_synchronization();
 }
 
-std::vector<float> parameters_after(const Case& test, int local_batch_size, int rounds, int H) {
+std::vector<float> parameters_after(const WorkerCase& test, int local_batch_size, int rounds,
+                                    int H) {
   const ResidentImages dataset = make_dataset(101, 10);
   std::vector<float> result;
   with_workers(test, dataset, [&](NetworkWorker& worker, Communicator& comm) {
@@ -176,8 +177,8 @@ TEST_CASE("H = 1 with plain SGD on four workers is one worker with the pooled ba
 }
 
 TEST_CASE("averaged momentum keeps four workers equal to one with the pooled batch") {
-  const Case one{.momentum = "0.9"};
-  Case four{.workers = 4, .momentum = "0.9", .optimizer_at_sync = StatePolicy::kAverage};
+  const WorkerCase one{.momentum = "0.9"};
+  WorkerCase four{.workers = 4, .momentum = "0.9", .optimizer_at_sync = StatePolicy::kAverage};
   const std::vector<float> pooled = parameters_after(one, 32, 6, 1);
   CHECK(largest_difference(pooled, parameters_after(four, 8, 6, 1)) < 2e-6);
   four.optimizer_at_sync = StatePolicy::kReset;
@@ -185,7 +186,7 @@ TEST_CASE("averaged momentum keeps four workers equal to one with the pooled bat
 }
 
 TEST_CASE("the number of execution slots does not change a bit") {
-  Case test{.workers = 5, .slots = 1};
+  WorkerCase test{.workers = 5, .slots = 1};
   const std::vector<float> one_slot = parameters_after(test, 8, 2, 3);
   test.slots = 4;
   CHECK(parameters_after(test, 8, 2, 3) == one_slot);
