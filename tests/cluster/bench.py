@@ -143,15 +143,15 @@ def train_localbatch(hosts, network, sync_interval, arguments):
 @functools.lru_cache
 def best_setting_of(python, network):
     """The fastest environment for steps of one process with one thread, which is what each host has."""
-    settings, _ = oracle.pytorch_settings.pytorch_settings()
+    kinds, _ = oracle.pytorch_settings.pytorch_settings()
 
     def rate_in_trial(environment):
         seconds = oracle.SECONDS_OF_A_TRIAL
         return oracle.run_pytorch(python, network, "f32", 1, seconds, environment)["images_per_second"]
 
-    name, _ = oracle.pytorch_settings.best_setting(settings, rate_in_trial)
+    name, setting, _ = oracle.pytorch_settings.best_setting(kinds, rate_in_trial)
     print(f"PyTorch runs {network} with {name}", file=sys.stderr)
-    return settings[name]
+    return setting
 
 
 def train_pytorch(hosts, network, sync_interval, arguments):

@@ -117,8 +117,7 @@ def unit_of(run):
 def compare(program, python, network, precision, arguments):
     """One line of the result, or nothing where this machine cannot make it."""
     ours, theirs, loads = [], [], []
-    setting, tried, report = None, None, None
-    settings, _ = pytorch_settings.pytorch_settings()
+    setting, environment, tried, report = None, None, None, None
 
     def pytorch(seconds, environment):
         return run_pytorch(python, network, precision, arguments.threads, seconds, environment)
@@ -136,8 +135,9 @@ def compare(program, python, network, precision, arguments):
         loads.append(run["foreign_load"])
         if python:
             if not setting:
-                setting, tried = pytorch_settings.best_setting(settings, rate_in_trial)
-            environment = pytorch_settings.environment_of(settings[setting])
+                kinds, _ = pytorch_settings.pytorch_settings()
+                setting, variables, tried = pytorch_settings.best_setting(kinds, rate_in_trial)
+                environment = pytorch_settings.environment_of(variables)
             theirs.append(pytorch(arguments.seconds, environment))
             loads.append(theirs[-1]["foreign_load"])
     unit = unit_of(ours[0])

@@ -76,18 +76,32 @@ class BenchAgainstPytorch(unittest.TestCase):
         for name, rate in line["pytorch_settings_tried"].items():
             self.assertEqual(rate, 2.0 if "passive waiting" in name else 1.0)
 
-    def test_tries_every_combination_of_what_is_installed_and_names_what_is_not(self):
+    def test_tries_what_is_installed_and_names_what_is_not(self):
         with tempfile.TemporaryDirectory() as folder:
             (pathlib.Path(folder) / "openblas-pthread").mkdir()
-            settings, missing = pytorch_settings.pytorch_settings([folder])
+            kinds, missing = pytorch_settings.pytorch_settings([folder], features={"avx2"})
             self.assertEqual(missing, ["libtcmalloc-minimal4", "libopenblas0-openmp"])
-            self.assertEqual(len(settings), 2)
-            for setting in settings.values():
-                self.assertEqual(setting["LD_LIBRARY_PATH"], f"{folder}/openblas-pthread")
-                self.assertNotIn("LD_PRELOAD", setting)
+            kernels, blas, allocators = kinds
+            self.assertEqual(kernels["Haswell's kernels"], {"OPENBLAS_CORETYPE": "Haswell"})
+            self.assertEqual(len(blas), 2)
+            self.assertEqual(
+                blas["OpenBLAS pthread, passive waiting"],
+                {"LD_LIBRARY_PATH": f"{folder}/openblas-pthread", "OMP_WAIT_POLICY": "PASSIVE"},
+            )
+            self.assertEqual(allocators, {"glibc": {}})
             (pathlib.Path(folder) / "libtcmalloc_minimal.so.4").touch()
-            settings, missing = pytorch_settings.pytorch_settings([folder])
-            self.assertEqual((len(settings), missing), (4, ["libopenblas0-openmp"]))
+            (_, _, allocators), missing = pytorch_settings.pytorch_settings([folder], features=set())
+            self.assertEqual((len(allocators), missing), (2, ["libopenblas0-openmp"]))
+
+    def test_decides_one_kind_of_setting_after_the_other(self):
+        kinds = [{"a": {"X": "1"}, "b": {"X": "2"}}, {"c": {}, "d": {"Y": "1"}, "e": {"Y": "5"}}]
+
+        def rate(environment):
+            return int(environment["X"]) * 10 + int(environment.get("Y", 0))
+
+        name, setting, tried = pytorch_settings.best_setting(kinds, rate)
+        self.assertEqual((name, setting), ("b, e", {"X": "2", "Y": "5"}))
+        self.assertEqual(tried, {"a, c": 10, "b, c": 20, "b, d": 21, "b, e": 25})
 
     def test_compares_tokens_where_a_network_reads_them(self):
         lines, diary, done = self.run_bench(
