@@ -1,9 +1,12 @@
 #include "bench/machine_peak.h"
 
 #include <malloc.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <barrier>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -62,6 +65,62 @@ constexpr Kernel kBfloat16Kernel = [](int iterations, float seed) -> KernelRun {
 constexpr Kernel kBfloat16Kernel = nullptr;
 #endif
 
+#if defined(__AMX_BF16__) && defined(__AMX_TILE__) && defined(__linux__)
+
+/// Linux gives a process the registers that hold tiles when it asks for them, and the CPU may have
+/// none.
+bool may_use_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, its component
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+/// What LDTILECFG reads: here eight tiles of 16 rows of 64 bytes.
+struct alignas(64) TileConfiguration {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+/// Four sums of products of tiles, 16 x 32 by 32 x 16: one can begin every 16 cycles, and one
+/// takes 52.
+KernelRun multiply_tiles(int iterations, float /*seed*/) {
+  constexpr int kTileIterations = 16;  // of the other kernels take as long
+  constexpr double kFlop = 4 * 2.0 * 16 * 32 * 16;
+  alignas(64) std::uint16_t ones[16 * 32];
+  std::ranges::fill(ones, std::uint16_t{0x3f80});  // 1 in bf16
+  const TileConfiguration configuration;
+  _tile_loadconfig(&configuration);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_loadd(4, ones, 64);
+  _tile_loadd(5, ones, 64);
+  const int times = iterations / kTileIterations;
+  for (int n = 0; n < times; ++n) {
+    _tile_dpbf16ps(0, 4, 5);
+    _tile_dpbf16ps(1, 4, 5);
+    _tile_dpbf16ps(2, 4, 5);
+    _tile_dpbf16ps(3, 4, 5);
+  }
+  alignas(64) float sums[4][16 * 16];
+  _tile_stored(0, sums[0], 64);
+  _tile_stored(1, sums[1], 64);
+  _tile_stored(2, sums[2], 64);
+  _tile_stored(3, sums[3], 64);
+  _tile_release();
+  return {kFlop * times, sums[0][0] + sums[1][0] + sums[2][0] + sums[3][0]};
+}
+
+/// Tiles where there are some.
+Kernel bfloat16_kernel() { return may_use_tiles() ? multiply_tiles : kBfloat16Kernel; }
+
+#else
+
+Kernel bfloat16_kernel() { return kBfloat16Kernel; }
+
+#endif
+
 /// One window: all threads start together; the last one to finish ends it.
 double window_rate(Kernel kernel, int threads, int iterations) {
   std::barrier together(threads);
@@ -89,8 +148,9 @@ double window_rate(Kernel kernel, int threads, int iterations) {
 
 std::optional<double> measure_peak(Precision precision, int threads) {
   const bool bfloat16 = precision == Precision::kBfloat16;
-  const Kernel kernel = bfloat16 ? kBfloat16Kernel : multiply_add_f32;
-  if (kernel == nullptr || (bfloat16 && !supports_bfloat16())) return {};
+  if (bfloat16 && !supports_bfloat16()) return {};
+  const Kernel kernel = bfloat16 ? bfloat16_kernel() : multiply_add_f32;
+  if (kernel == nullptr) return {};
   // About 4 ms a window, so that some of them fit between two interruptions by the scheduler.
   constexpr int kIterations = 1'000'000, kFewestWindows = 3;
   constexpr double kLongest = 0.3;  // seconds
