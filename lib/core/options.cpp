@@ -151,6 +151,19 @@ void Options::fail(std::string_view key, std::string_view what) const {
   fail_at(entry != nullptr ? entry->value.where : where_, key, what);
 }
 
+void Options::fail_missing(std::string_view key, std::string_view expected) const {
+  std::vector<std::string> others;
+  for (const Node::Entry& entry : mapping_->entries)
+    if (std::ranges::find(record_->declared, entry.key, &Declaration::key) ==
+        record_->declared.end())
+      others.push_back(entry.key);
+  const std::string nearest = nearest_name(key, others);
+  if (nearest.empty()) fail(key, fmt::format("missing, expected {}", expected));
+  fail_at(
+      mapping_->find(nearest)->key_location, key,
+      fmt::format("missing, expected {}, found '{}' (did you mean '{}'?)", expected, nearest, key));
+}
+
 const Node* Options::find_scalar(std::string_view key, std::string_view expected) const {
   const Node::Entry* const entry = mapping_->find(std::string(key));
   if (entry == nullptr) return nullptr;
@@ -186,8 +199,7 @@ Value Options::ranged(std::string_view key, const Key& declared, KeyType type,
       fail_at(found->where, key, fmt::format("found {}, allowed is {}", value, allowed));
     if (is_too_large(value)) fail_at(found->where, key, too_large(found->scalar));
   } else if (!declared.fallback && !describing_) {
-    fail(key,
-         fmt::format("missing, expected {}{}{}", expected, allowed.empty() ? "" : ", ", allowed));
+    fail_missing(key, fmt::format("{}{}{}", expected, allowed.empty() ? "" : ", ", allowed));
   }
   std::optional<std::string> fallback;
   if (declared.fallback) fallback = fmt::format("{}", *declared.fallback);
@@ -221,7 +233,7 @@ std::vector<std::int64_t> Options::integers(std::string_view key, const Integers
       if (is_too_large(value)) fail_at(item.where, key, too_large(item.scalar));
     }
   } else if (!declared.fallback && !describing_) {
-    fail(key, fmt::format("missing, expected a list of integers, each {}", allowed));
+    fail_missing(key, fmt::format("a list of integers, each {}", allowed));
   }
   std::optional<std::string> fallback;
   if (declared.fallback) fallback = yaml_list(*declared.fallback);
@@ -250,7 +262,7 @@ std::string Options::text(std::string_view key, const TextKey& declared) {
   if (const Node* const found = find_scalar(key, "text")) {
     value = found->scalar;
   } else if (!declared.fallback && !describing_) {
-    fail(key, "missing, expected text");
+    fail_missing(key, "text");
   }
   declare(key, KeyType::kText, declared.meaning, declared.fallback, "", yaml_text(value));
   return value;
@@ -266,7 +278,7 @@ std::size_t Options::choose(std::string_view key, const ChoiceKey& declared) {
           found->where, key,
           fmt::format("found '{}', allowed is {}", value, allowed_names(value, declared.choices)));
   } else if (!declared.fallback && !describing_) {
-    fail(key, fmt::format("missing, expected one of {}", allowed));
+    fail_missing(key, fmt::format("one of {}", allowed));
   }
   declare(key, KeyType::kChoice, declared.meaning, declared.fallback, allowed, yaml_text(value))
       .choices = declared.choices;

@@ -152,6 +152,9 @@ class Options {
   const Node* find_scalar(std::string_view key, std::string_view expected) const;
   Options nested(const Node& mapping, Location where, std::string_view name);
   std::string path_of(std::string_view key) const;
+  /// For a required key. Where the mapping has another that is nearly the same and nobody has
+  /// asked for, that is probably meant, and the message leads there.
+  [[noreturn]] void fail_missing(std::string_view key, std::string_view expected) const;
   [[noreturn]] void fail_at(const Location& where, std::string_view key,
                             std::string_view what) const;
 

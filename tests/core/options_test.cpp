@@ -92,6 +92,24 @@ TEST_CASE("a missing required key is refused at its mapping, with what is expect
       InputError);
 }
 
+TEST_CASE("a required key that is misspelt is refused where it stands, with its right name") {
+  const Node file = map({{"sequence_lenght", scalar("64", 7, 20)}, {"depth", scalar("3", 8, 3)}});
+  Options options(file);
+  options.integer("depth", {.meaning = ""});
+  const Location& place = file.find("sequence_lenght")->key_location;
+  CHECK_THROWS_WITH_AS(
+      options.integer("sequence_length", {.min = 1, .meaning = ""}),
+      (to_string(place) + ": sequence_length: missing, expected an integer, at least 1, found "
+                          "'sequence_lenght' (did you mean 'sequence_length'?)")
+          .c_str(),
+      InputError);
+  // A key that somebody has asked for is meant as it is written.
+  CHECK_THROWS_WITH_AS(
+      options.integer("depths", {.min = 1, .meaning = ""}),
+      (to_string(file.where) + ": depths: missing, expected an integer, at least 1").c_str(),
+      InputError);
+}
+
 TEST_CASE("an absent mapping reports its missing keys at the mapping around it") {
   const Node file = map({}, 1, 1);
   Options options(file);
@@ -330,8 +348,11 @@ TEST_CASE("mistakes in an item of a list of parts are named by its number") {
   CHECK_THROWS_WITH_AS(rules[1].number("eta", {.fallback = 1, .meaning = ""}),
                        "test.yaml:4:9: part.rules[1].eta: found 'x', expected a number",
                        InputError);
-  CHECK_THROWS_WITH_AS(rules[2].number("eta", {.meaning = ""}),
-                       "test.yaml:5:4: part.rules[2].eta: missing, expected a number", InputError);
+  CHECK_THROWS_WITH_AS(
+      rules[2].number("eta", {.meaning = ""}),
+      "test.yaml:5:1: part.rules[2].eta: missing, expected a number, found 'etaa' (did "
+      "you mean 'eta'?)",
+      InputError);
   CHECK_THROWS_WITH_AS(rules[1].fail("eta", "too large"),
                        "test.yaml:4:9: part.rules[1].eta: too large", InputError);
   rules[1].text("eta", {.meaning = ""});

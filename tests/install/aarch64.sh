@@ -27,7 +27,8 @@ fi
 libraries=$sysroot/usr/lib/aarch64-linux-gnu
 # The compiler of the target's MPI would have to run to be asked for its flags.
 cmake -S . -B build/aarch64 -DCMAKE_TOOLCHAIN_FILE=third_party/aarch64.cmake -DLOCALBATCH_SYSROOT="$sysroot" \
-  -DCMAKE_BUILD_TYPE=Release -DLOCALBATCH_MARCH=armv8-a -DLOCALBATCH_WERROR=ON -DBUILD_TESTING=ON \
+  -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 \
+  -DLOCALBATCH_MARCH=armv8-a -DLOCALBATCH_WERROR=ON -DBUILD_TESTING=ON \
   -DMPI_CXX_COMPILER=MPI_CXX_COMPILER-NOTFOUND -DMPI_CXX_HEADER_DIR="$libraries/openmpi/include" \
   -DMPI_CXX_LIB_NAMES=mpi -DMPI_mpi_LIBRARY="$libraries/openmpi/lib/libmpi.so"
 rooms=(core batching optim comm train)
