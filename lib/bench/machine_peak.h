@@ -9,8 +9,8 @@ namespace localbatch {
 
 /// FLOP per second that `threads` threads reach together in fused multiply-adds on registers alone,
 /// an upper bound for any network: products of f32, or of pairs of bf16 added up in f32, where the
-/// CPU has tiles (AMX) by these. The result is the best of many short windows; there is none for bf16 where the program was built without
-/// these instructions or the CPU lacks them.
+/// CPU has tiles (AMX) by these. The result is the best of many short windows; there is none for
+/// bf16 where the program was built without these instructions or the CPU lacks them.
 std::optional<double> measure_peak(Precision precision, int threads);
 
 /// Of both types; none: not measured.
