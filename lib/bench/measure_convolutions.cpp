@@ -56,16 +56,15 @@ ConvolutionSpeed measure_convolution(const BenchNetwork& network,
                                      const ExecutionOptions& execution, double seconds) {
   const ImageModel with = probe_network(convolution, true);
   PhaseSeconds of_layer = seconds_of_a_step(with, execution, seconds);
-  std::int64_t layer_multiply_adds = with.multiply_adds();
   // Without its first layer a network has nothing to do but the loss, which is nothing beside it.
   if (!convolution.reads_input) {
     const ImageModel without = probe_network(convolution, false);
     const PhaseSeconds of_rest = seconds_of_a_step(without, execution, seconds);
     std::ranges::transform(of_layer, of_rest, of_layer.begin(), std::minus());
-    layer_multiply_adds -= without.multiply_adds();
   }
 
-  const double flop = 2.0 * static_cast<double>(layer_multiply_adds) * execution.max_samples;
+  const auto direct = static_cast<double>(multiply_adds(convolution.shape, /*winograd=*/false));
+  const double flop = 2.0 * direct * execution.max_samples;
   const auto speed_of = [&](Phase phase) -> std::optional<double> {
     const double phase_seconds = of_layer[static_cast<std::size_t>(phase)];
     if (phase_seconds <= 0) return {};

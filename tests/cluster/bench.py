@@ -143,13 +143,7 @@ def train_localbatch(hosts, network, sync_interval, arguments):
 @functools.lru_cache
 def best_setting_of(python, network):
     """The fastest environment for steps of one process with one thread, which is what each host has."""
-    kinds, _ = oracle.pytorch_settings.pytorch_settings()
-
-    def rate_in_trial(environment):
-        seconds = oracle.SECONDS_OF_A_TRIAL
-        return oracle.run_pytorch(python, network, "f32", 1, seconds, environment)["images_per_second"]
-
-    name, setting, _ = oracle.pytorch_settings.best_setting(kinds, rate_in_trial)
+    name, setting, _ = oracle.best_setting_of(python, network, "f32", threads=1)
     print(f"PyTorch runs {network} with {name}", file=sys.stderr)
     return setting
 

@@ -101,6 +101,17 @@ def run_pytorch(python, network, precision, threads, seconds, environment):
     return {**json.loads(done.stdout), "foreign_load": load}
 
 
+def best_setting_of(python, network, precision, threads):
+    """Name and variables of PyTorch's fastest environment for such steps, and the rates of all."""
+    kinds, _ = pytorch_settings.pytorch_settings()
+
+    def rate_in_trial(environment):
+        run = run_pytorch(python, network, precision, threads, SECONDS_OF_A_TRIAL, environment)
+        return run[f"{unit_of(run)}_per_second"]
+
+    return pytorch_settings.best_setting(kinds, rate_in_trial)
+
+
 def adjacent_ratios(ours, theirs):
     """Of the runs in the order ours[0], theirs[0], ours[1], theirs[1], ..."""
     ratios = []
@@ -119,13 +130,6 @@ def compare(program, python, network, precision, arguments):
     ours, theirs, loads = [], [], []
     setting, environment, tried, report = None, None, None, None
 
-    def pytorch(seconds, environment):
-        return run_pytorch(python, network, precision, arguments.threads, seconds, environment)
-
-    def rate_in_trial(environment):
-        run = pytorch(SECONDS_OF_A_TRIAL, environment)
-        return run[f"{unit_of(run)}_per_second"]
-
     for _ in range(arguments.rounds):
         run = run_localbatch(program, network, precision, arguments)
         if run is None:
@@ -135,10 +139,15 @@ def compare(program, python, network, precision, arguments):
         loads.append(run["foreign_load"])
         if python:
             if not setting:
-                kinds, _ = pytorch_settings.pytorch_settings()
-                setting, variables, tried = pytorch_settings.best_setting(kinds, rate_in_trial)
+                setting, variables, tried = best_setting_of(
+                    python, network, precision, arguments.threads
+                )
                 environment = pytorch_settings.environment_of(variables)
-            theirs.append(pytorch(arguments.seconds, environment))
+            theirs.append(
+                run_pytorch(
+                    python, network, precision, arguments.threads, arguments.seconds, environment
+                )
+            )
             loads.append(theirs[-1]["foreign_load"])
     unit = unit_of(ours[0])
     our_rates = [run[f"{unit}_per_second"] for run in ours]

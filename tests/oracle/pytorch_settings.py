@@ -90,17 +90,16 @@ def best_setting(kinds, rate_of):
     The kinds are decided one after the other, beginning with the first setting of each. rate_of
     gives the rate in an environment.
     """
-    rates = {}
+    settings, rates = combined(*kinds), {}
 
     def rate(names):
         name = ", ".join(names)
         if name not in rates:
-            (setting,) = combined(*({one: kind[one]} for one, kind in zip(names, kinds))).values()
-            rates[name] = rate_of(environment_of(setting))
+            rates[name] = rate_of(environment_of(settings[name]))
         return rates[name]
 
     best = [next(iter(kind)) for kind in kinds]
     for index, kind in enumerate(kinds):
         best = max(([*best[:index], one, *best[index + 1 :]] for one in kind), key=rate)
-    (setting,) = combined(*({one: kind[one]} for one, kind in zip(best, kinds))).values()
-    return ", ".join(best), setting, rates
+    name = ", ".join(best)
+    return name, settings[name], rates
