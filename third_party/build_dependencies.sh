@@ -12,7 +12,7 @@
 #   make PREFIX=PREFIX PACKAGES=no install
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-mirror=${DEBIAN_MIRROR:-https://ftp.debian.org/debian}
+mirror=${DEBIAN_MIRROR:-https://deb.debian.org/debian}
 jobs=${JOBS:-$(nproc)}
 
 # Library, SHA-256, archive: the sources of Debian 12 and 13, which stay where they are for years. Where a name says
