@@ -61,7 +61,7 @@ Bench::Bench(const BenchOptions& options, ProcessGroup& processes)
   report_.started = utc_now();
   report_.host = host_name();
   report_.cpu = cpu_model();
-  report_.cores = available_cores();
+  report_.cores = static_cast<int>(reachable_cores().size());
   report_.threads = options.threads;
   report_.kernels = options.kernels.path.string();
 }

@@ -83,8 +83,6 @@ std::string utc_now() {
   return {text.data(), length};
 }
 
-int available_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
-
 std::vector<int> allowed_cores() {
   CoreSet set = no_cores();
   const std::size_t bytes = set.size() * sizeof(cpu_set_t);
@@ -93,6 +91,13 @@ std::vector<int> allowed_cores() {
   for (int core = 0; core < kMostCores; ++core)
     if (CPU_ISSET_S(core, bytes, set.data())) cores.push_back(core);
   return cores;
+}
+
+int available_cores() {
+  const std::vector<int> cores = allowed_cores();
+  // What the library counts are the cores of the machine, whatever a batch system leaves of them.
+  if (cores.empty()) return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return static_cast<int>(cores.size());
 }
 
 std::vector<int> reachable_cores() {

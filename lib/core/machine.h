@@ -16,11 +16,12 @@ std::string cpu_model(const std::filesystem::path& root = "/");  ///< "AMD EPYC 
 std::string cpu_flags(const std::filesystem::path& root = "/");
 std::string utc_now();  ///< "2026-01-31T12:00:00Z"
 
-/// The number of cores that this process may use, at least 1.
-int available_cores();
-
-/// The numbers of these cores, ascending; empty where the system does not tell.
+/// The numbers of the cores that this thread may use, ascending; empty where the system does not
+/// tell.
 std::vector<int> allowed_cores();
+
+/// How many these are, at least 1.
+int available_cores();
 
 /// The cores that this process could use if a launcher or OpenMP had not bound it: those that the
 /// container or the batch system leaves to it. At least allowed_cores().

@@ -40,6 +40,7 @@ TEST_CASE("a binding takes cores away that stay reachable, and leaves the thread
   CPU_SET(before.back(), &one);
   REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
   CHECK(allowed_cores() == std::vector{before.back()});
+  CHECK(available_cores() == 1);
   CHECK(std::ranges::includes(reachable_cores(), before));
   CHECK(allowed_cores() == std::vector{before.back()});
   CHECK(::sched_setaffinity(0, sizeof all, &all) == 0);

@@ -36,8 +36,10 @@ targets=()
 for room in "${rooms[@]}"; do targets+=("localbatch_${room}_tests"); done
 cmake --build build/aarch64 -j "$(nproc)" --target localbatch "${targets[@]}"
 
+# A process that no launcher started would start a daemon of Arm's, which this machine cannot do without the emulator.
 emulated() {
-  qemu-aarch64-static -L "$sysroot" -E LD_LIBRARY_PATH="$libraries" -E OPAL_PREFIX="$sysroot/usr" "$@"
+  qemu-aarch64-static -L "$sysroot" -E LD_LIBRARY_PATH="$libraries" -E OPAL_PREFIX="$sysroot/usr" \
+    -E OMPI_MCA_ess_singleton_isolated=1 "$@"
 }
 # Means over thousands of steps, which take an hour there.
 long="at one point workers*,without batch norm single samples*,every kind of chunks finds*,divisor J makes*"
