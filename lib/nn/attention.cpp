@@ -16,6 +16,10 @@ using Index = std::ptrdiff_t;
 
 constexpr Index kTileSize = kTileSide * kTileSide;
 
+/// Rows that pack() asks the memory for in advance: a head is a small part of a row, and processors
+/// foresee only what lies close together.
+constexpr Index kRowsAhead = 8;
+
 constexpr Index round_up(Index count, Index unit) { return (count + unit - 1) / unit * unit; }
 
 /// Calls visit(key, tile) for the tiles of a block of queries, which begins at token `first`, by
@@ -133,6 +137,7 @@ void Attention::pack(const float* rows, const Columns& columns, Index first, Ind
   rows += first * columns.step + columns.first;
   for (Index token = 0; token < count; ++token, rows += columns.step, packed += width()) {
     for_each_vector(shape_.head_size, [&](Index i, auto lanes) {
+      if (token + kRowsAhead < count) __builtin_prefetch(rows + kRowsAhead * columns.step + i);
       store(packed + i, lanes.load(rows + i) * columns.factor);
     });
     if (columns.rotated) rotary_->rotate(packed, static_cast<int>(first + token));
