@@ -62,6 +62,7 @@ int with_processes(std::unique_ptr<ProcessGroup> processes,
 // One function per subcommand. `arguments` are the words behind the subcommand's name. Exceptions
 // are for main, which reports them and ends with exit_status_of() them.
 int run_command(std::span<const std::string> arguments);
+int branch_command(std::span<const std::string> arguments);
 int compare_command(std::span<const std::string> arguments);
 int describe_command(std::span<const std::string> arguments);
 int doctor_command(std::span<const std::string> arguments);

@@ -146,8 +146,9 @@ void print_overview(const std::vector<PartDescription>& parts) {
   print(
       "\n'localbatch describe PART [NAME]' shows the formula, the source and the keys of a part,\n"
       "'localbatch describe all' of all parts, 'localbatch describe rounds.csv' (evaluations.csv,\n"
-      "controllers.csv, audits.csv, timing.csv) the columns of a file, and 'localbatch describe\n"
-      "FILE.yaml' the network of an experiment with the algorithm of each convolution.\n");
+      "controllers.csv, audits.csv, timing.csv, branches.csv, critical_batch_sizes.csv) the\n"
+      "columns of a file, and 'localbatch describe FILE.yaml' the network of an experiment with "
+      "the algorithm of each convolution.\n");
 }
 
 bool is_experiment_file(const std::string& word) {
@@ -161,7 +162,7 @@ bool is_whole(const std::vector<std::string>& words) {
 
 constexpr const char* kUsage =
     "usage: localbatch describe [PART [NAME] | WORD | all | rounds.csv | evaluations.csv | "
-    "controllers.csv | audits.csv | timing.csv]\n"
+    "controllers.csv | audits.csv | timing.csv | branches.csv | critical_batch_sizes.csv]\n"
     "       localbatch describe FILE.yaml [--resolved] [--set KEY=VALUE]... [--cell N]\n"
     "       localbatch describe ... --json\n"
     "       localbatch describe --json-schema\n\n"

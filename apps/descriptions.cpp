@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "experiment/part_schemas.h"
+#include "run/branches.h"
 #include "run/columns.h"
 
 namespace localbatch {
@@ -26,7 +27,10 @@ std::vector<CurveFile> curve_files() {
   return {curve_file("rounds.csv", round_columns()),
           curve_file("evaluations.csv", evaluation_columns()),
           curve_file("controllers.csv", controller_columns()),
-          curve_file("audits.csv", audit_columns()), curve_file("timing.csv", timing_columns())};
+          curve_file("audits.csv", audit_columns()),
+          curve_file("timing.csv", timing_columns()),
+          curve_file("branches.csv", branch_columns()),
+          curve_file("critical_batch_sizes.csv", critical_batch_size_columns())};
 }
 
 bool is_part(const std::vector<PartDescription>& parts, const std::string& word) {

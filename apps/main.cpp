@@ -29,8 +29,10 @@ struct Command {
   bool on_all_ranks = false;  ///< of mpirun; what the others say, all ranks would say
 };
 
-constexpr std::array<Command, 12> kCommands{{
+constexpr std::array<Command, 13> kCommands{{
     {"run", "train what an experiment file says and write its curves", run_command, true},
+    {"branch", "how large a local batch can be: goes on from a run's checkpoints with several",
+     branch_command, true},
     {"describe", "parts of experiment files with their keys, columns of curves, a file's network",
      describe_command},
     {"status", "how far the cells of a sweep are, and the time left", status_command},

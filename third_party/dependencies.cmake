@@ -11,6 +11,9 @@ set(MPI_CXX_SKIP_MPICXX ON)  # the bindings that MPI 3.0 removed want a library 
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)                        # comm
 find_package(yaml-cpp 0.7 REQUIRED)                                  # experiment
 find_package(nlohmann_json 3.10 REQUIRED)                            # experiment
+if(POLICY CMP0167)  # CMake's own module is going; what Boost itself installs is as good
+  cmake_policy(SET CMP0167 NEW)
+endif()
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)         # apps; headers: report
 if(BUILD_TESTING)
   find_package(doctest 2.4.9)                                        # tests

@@ -310,6 +310,13 @@ Options Options::part(std::string_view key, std::string_view meaning) {
   return part;
 }
 
+std::optional<Options> Options::optional_part(std::string_view key, std::string_view meaning) {
+  if (!describing_ && mapping_->find(std::string(key)) == nullptr) return {};
+  Options read = part(key, meaning);
+  record_->declared.back().may_be_absent = true;
+  return read;
+}
+
 std::vector<Options> Options::parts(std::string_view key, std::string_view meaning) {
   std::vector<Options> parts;
   if (const Node::Entry* const entry = mapping_->find(std::string(key))) {

@@ -34,6 +34,7 @@ struct Declaration {
   std::vector<Declaration> parts;
   std::string min = {}, max = {};  ///< of a number, or of each integer; empty: no limit
   std::vector<std::string> choices = {};
+  bool may_be_absent = false;  ///< a part of which nothing is required where the file has none
 };
 
 struct NumberKey {
@@ -122,6 +123,10 @@ class Options {
 
   /// The nested mapping under `key`, empty when it is absent.
   Options part(std::string_view key, std::string_view meaning);
+
+  /// The same where the file has it; otherwise the part is not declared either, so that settings of
+  /// runs do not show it. When options are described it is there.
+  std::optional<Options> optional_part(std::string_view key, std::string_view meaning);
 
   /// The mappings in the list under `key`, in their order; none when the list is absent. Messages
   /// call their keys "key[0].name", "key[1].name" and so on.

@@ -19,7 +19,7 @@ Sampler::Sampler(std::span<const std::uint32_t> share, int worker, std::uint64_t
 
 void Sampler::draw(std::span<Draw> draws) {
   for (Draw& draw : draws) {
-    const std::int64_t position = drawn_ * num_workers_ + worker_;
+    const std::int64_t position = (passed_over_ + drawn_) * num_workers_ + worker_;
     const std::int64_t epoch = position / dataset_size_;
     if (epoch != epoch_) {
       order_ = random_permutation(

@@ -27,6 +27,9 @@ class Sampler {
 
   void draw(std::span<Draw> draws);
 
+  /// Lets all draws be those that come so much later: data of its own for a branch of a run.
+  void pass_over(std::int64_t samples) { passed_over_ = samples; }
+
   /// The number of samples drawn so far: the whole state.
   std::int64_t drawn() const { return drawn_; }
   void restore(std::int64_t drawn) { drawn_ = drawn; }
@@ -39,7 +42,7 @@ class Sampler {
   /// Which permutations are drawn from: 0, or worker + 1 for a share of its own.
   std::uint32_t stream_ = 0;
   std::optional<std::span<const std::uint32_t>> share_;  ///< none: the whole set
-  std::int64_t drawn_ = 0;
+  std::int64_t drawn_ = 0, passed_over_ = 0;
   std::int64_t epoch_ = -1;           ///< epoch of the permutation in `order_`, -1: none yet
   std::vector<std::uint32_t> order_;  ///< a cache, rebuilt from (seed, epoch)
 };

@@ -81,6 +81,7 @@ std::vector<PartDescription> describe_parts() {
     if (part.type != KeyType::kPart) continue;
     descriptions.push_back(
         shared_description(part.key, part.meaning, shared_keys(part, implementations)));
+    descriptions.back().may_be_absent = part.may_be_absent;
     std::ranges::copy_if(implementations, std::back_inserter(descriptions), is_of(part.key));
     for (const Declaration& key : part.parts) {
       const std::string choice = part.key + "." + key.key;

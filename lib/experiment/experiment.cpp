@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -204,6 +205,19 @@ void read_evaluation(Options& options, Experiment& experiment) {
                                 experiment.max_test_samples));
 }
 
+void read_branching(Options& options, Experiment& experiment) {
+  experiment.kept_checkpoints = read_kept_checkpoints(options);
+  experiment.branches = read_branch_plan(options);
+  if (experiment.branches) {
+    std::vector<std::int64_t> all;
+    std::ranges::set_union(experiment.kept_checkpoints, experiment.branches->at,
+                           std::back_inserter(all));
+    experiment.kept_checkpoints = std::move(all);
+  }
+  experiment.branch = read_branch(options);
+  if (experiment.branch) become_branch(*experiment.branch, experiment);
+}
+
 }  // namespace
 
 std::unique_ptr<Task> load_task(const Experiment& experiment, TaskUse use) {
@@ -212,6 +226,7 @@ std::unique_ptr<Task> load_task(const Experiment& experiment, TaskUse use) {
                                 .seed = experiment.seed,
                                 .max_samples = experiment.method.max_samples,
                                 .max_test_samples = experiment.max_test_samples,
+                                .passed_over = experiment.passed_over,
                                 .only_outline = use == TaskUse::kOutline,
                                 .inner_optimizer = experiment.inner_optimizer});
 }
@@ -286,6 +301,7 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   task->read_synchronization(options);
   read_communication(options, read);
   read_evaluation(options, read);
+  read_branching(options, read);
   options.finish();
   read.resolved = options.declarations();
   task->complete(read.resolved);

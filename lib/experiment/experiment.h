@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/options.h"
+#include "experiment/branch.h"
 #include "experiment/task.h"
 #include "optim/inner_optimizer.h"
 #include "optim/outer_optimizer.h"
@@ -33,6 +35,10 @@ struct Experiment {
   std::vector<ShadowController> shadow_controllers;
   std::int64_t evaluate_every_samples = 0;  ///< 0: once per epoch
   std::int64_t max_test_samples = 0;        ///< of an evaluation; 0: all
+  std::optional<BranchPlan> branches;
+  std::vector<std::int64_t> kept_checkpoints;  ///< samples, ascending, those of branches included
+  std::optional<Branch> branch;                ///< where it is one
+  std::int64_t passed_over = 0;                ///< samples of its data that each worker leaves out
 
   std::vector<Declaration> resolved;  ///< every key with the value that was used
 
@@ -69,6 +75,7 @@ struct PartDescription {
   std::string formula;  ///< as PartRow has it, and so is `source`
   std::string source;
   std::vector<Declaration> keys;
+  bool may_be_absent = false;  ///< see Declaration
 };
 
 /// Every part with every key, in the order of an experiment file. A choice within a part follows

@@ -173,6 +173,7 @@ Json required_schema(const Part& part) {
 }
 
 bool is_required(const Part& part) {
+  if (part.shared.may_be_absent) return false;
   const auto lacks = [](const PartDescription& one) { return !required_names(one.keys).empty(); };
   return lacks(part.shared) || std::ranges::any_of(part.implementations, [&](const auto& one) {
            return part.is_default(one) && lacks(one);

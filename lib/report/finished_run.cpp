@@ -109,11 +109,15 @@ std::vector<fs::path> folders_of_runs(const fs::path& below) {
   std::vector<fs::path> folders;
   std::error_code error;
   if (!fs::is_directory(below, error)) return folders;
-  if (fs::exists(below / "experiment.yaml", error)) folders.push_back(below);
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(
-           below, fs::directory_options::skip_permission_denied, error))
-    if (entry.is_directory(error) && fs::exists(entry.path() / "experiment.yaml", error))
-      folders.push_back(entry.path());
+  if (fs::exists(below / "experiment.yaml", error)) return {below};
+  fs::recursive_directory_iterator entry(below, fs::directory_options::skip_permission_denied,
+                                         error);
+  for (; entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (!entry->is_directory(error) || !fs::exists(entry->path() / "experiment.yaml", error))
+      continue;
+    folders.push_back(entry->path());
+    entry.disable_recursion_pending();
+  }
   std::ranges::sort(folders);
   return folders;
 }

@@ -71,7 +71,8 @@ FinishedRun read_finished_run(const std::filesystem::path& folder, std::string s
 /// Makes a run that has not ended kFailed when a failure is recorded in its folder.
 void note_failure(FinishedRun& run, const std::filesystem::path& folder);
 
-/// Folders with an experiment.yaml at or below this one, sorted; none when it is not there.
+/// Folders with an experiment.yaml at or below this one, sorted; none when it is not there. What
+/// lies below the folder of a run are its branches, which are found from there only.
 std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& below);
 
 /// The run whose folder this is, or which lies alone below it. Throws an InputError where there is

@@ -202,6 +202,45 @@ void CheckpointWriter::finish() {
   for (std::size_t i = 0; i + 2 < all.size(); ++i) fs::remove(all[i]);
 }
 
+namespace {
+
+fs::path kept_path(const fs::path& folder, std::int64_t samples) {
+  return folder / "kept" / fmt::format("checkpoint-at-{}", samples);
+}
+
+/// The copy has its name when all of it is there.
+void copy_whole(const fs::path& from, const fs::path& to) {
+  const MappedFile bytes(from);
+  AtomicFile copy(to);
+  copy.output().write(bytes.bytes());
+  copy.finish();
+}
+
+}  // namespace
+
+void keep_checkpoint(const fs::path& folder, std::int64_t round, std::int64_t samples) {
+  const fs::path to = kept_path(folder, samples);
+  std::error_code error;
+  fs::create_directories(to.parent_path(), error);
+  if (error) fail_system("{}: cannot be made: {}", to.parent_path().string(), error.message());
+  copy_whole(folder / checkpoint_name(round), to);
+}
+
+void copy_kept_checkpoint(const fs::path& run, std::int64_t samples, int num_workers,
+                          const fs::path& to) {
+  const fs::path kept = kept_path(run, samples);
+  if (!is_there(kept))
+    fail_input("{}: is not there; 'checkpoint: {{keep_at: [{}]}}' in the experiment keeps it",
+               kept.string(), samples);
+  std::int64_t round = 0;
+  try {
+    round = open_checkpoint(kept, num_workers).facts.round;
+  } catch (const InputError& damage) {
+    fail_input("{}: damaged: {}", kept.string(), damage.what());
+  }
+  copy_whole(kept, to / checkpoint_name(round));
+}
+
 void remove_checkpoints(const fs::path& folder) {
   for (const fs::path& path : checkpoints_in(folder)) fs::remove(path);
 }

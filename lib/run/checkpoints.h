@@ -76,6 +76,15 @@ class CheckpointWriter {
   std::size_t sections_ = 0;
 };
 
+/// Keeps a copy of the checkpoint that was written after this round, under the name of so many
+/// samples; neither later checkpoints nor the end of the run remove it. Throws a SystemError.
+void keep_checkpoint(const std::filesystem::path& folder, std::int64_t round, std::int64_t samples);
+
+/// Puts what was kept there into another folder, as the checkpoint that a run goes on from. Throws
+/// an InputError where nothing was kept under this name, or it is damaged.
+void copy_kept_checkpoint(const std::filesystem::path& run, std::int64_t samples, int num_workers,
+                          const std::filesystem::path& to);
+
 /// Removes the checkpoints of a run that has finished, or is to begin anew, the newest one last.
 void remove_checkpoints(const std::filesystem::path& folder);
 

@@ -34,7 +34,8 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
                             .ranks = processes.num_ranks(),
                             .threads_per_worker = experiment.threads_per_worker,
                             .max_samples = experiment.method.max_samples},
-                  .settings = resolved_yaml(experiment.resolved)};
+                  .settings = resolved_yaml(experiment.resolved),
+                  .is_branch = experiment.branch.has_value()};
   run.start.task = run.task->facts();
   run.start.data = run.task->data_checksum();
   return run;

@@ -23,6 +23,7 @@ struct PreparedRun {
   std::unique_ptr<Task> task;
   RunStart start;
   std::string settings;  ///< text of experiment.yaml
+  bool is_branch = false;
 };
 
 /// Reads the request and loads the data; what takes much memory is not allocated yet. Throws an

@@ -3,6 +3,7 @@
 #include "comm/agreement.h"
 #include "comm/communicator.h"
 #include "comm/workers.h"
+#include "core/error.h"
 #include "doctor/doctor.h"
 #include "run/prepared_run.h"
 #include "run/run_folder.h"
@@ -39,7 +40,14 @@ Claim claim_together(const RunRequest& request, const PreparedRun& run,
                      const RunEvents& events) {
   return agree(processes, [&] {
     if (processes.rank() != 0) return Claim();
-    return claim_folder(request, run.start.folder, run.settings, run.start.workers, facts, events);
+    Claim claim =
+        claim_folder(request, run.start.folder, run.settings, run.start.workers, facts, events);
+    if (run.is_branch && !claim.has_finished && !claim.checkpoint)
+      fail_input(
+          "{}: a branch goes on from a checkpoint, and there is none; 'localbatch branch' "
+          "makes it again",
+          run.start.folder.string());
+    return claim;
   });
 }
 

@@ -60,7 +60,8 @@ class WorkerRun final : public RunObserver, public SavedState {
   std::size_t checkpoint_bytes() const { return checkpoints_.file_size(); }
 
   Request request() override {
-    return {.save = checkpoints_.is_due(loop_.progress.round + 1),
+    kept_as_ = to_be_kept();
+    return {.save = !kept_as_.empty() || checkpoints_.is_due(loop_.progress.round + 1),
             .stop = speaks_for_rank() && setup_.stop_requested()};
   }
 
@@ -70,6 +71,9 @@ class WorkerRun final : public RunObserver, public SavedState {
       for (const std::string& warning : setup_.take_warnings()) setup_.events.on_warning(warning);
     // A diverged run has ended: there is nothing to go on from.
     if (round.request.save && round.finite()) save();
+    if (round.finite() && comm_.worker() == 0)
+      for (const std::int64_t samples : kept_as_)
+        keep_checkpoint(setup_.folder, round.round, samples);
   }
 
   void visit_common(StateVisitor& visitor) override {
@@ -85,6 +89,16 @@ class WorkerRun final : public RunObserver, public SavedState {
   }
 
  private:
+  /// The samples that the experiment names and the round under way is the first to reach.
+  std::vector<std::int64_t> to_be_kept() const {
+    const std::int64_t before = loop_.progress.samples;
+    const std::int64_t after = setup_.experiment.method.plan(loop_.progress).samples;
+    std::vector<std::int64_t> reached;
+    for (const std::int64_t samples : setup_.experiment.kept_checkpoints)
+      if (before < samples && samples <= after) reached.push_back(samples);
+    return reached;
+  }
+
   bool speaks_for_rank() const { return comm_.worker() == setup_.first_hosted; }
 
   void save() {
@@ -99,6 +113,7 @@ class WorkerRun final : public RunObserver, public SavedState {
   LoopState& loop_;
   RoundWriter writer_;
   Checkpointer checkpoints_;
+  std::vector<std::int64_t> kept_as_;  ///< the names under which this round's checkpoint is kept
 };
 
 }  // namespace

@@ -31,7 +31,9 @@ double coupling(const LocalSgd& method, const Progress& progress) {
 
 }  // namespace
 
-RoundPlan LocalSgd::plan(const Progress& progress) const {
+RoundPlan LocalSgd::plan(const Progress& reached) const {
+  Progress progress = reached;
+  if (branch_local_batch_size) progress.local_batch_size = *branch_local_batch_size;
   const int H = wanted_sync_interval(progress);
   const std::int64_t share = divided_up(max_samples - progress.samples, num_workers);
   const std::int64_t steps_left = divided_up(share, progress.local_batch_size);
@@ -65,7 +67,8 @@ int LocalSgd::wanted_sync_interval(const Progress& progress) const {
 std::function<double(int h)> LocalSgd::learning_rates(const Progress& progress) const {
   return [this, factor = coupling(*this, progress), samples = progress.samples,
           global_batch_size = std::int64_t{num_workers} * progress.local_batch_size](int h) {
-    return factor * learning_rate(samples + global_batch_size * h, max_samples);
+    return factor *
+           learning_rate(samples + global_batch_size * h, scheduled_samples.value_or(max_samples));
   };
 }
 

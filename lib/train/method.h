@@ -25,6 +25,11 @@ struct MeterOptions {
 struct LocalSgd {
   int num_workers = 1;           ///< M
   std::int64_t max_samples = 0;  ///< budget of all workers together
+  /// The budget that learning rates are a function of, where it is not that one: a branch ends
+  /// earlier than the run that it goes on from, and keeps its rates.
+  std::optional<std::int64_t> scheduled_samples = {};
+  /// Of a branch: b in place of what the run that it goes on from had reached.
+  std::optional<int> branch_local_batch_size = {};
   int initial_local_batch_size = 1;
   LearningRate learning_rate;
   LearningRateCoupling learning_rate_coupling;

@@ -58,6 +58,7 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
              .inner_optimizer = workers.inner_optimizer,
              .batch_norm_at_sync = settings.batch_norm_at_sync,
              .max_test_samples = workers.max_test_samples,
+             .passed_over = workers.passed_over,
              .initial = initial_ ? &*initial_ : nullptr} {
   check_nobody_is_left_out(shares_, dataset_->unit());
   if (settings.kernels) check_kernels_are_used(*settings.kernels, *model_);

@@ -29,6 +29,7 @@ NetworkWorker::NetworkWorker(const TrainingSetup& setup, SlotPool& slots, int wo
       state_(setup.inner_optimizer, setup.batch_norm_at_sync,
              layout_of(setup.model.parameter_tensors()), setup.model.running_moment_tensors()),
       draws_(static_cast<std::size_t>(setup.micro_batch)) {
+  sampler_.pass_over(setup.passed_over);
   setup.model.initialize_running_moments(state_.moments());
   if (setup.initial != nullptr) {
     slots_.borrow()->network().from_canonical(setup.initial->parameters, parameters_.span());

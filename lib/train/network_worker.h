@@ -28,6 +28,7 @@ struct TrainingSetup {
   InnerOptimizerFactory inner_optimizer;
   BatchNormAtSync batch_norm_at_sync = {};
   std::int64_t max_test_samples = 0;     ///< of an evaluation; 0: all
+  std::int64_t passed_over = 0;          ///< see WorkerSettings
   const ModelValues* initial = nullptr;  ///< null: what (model, seed) give
 };
 

@@ -47,7 +47,8 @@ ProblemTask::ProblemTask(const ProblemFactory& problem,
       setup_{.problem = *problem_,
              .trace = problem.trace,
              .seed = workers.seed,
-             .inner_optimizer = workers.inner_optimizer} {}
+             .inner_optimizer = workers.inner_optimizer,
+             .passed_over = workers.passed_over} {}
 
 TaskFacts ProblemTask::facts() const {
   std::vector<float> x(problem_->dimension());

@@ -43,7 +43,7 @@ double ProblemWorker::local_step(int local_batch_size, double learning_rate,
     loss = setup_.problem.sampled_gradient(parameters_.span(),
                                            {.seed = setup_.seed,
                                             .worker = comm_.worker(),
-                                            .first = samples_,
+                                            .first = setup_.passed_over + samples_,
                                             .size = local_batch_size},
                                            exact_gradient_);
     std::ranges::transform(exact_gradient_, gradient_.data(),
@@ -63,8 +63,9 @@ void ProblemWorker::sample_gradients(const SampleRequest& request, const SampleS
   check(request.samples_each == 1, "the samples of a problem are independent");
   // Samples that no training reaches are an audit's own.
   constexpr std::int64_t kFirstAudited = std::int64_t{1} << 60;
-  const std::int64_t first =
-      request.audit_round ? kFirstAudited + *request.audit_round * request.count : samples_;
+  const std::int64_t first = request.audit_round
+                                 ? kFirstAudited + *request.audit_round * request.count
+                                 : setup_.passed_over + samples_;
   std::vector<double> total(sum.size());
   for (int sample = 0; sample < request.count; ++sample) {
     const auto i = static_cast<std::size_t>(sample);

@@ -18,6 +18,7 @@ struct ProblemSetup {
   bool trace = false;  ///< see ProblemFactory
   std::uint64_t seed = 1;
   InnerOptimizerFactory inner_optimizer;
+  std::int64_t passed_over = 0;  ///< see WorkerSettings
 };
 
 /// A worker on an objective whose theory is known. Its evaluations tell where it stands.

@@ -24,6 +24,7 @@ struct WorkerSettings {
   std::uint64_t seed = 1;
   std::int64_t max_samples = 0;
   std::int64_t max_test_samples = 0;  ///< of an evaluation; 0: all
+  std::int64_t passed_over = 0;       ///< samples of its data that each worker does not see
   bool only_outline = false;          ///< nobody will compute: data of known sizes need not be read
   InnerOptimizerFactory inner_optimizer;
 };

@@ -28,8 +28,8 @@ std::string experiment_with(const PartDescription& description, const std::strin
     parts[part] += keys;
   };
   if (description.choice == "name") parts[part].clear();
-  if (!description.name.empty()) {
-    add(description.choice + ": " + description.name);
+  if (!description.name.empty()) add(description.choice + ": " + description.name);
+  if (!description.name.empty() || description.may_be_absent) {
     for (const Declaration& key : description.keys)
       if (key.required) add(fmt::format("{}: {}", key.key, key.value));
   }

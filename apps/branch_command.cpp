@@ -1,0 +1,124 @@
+#include <optional>
+#include <vector>
+
+#include "comm/agreement.h"
+#include "command_line.h"
+#include "commands.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/text.h"
+#include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
+#include "printers.h"
+#include "run/branches.h"
+#include "run/run_experiment.h"
+#include "run/run_sweep.h"
+#include "stop_requests.h"
+
+namespace localbatch {
+
+namespace {
+
+struct BranchOptions {
+  std::string run;
+  std::vector<std::string> settings;
+  bool quiet = false;
+  CheckpointSchedule checkpoints = {};
+  double stall_limit = Patience().seconds;
+};
+
+std::optional<BranchOptions> parse_branch(std::span<const std::string> arguments) {
+  BranchOptions options;
+  CommandLine line("branch");
+  line.positional("run", options.run);
+  line.set_option(options.settings);
+  line.flag("quiet", options.quiet, "print warnings and errors only");
+  line.default_option("checkpoint-seconds", "S", options.checkpoints.every_seconds,
+                      "time between checkpoints; 0: none by time");
+  line.default_option(
+      "stall-limit", "S", options.stall_limit,
+      "seconds that ranks wait for one that does not come before they give up; 0: for ever");
+  if (!line.read(
+          arguments,
+          "usage: localbatch branch RUN [--set branches.KEY=VALUE]... [OPTIONS]\n"
+          "       mpirun -np RANKS localbatch branch RUN ...\n\n"
+          "Branches a run at the checkpoints that it kept, as the part 'branches' of its\n"
+          "experiment or of --set says: every branch goes on with a constant local batch of\n"
+          "its own. Writes branches.csv and critical_batch_sizes.csv into RUN, the folder of\n"
+          "the run, and the branches themselves below it; those that are there already are\n"
+          "not run again.\n"))
+    return {};
+  if (options.run.empty())
+    fail_input("branch: the folder of a run is missing; see 'localbatch branch --help'");
+  if (!(options.checkpoints.every_seconds >= 0) || !(options.stall_limit >= 0))
+    fail_input("branch: found a negative number of seconds; see 'localbatch branch --help'");
+  return options;
+}
+
+/// What the run's own settings, with those of the command line, say about branches.
+BranchPlan plan_of(const BranchOptions& options) {
+  const std::filesystem::path file = std::filesystem::path(options.run) / "experiment.yaml";
+  if (!is_there(file)) fail_input("{}: is no run: it has no experiment.yaml", options.run);
+  const Node node = read_experiment_file(file, options.settings);
+  const Experiment experiment = read_experiment(Options(node));
+  if (!experiment.branches)
+    fail_input(
+        "{}: says nothing about branches, expected e.g. --set 'branches={{at: [100000], "
+        "local_batch_sizes: [64, 128, 256], samples: 50000}}'",
+        file.string());
+  return *experiment.branches;
+}
+
+/// False: it was asked to stop.
+bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup& processes) {
+  agree(processes, [&] {
+    if (processes.rank() == 0) prepare_branch(options.run, branch);
+    return true;
+  });
+  RunRequest request = branch_request(options.run, branch);
+  request.command_line = {"branch", options.run};
+  request.checkpoints = options.checkpoints;
+  request.stop_requested = stop_signal_came;
+  ProgressPrinter printer(options.quiet ? Shown::kNothing : Shown::kEnds);
+  bool training = false;
+  try {
+    const RunResult result =
+        run_experiment(request, processes, printer.events(), [&training] { training = true; });
+    if (processes.rank() == 0 && !result.had_finished) printer.print_result(result);
+    return result.had_finished || result.outcome != Outcome::kStopped;
+  } catch (const std::exception& error) {
+    if (!training || processes.num_ranks() == 1) throw;
+    end_job(error, processes.rank());
+  }
+}
+
+void print_critical(const BranchPlan& plan, std::span<const CriticalBatchSize> critical) {
+  print("\nlargest local batch that ends at most {} above the test loss of {}:\n", plan.tolerance,
+        plan.local_batch_sizes.front());
+  for (const CriticalBatchSize& point : critical)
+    print("  after {:>10} samples  {:>6}  (lowest {}, highest {} of {})\n", point.at,
+          point.local_batch_size, point.lowest, point.highest, counted(point.repeats, "repeat"));
+}
+
+}  // namespace
+
+int branch_command(std::span<const std::string> arguments) {
+  const std::optional<BranchOptions> options = parse_branch(arguments);
+  if (!options) return kSuccess;
+  catch_stop_signals();
+  return with_processes(start_processes(options->stall_limit), [&](ProcessGroup& processes) -> int {
+    const BranchPlan plan = agree(processes, [&] { return plan_of(*options); });
+    const std::vector<Branch> branches = branches_of(plan);
+    for (const Branch& branch : branches)
+      if (!run_branch(*options, branch, processes)) return kStopped;
+    if (processes.rank() != 0) return kSuccess;
+    std::vector<BranchEnd> ends;
+    for (const Branch& branch : branches) ends.push_back(read_branch_end(options->run, branch));
+    const std::vector<CriticalBatchSize> critical = critical_batch_sizes(ends, plan.tolerance);
+    write_branches(options->run, ends, critical);
+    if (!options->quiet) print_critical(plan, critical);
+    return kSuccess;
+  });
+}
+
+}  // namespace localbatch

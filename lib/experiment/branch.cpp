@@ -1,0 +1,116 @@
+#include "experiment/branch.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "batching/schedules.h"
+#include "experiment/experiment.h"
+
+namespace localbatch {
+
+namespace {
+
+constexpr std::int64_t kMostLocalBatch = std::numeric_limits<std::int32_t>::max();
+
+/// Throws an InputError where a list does not ascend.
+void check_ascends(const Options& part, const char* key, const std::vector<std::int64_t>& values) {
+  if (std::ranges::adjacent_find(values, std::ranges::greater_equal()) != values.end())
+    part.fail(key, "found numbers that do not increase");
+}
+
+}  // namespace
+
+std::optional<BranchPlan> read_branch_plan(Options& file) {
+  std::optional<Options> given = file.optional_part(
+      "branches",
+      "branches of this run, which 'localbatch branch' makes to measure how large a local batch "
+      "can be at a point without making the loss worse");
+  if (!given) return {};
+  Options& part = *given;
+  BranchPlan plan{
+      .at = part.integers(
+          "at", {.min = 1,
+                 .meaning = "samples, of all workers together, at which the run is branched: a "
+                            "checkpoint behind the first round that reaches them is kept"}),
+      .local_batch_sizes = part.integers(
+          "local_batch_sizes",
+          {.min = 1, .max = kMostLocalBatch, .meaning = "b, a branch for each at every point"}),
+      .samples = part.integer("samples", {.min = 1,
+                                          .meaning = "how far a branch goes, of all workers "
+                                                     "together: it ends at `at` + `samples`"}),
+      .repeats = part.integer<int>("repeats",
+                                   {.fallback = 1,
+                                    .min = 1,
+                                    .max = 1000,
+                                    .meaning = "branches of each size, which see different data"}),
+      .tolerance = part.number(
+          "tolerance", {.fallback = 0.01,
+                        .min = 0,
+                        .meaning = "by how much more test loss than the smallest one a local "
+                                   "batch counts as no worse"})};
+  check_ascends(part, "at", plan.at);
+  check_ascends(part, "local_batch_sizes", plan.local_batch_sizes);
+  return plan;
+}
+
+std::vector<std::int64_t> read_kept_checkpoints(Options& file) {
+  std::optional<Options> given =
+      file.optional_part("checkpoint", "checkpoints that stay; no influence on results");
+  if (!given) return {};
+  Options& part = *given;
+  std::vector<std::int64_t> at = part.integers(
+      "keep_at", {.fallback = std::vector<std::int64_t>(),
+                  .min = 1,
+                  .meaning = "samples, of all workers together: a checkpoint behind the first "
+                             "round that reaches them is kept, to branch from"});
+  check_ascends(part, "keep_at", at);
+  return at;
+}
+
+std::optional<Branch> read_branch(Options& file) {
+  std::optional<Options> given =
+      file.optional_part("branch",
+                         "makes this run a branch of another one, from whose "
+                         "checkpoint it goes on; written by 'localbatch branch'");
+  if (!given) return {};
+  Options& part = *given;
+  return Branch{
+      .at = part.integer("at", {.min = 1, .meaning = "samples, as in `branches`"}),
+      .local_batch_size = part.integer<int>(
+          "local_batch_size", {.min = 1, .max = kMostLocalBatch, .meaning = "b of all its rounds"}),
+      .samples = part.integer("samples", {.min = 1, .meaning = "as in `branches`"}),
+      .repeat = part.integer<int>(
+          "repeat", {.min = 1, .max = 1000, .meaning = "which of several that see other data"})};
+}
+
+void become_branch(const Branch& branch, Experiment& experiment) {
+  LocalSgd& method = experiment.method;
+  method.scheduled_samples = method.max_samples;
+  method.max_samples = branch.at + branch.samples;
+  method.branch_local_batch_size = branch.local_batch_size;
+  method.controller = make_fixed();
+  method.limits.min = std::min(method.limits.min, branch.local_batch_size);
+  method.limits.max = std::max(method.limits.max, branch.local_batch_size);
+  method.observer_needs = {};
+  method.audit.every_rounds = 0;
+  experiment.shadow_controllers.clear();
+  experiment.kept_checkpoints.clear();
+  const std::int64_t of_worker = (branch.samples + experiment.workers - 1) / experiment.workers;
+  experiment.passed_over = (branch.repeat - 1) * of_worker;
+}
+
+std::vector<Branch> branches_of(const BranchPlan& plan) {
+  std::vector<Branch> branches;
+  for (const std::int64_t at : plan.at)
+    for (int repeat = 1; repeat <= plan.repeats; ++repeat)
+      for (const std::int64_t b : plan.local_batch_sizes)
+        branches.push_back({.at = at,
+                            .local_batch_size = static_cast<int>(b),
+                            .samples = plan.samples,
+                            .repeat = repeat});
+  return branches;
+}
+
+}  // namespace localbatch

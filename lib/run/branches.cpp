@@ -1,0 +1,194 @@
+#include "run/branches.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <system_error>
+
+#include "core/csv.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/yaml.h"
+#include "experiment/experiment.h"
+#include "experiment/experiment_file.h"
+#include "run/checkpoints.h"
+
+namespace localbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::array kCopiedCurves{"rounds.csv", "evaluations.csv", "timing.csv"};
+
+/// The settings of the run with those of the branch, as a run would write them.
+Experiment branch_experiment(const fs::path& run, const Branch& branch) {
+  const fs::path settings = run / "experiment.yaml";
+  const std::string text = fmt::format(
+      "{}branch: {{at: {}, local_batch_size: {}, samples: {}, repeat: {}}}\n", read_text(settings),
+      branch.at, branch.local_batch_size, branch.samples, branch.repeat);
+  const Node node = parse_yaml(text, settings.string());
+  return read_experiment(Options(node));
+}
+
+}  // namespace
+
+fs::path branch_folder(const fs::path& run, const Branch& branch) {
+  return run / "branches" /
+         fmt::format("at={}-b={}-samples={}-repeat={}", branch.at, branch.local_batch_size,
+                     branch.samples, branch.repeat);
+}
+
+void prepare_branch(const fs::path& run, const Branch& branch) {
+  const fs::path folder = branch_folder(run, branch);
+  if (is_there(folder / "experiment.yaml")) return;
+  const Experiment experiment = branch_experiment(run, branch);
+  if (experiment.method.max_samples > *experiment.method.scheduled_samples)
+    fail_input("{}: a branch at {} samples would end at {}, and the run does at {}", run.string(),
+               branch.at, experiment.method.max_samples, *experiment.method.scheduled_samples);
+  const fs::path begun = folder.string() + ".new";
+  std::error_code error;
+  fs::remove_all(begun, error);
+  fs::create_directories(begun, error);
+  if (error) fail_input("{}: cannot be made: {}", begun.string(), error.message());
+  copy_kept_checkpoint(run, branch.at, experiment.workers, begun);
+  for (const char* const curves : kCopiedCurves)
+    write_file_atomically(begun / curves, read_text(run / curves));
+  write_file_atomically(begun / "experiment.yaml", resolved_yaml(experiment.resolved));
+  rename_file(begun, folder);
+}
+
+RunRequest branch_request(const fs::path& run, const Branch& branch) {
+  const fs::path folder = branch_folder(run, branch);
+  RunRequest request{.file = folder / "experiment.yaml", .settings = {}, .output = {}};
+  request.resumed_folder = folder;
+  request.resume = true;
+  return request;
+}
+
+BranchEnd read_branch_end(const fs::path& run, const Branch& branch) {
+  const fs::path folder = branch_folder(run, branch);
+  const CsvColumns rounds(folder / "rounds.csv"), evaluations(folder / "evaluations.csv");
+  BranchEnd end{.branch = branch};
+  if (rounds.num_rows() > 0) {
+    end.rounds = static_cast<std::int64_t>(rounds.positions("round").back());
+    end.samples = static_cast<std::int64_t>(rounds.positions("samples").back());
+  }
+  if (end.samples < branch.at + branch.samples || evaluations.num_rows() == 0) return end;
+  end.train_loss = evaluations.numbers("train_loss").back();
+  end.test_loss = evaluations.numbers("test_loss").back();
+  end.test_accuracy = evaluations.numbers("test_accuracy").back();
+  return end;
+}
+
+namespace {
+
+/// Of one repeat at one point.
+int critical_size(std::vector<BranchEnd> ends, double tolerance) {
+  std::ranges::sort(ends, {}, [](const BranchEnd& end) { return end.branch.local_batch_size; });
+  const std::optional<double> smallest = ends.front().test_loss;
+  int largest = ends.front().branch.local_batch_size;
+  for (const BranchEnd& end : ends) {
+    if (!smallest || !end.test_loss || *end.test_loss > *smallest + tolerance) break;
+    largest = end.branch.local_batch_size;
+  }
+  return largest;
+}
+
+}  // namespace
+
+std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> ends,
+                                                    double tolerance) {
+  std::map<std::int64_t, std::map<int, std::vector<BranchEnd>>> by_point;
+  for (const BranchEnd& end : ends) by_point[end.branch.at][end.branch.repeat].push_back(end);
+  std::vector<CriticalBatchSize> critical;
+  for (const auto& [at, repeats] : by_point) {
+    std::vector<int> sizes;
+    for (const auto& [repeat, of_repeat] : repeats)
+      sizes.push_back(critical_size(of_repeat, tolerance));
+    std::ranges::sort(sizes);
+    critical.push_back({.at = at,
+                        .local_batch_size = sizes[(sizes.size() - 1) / 2],
+                        .lowest = sizes.front(),
+                        .highest = sizes.back(),
+                        .repeats = static_cast<int>(sizes.size())});
+  }
+  return critical;
+}
+
+namespace {
+
+template <class Value>
+std::string text_of(const Value& value) {
+  return fmt::format("{}", value);
+}
+
+std::string text_of(const std::optional<double>& value) {
+  return value ? fmt::format("{}", *value) : std::string();
+}
+
+using End = const BranchEnd&;
+
+constexpr std::array<CsvColumn<BranchEnd>, 9> kBranchColumns{{
+    {"at_samples", "samples", "of the run, where it was branched",
+     [](End e) { return text_of(e.branch.at); }},
+    {"local_batch_size", "samples", "b of the branch",
+     [](End e) { return text_of(e.branch.local_batch_size); }},
+    {"repeat", "", "which of several that see other data",
+     [](End e) { return text_of(e.branch.repeat); }},
+    {"branch_samples", "samples", "how far it was to go",
+     [](End e) { return text_of(e.branch.samples); }},
+    {"rounds", "", "of run and branch together", [](End e) { return text_of(e.rounds); }},
+    {"samples", "samples", "likewise", [](End e) { return text_of(e.samples); }},
+    {"train_loss", "nats", "mean training loss since the evaluation before the last",
+     [](End e) { return text_of(e.train_loss); }},
+    {"test_loss", "nats", "at the end; empty: it has diverged",
+     [](End e) { return text_of(e.test_loss); }},
+    {"test_accuracy", "", "at the end", [](End e) { return text_of(e.test_accuracy); }},
+}};
+
+using Critical = const CriticalBatchSize&;
+
+constexpr std::array<CsvColumn<CriticalBatchSize>, 5> kCriticalColumns{{
+    {"at_samples", "samples", "of the run", [](Critical c) { return text_of(c.at); }},
+    {"critical_local_batch_size", "samples", "median of the repeats",
+     [](Critical c) { return text_of(c.local_batch_size); }},
+    {"lowest", "samples", "of the repeats", [](Critical c) { return text_of(c.lowest); }},
+    {"highest", "samples", "of the repeats", [](Critical c) { return text_of(c.highest); }},
+    {"repeats", "", "branches of each size", [](Critical c) { return text_of(c.repeats); }},
+}};
+
+}  // namespace
+
+std::span<const CsvColumn<BranchEnd>> branch_columns() { return kBranchColumns; }
+std::span<const CsvColumn<CriticalBatchSize>> critical_batch_size_columns() {
+  return kCriticalColumns;
+}
+
+namespace {
+
+template <class Row>
+void write_table(const fs::path& path, std::span<const CsvColumn<Row>> columns,
+                 std::span<const Row> rows) {
+  const fs::path begun = path.string() + ".new";
+  {
+    CsvTable<Row> table(begun, columns);
+    for (const Row& row : rows) table.write(row);
+    table.file().sync();
+  }
+  rename_file(begun, path);
+}
+
+}  // namespace
+
+void write_branches(const fs::path& run, std::span<const BranchEnd> ends,
+                    std::span<const CriticalBatchSize> critical) {
+  write_table<BranchEnd>(run / "branches.csv", branch_columns(), ends);
+  write_table<CriticalBatchSize>(run / "critical_batch_sizes.csv", critical_batch_size_columns(),
+                                 critical);
+}
+
+}  // namespace localbatch

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/csv.h"
+#include "experiment/branch.h"
+#include "run/run_experiment.h"
+
+namespace localbatch {
+
+// Branches of a run lie in folders below its own. Each is a run like any other: a copy of the run's
+// curves and of a checkpoint that it kept, with settings that say how it goes on. So it has the
+// same bytes on any number of ranks, and goes on where it was interrupted.
+
+/// `<run>/branches/at=100000-b=64-samples=50000-repeat=1`
+std::filesystem::path branch_folder(const std::filesystem::path& run, const Branch& branch);
+
+/// Makes the folder of a branch, unless it is there. Throws an InputError where the run is none, is
+/// a branch itself, or has not kept the checkpoint.
+void prepare_branch(const std::filesystem::path& run, const Branch& branch);
+
+/// What runs a branch whose folder is there, or goes on with it.
+RunRequest branch_request(const std::filesystem::path& run, const Branch& branch);
+
+/// Where a branch has ended.
+struct BranchEnd {
+  Branch branch;
+  std::int64_t rounds = 0, samples = 0;   ///< of run and branch together
+  std::optional<double> train_loss = {};  ///< mean since the evaluation before
+  std::optional<double> test_loss = {};   ///< nothing: it has diverged
+  std::optional<double> test_accuracy = {};
+};
+
+/// From the branch's own curves.
+BranchEnd read_branch_end(const std::filesystem::path& run, const Branch& branch);
+
+/// The largest of the local batch sizes that were tried at a point which makes the loss no worse.
+struct CriticalBatchSize {
+  std::int64_t at = 0;       ///< samples of the run
+  int local_batch_size = 0;  ///< the median of the repeats, the lower one of two
+  int lowest = 0, highest = 0;
+  int repeats = 0;
+};
+
+/// One for every point. In each repeat it is the size up to which no branch ends with more than
+/// `tolerance` above the test loss of the smallest one; losses are those at equal samples, of
+/// branches that saw the same data.
+std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> ends,
+                                                    double tolerance);
+
+std::span<const CsvColumn<BranchEnd>> branch_columns();
+std::span<const CsvColumn<CriticalBatchSize>> critical_batch_size_columns();
+
+/// Writes branches.csv and critical_batch_sizes.csv into the folder of the run.
+void write_branches(const std::filesystem::path& run, std::span<const BranchEnd> ends,
+                    std::span<const CriticalBatchSize> critical);
+
+}  // namespace localbatch
