@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "experiment/experiment_file.h"
+#include "report/finished_run.h"
 #include "report/results.h"
 #include "report/run_files.h"
 #include "report/table_text.h"
@@ -60,6 +61,16 @@ const std::string kSweep =
     "  sync_interval.H: [16, 4]\n  seed: [1, 2]\n";
 
 }  // namespace
+
+TEST_CASE("branches of a run are no runs of a folder above it, and can be shown from there") {
+  const SweepFixture fixture("");
+  fixture.leave("run", fixture.resolved(1), 0.5);
+  fixture.leave("run/branches/b=8", fixture.resolved(1), 0.25);
+  const std::filesystem::path run = fixture.results() / "tiny" / "run";
+  CHECK(folders_of_runs(fixture.results()) == std::vector{run});
+  CHECK(folders_of_runs(run) == std::vector{run});
+  CHECK(folders_of_runs(run / "branches") == std::vector{run / "branches" / "b=8"});
+}
 
 TEST_CASE("cells of a file are there whether or not they have run, in the file's order") {
   const SweepFixture fixture(kSweep);
