@@ -30,6 +30,9 @@ struct GradientStatistics {
   double orthogonal_variance = 0;
   bool has_inner_products = true;    ///< whether the two above were measured
   double unbiased_squared_norm = 0;  ///< whatever squared_norm is
+  /// Of `variance`, by the jackknife over chunks; where these are the local batches of at least
+  /// three workers.
+  std::optional<double> variance_standard_error = std::nullopt;
   /// The shares kCoordinateShares of all coordinates have a variance of one sample's gradient of at
   /// most this many times the square of the mean gradient's coordinate. Infinite where a mean of 0
   /// has noise.

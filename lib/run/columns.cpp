@@ -57,7 +57,7 @@ std::string seconds(double value) { return fmt::format("{:.6f}", value); }
 
 using Row = const RoundRow&;
 
-constexpr std::array<CsvColumn<RoundRow>, 30> kRoundColumns{{
+constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
     {"round", "", "k, counted from 1", [](Row r) { return cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
      [](Row r) { return cell(r.record.samples); }},
@@ -133,6 +133,12 @@ constexpr std::array<CsvColumn<RoundRow>, 30> kRoundColumns{{
     {"clipped_steps", "local steps",
      "of all workers whose gradient was longer than inner_optimizer.clip_norm",
      [](Row r) { return cell(r.record.clipped_steps); }},
+    {"variance_standard_error", "",
+     "of measured_variance, by the jackknife over workers; empty where chunks are others than the "
+     "workers' local batches or displacements, or fewer than three",
+     [](Row r) {
+       return r.record.measured ? cell(r.record.measured->variance_standard_error) : std::string();
+     }},
 }};
 
 using Eval = const EvaluationRow&;

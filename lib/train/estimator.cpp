@@ -1,5 +1,9 @@
 #include "train/estimator.h"
 
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
 namespace localbatch {
 
 StatisticsOptions read_statistics_options(Options& options) {
@@ -79,6 +83,20 @@ GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm) {
   return sum;
 }
 
+namespace {
+
+/// Of deviation_squares over the divisor, which is that of `chunks` chunks less `taken`.
+std::optional<double> jackknife_error(const GroupSums& sums, double taken) {
+  const double chunks = sums.chunks, left = chunks - 1 - taken;
+  if (sums.squared_deviations == 0 || left <= 0) return {};
+  const double scatter =
+      sums.squared_deviations - sums.deviation_squares * sums.deviation_squares / chunks;
+  const double change = chunks / (chunks - 1) / left;  // of an estimate, for each q_i left out
+  return std::sqrt((chunks - 1) / chunks * std::max(0.0, scatter)) * change;
+}
+
+}  // namespace
+
 GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_batch_size,
                             const StatisticsOptions& options, bool inner_products) {
   GradientStatistics statistics{.num_workers = num_workers,
@@ -91,6 +109,9 @@ GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_ba
   const double freedom = sums.chunks - sums.groups;
   const double divisor = options.divide_by_chunks ? sums.chunks : freedom;
   statistics.variance = sums.deviation_squares / divisor;
+  if (sums.chunks >= 3)
+    statistics.variance_standard_error =
+        jackknife_error(sums, options.divide_by_chunks ? 0 : sums.groups);
   if (inner_products) {
     statistics.inner_product_variance = sums.inner_product_squares / divisor;
     // |g_j - (p_j/|g|^2) g|^2 = |g_j - g|^2 - (p_j - |g|^2)^2/|g|^2, without the cancellation of

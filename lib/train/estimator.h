@@ -47,20 +47,22 @@ struct GroupSums {
   double deviation_squares = 0;             ///< sum of n_j |d_j|^2
   double inner_product_squares = 0;         ///< sum of n_j <d_j, g>^2
   double scaled_inner_product_squares = 0;  ///< sum of n_j <d_j, g>^2/|g|^2
+  double squared_deviations = 0;            ///< sum of (n_j |d_j|^2)^2 where workers are the chunks
 
   GroupSums& operator+=(const GroupSums& other);
   GroupSums& operator-=(const GroupSums& other);
 };
 
 /// All fields, for what is done to each of them.
-inline constexpr std::array<double GroupSums::*, 7> kGroupSumFields{
+inline constexpr std::array<double GroupSums::*, 8> kGroupSumFields{
     &GroupSums::groups,
     &GroupSums::chunks,
     &GroupSums::squared_norm,
     &GroupSums::inverse_samples,
     &GroupSums::deviation_squares,
     &GroupSums::inner_product_squares,
-    &GroupSums::scaled_inner_product_squares};
+    &GroupSums::scaled_inner_product_squares,
+    &GroupSums::squared_deviations};
 
 /// The sum over all workers' own groups. Collective, the same on all.
 GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm);
@@ -70,6 +72,10 @@ GroupSums sum_over_workers(const GroupSums& mine, Communicator& comm);
 /// large by variance/n on average; what is returned is unbiased, or has the expectation that
 /// the mean gradient of all M b samples would have: |g|^2 as published. With fewer than two chunks
 /// in every group there is no variance: num_chunks is 1 and the rest 0.
+///
+/// Where workers are the chunks, q_j = n |d_j|^2 with the sum D, leaving worker i out leaves
+/// D - J/(J-1) q_i around the mean of the others, so the jackknife (Efron and Stein 1981) of the
+/// variance needs the sum of the q_j^2 and no more.
 GradientStatistics estimate(const GroupSums& sums, int num_workers, int local_batch_size,
                             const StatisticsOptions& options, bool inner_products);
 

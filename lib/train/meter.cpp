@@ -117,13 +117,15 @@ GroupSums Meter::share_of_worker() const {
   const double norm = squared_norm(mean_gradient_);
   const double projection =
       options_.needs.inner_products ? inner_product(gradient_, mean_gradient_) - norm : 0;
+  const double deviation = b * squared_distance(gradient_, mean_gradient_);
   return {.groups = speaks,
           .chunks = 1,
           .squared_norm = speaks * norm,
           .inverse_samples = speaks / (workers * b),
-          .deviation_squares = b * squared_distance(gradient_, mean_gradient_),
+          .deviation_squares = deviation,
           .inner_product_squares = b * projection * projection,
-          .scaled_inner_product_squares = norm > 0 ? b * projection * projection / norm : 0};
+          .scaled_inner_product_squares = norm > 0 ? b * projection * projection / norm : 0,
+          .squared_deviations = deviation * deviation};
 }
 
 /// As share_of_worker() with displacements: divided by the response's gain they are mean gradients
@@ -142,13 +144,15 @@ GroupSums Meter::share_of_displacement(std::span<const float> x, std::span<const
     for (std::size_t i = 0; i < x.size(); ++i)
       projection += (double{x[i]} - double{mean[i]}) * (double{mean[i]} - double{x_begin[i]});
   projection /= gain_squared;
+  const double deviation = samples * squared_distance(x, mean) / gain_squared;
   return {.groups = speaks,
           .chunks = 1,
           .squared_norm = speaks * norm,
           .inverse_samples = speaks / (workers * samples),
-          .deviation_squares = samples * squared_distance(x, mean) / gain_squared,
+          .deviation_squares = deviation,
           .inner_product_squares = samples * projection * projection,
-          .scaled_inner_product_squares = norm > 0 ? samples * projection * projection / norm : 0};
+          .scaled_inner_product_squares = norm > 0 ? samples * projection * projection / norm : 0,
+          .squared_deviations = deviation * deviation};
 }
 
 CoordinateRatios Meter::coordinate_ratios() const {

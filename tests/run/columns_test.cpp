@@ -84,7 +84,7 @@ TEST_CASE("the columns of a run are fixed") {
         "test_statistic,test_threshold,orthogonality_statistic,orthogonality_threshold,passing_eta,"
         "passing_theta,passing_nu,wanted_local_batch_size,next_local_batch_size,reason,"
         "method_bytes,measured_variance,measured_squared_norm,payload_residual,gradient_norm,"
-        "clipped_steps");
+        "clipped_steps,variance_standard_error");
   CHECK(header(evaluation_columns()) ==
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
         "local_batch_size,sync_interval,suboptimality,squared_distance,squared_gradient_norm,"
@@ -172,7 +172,8 @@ TEST_CASE("what was not measured is an empty cell and never 0") {
                                        "wanted_local_batch_size",
                                        "measured_variance",
                                        "measured_squared_norm",
-                                       "payload_residual"};
+                                       "payload_residual",
+                                       "variance_standard_error"};
   for (const auto& cell : cells(round_columns(), row)) {
     CAPTURE(cell.first);
     CHECK(cell.second.empty() == empty.contains(cell.first));

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "comm/workers.h"
@@ -106,6 +107,29 @@ TEST_CASE("the variance between workers equals brute force in double") {
     CHECK(measured.num_chunks == workers);
     CHECK(measured.global_batch_size == workers * kSamplesOfChunk);
   }
+}
+
+TEST_CASE("the standard error of the variance is that of leaving every worker out in turn") {
+  for (const bool divide_by_chunks : {false, true})
+    for (const int workers : {3, 4, 16}) {
+      const Gradients gradients = noisy_gradients(workers, 500, 0.3F, 1.0F);
+      std::vector<double> without;
+      for (std::size_t left_out = 0; left_out < gradients.size(); ++left_out) {
+        Gradients others = gradients;
+        others.erase(others.begin() + static_cast<std::ptrdiff_t>(left_out));
+        const double factor = divide_by_chunks ? (workers - 2.0) / (workers - 1) : 1;
+        without.push_back(factor * brute_force(others).variance);
+      }
+      const double mean = std::accumulate(without.begin(), without.end(), 0.0) / workers;
+      double scatter = 0;
+      for (const double variance : without) scatter += (variance - mean) * (variance - mean);
+      const GradientStatistics measured =
+          measure(gradients, {.divide_by_chunks = divide_by_chunks});
+      REQUIRE(measured.variance_standard_error);
+      CHECK(*measured.variance_standard_error ==
+            doctest::Approx(std::sqrt((workers - 1.0) / workers * scatter)).epsilon(1e-6));
+    }
+  CHECK_FALSE(measure(noisy_gradients(2, 500, 0.3F, 1.0F)).variance_standard_error);
 }
 
 TEST_CASE("variance = inner-product variance / |g|^2 + orthogonal variance, by brute force too") {
