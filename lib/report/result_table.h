@@ -1,12 +1,10 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "report/finished_run.h"
+#include "report/result_columns.h"
 #include "report/results.h"
 
 namespace localbatch {
@@ -29,27 +27,6 @@ double t_quantile(double probability, double degrees_of_freedom);
 /// f = (s1^2/n1 + s2^2/n2)^2 / ((s1^2/n1)^2/(n1 - 1) + (s2^2/n2)^2/(n2 - 1)). Nothing when one of
 /// them has a single seed, or an unknown deviation.
 std::optional<double> noise_of_difference(const Sample& a, const Sample& b);
-
-/// One quantity of a run for a table.
-struct ResultColumn {
-  enum class Better { kNone, kLess, kMore };
-
-  std::string_view name;     ///< of --columns and of table.csv
-  std::string_view title;    ///< in tables, with the unit
-  std::string_view meaning;  ///< with the unit of table.csv
-  Better better = Better::kNone;
-  int decimals = 0;    ///< in tables; kThreeDigits: as many as show three digits
-  double divisor = 1;  ///< from the unit of table.csv to that of the title
-  std::optional<double> (*value)(const FinishedRun&);  ///< nothing: its files do not say
-};
-
-inline constexpr int kThreeDigits = -1;
-
-std::span<const ResultColumn> result_columns();
-
-/// The columns of a list of names such as "rounds,bytes"; without a list the usual ones. Throws an
-/// InputError for a name that does not exist or comes twice.
-std::vector<ResultColumn> chosen_columns(std::string_view names);
 
 /// "124 ± 2" or "91.25", of figures in the unit of table.csv.
 std::string sample_text(const ResultColumn& column, const Sample& sample);

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "report/finished_run.h"
+
+namespace localbatch {
+
+/// One quantity of a run for a table.
+struct ResultColumn {
+  enum class Better { kNone, kLess, kMore };
+
+  std::string_view name;     ///< of --columns and of table.csv
+  std::string_view title;    ///< in tables, with the unit
+  std::string_view meaning;  ///< with the unit of table.csv
+  Better better = Better::kNone;
+  int decimals = 0;    ///< in tables; kThreeDigits: as many as show three digits
+  double divisor = 1;  ///< from the unit of table.csv to that of the title
+  std::optional<double> (*value)(const FinishedRun&);  ///< nothing: its files do not say
+};
+
+inline constexpr int kThreeDigits = -1;
+
+std::span<const ResultColumn> result_columns();
+
+/// The columns of a list of names such as "rounds,bytes"; without a list the usual ones. Throws an
+/// InputError for a name that does not exist or comes twice.
+std::vector<ResultColumn> chosen_columns(std::string_view names);
+
+}  // namespace localbatch
