@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "command_line.h"
@@ -13,6 +14,7 @@
 #include "report/curves_table.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
+#include "report/target.h"
 
 namespace localbatch {
 
@@ -24,6 +26,7 @@ struct TableOptions {
   std::string format = "markdown", folder, columns, reference;
   bool json = false;
   std::string curves, curves_of;
+  std::optional<std::string> target;
 };
 
 void declare_options(CommandLine& line, TableOptions& options) {
@@ -34,6 +37,10 @@ void declare_options(CommandLine& line, TableOptions& options) {
               "write table.md, table.tex and table.csv there in place of printing one");
   line.option("columns", "a,b,..", options.columns,
               "which ones, in which order; they are listed above");
+  line.option("target", "COLUMN=VALUE", options.target,
+              "add what runs have spent, in target_samples, target_rounds, target_bytes and "
+              "target_seconds, when an evaluation and all later ones reach test_accuracy=0.9 (a "
+              "fraction), or are not above a test_loss, test_perplexity or test_bits_per_byte");
   line.flag("json", options.json,
             "print one JSON document: figures and runs of each cell, in the units above");
   line.option("reference", "CSV", options.reference,
@@ -73,6 +80,7 @@ void check_curves(const TableOptions& options) {
   for (const auto& [name, value] :
        {std::pair("write", options.folder), std::pair("columns", options.columns),
         std::pair("reference", options.reference),
+        std::pair("target", std::string(options.target ? "target" : "")),
         std::pair("json", std::string(options.json ? "json" : ""))})
     if (!value.empty()) fail_input("table: --curves: found with --{}, expected one of these", name);
   const std::vector<std::string> kinds{"evaluations", "rounds"};
@@ -93,6 +101,11 @@ int write_curves(const TableOptions& options) {
   return kSuccess;
 }
 
+void add_columns(const Target& target, const Results& results, std::vector<ResultColumn>& columns) {
+  check_is_measured(target, results);
+  for (ResultColumn& column : columns_of(target)) columns.push_back(std::move(column));
+}
+
 int make_tables(const TableOptions& options) {
   check_format(options.format);
   if (options.json && !(options.folder.empty() && options.reference.empty()))
@@ -100,8 +113,11 @@ int make_tables(const TableOptions& options) {
                options.folder.empty() ? "reference" : "write");
   check_curves(options);
   if (!options.curves.empty()) return write_curves(options);
-  const std::vector<ResultColumn> columns = chosen_columns(options.columns);
+  std::vector<ResultColumn> columns = chosen_columns(options.columns);
+  std::optional<Target> target;
+  if (options.target) target = parse_target(*options.target);
   const Results results = options.results.collect("table");
+  if (target) add_columns(*target, results, columns);
   const ResultTable table = make_table(results, columns);
   if (options.json) {
     print_json(json_of(table));

@@ -77,7 +77,7 @@ std::optional<double> samples_of_best(Run run, const std::string& name) {
 
 constexpr std::size_t kUsual = 8;
 
-constexpr std::array<ResultColumn, 21> kColumns{{
+const std::array<ResultColumn, 21> kColumns{{
     {"steps", "steps", "local steps of a worker", Better::kLess, 0, 1,
      [](Run run) { return sum(run.rounds, "sync_interval"); }},
     {"rounds", "rounds", "synchronizations", Better::kLess, 0, 1,

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <functional>
+#include <limits>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,10 +22,14 @@ struct ResultColumn {
   Better better = Better::kNone;
   int decimals = 0;    ///< in tables; kThreeDigits: as many as show three digits
   double divisor = 1;  ///< from the unit of table.csv to that of the title
-  std::optional<double> (*value)(const FinishedRun&);  ///< nothing: its files do not say
+  /// Nothing: its files do not say; kNever: it does not reach the target.
+  std::function<std::optional<double>(const FinishedRun&)> value = {};
+  std::string target = {};  ///< "test_accuracy >= 0.9"; empty for what is not about reaching one
 };
 
 inline constexpr int kThreeDigits = -1;
+/// What a run has spent when it reaches a target that it never reaches.
+inline constexpr double kNever = std::numeric_limits<double>::infinity();
 
 std::span<const ResultColumn> result_columns();
 

@@ -59,12 +59,17 @@ namespace {
 TableEntry merged(const ResultCell& cell, Counted counted, const ResultColumn& column) {
   if (counted == Counted::kDiverged) return {};
   std::vector<double> values;
+  int never = 0;
   for (const SeedRun& run : cell.runs) {
     if (!counts(run.run, counted)) continue;
     const std::optional<double> value = column.value(run.run);
-    if (value) values.push_back(*value);
+    if (!value) continue;
+    if (!column.target.empty() && *value == kNever)
+      ++never;
+    else
+      values.push_back(*value);
   }
-  return {.sample = sample_of(values), .so_far = counted == Counted::kUnfinished};
+  return {.sample = sample_of(values), .never = never, .so_far = counted == Counted::kUnfinished};
 }
 
 /// Entries of one column and group that take part, the best one first.
@@ -73,8 +78,8 @@ std::vector<TableEntry*> ranking(ResultTable& table, std::size_t group, std::siz
   for (std::size_t i = 0; i < table.entries.size(); ++i) {
     const ResultCell& cell = table.results.cells[i];
     TableEntry& entry = table.entries[i][column];
-    if (cell.group == group && entry.sample && !entry.so_far && std::isfinite(entry.sample->mean) &&
-        count_of(cell, RunStatus::kDiverged) == 0)
+    if (cell.group == group && entry.sample && entry.never == 0 && !entry.so_far &&
+        std::isfinite(entry.sample->mean) && count_of(cell, RunStatus::kDiverged) == 0)
       ranked.push_back(&entry);
   }
   const bool less = table.columns[column].better == ResultColumn::Better::kLess;
@@ -94,6 +99,12 @@ void mark_best(ResultTable& table, std::size_t group, std::size_t column) {
 }
 
 }  // namespace
+
+std::string target_of(const ResultTable& table) {
+  for (const ResultColumn& column : table.columns)
+    if (!column.target.empty()) return column.target;
+  return {};
+}
 
 int count_of(const ResultCell& cell, RunStatus status) {
   return static_cast<int>(std::ranges::count_if(

@@ -33,8 +33,9 @@ std::string sample_text(const ResultColumn& column, const Sample& sample);
 
 /// A figure of a cell.
 struct TableEntry {
-  std::optional<Sample> sample = {};  ///< over the runs that have finished; nothing: none, or not
-                                      ///< recorded
+  std::optional<Sample> sample = {};  ///< over the runs that have finished, without those that
+                                      ///< never reach a target; nothing: none, or not recorded
+  int never = 0;                      ///< such runs that do not reach the target of the column
   bool so_far = false;  ///< no run has: over the unfinished ones, which the results ask for
   bool best = false;    ///< of its column and group, by more than the noise of the seeds
 };
@@ -46,9 +47,12 @@ struct ResultTable {
 };
 
 /// Merges the seeds and marks the best of each column and group: when its mean differs from the
-/// second best one by more than noise_of_difference(). A cell in which a run has diverged takes no
-/// part.
+/// second best one by more than noise_of_difference(). A cell in which a run has diverged, or does
+/// not reach the target, takes no part.
 ResultTable make_table(Results results, std::vector<ResultColumn> columns);
+
+/// The target that columns of the table are about; empty when there is none.
+std::string target_of(const ResultTable& table);
 
 /// How many runs of a cell have a status.
 int count_of(const ResultCell& cell, RunStatus status);

@@ -31,16 +31,18 @@ std::string count_text(const ResultCell& cell) {
 
 TextTable::Cell entry_cell(const ResultCell& cell, const ResultColumn& column,
                            const TableEntry& entry) {
-  if (!entry.sample)
+  if (!entry.sample && entry.never == 0)
     return {.text = count_of(cell, RunStatus::kFinished) == 0 &&
                             count_of(cell, RunStatus::kDiverged) > 0
                         ? "diverged"
                         : kNothing};
-  std::string text = sample_text(column, *entry.sample);
-  if (entry.so_far)
-    text += kSoFar;
-  else if (entry.sample->n < count_of(cell, RunStatus::kFinished))
-    text += fmt::format(" (n = {})", entry.sample->n);
+  const int n = entry.sample ? entry.sample->n : 0;
+  std::string text = entry.sample ? sample_text(column, *entry.sample) : kNothing;
+  if (!column.target.empty())
+    text += fmt::format(" ({} of {})", n, n + entry.never);
+  else if (n < count_of(cell, RunStatus::kFinished))
+    text += fmt::format(" (n = {})", n);
+  if (entry.so_far) text += kSoFar;
   return {.text = std::move(text), .best = entry.best};
 }
 
@@ -138,6 +140,11 @@ class PageBuilder {
     if (shows(kSoFar))
       page_.legend.emplace_back("so far: of runs that have not ended, as far as they are.");
     if (shows(kNothing)) page_.legend.emplace_back("-: no finished run, or its files do not say.");
+    if (const std::string target = target_of(table_); !target.empty())
+      page_.legend.push_back(fmt::format(
+          "target: {} at an evaluation and at all later ones; (2 of 3): two of three runs reach "
+          "it, and the figure is over these.",
+          target));
     std::vector<std::string> meanings;
     for (const ResultColumn& column : table_.columns)
       meanings.push_back(fmt::format("{}: {}", column.title, column.meaning));

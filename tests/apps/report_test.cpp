@@ -122,6 +122,10 @@ TEST_CASE("table, plot and report refuse what they do not know") {
   check_refused(program, "table tiny.yaml --format latx", {"(did you mean 'latex'?)"});
   check_refused(program, "table tiny.yaml --columns round", {"(did you mean 'rounds'?)"});
   check_refused(program, "table tiny.yaml --reference no.csv", {"no.csv: no such file"});
+  check_refused(program, "table tiny.yaml --target test_acuracy=1", {"mean 'test_accuracy'?)"});
+  check_refused(program, "table tiny.yaml --target test_accuracy=80", {"a number from 0 to 1"});
+  check_refused(program, "table tiny.yaml --target test_loss=1 --curves curves.csv",
+                {"--curves: found with --target"});
   check_refused(program, "plot tiny.yaml --x byte", {"--x: found 'byte'"});
   check_refused(program, "plot tiny.yaml --format gif", {"plot: --format: found 'gif'"});
   check_refused(program, "report tiny.yaml --write no/page.html", {"report: --write: found"});

@@ -10,6 +10,7 @@
 #include "report/html_page.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
+#include "report/target.h"
 #include "run/run_sweep.h"
 
 using namespace localbatch;
@@ -46,6 +47,8 @@ void check_shown(const std::string& text) {
 
 void show(const Results& results) {
   std::vector<ResultColumn> columns(result_columns().begin(), result_columns().end());
+  for (const ResultColumn& column : columns_of(parse_target("test_accuracy=0.5")))
+    columns.push_back(column);
   const ResultTable table = make_table(results, columns);
   const TablePage page = page_of(table);
   for (const std::string& text : {to_markdown(page), to_latex(page), to_csv(table)})
