@@ -118,4 +118,31 @@ Json json_of(const ResultTable& table) {
   return document;
 }
 
+namespace {
+
+Json json_of(const PairedDifference& difference) {
+  const std::optional<double>& margin = difference.margin;
+  return {{"mean_difference", difference.mean},
+          {"interval_low", margin ? Json(difference.mean - *margin) : Json()},
+          {"interval_high", margin ? Json(difference.mean + *margin) : Json()},
+          {"pairs", difference.seeds.size()},
+          {"seeds", difference.seeds}};
+}
+
+}  // namespace
+
+Json json_of(const Differences& differences, const ResultTable& table) {
+  const Results& results = table.results;
+  Json cells = Json::array();
+  for (const RowDifferences& row : differences.rows) {
+    Json figures = Json::object();
+    for (std::size_t i = 0; i < table.columns.size(); ++i)
+      figures[key_of(table.columns[i])] = row.figures[i] ? json_of(*row.figures[i]) : Json();
+    cells.push_back({{"schedule", results.rows[results.cells[row.cell].row]},
+                     {"H", results.groups[results.cells[row.cell].group]},
+                     {"figures", std::move(figures)}});
+  }
+  return {{"against", differences.against}, {"confidence", 0.95}, {"cells", std::move(cells)}};
+}
+
 }  // namespace localbatch

@@ -37,17 +37,18 @@ std::optional<double> noise_of_difference(const Sample& a, const Sample& b) {
   return t_quantile(0.975, degrees) * std::sqrt(x + y);
 }
 
+int decimals_of(const ResultColumn& column, double size, bool is_whole) {
+  if (column.decimals != kThreeDigits)
+    return column.decimals == 0 && !is_whole ? 1 : column.decimals;
+  if (!(size > 0) || !std::isfinite(size)) return 0;
+  return std::clamp(2 - static_cast<int>(std::floor(std::log10(size))), 0, 9);
+}
+
 std::string sample_text(const ResultColumn& column, const Sample& sample) {
   const double mean = sample.mean / column.divisor;
   const double deviation = sample.standard_deviation.value_or(0) / column.divisor;
-  int decimals = column.decimals;
-  const double size = std::abs(mean);
-  if (decimals == kThreeDigits)
-    decimals = size > 0 && std::isfinite(size)
-                   ? std::clamp(2 - static_cast<int>(std::floor(std::log10(size))), 0, 9)
-                   : 0;
-  else if (decimals == 0 && (mean != std::floor(mean) || deviation != std::floor(deviation)))
-    decimals = 1;
+  const bool is_whole = mean == std::floor(mean) && deviation == std::floor(deviation);
+  const int decimals = decimals_of(column, std::abs(mean), is_whole);
   std::string text = fmt::format("{:.{}f}", mean, decimals);
   if (sample.standard_deviation) text += fmt::format(" ± {:.{}f}", deviation, decimals);
   return text;

@@ -28,6 +28,11 @@ double t_quantile(double probability, double degrees_of_freedom);
 /// them has a single seed, or an unknown deviation.
 std::optional<double> noise_of_difference(const Sample& a, const Sample& b);
 
+/// As many decimals as show a figure of a column in the unit of its title: those of the column, or
+/// for kThreeDigits as many as its `size` asks for, or one where none would do but the figure is
+/// not whole.
+int decimals_of(const ResultColumn& column, double size, bool is_whole);
+
 /// "124 ± 2" or "91.25", of figures in the unit of table.csv.
 std::string sample_text(const ResultColumn& column, const Sample& sample);
 

@@ -152,6 +152,9 @@ std::string to_markdown(const TablePage& page) {
     out += fmt::format("- [{}] {}\n", i + 1, escaped_for_markdown(page.notes[i]));
   if (!page.notes.empty()) out += "\n";
   add_markdown_list("", page.legend, out);
+  if (!page.differences.tables.empty())
+    out += escaped_for_markdown(page.differences.title) + "\n\n";
+  for (const TextTable& table : page.differences.tables) add_markdown_table(table, out);
   for (const TextTable& table : page.references) {
     out += "Beside other figures:\n\n";
     add_markdown_table(table, out);

@@ -53,14 +53,8 @@ class PageBuilder {
   TablePage build() {
     const Results& results = table_.results;
     page_.title = results.title;
-    std::vector<std::vector<std::size_t>> blocks;
-    if (results.groups.size() * (table_.columns.size() + 1) <= kMostColumns) {
-      blocks.emplace_back();
-      for (std::size_t i = 0; i < results.groups.size(); ++i) blocks.back().push_back(i);
-    } else {
-      for (std::size_t i = 0; i < results.groups.size(); ++i) blocks.push_back({i});
-    }
-    for (const std::vector<std::size_t>& groups : blocks) page_.tables.push_back(block(groups));
+    for (const std::vector<std::size_t>& groups : groups_beside_each_other(table_))
+      page_.tables.push_back(block(groups));
     add_legend();
     page_.remarks = results.remarks;
     add_runs();
@@ -85,18 +79,17 @@ class PageBuilder {
     std::vector<TextTable::Cell> cells{{.text = table_.results.rows[row]}};
     bool is_there = false;
     for (const std::size_t group : groups) {
-      const auto found = std::ranges::find_if(table_.results.cells, [=](const ResultCell& cell) {
-        return cell.row == row && cell.group == group;
-      });
-      if (found == table_.results.cells.end()) {
+      const std::optional<std::size_t> found = cell_at(table_.results, row, group);
+      if (!found) {
         cells.resize(cells.size() + table_.columns.size() + 1);
         continue;
       }
       is_there = true;
-      cells.push_back({.text = count_text(*found), .best = false, .notes = notes_of(*found)});
-      const auto& entries = table_.entries[found - table_.results.cells.begin()];
+      const ResultCell& cell = table_.results.cells[*found];
+      cells.push_back({.text = count_text(cell), .best = false, .notes = notes_of(cell)});
+      const auto& entries = table_.entries[*found];
       for (std::size_t i = 0; i < entries.size(); ++i)
-        cells.push_back(entry_cell(*found, table_.columns[i], entries[i]));
+        cells.push_back(entry_cell(cell, table_.columns[i], entries[i]));
     }
     if (is_there) text.rows.push_back(std::move(cells));
   }
@@ -174,6 +167,18 @@ class PageBuilder {
 }  // namespace
 
 TablePage page_of(const ResultTable& table) { return PageBuilder(table).build(); }
+
+std::vector<std::vector<std::size_t>> groups_beside_each_other(const ResultTable& table) {
+  const std::size_t num_groups = table.results.groups.size();
+  if (num_groups * (table.columns.size() + 1) <= kMostColumns) {
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < num_groups; ++i) all.push_back(i);
+    return {all};
+  }
+  std::vector<std::vector<std::size_t>> alone;
+  for (std::size_t i = 0; i < num_groups; ++i) alone.push_back({i});
+  return alone;
+}
 
 std::string status_text(const FinishedRun& run) {
   switch (run.status) {

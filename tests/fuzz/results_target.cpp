@@ -8,6 +8,7 @@
 #include "plan/measured_run.h"
 #include "report/gnuplot.h"
 #include "report/html_page.h"
+#include "report/paired_differences.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
 #include "report/target.h"
@@ -53,6 +54,10 @@ void show(const Results& results) {
   const TablePage page = page_of(table);
   for (const std::string& text : {to_markdown(page), to_latex(page), to_csv(table)})
     check_shown(text);
+  read_or_refuse([&] {
+    const Differences differences = differences_to(table.results.rows.front(), table);
+    check_shown(to_csv(differences, table));
+  });
   check_shown(html_page(results, page, {}));
   for (const FigureAxes& axes : {FigureAxes{.x = "samples", .y = "test_accuracy"},
                                  {.x = "bytes", .y = "local_batch_size"},
