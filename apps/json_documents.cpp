@@ -67,13 +67,19 @@ std::string key_of(const ResultColumn& column) {
   return std::string(column.name) + (is_percentage ? "_percent" : "");
 }
 
-Json json_of(const TableEntry& entry) {
-  if (!entry.sample) return {};
-  return {{"mean", entry.sample->mean},
-          {"standard_deviation", or_null(entry.sample->standard_deviation)},
-          {"n", entry.sample->n},
-          {"so_far", entry.so_far},
-          {"best", entry.best}};
+Json json_of(const ResultColumn& column, const TableEntry& entry) {
+  if (!entry.sample && entry.never == 0) return {};
+  const Sample sample = entry.sample.value_or(Sample());
+  Json figure{{"mean", entry.sample ? Json(sample.mean) : Json()},
+              {"standard_deviation", or_null(sample.standard_deviation)},
+              {"n", sample.n},
+              {"so_far", entry.so_far},
+              {"best", entry.best}};
+  if (!column.target.empty()) {
+    figure["reached"] = sample.n;
+    figure["not_reached"] = entry.never;
+  }
+  return figure;
 }
 
 Json json_of(const SeedRun& run) {
@@ -98,16 +104,45 @@ Json json_of(const ResultTable& table) {
     Json runs = Json::array(), figures = Json::object();
     for (const SeedRun& run : cell.runs) runs.push_back(json_of(run));
     for (std::size_t j = 0; j < table.columns.size(); ++j)
-      figures[key_of(table.columns[j])] = json_of(table.entries[i][j]);
+      figures[key_of(table.columns[j])] = json_of(table.columns[j], table.entries[i][j]);
     cells.push_back({{"schedule", results.rows[cell.row]},
                      {"H", results.groups[cell.group]},
                      {"figures", std::move(figures)},
                      {"runs", std::move(runs)}});
   }
-  return {{"title", results.title},
-          {"columns", std::move(columns)},
-          {"cells", std::move(cells)},
-          {"remarks", results.remarks}};
+  Json document{{"title", results.title},
+                {"columns", std::move(columns)},
+                {"cells", std::move(cells)},
+                {"remarks", results.remarks}};
+  if (const std::string target = target_of(table); !target.empty()) document["target"] = target;
+  return document;
+}
+
+namespace {
+
+Json json_of(const PairedDifference& difference) {
+  const std::optional<double>& margin = difference.margin;
+  return {{"mean_difference", difference.mean},
+          {"interval_low", margin ? Json(difference.mean - *margin) : Json()},
+          {"interval_high", margin ? Json(difference.mean + *margin) : Json()},
+          {"pairs", difference.seeds.size()},
+          {"seeds", difference.seeds}};
+}
+
+}  // namespace
+
+Json json_of(const Differences& differences, const ResultTable& table) {
+  const Results& results = table.results;
+  Json cells = Json::array();
+  for (const RowDifferences& row : differences.rows) {
+    Json figures = Json::object();
+    for (std::size_t i = 0; i < table.columns.size(); ++i)
+      figures[key_of(table.columns[i])] = row.figures[i] ? json_of(*row.figures[i]) : Json();
+    cells.push_back({{"schedule", results.rows[results.cells[row.cell].row]},
+                     {"H", results.groups[results.cells[row.cell].group]},
+                     {"figures", std::move(figures)}});
+  }
+  return {{"against", differences.against}, {"confidence", 0.95}, {"cells", std::move(cells)}};
 }
 
 }  // namespace localbatch

@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "doctor/doctor.h"
+#include "report/paired_differences.h"
 #include "report/result_table.h"
 #include "run/run_sweep.h"
 
@@ -22,5 +23,8 @@ Json json_of(const std::string& source, const std::vector<CellProgress>& cells);
 Json json_of(const std::vector<RankFacts>& ranks, const Launch& launch, const Diagnoses& found);
 
 Json json_of(const ResultTable& table);
+
+/// The differences of the rows of a table to one of them.
+Json json_of(const Differences& differences, const ResultTable& table);
 
 }  // namespace localbatch

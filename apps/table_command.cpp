@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "command_line.h"
@@ -11,8 +12,10 @@
 #include "core/text.h"
 #include "json_documents.h"
 #include "report/curves_table.h"
+#include "report/paired_differences.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
+#include "report/target.h"
 
 namespace localbatch {
 
@@ -24,6 +27,7 @@ struct TableOptions {
   std::string format = "markdown", folder, columns, reference;
   bool json = false;
   std::string curves, curves_of;
+  std::optional<std::string> target, against;
 };
 
 void declare_options(CommandLine& line, TableOptions& options) {
@@ -34,6 +38,13 @@ void declare_options(CommandLine& line, TableOptions& options) {
               "write table.md, table.tex and table.csv there in place of printing one");
   line.option("columns", "a,b,..", options.columns,
               "which ones, in which order; they are listed above");
+  line.option("target", "COLUMN=VALUE", options.target,
+              "add what runs have spent, in target_samples, target_rounds, target_bytes and "
+              "target_seconds, when an evaluation and all later ones reach test_accuracy=0.9 (a "
+              "fraction), or are not above a test_loss, test_perplexity or test_bits_per_byte");
+  line.option("against", "ROW", options.against,
+              "add what all other schedules differ by from this one, over pairs of runs with the "
+              "same H and seed: mean and 95 % interval (Student's t); also in differences.csv");
   line.flag("json", options.json,
             "print one JSON document: figures and runs of each cell, in the units above");
   line.option("reference", "CSV", options.reference,
@@ -73,6 +84,8 @@ void check_curves(const TableOptions& options) {
   for (const auto& [name, value] :
        {std::pair("write", options.folder), std::pair("columns", options.columns),
         std::pair("reference", options.reference),
+        std::pair("target", std::string(options.target ? "target" : "")),
+        std::pair("against", std::string(options.against ? "against" : "")),
         std::pair("json", std::string(options.json ? "json" : ""))})
     if (!value.empty()) fail_input("table: --curves: found with --{}, expected one of these", name);
   const std::vector<std::string> kinds{"evaluations", "rounds"};
@@ -93,6 +106,46 @@ int write_curves(const TableOptions& options) {
   return kSuccess;
 }
 
+void add_columns(const Target& target, const Results& results, std::vector<ResultColumn>& columns) {
+  check_is_measured(target, results);
+  for (ResultColumn& column : columns_of(target)) columns.push_back(std::move(column));
+}
+
+/// The texts of CSV files by their names.
+using CsvFiles = std::vector<std::pair<std::string, std::string>>;
+
+int write_tables(const std::string& name, const TablePage& page, const CsvFiles& csv_files) {
+  const std::filesystem::path folder = name;
+  make_folder(name);
+  std::vector<std::string> names{"table.md", "table.tex"};
+  write_file_atomically(folder / "table.md", to_markdown(page));
+  write_file_atomically(folder / "table.tex", to_latex(page));
+  for (const auto& [file, text] : csv_files) {
+    write_file_atomically(folder / file, text);
+    names.push_back(file);
+  }
+  print("{}: {}\n", name, join(names, ", "));
+  return kSuccess;
+}
+
+int print_tables(const std::string& format, const TablePage& page, const CsvFiles& csv_files) {
+  if (format == "csv") {
+    std::vector<std::string> texts;
+    for (const auto& [file, text] : csv_files) texts.push_back(text);
+    print("{}", join(texts, "\n"));
+  } else {
+    print("{}", format == "latex" ? to_latex(page) : to_markdown(page));
+  }
+  return kSuccess;
+}
+
+int print_json_table(const ResultTable& table, const std::optional<Differences>& differences) {
+  Json document = json_of(table);
+  if (differences) document["differences"] = json_of(*differences, table);
+  print_json(document);
+  return kSuccess;
+}
+
 int make_tables(const TableOptions& options) {
   check_format(options.format);
   if (options.json && !(options.folder.empty() && options.reference.empty()))
@@ -100,38 +153,29 @@ int make_tables(const TableOptions& options) {
                options.folder.empty() ? "reference" : "write");
   check_curves(options);
   if (!options.curves.empty()) return write_curves(options);
-  const std::vector<ResultColumn> columns = chosen_columns(options.columns);
+  std::vector<ResultColumn> columns = chosen_columns(options.columns);
+  std::optional<Target> target;
+  if (options.target) target = parse_target(*options.target);
   const Results results = options.results.collect("table");
+  if (target) add_columns(*target, results, columns);
   const ResultTable table = make_table(results, columns);
-  if (options.json) {
-    print_json(json_of(table));
-    return kSuccess;
-  }
+  std::optional<Differences> differences;
+  if (options.against) differences = differences_to(*options.against, table);
+  if (options.json) return print_json_table(table, differences);
   TablePage page = page_of(table);
-  std::string csv = to_csv(table), reference_csv;
+  CsvFiles csv_files{{"table.csv", to_csv(table)}};
+  if (differences) {
+    page.differences = section_of(*differences, table);
+    csv_files.emplace_back("differences.csv", to_csv(*differences, table));
+  }
   if (!options.reference.empty()) {
     const std::vector<Comparison> comparisons =
         compare(results, read_reference_figures(options.reference, results));
     page.references.push_back(text_of(comparisons));
-    reference_csv = to_csv(comparisons);
+    csv_files.emplace_back("reference.csv", to_csv(comparisons));
   }
-  if (!options.folder.empty()) {
-    const std::filesystem::path folder = options.folder;
-    make_folder(options.folder);
-    write_file_atomically(folder / "table.md", to_markdown(page));
-    write_file_atomically(folder / "table.tex", to_latex(page));
-    write_file_atomically(folder / "table.csv", csv);
-    if (!reference_csv.empty()) write_file_atomically(folder / "reference.csv", reference_csv);
-    print("{}: table.md, table.tex, table.csv{}\n", folder.string(),
-          reference_csv.empty() ? "" : ", reference.csv");
-    return kSuccess;
-  }
-  if (!reference_csv.empty()) csv += "\n" + reference_csv;
-  const std::string& text = options.format == "csv"     ? csv
-                            : options.format == "latex" ? to_latex(page)
-                                                        : to_markdown(page);
-  print("{}", text);
-  return kSuccess;
+  return options.folder.empty() ? print_tables(options.format, page, csv_files)
+                                : write_tables(options.folder, page, csv_files);
 }
 
 }  // namespace

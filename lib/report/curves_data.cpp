@@ -41,28 +41,6 @@ std::optional<std::map<double, double>> sums_by_round(const std::optional<CsvCol
   return sums;
 }
 
-/// Where each row of `columns` ends on the x axis; nothing for a row of which the files do not say.
-std::optional<std::vector<std::optional<double>>> ends_of_rows(const FinishedRun& run,
-                                                               const CsvColumns& columns,
-                                                               const std::string& x) {
-  if (x == "samples" || x == "rounds" || x == "epochs") {
-    const std::string name = x == "samples" ? x : x.substr(0, x.size() - 1);
-    if (!columns.has(name)) return {};
-    const std::vector<double> ends = columns.positions(name);
-    return std::vector<std::optional<double>>(ends.begin(), ends.end());
-  }
-  const auto sums = x == "seconds" ? sums_by_round(run.timing, "total_seconds")
-                    : x == "bytes" ? sums_by_round(run.rounds, "method_bytes")
-                                   : sums_by_round(run.rounds, "sync_interval");
-  if (!sums) return {};
-  std::vector<std::optional<double>> ends;
-  for (const double round : columns.positions("round")) {
-    const auto found = sums->find(round);
-    ends.push_back(found == sums->end() ? std::nullopt : std::optional(found->second));
-  }
-  return ends;
-}
-
 void add_point(double x, double y, Curve& curve) {
   if (!curve.x.empty() && x <= curve.x.back()) return;
   curve.x.push_back(x);
@@ -89,6 +67,27 @@ std::string note_of(const ResultCell& cell, Counted counted, int drawn) {
 }
 
 }  // namespace
+
+std::optional<std::vector<std::optional<double>>> ends_of_rows(const FinishedRun& run,
+                                                               const CsvColumns& columns,
+                                                               const std::string& x) {
+  if (x == "samples" || x == "rounds" || x == "epochs") {
+    const std::string name = x == "samples" ? x : x.substr(0, x.size() - 1);
+    if (!columns.has(name)) return {};
+    const std::vector<double> ends = columns.positions(name);
+    return std::vector<std::optional<double>>(ends.begin(), ends.end());
+  }
+  const auto sums = x == "seconds" ? sums_by_round(run.timing, "total_seconds")
+                    : x == "bytes" ? sums_by_round(run.rounds, "method_bytes")
+                                   : sums_by_round(run.rounds, "sync_interval");
+  if (!sums) return {};
+  std::vector<std::optional<double>> ends;
+  for (const double round : columns.positions("round")) {
+    const auto found = sums->find(round);
+    ends.push_back(found == sums->end() ? std::nullopt : std::optional(found->second));
+  }
+  return ends;
+}
 
 std::vector<std::string> names_of_x() { return {kX.begin(), kX.end()}; }
 

@@ -31,6 +31,12 @@ struct AxisScale {
 };
 AxisScale scale_of(const std::string& name);
 
+/// Where each row of rounds.csv or evaluations.csv, the `columns` of the run, ends on an x axis;
+/// nothing for a row of which the files do not say.
+std::optional<std::vector<std::optional<double>>> ends_of_rows(const FinishedRun& run,
+                                                               const CsvColumns& columns,
+                                                               const std::string& x);
+
 struct Curve {
   std::vector<double> x, y;  ///< x increases
   /// Each y holds until the next x, as what a round begins with does; else y is linear between

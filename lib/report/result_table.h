@@ -1,12 +1,10 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "report/finished_run.h"
+#include "report/result_columns.h"
 #include "report/results.h"
 
 namespace localbatch {
@@ -30,34 +28,19 @@ double t_quantile(double probability, double degrees_of_freedom);
 /// them has a single seed, or an unknown deviation.
 std::optional<double> noise_of_difference(const Sample& a, const Sample& b);
 
-/// One quantity of a run for a table.
-struct ResultColumn {
-  enum class Better { kNone, kLess, kMore };
-
-  std::string_view name;     ///< of --columns and of table.csv
-  std::string_view title;    ///< in tables, with the unit
-  std::string_view meaning;  ///< with the unit of table.csv
-  Better better = Better::kNone;
-  int decimals = 0;    ///< in tables; kThreeDigits: as many as show three digits
-  double divisor = 1;  ///< from the unit of table.csv to that of the title
-  std::optional<double> (*value)(const FinishedRun&);  ///< nothing: its files do not say
-};
-
-inline constexpr int kThreeDigits = -1;
-
-std::span<const ResultColumn> result_columns();
-
-/// The columns of a list of names such as "rounds,bytes"; without a list the usual ones. Throws an
-/// InputError for a name that does not exist or comes twice.
-std::vector<ResultColumn> chosen_columns(std::string_view names);
+/// As many decimals as show a figure of a column in the unit of its title: those of the column, or
+/// for kThreeDigits as many as its `size` asks for, or one where none would do but the figure is
+/// not whole.
+int decimals_of(const ResultColumn& column, double size, bool is_whole);
 
 /// "124 ± 2" or "91.25", of figures in the unit of table.csv.
 std::string sample_text(const ResultColumn& column, const Sample& sample);
 
 /// A figure of a cell.
 struct TableEntry {
-  std::optional<Sample> sample = {};  ///< over the runs that have finished; nothing: none, or not
-                                      ///< recorded
+  std::optional<Sample> sample = {};  ///< over the runs that have finished, without those that
+                                      ///< never reach a target; nothing: none, or not recorded
+  int never = 0;                      ///< such runs that do not reach the target of the column
   bool so_far = false;  ///< no run has: over the unfinished ones, which the results ask for
   bool best = false;    ///< of its column and group, by more than the noise of the seeds
 };
@@ -69,9 +52,12 @@ struct ResultTable {
 };
 
 /// Merges the seeds and marks the best of each column and group: when its mean differs from the
-/// second best one by more than noise_of_difference(). A cell in which a run has diverged takes no
-/// part.
+/// second best one by more than noise_of_difference(). A cell in which a run has diverged, or does
+/// not reach the target, takes no part.
 ResultTable make_table(Results results, std::vector<ResultColumn> columns);
+
+/// The target that columns of the table are about; empty when there is none.
+std::string target_of(const ResultTable& table);
 
 /// How many runs of a cell have a status.
 int count_of(const ResultCell& cell, RunStatus status);

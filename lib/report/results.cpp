@@ -58,6 +58,14 @@ Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std
   return results;
 }
 
+std::optional<std::size_t> cell_at(const Results& results, std::size_t row, std::size_t group) {
+  const auto found = std::ranges::find_if(results.cells, [row, group](const ResultCell& cell) {
+    return cell.row == row && cell.group == group;
+  });
+  if (found == results.cells.end()) return {};
+  return static_cast<std::size_t>(found - results.cells.begin());
+}
+
 bool counts(const FinishedRun& run, Counted counted) {
   if (counted == Counted::kFinished) return run.status == RunStatus::kFinished;
   if (counted == Counted::kDiverged) return run.status == RunStatus::kDiverged;

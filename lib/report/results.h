@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct Results {
   std::vector<std::string> remarks;  ///< what a person has to know about what was found
   bool unfinished = false;           ///< runs that have not ended are shown as far as they are
 };
+
+/// The place of the cell of a row and a group, if they have one.
+std::optional<std::size_t> cell_at(const Results& results, std::size_t row, std::size_t group);
 
 /// The runs of a cell that its figures are of.
 enum class Counted { kFinished, kUnfinished, kDiverged };

@@ -12,9 +12,14 @@ namespace {
 
 std::vector<std::string> head_of(const ResultTable& table) {
   std::vector<std::string> head{"schedule", "H", "runs", "n", "seeds", "diverged", "not_finished"};
-  for (const ResultColumn& column : table.columns)
+  for (const ResultColumn& column : table.columns) {
     for (const char* const what : {"mean", "standard_deviation", "best"})
       head.push_back(fmt::format("{}_{}", column.name, what));
+    if (column.target.empty()) continue;
+    for (const char* const what : {"reached", "not_reached"})
+      head.push_back(fmt::format("{}_{}", column.name, what));
+  }
+  if (!target_of(table).empty()) head.emplace_back("target");
   head.insert(head.end(), {"folders", "commits"});
   return head;
 }
@@ -31,6 +36,20 @@ std::string seeds_in(const ResultCell& cell, RunStatus status) {
   for (const SeedRun& run : cell.runs)
     if (run.run.status == status) seeds.push_back(run.seed);
   return join(seeds, "; ");
+}
+
+void add_entry(const ResultColumn& column, const TableEntry& entry,
+               std::vector<std::string>& line) {
+  const bool known = entry.sample.has_value();
+  line.push_back(known ? fmt::format("{}", entry.sample->mean) : "");
+  line.push_back(known && entry.sample->standard_deviation
+                     ? fmt::format("{}", *entry.sample->standard_deviation)
+                     : "");
+  line.emplace_back(entry.best ? "best" : entry.so_far ? "so far" : "");
+  if (column.target.empty()) return;
+  const bool is_of_runs = known || entry.never > 0;
+  line.push_back(is_of_runs ? fmt::format("{}", known ? entry.sample->n : 0) : "");
+  line.push_back(is_of_runs ? fmt::format("{}", entry.never) : "");
 }
 
 std::string not_finished(const ResultCell& cell) {
@@ -55,14 +74,9 @@ std::string to_csv(const ResultTable& table) {
                                   seeds_in(cell, RunStatus::kFinished),
                                   seeds_in(cell, RunStatus::kDiverged),
                                   not_finished(cell)};
-    for (const TableEntry& entry : table.entries[i]) {
-      const bool known = entry.sample.has_value();
-      line.push_back(known ? fmt::format("{}", entry.sample->mean) : "");
-      line.push_back(known && entry.sample->standard_deviation
-                         ? fmt::format("{}", *entry.sample->standard_deviation)
-                         : "");
-      line.emplace_back(entry.best ? "best" : entry.so_far ? "so far" : "");
-    }
+    for (std::size_t j = 0; j < table.columns.size(); ++j)
+      add_entry(table.columns[j], table.entries[i][j], line);
+    if (const std::string target = target_of(table); !target.empty()) line.push_back(target);
     line.push_back(joined(cell, [](const SeedRun& run) { return run.run.folder; }));
     line.push_back(joined(cell, [](const SeedRun& run) { return commit_of(run.run); }));
     csv += csv_line(line);
@@ -138,6 +152,9 @@ std::string to_markdown(const TablePage& page) {
     out += fmt::format("- [{}] {}\n", i + 1, escaped_for_markdown(page.notes[i]));
   if (!page.notes.empty()) out += "\n";
   add_markdown_list("", page.legend, out);
+  if (!page.differences.tables.empty())
+    out += escaped_for_markdown(page.differences.title) + "\n\n";
+  for (const TextTable& table : page.differences.tables) add_markdown_table(table, out);
   for (const TextTable& table : page.references) {
     out += "Beside other figures:\n\n";
     add_markdown_table(table, out);

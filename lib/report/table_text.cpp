@@ -31,16 +31,18 @@ std::string count_text(const ResultCell& cell) {
 
 TextTable::Cell entry_cell(const ResultCell& cell, const ResultColumn& column,
                            const TableEntry& entry) {
-  if (!entry.sample)
+  if (!entry.sample && entry.never == 0)
     return {.text = count_of(cell, RunStatus::kFinished) == 0 &&
                             count_of(cell, RunStatus::kDiverged) > 0
                         ? "diverged"
                         : kNothing};
-  std::string text = sample_text(column, *entry.sample);
-  if (entry.so_far)
-    text += kSoFar;
-  else if (entry.sample->n < count_of(cell, RunStatus::kFinished))
-    text += fmt::format(" (n = {})", entry.sample->n);
+  const int n = entry.sample ? entry.sample->n : 0;
+  std::string text = entry.sample ? sample_text(column, *entry.sample) : kNothing;
+  if (!column.target.empty())
+    text += fmt::format(" ({} of {})", n, n + entry.never);
+  else if (n < count_of(cell, RunStatus::kFinished))
+    text += fmt::format(" (n = {})", n);
+  if (entry.so_far) text += kSoFar;
   return {.text = std::move(text), .best = entry.best};
 }
 
@@ -51,14 +53,8 @@ class PageBuilder {
   TablePage build() {
     const Results& results = table_.results;
     page_.title = results.title;
-    std::vector<std::vector<std::size_t>> blocks;
-    if (results.groups.size() * (table_.columns.size() + 1) <= kMostColumns) {
-      blocks.emplace_back();
-      for (std::size_t i = 0; i < results.groups.size(); ++i) blocks.back().push_back(i);
-    } else {
-      for (std::size_t i = 0; i < results.groups.size(); ++i) blocks.push_back({i});
-    }
-    for (const std::vector<std::size_t>& groups : blocks) page_.tables.push_back(block(groups));
+    for (const std::vector<std::size_t>& groups : groups_beside_each_other(table_))
+      page_.tables.push_back(block(groups));
     add_legend();
     page_.remarks = results.remarks;
     add_runs();
@@ -83,18 +79,17 @@ class PageBuilder {
     std::vector<TextTable::Cell> cells{{.text = table_.results.rows[row]}};
     bool is_there = false;
     for (const std::size_t group : groups) {
-      const auto found = std::ranges::find_if(table_.results.cells, [=](const ResultCell& cell) {
-        return cell.row == row && cell.group == group;
-      });
-      if (found == table_.results.cells.end()) {
+      const std::optional<std::size_t> found = cell_at(table_.results, row, group);
+      if (!found) {
         cells.resize(cells.size() + table_.columns.size() + 1);
         continue;
       }
       is_there = true;
-      cells.push_back({.text = count_text(*found), .best = false, .notes = notes_of(*found)});
-      const auto& entries = table_.entries[found - table_.results.cells.begin()];
+      const ResultCell& cell = table_.results.cells[*found];
+      cells.push_back({.text = count_text(cell), .best = false, .notes = notes_of(cell)});
+      const auto& entries = table_.entries[*found];
       for (std::size_t i = 0; i < entries.size(); ++i)
-        cells.push_back(entry_cell(*found, table_.columns[i], entries[i]));
+        cells.push_back(entry_cell(cell, table_.columns[i], entries[i]));
     }
     if (is_there) text.rows.push_back(std::move(cells));
   }
@@ -138,6 +133,11 @@ class PageBuilder {
     if (shows(kSoFar))
       page_.legend.emplace_back("so far: of runs that have not ended, as far as they are.");
     if (shows(kNothing)) page_.legend.emplace_back("-: no finished run, or its files do not say.");
+    if (const std::string target = target_of(table_); !target.empty())
+      page_.legend.push_back(fmt::format(
+          "target: {} at an evaluation and at all later ones; (2 of 3): two of three runs reach "
+          "it, and the figure is over these.",
+          target));
     std::vector<std::string> meanings;
     for (const ResultColumn& column : table_.columns)
       meanings.push_back(fmt::format("{}: {}", column.title, column.meaning));
@@ -167,6 +167,18 @@ class PageBuilder {
 }  // namespace
 
 TablePage page_of(const ResultTable& table) { return PageBuilder(table).build(); }
+
+std::vector<std::vector<std::size_t>> groups_beside_each_other(const ResultTable& table) {
+  const std::size_t num_groups = table.results.groups.size();
+  if (num_groups * (table.columns.size() + 1) <= kMostColumns) {
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < num_groups; ++i) all.push_back(i);
+    return {all};
+  }
+  std::vector<std::vector<std::size_t>> alone;
+  for (std::size_t i = 0; i < num_groups; ++i) alone.push_back({i});
+  return alone;
+}
 
 std::string status_text(const FinishedRun& run) {
   switch (run.status) {

@@ -27,18 +27,29 @@ struct TextTable {
   std::vector<std::vector<Cell>> rows;
 };
 
+/// Tables about one thing, behind a sentence that says which.
+struct TableSection {
+  std::string title;
+  std::vector<TextTable> tables;
+};
+
 /// All that is to be read, in the order in which it is read.
 struct TablePage {
   std::string title;
   std::vector<TextTable> tables;
   std::vector<std::string> notes;  ///< why runs failed; the first one is number 1
   std::vector<std::string> legend, remarks;
+  TableSection differences = {};      ///< to one row of the tables, for who asks for them
   std::vector<TextTable> references;  ///< one at most
   std::vector<std::string> runs;      ///< where each figure comes from
 };
 
-/// Groups stand beside each other while they have few columns together, else below each other.
+/// The page without differences and references.
 TablePage page_of(const ResultTable& table);
+
+/// The groups of each table: all beside each other while they have few columns together, else each
+/// in a table of its own.
+std::vector<std::vector<std::size_t>> groups_beside_each_other(const ResultTable& table);
 
 /// "finished", "diverged", "missing", "failed", "unfinished, 41 %".
 std::string status_text(const FinishedRun& run);

@@ -73,6 +73,9 @@ std::string to_html(const TablePage& page) {
   for (const TextTable& table : page.tables) add_html_table(table, out);
   add_html_list("ol", page.notes, out);
   add_html_list("ul", page.legend, out);
+  if (!page.differences.tables.empty())
+    out += fmt::format("<p>{}</p>\n", escaped_for_html(page.differences.title));
+  for (const TextTable& table : page.differences.tables) add_html_table(table, out);
   for (const TextTable& table : page.references) {
     out += "<h3>Beside other figures</h3>\n";
     add_html_table(table, out);

@@ -44,6 +44,12 @@ void add_latex_table(const TextTable& table, std::string& out) {
   out += "\\hline\n\\end{tabular}\n\n";
 }
 
+void add_latex_notes(const std::vector<std::string>& notes, std::string& out) {
+  out += "\\par\\smallskip\n{\\footnotesize\n";
+  for (const std::string& note : notes) out += note + "\n";
+  out += "\\par}\n";
+}
+
 void add_comments(const std::vector<std::string>& lines, std::string& out) {
   for (const std::string& line : lines) out += fmt::format("% {}\n", printable(line));
 }
@@ -86,9 +92,13 @@ std::string to_latex(const TablePage& page) {
   for (std::size_t i = 0; i < page.notes.size(); ++i)
     notes.push_back(fmt::format("$^{{{}}}$ {}.", i + 1, escaped_for_latex(page.notes[i])));
   for (const std::string& line : page.legend) notes.push_back(escaped_for_latex(line));
-  out += "\\par\\smallskip\n{\\footnotesize\n";
-  for (const std::string& note : notes) out += note + "\n";
-  out += "\\par}\n";
+  add_latex_notes(notes, out);
+  if (!page.differences.tables.empty()) {
+    out += "\n";
+    add_latex_notes({escaped_for_latex(page.differences.title)}, out);
+    out += "\n";
+  }
+  for (const TextTable& table : page.differences.tables) add_latex_table(table, out);
   for (const TextTable& table : page.references) {
     out += "\n";
     add_latex_table(table, out);

@@ -78,6 +78,25 @@ TEST_CASE("table --json: figures with their units in the keys, and the runs they
   CHECK(cell.at("figures").at("rounds").at("standard_deviation").is_null());
   CHECK(cell.at("runs")[0].at("state") == "finished");
   CHECK(cell.at("runs")[1].at("state") == "missing");
+  const Json with_target =
+      document_of(program, "table sweep.yaml --json --columns rounds --target test_accuracy=0");
+  CHECK(with_target.at("target") == "test_accuracy >= 0");
+  const Json& reached = with_target.at("cells")[0].at("figures").at("target_samples");
+  CHECK(reached.at("mean") > 0);
+  CHECK(reached.at("reached") == 1);
+  CHECK(reached.at("not_reached") == 0);
+  std::ofstream(program.path("pair.yaml"))
+      << text_of(program.path("tiny.yaml"))
+      << "sweep: {schedule: {small: {batch_size.initial: 4}, large: {batch_size.initial: 8}}}\n";
+  REQUIRE(program.run("run pair.yaml").status == 0);
+  const Json against =
+      document_of(program, "table pair.yaml --json --columns samples --against small")
+          .at("differences");
+  CHECK(against.at("against") == "small");
+  const Json& difference = against.at("cells").at(0).at("figures").at("samples");
+  CHECK(difference.at("mean_difference") == 0);
+  CHECK(difference.at("interval_low").is_null());
+  CHECK(difference.at("seeds").size() == 1);
   const Finished both = program.run("table sweep.yaml --json --write out");
   CHECK(both.status == 2);
   CHECK(contains(both.errors.front(), "--json: found with --write"));

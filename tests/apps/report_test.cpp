@@ -122,9 +122,32 @@ TEST_CASE("table, plot and report refuse what they do not know") {
   check_refused(program, "table tiny.yaml --format latx", {"(did you mean 'latex'?)"});
   check_refused(program, "table tiny.yaml --columns round", {"(did you mean 'rounds'?)"});
   check_refused(program, "table tiny.yaml --reference no.csv", {"no.csv: no such file"});
+  check_refused(program, "table tiny.yaml --target test_acuracy=1", {"mean 'test_accuracy'?)"});
+  check_refused(program, "table tiny.yaml --target test_accuracy=80", {"a number from 0 to 1"});
+  check_refused(program, "table tiny.yaml --against 'norm tst, eta 0.8'",
+                {"--against: found", "(did you mean 'norm test, eta 0.8'?)"});
+  check_refused(program, "table tiny.yaml --target test_loss=1 --curves curves.csv",
+                {"--curves: found with --target"});
   check_refused(program, "plot tiny.yaml --x byte", {"--x: found 'byte'"});
   check_refused(program, "plot tiny.yaml --format gif", {"plot: --format: found 'gif'"});
   check_refused(program, "report tiny.yaml --write no/page.html", {"report: --write: found"});
+}
+
+TEST_CASE("table --against prints differences in every format and writes them to a file") {
+  const ProgramFixture program;
+  std::ofstream(program.path("pair.yaml"))
+      << text_of(program.path("tiny.yaml"))
+      << "sweep: {schedule: {small: {batch_size.initial: 4}, large: {batch_size.initial: 8}}}\n";
+  REQUIRE(program.run("run pair.yaml").status == 0);
+  const std::string table = "table pair.yaml --columns samples,rounds --against small";
+  CHECK(contains(program.run(table).out, "Difference to small"));
+  CHECK(contains(program.run(table + " --format latex").out, "Difference to small"));
+  CHECK(contains(program.run(table + " --format csv").out,
+                 "\n\nschedule,H,against,column,pairs,seeds,"));
+  CHECK(program.run(table + " --write out").out ==
+        "out: table.md, table.tex, table.csv, differences.csv\n");
+  CHECK(
+      contains(text_of(program.path("out/differences.csv")), "large,H = 1,small,samples,1,1,0,,"));
 }
 
 TEST_CASE("table --curves writes the curves of all runs to one file") {

@@ -8,8 +8,10 @@
 #include "plan/measured_run.h"
 #include "report/gnuplot.h"
 #include "report/html_page.h"
+#include "report/paired_differences.h"
 #include "report/reference.h"
 #include "report/table_formats.h"
+#include "report/target.h"
 #include "run/run_sweep.h"
 
 using namespace localbatch;
@@ -46,10 +48,16 @@ void check_shown(const std::string& text) {
 
 void show(const Results& results) {
   std::vector<ResultColumn> columns(result_columns().begin(), result_columns().end());
+  for (const ResultColumn& column : columns_of(parse_target("test_accuracy=0.5")))
+    columns.push_back(column);
   const ResultTable table = make_table(results, columns);
   const TablePage page = page_of(table);
   for (const std::string& text : {to_markdown(page), to_latex(page), to_csv(table)})
     check_shown(text);
+  read_or_refuse([&] {
+    const Differences differences = differences_to(table.results.rows.front(), table);
+    check_shown(to_csv(differences, table));
+  });
   check_shown(html_page(results, page, {}));
   for (const FigureAxes& axes : {FigureAxes{.x = "samples", .y = "test_accuracy"},
                                  {.x = "bytes", .y = "local_batch_size"},
