@@ -238,7 +238,7 @@ std::unique_ptr<Layer> make_dummy_layer(const Source<T>& src, const Destination<
 def statistic(copy):
     copy.add_before("lib/batching/gradient_statistics.h", "double variance = 0", "  double dummy = 0;\n")
     copy.add_before("lib/train/estimator.h", r"operator\+=", "  double dummy = 0;\n")
-    copy.replace("lib/train/estimator.h", r"GroupSums::\*, 7>", "GroupSums::*, 8>")
+    copy.replace("lib/train/estimator.h", r"GroupSums::\*, 8>", "GroupSums::*, 9>")
     copy.replace("lib/train/estimator.h", r"(&GroupSums::\w+)\}", r"\1, &GroupSums::dummy}")
     copy.add_before("lib/train/estimator.cpp", r"statistics\.variance =", "  statistics.dummy = sums.dummy / divisor;\n")
     copy.replace("lib/train/meter.cpp", r"(\.scaled_inner_product_squares =[^}]*)\}", r"\1, .dummy = 1}")  # twice

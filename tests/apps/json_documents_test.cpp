@@ -106,7 +106,7 @@ TEST_CASE("describe --json: parts, keys with schemas of their values, columns, a
   const ProgramFixture program;
   const Json all = document_of(program, "describe --json");
   CHECK(all.at("parts").size() > 30);
-  CHECK(all.at("curves").size() == 5);
+  CHECK(all.at("curves").size() == 7);
   const Json eta = document_of(program, "describe eta --json").at("keys")[0];
   CHECK(eta.at("name") == "norm_test");
   CHECK(eta.at("required") == false);
