@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -93,8 +94,8 @@ bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup
 }
 
 void print_critical(const BranchPlan& plan, std::span<const CriticalBatchSize> critical) {
-  print("\nlargest local batch that ends at most {} above the test loss of {}:\n", plan.tolerance,
-        plan.local_batch_sizes.front());
+  print("\nlargest local batch that ends at most {} above the {} loss of {}:\n", plan.tolerance,
+        plan.loss == BranchLoss::kTrain ? "training" : "test", plan.local_batch_sizes.front());
   for (const CriticalBatchSize& point : critical)
     print("  after {:>10} samples  {:>6}  (lowest {}, highest {} of {})\n", point.at,
           point.local_batch_size, point.lowest, point.highest, counted(point.repeats, "repeat"));
@@ -112,9 +113,12 @@ int branch_command(std::span<const std::string> arguments) {
     for (const Branch& branch : branches)
       if (!run_branch(*options, branch, processes)) return kStopped;
     if (processes.rank() != 0) return kSuccess;
-    std::vector<BranchEnd> ends;
-    for (const Branch& branch : branches) ends.push_back(read_branch_end(options->run, branch));
-    const std::vector<CriticalBatchSize> critical = critical_batch_sizes(ends, plan.tolerance);
+    std::vector<BranchEnd> ends(branches.size());
+    std::ranges::transform(branches, ends.begin(), [&](const Branch& branch) {
+      return read_branch_end(options->run, branch);
+    });
+    const std::vector<CriticalBatchSize> critical =
+        critical_batch_sizes(ends, plan.loss, plan.tolerance);
     write_branches(options->run, ends, critical);
     if (!options->quiet) print_critical(plan, critical);
     return kSuccess;

@@ -45,11 +45,16 @@ std::optional<BranchPlan> read_branch_plan(Options& file) {
                                     .min = 1,
                                     .max = 1000,
                                     .meaning = "branches of each size, which see different data"}),
+      .loss = part.choice<BranchLoss>(
+          "loss", {.fallback = BranchLoss::kTrain,
+                   .choices = {{"train", BranchLoss::kTrain}, {"test", BranchLoss::kTest}},
+                   .meaning = "what is compared: the mean training loss since the evaluation "
+                              "before the last, or the test loss at the end, which is noisier"}),
       .tolerance = part.number(
           "tolerance", {.fallback = 0.01,
                         .min = 0,
-                        .meaning = "by how much more test loss than the smallest one a local "
-                                   "batch counts as no worse"})};
+                        .meaning = "by how much more loss than the smallest one a local batch "
+                                   "counts as no worse"})};
   check_ascends(part, "at", plan.at);
   check_ascends(part, "local_batch_sizes", plan.local_batch_sizes);
   return plan;

@@ -23,13 +23,19 @@ struct Branch {
   int repeat = 1;
 };
 
+/// What branches are compared by: the mean training loss since the evaluation before the last one,
+/// over many samples, or the test loss of the averaged model at their end, which is that of one
+/// moment.
+enum class BranchLoss { kTrain, kTest };
+
 /// Which branches of a run are to be compared.
 struct BranchPlan {
   std::vector<std::int64_t> at;                 ///< ascending
   std::vector<std::int64_t> local_batch_sizes;  ///< ascending
   std::int64_t samples = 0;
   int repeats = 1;
-  double tolerance = 0;  ///< of the test loss, see critical_batch_sizes()
+  BranchLoss loss = BranchLoss::kTrain;
+  double tolerance = 0;  ///< of that loss, see critical_batch_sizes()
 };
 
 /// The part `branches`; nothing where the file has none.

@@ -87,12 +87,13 @@ BranchEnd read_branch_end(const fs::path& run, const Branch& branch) {
 namespace {
 
 /// Of one repeat at one point.
-int critical_size(std::vector<BranchEnd> ends, double tolerance) {
+int critical_size(std::vector<BranchEnd> ends, BranchLoss loss, double tolerance) {
+  const auto measured = loss == BranchLoss::kTrain ? &BranchEnd::train_loss : &BranchEnd::test_loss;
   std::ranges::sort(ends, {}, [](const BranchEnd& end) { return end.branch.local_batch_size; });
-  const std::optional<double> smallest = ends.front().test_loss;
+  const std::optional<double> smallest = ends.front().*measured;
   int largest = ends.front().branch.local_batch_size;
   for (const BranchEnd& end : ends) {
-    if (!smallest || !end.test_loss || *end.test_loss > *smallest + tolerance) break;
+    if (!smallest || !(end.*measured) || *(end.*measured) > *smallest + tolerance) break;
     largest = end.branch.local_batch_size;
   }
   return largest;
@@ -101,14 +102,14 @@ int critical_size(std::vector<BranchEnd> ends, double tolerance) {
 }  // namespace
 
 std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> ends,
-                                                    double tolerance) {
+                                                    BranchLoss loss, double tolerance) {
   std::map<std::int64_t, std::map<int, std::vector<BranchEnd>>> by_point;
   for (const BranchEnd& end : ends) by_point[end.branch.at][end.branch.repeat].push_back(end);
   std::vector<CriticalBatchSize> critical;
   for (const auto& [at, repeats] : by_point) {
     std::vector<int> sizes;
     for (const auto& [repeat, of_repeat] : repeats)
-      sizes.push_back(critical_size(of_repeat, tolerance));
+      sizes.push_back(critical_size(of_repeat, loss, tolerance));
     std::ranges::sort(sizes);
     critical.push_back({.at = at,
                         .local_batch_size = sizes[(sizes.size() - 1) / 2],

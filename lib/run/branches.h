@@ -46,11 +46,11 @@ struct CriticalBatchSize {
   int repeats = 0;
 };
 
-/// One for every point. In each repeat it is the size up to which no branch ends with more than
-/// `tolerance` above the test loss of the smallest one; losses are those at equal samples, of
-/// branches that saw the same data.
+/// One for every point. In each repeat it is the size up to which no branch has more than
+/// `tolerance` above the loss of the smallest one; losses are those at equal samples, of branches
+/// that saw the same data.
 std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> ends,
-                                                    double tolerance);
+                                                    BranchLoss loss, double tolerance);
 
 std::span<const CsvColumn<BranchEnd>> branch_columns();
 std::span<const CsvColumn<CriticalBatchSize>> critical_batch_size_columns();

@@ -153,7 +153,7 @@ TEST_CASE("on a noisy quadratic the measured critical batch is that of the close
                         "batch_size: {initial: 4, max: 4}\n"
                         "evaluation: {every_samples: 8000}\n"
                         "branches: {at: [320, 6400], local_batch_sizes: [4, 8, 16, 32, 64], "
-                        "samples: 1280, repeats: 3, tolerance: 2}\n",
+                        "samples: 1280, repeats: 3, loss: test, tolerance: 2}\n",
                         "out"))
           .folder;
   const Experiment experiment =
@@ -167,7 +167,8 @@ TEST_CASE("on a noisy quadratic the measured critical batch is that of the close
     CHECK(*ends.back().test_loss ==
           doctest::Approx(expected_loss(branch.at, branch.local_batch_size)).epsilon(0.2));
   }
-  const auto critical = critical_batch_sizes(ends, experiment.branches->tolerance);
+  const auto critical =
+      critical_batch_sizes(ends, experiment.branches->loss, experiment.branches->tolerance);
   REQUIRE(critical.size() == 2);
   for (const CriticalBatchSize& point : critical) {
     CHECK(point.local_batch_size == expected_size(point.at));
@@ -191,7 +192,7 @@ TEST_CASE("the critical batch is the last one before a loss that is worse") {
       end(10, 2, 8, 1.0),  end(10, 2, 16, 0.9), end(10, 2, 32, 1.1), end(10, 2, 64, {}),
       end(10, 3, 8, 1.0),  end(10, 3, 16, 2.0), end(10, 3, 32, 1.0), end(10, 3, 64, 1.0),
       end(99, 1, 64, 0.5), end(99, 1, 8, 0.5),  end(99, 2, 64, 1),   end(99, 2, 8, {})};
-  const auto critical = critical_batch_sizes(ends, 0.15);
+  const auto critical = critical_batch_sizes(ends, BranchLoss::kTest, 0.15);
   REQUIRE(critical.size() == 2);
   CHECK(critical[0].at == 10);
   CHECK(critical[0].local_batch_size == 16);
@@ -200,6 +201,8 @@ TEST_CASE("the critical batch is the last one before a loss that is worse") {
   CHECK(critical[0].repeats == 3);
   CHECK(critical[1].local_batch_size == 8);
   CHECK(critical[1].highest == 64);
+  // Nobody has a training loss here.
+  CHECK(critical_batch_sizes(ends, BranchLoss::kTrain, 0.15)[0].highest == 8);
 }
 
 TEST_CASE("what cannot be branched is refused in a line") {
