@@ -81,15 +81,15 @@ bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup
   request.checkpoints = options.checkpoints;
   request.stop_requested = stop_signal_came;
   ProgressPrinter printer(options.quiet ? Shown::kNothing : Shown::kEnds);
+  const RunEvents events = noting_failures(request, printer.events(), ending_the_job(processes));
   bool training = false;
   try {
     const RunResult result =
-        run_experiment(request, processes, printer.events(), [&training] { training = true; });
+        run_experiment(request, processes, events, [&training] { training = true; });
     if (processes.rank() == 0 && !result.had_finished) printer.print_result(result);
     return result.had_finished || result.outcome != Outcome::kStopped;
   } catch (const std::exception& error) {
-    if (!training || processes.num_ranks() == 1) throw;
-    end_job(error, processes.rank());
+    end_failed_run(request, error, training, processes);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "comm/agreement.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "run/run_sweep.h"
 #include "train/local_sgd.h"
 
 namespace localbatch {
@@ -39,6 +40,18 @@ void end_job(const std::exception& error, int rank) {
   if (dynamic_cast<const Stalled*>(&error) != nullptr)
     std::this_thread::sleep_for(kForOthersToSpeak);
   abort_mpi_job(exit_status_of(error));
+}
+
+std::function<void(const std::exception&)> ending_the_job(const ProcessGroup& processes) {
+  if (processes.num_ranks() == 1) return {};
+  return [rank = processes.rank()](const std::exception& failure) { end_job(failure, rank); };
+}
+
+void end_failed_run(const RunRequest& request, const std::exception& failure, bool training,
+                    const ProcessGroup& processes) {
+  note_failure(request, failure);
+  if (!training || processes.num_ranks() == 1) throw;
+  end_job(failure, processes.rank());
 }
 
 std::unique_ptr<ProcessGroup> start_processes(double stall_limit) {

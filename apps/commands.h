@@ -14,6 +14,7 @@
 namespace localbatch {
 
 enum class Outcome;
+struct RunRequest;
 
 /// Exit statuses of the program; --help and the README list them.
 enum ExitStatus : int {
@@ -49,6 +50,16 @@ void print(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
 
 /// For a failure that the other ranks cannot know of: they may wait for this one.
 [[noreturn]] void end_job(const std::exception& error, int rank);
+
+/// What to do about a failure during training on one of several ranks: the others do not know of it
+/// and may wait for this one, so it ends the job.
+std::function<void(const std::exception&)> ending_the_job(const ProcessGroup& processes);
+
+/// For the handler of a run's failure, which is noted in the folder of the run. One before training
+/// is known to all ranks, which end in good order: it is thrown again. One during training is known
+/// to one rank only, which ends the job.
+[[noreturn]] void end_failed_run(const RunRequest& request, const std::exception& failure,
+                                 bool training, const ProcessGroup& processes);
 
 /// The processes that MPI connects; if it does not start, or end, in `stall_limit` seconds, this
 /// process says so and ends.

@@ -120,13 +120,6 @@ std::optional<RunOptions> parse_run(std::span<const std::string> arguments) {
   return options;
 }
 
-/// What to do about a failure during training on one of several ranks: the others do not know of it
-/// and may wait for this one, so it ends the job.
-std::function<void(const std::exception&)> ending_the_job(const ProcessGroup& processes) {
-  if (processes.num_ranks() == 1) return {};
-  return [rank = processes.rank()](const std::exception& failure) { end_job(failure, rank); };
-}
-
 /// Whether all cells of a sweep are to be run. In an array of Slurm each task has one of them.
 bool wants_all_cells(RunRequest& request) {
   if (request.cell || requested_cells(request).size() == 1) return false;
@@ -250,8 +243,6 @@ int run_command(std::span<const std::string> arguments) {
     if (request.dry_run) return dry_run(request, all_cells, processes);
     if (all_cells) return run_all(request, options->shown, processes);
 
-    // A failure before training is known to all ranks, which end in good order; one during training
-    // is known to one rank only, which ends the job.
     ProgressPrinter printer(options->shown);
     const RunEvents events = noting_failures(request, printer.events(), ending_the_job(processes));
     bool training = false;
@@ -262,9 +253,7 @@ int run_command(std::span<const std::string> arguments) {
       printer.print_result(result);
       return exit_status_of(result.outcome);
     } catch (const std::exception& error) {
-      note_failure(request, error);
-      if (!training || processes.num_ranks() == 1) throw;
-      end_job(error, processes.rank());
+      end_failed_run(request, error, training, processes);
     }
   });
 }

@@ -206,7 +206,7 @@ def problem(copy):
 
 def csv_column(copy):
     copy.add_row("lib/run/columns.cpp", "kRoundColumns",
-                 '{"dummy_column", "", "twice M", [](Row r) { return cell(2 * r.workers); }}')
+                 '{"dummy_column", "", "twice M", [](Row r) { return csv_cell(2 * r.workers); }}')
 
 
 def subcommand(copy):

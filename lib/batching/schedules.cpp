@@ -7,7 +7,6 @@
 #include <functional>
 
 #include "core/error.h"
-#include "core/text.h"
 
 namespace localbatch {
 
@@ -145,6 +144,7 @@ std::shared_ptr<const BatchSizeController> make_stagewise(Options& options) {
   StagewiseSettings settings;
   settings.milestones = options.integers(
       "milestones", {.min = 1,
+                     .ascending = true,
                      .meaning = "samples, of all workers together, at which the local batch size "
                                 "changes; increasing"});
   settings.sizes = options.integers(
@@ -154,9 +154,6 @@ std::shared_ptr<const BatchSizeController> make_stagewise(Options& options) {
        .meaning = "local batch size from each milestone on, as many as milestones; smaller than "
                   "the one before it needs monotone: false"});
   const auto& [milestones, sizes] = settings;
-  if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
-    options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
-                                           join(milestones, ", ")));
   if (sizes.size() != milestones.size())
     options.fail("sizes", fmt::format("found {} numbers, expected one for each of {} milestones",
                                       sizes.size(), milestones.size()));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/core.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -16,6 +18,18 @@ namespace localbatch {
 /// Up to here each integer is a double: columns of positions end there, and so do the integers of
 /// experiment files, sums and products of a few of which have room in 64 bits.
 inline constexpr std::int64_t kLargestInteger = std::int64_t{1} << 53;
+
+/// The cell of a value: numbers in as many digits as tell them apart, nothing for what was not
+/// measured.
+template <class Value>
+std::string csv_cell(const Value& value) {
+  return fmt::format("{}", value);
+}
+
+template <class Value>
+std::string csv_cell(const std::optional<Value>& value) {
+  return value ? csv_cell(*value) : std::string();
+}
 
 /// One column of a CSV file: one table of columns writes the header, the cells and the
 /// documentation.

@@ -74,6 +74,13 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
   file.finish();
 }
 
+void copy_file_atomically(const fs::path& from, const fs::path& to) {
+  const MappedFile bytes(from);
+  AtomicFile copy(to);
+  copy.output().write(bytes.bytes());
+  copy.finish();
+}
+
 AtomicFile::AtomicFile(const std::filesystem::path& path)
     : path_(path), beside_(path.string() + std::string(kUnfinishedSuffix)), output_(beside_) {}
 

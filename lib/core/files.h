@@ -27,6 +27,9 @@ std::string read_text(const std::filesystem::path& path);
 /// Writes a whole file or nothing, as AtomicFile does.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
+/// The same with the bytes of another file, which are not all in memory at a time.
+void copy_file_atomically(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// A file that is being written. A failing call is a SystemError that names the call and the path;
 /// what a call has reported as written may still be lost in a crash of the machine until sync().
 class OutputFile {

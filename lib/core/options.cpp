@@ -235,6 +235,10 @@ std::vector<std::int64_t> Options::integers(std::string_view key, const Integers
   } else if (!declared.fallback && !describing_) {
     fail_missing(key, fmt::format("a list of integers, each {}", allowed));
   }
+  if (declared.ascending &&
+      std::ranges::adjacent_find(values, std::ranges::greater_equal()) != values.end())
+    fail(key,
+         fmt::format("found [{}], each must be more than the one before it", join(values, ", ")));
   std::optional<std::string> fallback;
   if (declared.fallback) fallback = yaml_list(*declared.fallback);
   declare_range(

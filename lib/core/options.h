@@ -55,6 +55,7 @@ struct IntegersKey {
   std::optional<std::vector<std::int64_t>> fallback = std::nullopt;
   std::int64_t min = 0;  ///< of each item
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  bool ascending = false;  ///< each is more than the one before it
   std::string_view meaning;
 };
 

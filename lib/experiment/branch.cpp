@@ -1,7 +1,5 @@
 #include "experiment/branch.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <limits>
 
@@ -13,12 +11,6 @@ namespace localbatch {
 namespace {
 
 constexpr std::int64_t kMostLocalBatch = std::numeric_limits<std::int32_t>::max();
-
-/// Throws an InputError where a list does not ascend.
-void check_ascends(const Options& part, const char* key, const std::vector<std::int64_t>& values) {
-  if (std::ranges::adjacent_find(values, std::ranges::greater_equal()) != values.end())
-    part.fail(key, "found numbers that do not increase");
-}
 
 }  // namespace
 
@@ -32,11 +24,14 @@ std::optional<BranchPlan> read_branch_plan(Options& file) {
   BranchPlan plan{
       .at = part.integers(
           "at", {.min = 1,
+                 .ascending = true,
                  .meaning = "samples, of all workers together, at which the run is branched: a "
                             "checkpoint behind the first round that reaches them is kept"}),
-      .local_batch_sizes = part.integers(
-          "local_batch_sizes",
-          {.min = 1, .max = kMostLocalBatch, .meaning = "b, a branch for each at every point"}),
+      .local_batch_sizes =
+          part.integers("local_batch_sizes", {.min = 1,
+                                              .max = kMostLocalBatch,
+                                              .ascending = true,
+                                              .meaning = "b, a branch for each at every point"}),
       .samples = part.integer("samples", {.min = 1,
                                           .meaning = "how far a branch goes, of all workers "
                                                      "together: it ends at `at` + `samples`"}),
@@ -55,8 +50,6 @@ std::optional<BranchPlan> read_branch_plan(Options& file) {
                         .min = 0,
                         .meaning = "by how much more loss than the smallest one a local batch "
                                    "counts as no worse"})};
-  check_ascends(part, "at", plan.at);
-  check_ascends(part, "local_batch_sizes", plan.local_batch_sizes);
   return plan;
 }
 
@@ -65,13 +58,12 @@ std::vector<std::int64_t> read_kept_checkpoints(Options& file) {
       file.optional_part("checkpoint", "checkpoints that stay; no influence on results");
   if (!given) return {};
   Options& part = *given;
-  std::vector<std::int64_t> at = part.integers(
+  return part.integers(
       "keep_at", {.fallback = std::vector<std::int64_t>(),
                   .min = 1,
+                  .ascending = true,
                   .meaning = "samples, of all workers together: a checkpoint behind the first "
                              "round that reaches them is kept, to branch from"});
-  check_ascends(part, "keep_at", at);
-  return at;
 }
 
 std::optional<Branch> read_branch(Options& file) {

@@ -9,7 +9,6 @@
 #include <numbers>
 
 #include "core/error.h"
-#include "core/text.h"
 
 namespace localbatch {
 
@@ -119,6 +118,7 @@ LearningRate make_multistep_rate(Options& options) {
   MultistepSettings settings{.warm_up = read_warm_up(options), .milestones = {}};
   settings.milestones = options.integers(
       "milestones", {.min = 1,
+                     .ascending = true,
                      .meaning = "samples, of all workers together, at which the learning rate is "
                                 "multiplied by the factor; increasing, beyond the warm-up"});
   settings.factor = options.number(
@@ -127,9 +127,6 @@ LearningRate make_multistep_rate(Options& options) {
                  .max = 1,
                  .meaning = "what the learning rate is multiplied by at each milestone"});
   const std::vector<std::int64_t>& milestones = settings.milestones;
-  if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
-    options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
-                                           join(milestones, ", ")));
   if (!milestones.empty() && milestones.front() <= settings.warm_up.samples)
     options.fail("milestones", fmt::format("found {}, allowed is more than the warmup_samples {}",
                                            milestones.front(), settings.warm_up.samples));

@@ -8,7 +8,6 @@
 #include <functional>
 
 #include "core/error.h"
-#include "core/text.h"
 
 namespace localbatch {
 
@@ -68,15 +67,14 @@ SyncInterval make_stagewise_interval(Options& options) {
                              "local steps between two synchronizations until the first milestone");
   settings.milestones = options.integers(
       "milestones",
-      {.min = 1, .meaning = "samples, of all workers together, at which H changes; increasing"});
+      {.min = 1,
+       .ascending = true,
+       .meaning = "samples, of all workers together, at which H changes; increasing"});
   settings.H_after =
       options.integers("H_after", {.min = 1,
                                    .max = kMaxInterval,
                                    .meaning = "H from each milestone on, as many as milestones"});
   const std::vector<std::int64_t>& milestones = settings.milestones;
-  if (std::ranges::adjacent_find(milestones, std::greater_equal<>()) != milestones.end())
-    options.fail("milestones", fmt::format("found [{}], each must be more than the one before it",
-                                           join(milestones, ", ")));
   if (settings.H_after.size() != milestones.size())
     options.fail("H_after", fmt::format("found {} numbers, expected one for each of {} milestones",
                                         settings.H_after.size(), milestones.size()));

@@ -113,10 +113,6 @@ std::string text_of_sample(const std::string& column, const std::optional<Sample
   return fmt::format("{} (n = {})", sample_text(column_of(column), *sample), n);
 }
 
-std::string number_or_empty(const std::optional<double>& number) {
-  return number ? fmt::format("{}", *number) : "";
-}
-
 }  // namespace
 
 std::vector<Comparison> compare(const Results& results,
@@ -153,13 +149,12 @@ std::string to_csv(const std::vector<Comparison>& comparisons) {
                 "their_standard_deviation", "their_n", "difference", "verdict", "source"});
   for (const Comparison& comparison : comparisons) {
     const auto& [theirs, ours, difference, verdict] = comparison;
-    csv += csv_line({theirs.schedule, theirs.group, theirs.column,
-                     ours ? fmt::format("{}", ours->mean) : "",
-                     ours ? number_or_empty(ours->standard_deviation) : "",
-                     ours ? fmt::format("{}", ours->n) : "", fmt::format("{}", theirs.sample.mean),
-                     number_or_empty(theirs.sample.standard_deviation),
-                     theirs.sample.n == 0 ? "" : fmt::format("{}", theirs.sample.n),
-                     number_or_empty(difference), verdict, theirs.source});
+    csv += csv_line(
+        {theirs.schedule, theirs.group, theirs.column, ours ? fmt::format("{}", ours->mean) : "",
+         ours ? csv_cell(ours->standard_deviation) : "", ours ? fmt::format("{}", ours->n) : "",
+         fmt::format("{}", theirs.sample.mean), csv_cell(theirs.sample.standard_deviation),
+         theirs.sample.n == 0 ? "" : fmt::format("{}", theirs.sample.n), csv_cell(difference),
+         verdict, theirs.source});
   }
   return csv;
 }

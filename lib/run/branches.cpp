@@ -55,8 +55,7 @@ void prepare_branch(const fs::path& run, const Branch& branch) {
   fs::create_directories(begun, error);
   if (error) fail_input("{}: cannot be made: {}", begun.string(), error.message());
   copy_kept_checkpoint(run, branch.at, experiment.workers, begun);
-  for (const char* const curves : kCopiedCurves)
-    write_file_atomically(begun / curves, read_text(run / curves));
+  for (const char* const curves : kCopiedCurves) copy_file_atomically(run / curves, begun / curves);
   write_file_atomically(begun / "experiment.yaml", resolved_yaml(experiment.resolved));
   rename_file(begun, folder);
 }
@@ -122,44 +121,35 @@ std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> e
 
 namespace {
 
-template <class Value>
-std::string text_of(const Value& value) {
-  return fmt::format("{}", value);
-}
-
-std::string text_of(const std::optional<double>& value) {
-  return value ? fmt::format("{}", *value) : std::string();
-}
-
 using End = const BranchEnd&;
 
 constexpr std::array<CsvColumn<BranchEnd>, 9> kBranchColumns{{
     {"at_samples", "samples", "of the run, where it was branched",
-     [](End e) { return text_of(e.branch.at); }},
+     [](End e) { return csv_cell(e.branch.at); }},
     {"local_batch_size", "samples", "b of the branch",
-     [](End e) { return text_of(e.branch.local_batch_size); }},
+     [](End e) { return csv_cell(e.branch.local_batch_size); }},
     {"repeat", "", "which of several that see other data",
-     [](End e) { return text_of(e.branch.repeat); }},
+     [](End e) { return csv_cell(e.branch.repeat); }},
     {"branch_samples", "samples", "how far it was to go",
-     [](End e) { return text_of(e.branch.samples); }},
-    {"rounds", "", "of run and branch together", [](End e) { return text_of(e.rounds); }},
-    {"samples", "samples", "likewise", [](End e) { return text_of(e.samples); }},
+     [](End e) { return csv_cell(e.branch.samples); }},
+    {"rounds", "", "of run and branch together", [](End e) { return csv_cell(e.rounds); }},
+    {"samples", "samples", "likewise", [](End e) { return csv_cell(e.samples); }},
     {"train_loss", "nats", "mean training loss since the evaluation before the last",
-     [](End e) { return text_of(e.train_loss); }},
+     [](End e) { return csv_cell(e.train_loss); }},
     {"test_loss", "nats", "at the end; empty: it has diverged",
-     [](End e) { return text_of(e.test_loss); }},
-    {"test_accuracy", "", "at the end", [](End e) { return text_of(e.test_accuracy); }},
+     [](End e) { return csv_cell(e.test_loss); }},
+    {"test_accuracy", "", "at the end", [](End e) { return csv_cell(e.test_accuracy); }},
 }};
 
 using Critical = const CriticalBatchSize&;
 
 constexpr std::array<CsvColumn<CriticalBatchSize>, 5> kCriticalColumns{{
-    {"at_samples", "samples", "of the run", [](Critical c) { return text_of(c.at); }},
+    {"at_samples", "samples", "of the run", [](Critical c) { return csv_cell(c.at); }},
     {"critical_local_batch_size", "samples", "median of the repeats",
-     [](Critical c) { return text_of(c.local_batch_size); }},
-    {"lowest", "samples", "of the repeats", [](Critical c) { return text_of(c.lowest); }},
-    {"highest", "samples", "of the repeats", [](Critical c) { return text_of(c.highest); }},
-    {"repeats", "", "branches of each size", [](Critical c) { return text_of(c.repeats); }},
+     [](Critical c) { return csv_cell(c.local_batch_size); }},
+    {"lowest", "samples", "of the repeats", [](Critical c) { return csv_cell(c.lowest); }},
+    {"highest", "samples", "of the repeats", [](Critical c) { return csv_cell(c.highest); }},
+    {"repeats", "", "branches of each size", [](Critical c) { return csv_cell(c.repeats); }},
 }};
 
 }  // namespace
@@ -174,13 +164,15 @@ namespace {
 template <class Row>
 void write_table(const fs::path& path, std::span<const CsvColumn<Row>> columns,
                  std::span<const Row> rows) {
-  const fs::path begun = path.string() + ".new";
-  {
-    CsvTable<Row> table(begun, columns);
-    for (const Row& row : rows) table.write(row);
-    table.file().sync();
+  std::vector<std::string> cells;
+  for (const CsvColumn<Row>& column : columns) cells.emplace_back(column.name);
+  std::string text = csv_line(cells);
+  for (const Row& row : rows) {
+    std::ranges::transform(columns, cells.begin(),
+                           [&row](const CsvColumn<Row>& column) { return column.cell(row); });
+    text += csv_line(cells);
   }
-  rename_file(begun, path);
+  write_file_atomically(path, text);
 }
 
 }  // namespace

@@ -208,14 +208,6 @@ fs::path kept_path(const fs::path& folder, std::int64_t samples) {
   return folder / "kept" / fmt::format("checkpoint-at-{}", samples);
 }
 
-/// The copy has its name when all of it is there.
-void copy_whole(const fs::path& from, const fs::path& to) {
-  const MappedFile bytes(from);
-  AtomicFile copy(to);
-  copy.output().write(bytes.bytes());
-  copy.finish();
-}
-
 }  // namespace
 
 void keep_checkpoint(const fs::path& folder, std::int64_t round, std::int64_t samples) {
@@ -223,7 +215,7 @@ void keep_checkpoint(const fs::path& folder, std::int64_t round, std::int64_t sa
   std::error_code error;
   fs::create_directories(to.parent_path(), error);
   if (error) fail_system("{}: cannot be made: {}", to.parent_path().string(), error.message());
-  copy_whole(folder / checkpoint_name(round), to);
+  copy_file_atomically(folder / checkpoint_name(round), to);
 }
 
 void copy_kept_checkpoint(const fs::path& run, std::int64_t samples, int num_workers,
@@ -238,7 +230,7 @@ void copy_kept_checkpoint(const fs::path& run, std::int64_t samples, int num_wor
   } catch (const InputError& damage) {
     fail_input("{}: damaged: {}", kept.string(), damage.what());
   }
-  copy_whole(kept, to / checkpoint_name(round));
+  copy_file_atomically(kept, to / checkpoint_name(round));
 }
 
 void remove_checkpoints(const fs::path& folder) {

@@ -12,21 +12,11 @@ namespace localbatch {
 
 namespace {
 
-template <class Value>
-std::string cell(const Value& value) {
-  return fmt::format("{}", value);
-}
-
-template <class Value>
-std::string cell(const std::optional<Value>& value) {
-  return value ? cell(*value) : std::string();
-}
-
 /// A number of the test, empty in rounds without one.
 std::string statistic(const std::optional<GradientStatistics>& statistics,
                       double GradientStatistics::*field) {
   if (!statistics || statistics->num_chunks < 2) return {};
-  return cell((*statistics).*field);
+  return csv_cell((*statistics).*field);
 }
 
 std::string statistic(const RoundRow& row, double GradientStatistics::*field) {
@@ -44,12 +34,12 @@ std::string of_inner_products(const RoundRow& row, double GradientStatistics::*f
 }
 
 std::string side(const std::optional<Inequality>& inequality, double Inequality::*field) {
-  return inequality ? cell((*inequality).*field) : std::string();
+  return inequality ? csv_cell((*inequality).*field) : std::string();
 }
 
 std::string passing(const RoundRow& row, std::optional<double> PassingParameters::*field) {
   if (!row.record.statistics) return {};
-  return cell(passing_parameters(*row.record.statistics).*field);
+  return csv_cell(passing_parameters(*row.record.statistics).*field);
 }
 
 // Seconds are not reproducible; six digits are more than they are worth.
@@ -58,25 +48,26 @@ std::string seconds(double value) { return fmt::format("{:.6f}", value); }
 using Row = const RoundRow&;
 
 constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
-    {"round", "", "k, counted from 1", [](Row r) { return cell(r.record.round); }},
+    {"round", "", "k, counted from 1", [](Row r) { return csv_cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
-     [](Row r) { return cell(r.record.samples); }},
-    {"epoch", "epochs", "samples / size of the training set", [](Row r) { return cell(r.epoch); }},
+     [](Row r) { return csv_cell(r.record.samples); }},
+    {"epoch", "epochs", "samples / size of the training set",
+     [](Row r) { return csv_cell(r.epoch); }},
     {"sync_interval", "local steps", "H of the round",
-     [](Row r) { return cell(r.record.local_steps); }},
+     [](Row r) { return csv_cell(r.record.local_steps); }},
     {"local_batch_size", "samples", "b of the round, per worker",
-     [](Row r) { return cell(r.record.local_batch_size); }},
+     [](Row r) { return csv_cell(r.record.local_batch_size); }},
     {"global_batch_size", "samples", "M b",
-     [](Row r) { return cell(std::int64_t{r.workers} * r.record.local_batch_size); }},
+     [](Row r) { return csv_cell(std::int64_t{r.workers} * r.record.local_batch_size); }},
     {"learning_rate", "", "of the first local step",
-     [](Row r) { return cell(r.record.learning_rate); }},
+     [](Row r) { return csv_cell(r.record.learning_rate); }},
     {"loss", "nats", "training loss, mean over workers and local steps",
-     [](Row r) { return cell(r.record.loss); }},
+     [](Row r) { return csv_cell(r.record.loss); }},
     {"drift", "", "(1/M) sum of the squared distances of the workers from their average",
-     [](Row r) { return cell(r.record.drift); }},
+     [](Row r) { return csv_cell(r.record.drift); }},
     {"chunks", "", "J, gradients that the variance is taken over",
      [](Row r) {
-       return r.record.statistics ? cell(r.record.statistics->num_chunks) : std::string();
+       return r.record.statistics ? csv_cell(r.record.statistics->num_chunks) : std::string();
      }},
     {"variance", "", "of one sample's gradient, trace of the covariance",
      [](Row r) { return statistic(r, &GradientStatistics::variance); }},
@@ -104,11 +95,11 @@ constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
      "smallest one that passes the test, or the schedule's, not rounded",
      [](Row r) {
        const Wanted& wanted = r.record.wanted;
-       return wants_size(wanted.reason) ? cell(wanted.local_batch_size) : std::string();
+       return wants_size(wanted.reason) ? csv_cell(wanted.local_batch_size) : std::string();
      }},
     {"next_local_batch_size", "samples",
      "b of the next round; less in the last two, which share what is left",
-     [](Row r) { return cell(r.record.decision.next); }},
+     [](Row r) { return csv_cell(r.record.decision.next); }},
     {"reason", "",
      "why: what the test said (fixed schedule not_due pass grow shrink too_few_chunks "
      "zero_gradient "
@@ -118,7 +109,7 @@ constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
      "that each worker gives to averages in the round: 4 per parameter and per value of averaged "
      "state, and 4 per parameter again when gradients are tested whose mean over workers is taken "
      "(8 coordinate-wise)",
-     [](Row r) { return cell(r.method_bytes); }},
+     [](Row r) { return csv_cell(r.method_bytes); }},
     {"measured_variance", "", "variance of this round alone, before moving averages",
      [](Row r) { return before_averages(r, &GradientStatistics::variance); }},
     {"measured_squared_norm", "", "squared norm of this round alone",
@@ -126,18 +117,19 @@ constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
     {"payload_residual", "",
      "where parameters travel rounded: mean squared norm of what that took away from a worker's "
      "move, which goes with its next one; to be compared with drift",
-     [](Row r) { return cell(r.record.residual); }},
+     [](Row r) { return csv_cell(r.record.residual); }},
     {"gradient_norm", "",
      "of a local step's gradient before clipping, mean over workers and local steps",
-     [](Row r) { return cell(r.record.gradient_norm); }},
+     [](Row r) { return csv_cell(r.record.gradient_norm); }},
     {"clipped_steps", "local steps",
      "of all workers whose gradient was longer than inner_optimizer.clip_norm",
-     [](Row r) { return cell(r.record.clipped_steps); }},
+     [](Row r) { return csv_cell(r.record.clipped_steps); }},
     {"variance_standard_error", "",
      "of measured_variance, by the jackknife over workers; empty where chunks are others than the "
      "workers' local batches or displacements, or fewer than three",
      [](Row r) {
-       return r.record.measured ? cell(r.record.measured->variance_standard_error) : std::string();
+       return r.record.measured ? csv_cell(r.record.measured->variance_standard_error)
+                                : std::string();
      }},
 }};
 
@@ -146,30 +138,31 @@ using Eval = const EvaluationRow&;
 /// A number of a problem whose theory is known, empty for networks.
 template <class Field>
 std::string gap(Eval row, Field ObjectiveGap::*field) {
-  return row.test.gap ? cell((*row.test.gap).*field) : std::string();
+  return row.test.gap ? csv_cell((*row.test.gap).*field) : std::string();
 }
 
 constexpr std::array<CsvColumn<EvaluationRow>, 18> kEvaluationColumns{{
     {"round", "", "after which the averaged model was evaluated",
-     [](Eval r) { return cell(r.round); }},
+     [](Eval r) { return csv_cell(r.round); }},
     {"samples", "samples", "processed by all workers together",
-     [](Eval r) { return cell(r.samples); }},
-    {"epoch", "epochs", "samples / size of the training set", [](Eval r) { return cell(r.epoch); }},
+     [](Eval r) { return csv_cell(r.samples); }},
+    {"epoch", "epochs", "samples / size of the training set",
+     [](Eval r) { return csv_cell(r.epoch); }},
     {"train_loss", "nats", "mean training loss since the evaluation before, weighted by samples",
-     [](Eval r) { return cell(r.train_loss); }},
+     [](Eval r) { return csv_cell(r.train_loss); }},
     {"test_loss", "nats",
      "mean cross entropy over the targets of the test set, or of the part of it that "
      "evaluation.max_samples says; F(x) of a problem",
-     [](Eval r) { return cell(r.test.loss); }},
+     [](Eval r) { return csv_cell(r.test.loss); }},
     {"test_accuracy", "", "share of these targets that are predicted: classes of images, or tokens",
-     [](Eval r) { return cell(test_accuracy(r.test)); }},
-    {"test_correct", "targets", "predicted", [](Eval r) { return cell(r.test.correct); }},
+     [](Eval r) { return csv_cell(test_accuracy(r.test)); }},
+    {"test_correct", "targets", "predicted", [](Eval r) { return csv_cell(r.test.correct); }},
     {"test_images", "images", "that were looked at; empty for texts",
-     [](Eval r) { return cell(r.test.images); }},
+     [](Eval r) { return csv_cell(r.test.images); }},
     {"local_batch_size", "samples", "b of the round before the evaluation",
-     [](Eval r) { return cell(r.local_batch_size); }},
+     [](Eval r) { return csv_cell(r.local_batch_size); }},
     {"sync_interval", "local steps", "H of the round before the evaluation",
-     [](Eval r) { return cell(r.sync_interval); }},
+     [](Eval r) { return csv_cell(r.sync_interval); }},
     {"suboptimality", "", "F(x) - F* of a problem other than a network",
      [](Eval r) { return gap(r, &ObjectiveGap::suboptimality); }},
     {"squared_distance", "", "|x - x*|^2, where F has one minimizer to name",
@@ -183,18 +176,18 @@ constexpr std::array<CsvColumn<EvaluationRow>, 18> kEvaluationColumns{{
     {"mean_squared_gradient_norm", "", "the same of |grad F|^2",
      [](Eval r) { return gap(r, &ObjectiveGap::mean_squared_gradient_norm); }},
     {"test_tokens", "tokens", "that were to be predicted; empty for images",
-     [](Eval r) { return cell(r.test.tokens); }},
+     [](Eval r) { return csv_cell(r.test.tokens); }},
     {"test_perplexity", "", "exp(test_loss) of texts",
-     [](Eval r) { return cell(test_perplexity(r.test)); }},
+     [](Eval r) { return csv_cell(test_perplexity(r.test)); }},
     {"test_bits_per_byte", "bits",
      "of texts: test_loss/(ln 2 x bytes of text per token), where these are known",
-     [](Eval r) { return cell(test_bits_per_byte(r.test)); }},
+     [](Eval r) { return csv_cell(test_bits_per_byte(r.test)); }},
 }};
 
 using Timing = const TimingRow&;
 
 constexpr std::array<CsvColumn<TimingRow>, 13> kTimingColumns{{
-    {"round", "", "k, counted from 1", [](Timing r) { return cell(r.round); }},
+    {"round", "", "k, counted from 1", [](Timing r) { return csv_cell(r.round); }},
     {"total_seconds", "s", "wall time of the round, evaluation included",
      [](Timing r) { return seconds(r.total); }},
     {"slot_seconds", "s", "waiting for a free execution slot, while other workers compute",
@@ -256,13 +249,13 @@ namespace {
 using Control = const ControllerRow&;
 
 constexpr std::array<CsvColumn<ControllerRow>, 12> kControllerColumns{{
-    {"round", "", "k, counted from 1", [](Control r) { return cell(r.record.round); }},
+    {"round", "", "k, counted from 1", [](Control r) { return csv_cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
-     [](Control r) { return cell(r.record.samples); }},
+     [](Control r) { return csv_cell(r.record.samples); }},
     {"local_batch_size", "samples", "b of the round, of the controller that acts",
-     [](Control r) { return cell(r.record.local_batch_size); }},
+     [](Control r) { return csv_cell(r.record.local_batch_size); }},
     {"controller", "", "place in shadow_controllers, counted from 1",
-     [](Control r) { return cell(r.controller); }},
+     [](Control r) { return csv_cell(r.controller); }},
     {"settings", "", "name and keys of the controller",
      [](Control r) { return std::string(r.settings); }},
     {"test_statistic", "", "left side of its test",
@@ -275,11 +268,11 @@ constexpr std::array<CsvColumn<ControllerRow>, 12> kControllerColumns{{
      [](Control r) { return side(r.wanted.orthogonality, &Inequality::threshold); }},
     {"wanted_local_batch_size", "samples", "what it asks for, not rounded",
      [](Control r) {
-       return wants_size(r.wanted.reason) ? cell(r.wanted.local_batch_size) : std::string();
+       return wants_size(r.wanted.reason) ? csv_cell(r.wanted.local_batch_size) : std::string();
      }},
     {"next_local_batch_size", "samples",
      "b of the next round if it acted, within the limits of the controller that does",
-     [](Control r) { return cell(r.decision.next); }},
+     [](Control r) { return csv_cell(r.decision.next); }},
     {"reason", "", "as in rounds.csv",
      [](Control r) { return std::string(to_string(r.decision.reason)); }},
 }};
@@ -287,60 +280,61 @@ constexpr std::array<CsvColumn<ControllerRow>, 12> kControllerColumns{{
 using Audited = const AuditRow&;
 
 std::string inner(const GradientStatistics& statistics, double GradientStatistics::*field) {
-  return statistics.has_inner_products ? cell(statistics.*field) : std::string();
+  return statistics.has_inner_products ? csv_cell(statistics.*field) : std::string();
 }
 
 /// A cheap statistic, empty where there were too few chunks.
 std::string cheap(Audited row, double GradientStatistics::*field) {
-  return row.audit.cheap.num_chunks < 2 ? std::string() : cell(row.audit.cheap.*field);
+  return row.audit.cheap.num_chunks < 2 ? std::string() : csv_cell(row.audit.cheap.*field);
 }
 
 std::string in_batch(Audited row, double (*value)(const SamplesInBatch&)) {
-  return row.audit.samples_in_batch ? cell(value(*row.audit.samples_in_batch)) : std::string();
+  return row.audit.samples_in_batch ? csv_cell(value(*row.audit.samples_in_batch)) : std::string();
 }
 
 constexpr std::array<CsvColumn<AuditRow>, 27> kAuditColumns{{
-    {"round", "", "k, counted from 1", [](Audited r) { return cell(r.record.round); }},
+    {"round", "", "k, counted from 1", [](Audited r) { return csv_cell(r.record.round); }},
     {"samples", "samples", "processed by all workers together after the round",
-     [](Audited r) { return cell(r.record.samples); }},
+     [](Audited r) { return csv_cell(r.record.samples); }},
     {"local_batch_size", "samples", "b of the round",
-     [](Audited r) { return cell(r.record.local_batch_size); }},
+     [](Audited r) { return csv_cell(r.record.local_batch_size); }},
     {"chunks", "", "J, gradients that the cheap variance is taken over",
-     [](Audited r) { return cell(r.audit.cheap.num_chunks); }},
+     [](Audited r) { return csv_cell(r.audit.cheap.num_chunks); }},
     {"audited_samples", "samples",
      "behind the columns exact_*, which are made of independent gradients at the workers' points: "
      "of "
      "single samples, or of micro-batches under batch norm",
-     [](Audited r) { return cell(r.audit.samples); }},
+     [](Audited r) { return csv_cell(r.audit.samples); }},
     {"variance", "", "of one sample's gradient, as the test measures it",
      [](Audited r) { return cheap(r, &GradientStatistics::variance); }},
     {"exact_variance", "", "the same from the independent gradients",
-     [](Audited r) { return cell(r.audit.variance.value); }},
+     [](Audited r) { return csv_cell(r.audit.variance.value); }},
     {"exact_variance_error", "",
      "its standard error by the jackknife, without inner products of the squared norms alone",
-     [](Audited r) { return cell(r.audit.variance.error); }},
+     [](Audited r) { return csv_cell(r.audit.variance.error); }},
     {"variance_ratio", "", "variance / exact_variance",
      [](Audited r) {
-       return r.audit.cheap.num_chunks < 2 ? std::string() : cell(r.audit.ratio.value);
+       return r.audit.cheap.num_chunks < 2 ? std::string() : csv_cell(r.audit.ratio.value);
      }},
     {"variance_ratio_error", "", "standard error due to exact_variance",
      [](Audited r) {
-       return r.audit.cheap.num_chunks < 2 ? std::string() : cell(r.audit.ratio.error);
+       return r.audit.cheap.num_chunks < 2 ? std::string() : csv_cell(r.audit.ratio.error);
      }},
     {"squared_norm", "", "of the mean gradient, as the test measures it",
      [](Audited r) { return cheap(r, &GradientStatistics::squared_norm); }},
     {"exact_squared_norm", "",
      "the same from the independent gradients, for M b samples unless unbiased",
-     [](Audited r) { return cell(r.audit.squared_norm.value); }},
+     [](Audited r) { return csv_cell(r.audit.squared_norm.value); }},
     {"exact_squared_norm_error", "",
      "its standard error by the jackknife, empty without inner products",
      [](Audited r) {
-       return r.audit.exact.has_inner_products ? cell(r.audit.squared_norm.error) : std::string();
+       return r.audit.exact.has_inner_products ? csv_cell(r.audit.squared_norm.error)
+                                               : std::string();
      }},
     {"unbiased_squared_norm", "", "of the gradient without its noise, as the test measures it",
      [](Audited r) { return cheap(r, &GradientStatistics::unbiased_squared_norm); }},
     {"exact_unbiased_squared_norm", "", "the same from the independent gradients",
-     [](Audited r) { return cell(r.audit.exact.unbiased_squared_norm); }},
+     [](Audited r) { return csv_cell(r.audit.exact.unbiased_squared_norm); }},
     {"inner_product_variance", "", "of one sample's inner product with the mean gradient",
      [](Audited r) { return inner(r.audit.cheap, &GradientStatistics::inner_product_variance); }},
     {"exact_inner_product_variance", "", "the same from the independent gradients and their mean",
@@ -350,24 +344,24 @@ constexpr std::array<CsvColumn<AuditRow>, 27> kAuditColumns{{
     {"exact_orthogonal_variance", "", "the same from the independent gradients and their mean",
      [](Audited r) { return inner(r.audit.exact, &GradientStatistics::orthogonal_variance); }},
     {"wanted_local_batch_size", "samples", "what the controller asks for on the cheap statistics",
-     [](Audited r) { return cell(r.audit.cheap_wanted); }},
+     [](Audited r) { return csv_cell(r.audit.cheap_wanted); }},
     {"exact_wanted_local_batch_size", "samples",
      "what it would ask for on those of the independent gradients",
      [](Audited r) {
-       return r.audit.exact_wanted ? cell(r.audit.exact_wanted->value) : std::string();
+       return r.audit.exact_wanted ? csv_cell(r.audit.exact_wanted->value) : std::string();
      }},
     {"exact_wanted_error", "samples",
      "its standard error by the jackknife, empty without inner products",
      [](Audited r) {
        const bool judged = r.audit.exact_wanted && r.audit.exact.has_inner_products;
-       return judged ? cell(r.audit.exact_wanted->error) : std::string();
+       return judged ? csv_cell(r.audit.exact_wanted->error) : std::string();
      }},
     {"passing_eta", "",
      "the norm test passes on those of the independent gradients for every eta from here on",
-     [](Audited r) { return cell(passing_parameters(r.audit.exact).eta); }},
+     [](Audited r) { return csv_cell(passing_parameters(r.audit.exact).eta); }},
     {"audited_chunk_samples", "samples",
      "behind each independent gradient: 1, or under batch norm a micro-batch of a local step",
-     [](Audited r) { return cell(r.audit.samples_each); }},
+     [](Audited r) { return csv_cell(r.audit.samples_each); }},
     {"samples_in_batch_variance", "",
      "what the variance seems to be if the coupled samples of those micro-batches are taken for "
      "independent ones, with audit.samples_in_batch",

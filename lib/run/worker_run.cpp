@@ -91,6 +91,7 @@ class WorkerRun final : public RunObserver, public SavedState {
  private:
   /// The samples that the experiment names and the round under way is the first to reach.
   std::vector<std::int64_t> to_be_kept() const {
+    if (setup_.experiment.kept_checkpoints.empty()) return {};
     const std::int64_t before = loop_.progress.samples;
     const std::int64_t after = setup_.experiment.method.plan(loop_.progress).samples;
     std::vector<std::int64_t> reached;
