@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "nn/matrix_product.h"
-#include "nn/vector.h"
+#include "core/matrix_product.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

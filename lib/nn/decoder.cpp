@@ -76,6 +76,7 @@ LinearPlace DecoderModel::add_linear(const std::vector<std::pair<std::string, in
   LinearPlace place{.inputs = inputs};
   for (const auto& [name, outputs] : parts) {
     const std::size_t offset = add(name + ".weight", {outputs, inputs}, {.deviation = deviation});
+    tensors_.back().hidden_matrix = true;
     if (place.outputs == 0) place.weight = offset;
     place.outputs += outputs;
   }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

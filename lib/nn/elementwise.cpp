@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/channel_block.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "nn/image_network.h"
@@ -27,10 +28,16 @@ int windows(int size, int kernel, int stride, int padding) {
 /// Appends tensors and keeps count of the offset.
 class TensorList {
  public:
-  void add(std::string name, std::vector<int> dims, std::size_t layer) {
+  void add(std::string name, std::vector<int> dims, std::size_t layer, bool hidden_matrix = false) {
     const std::size_t size = std::accumulate(dims.begin(), dims.end(), std::size_t{1},
                                              [](std::size_t a, int b) { return a * b; });
-    tensors_.push_back({std::move(name), std::move(dims), layer, offset_, size});
+    tensors_.push_back({.name = std::move(name),
+                        .dims = std::move(dims),
+                        .layer = layer,
+                        .offset = offset_,
+                        .size = size,
+                        .hidden_matrix = hidden_matrix,
+                        .interleaved = hidden_matrix ? kChannelBlock : 1});
     offset_ += size;
   }
   std::vector<TensorView> take() { return std::move(tensors_); }
@@ -128,7 +135,7 @@ std::vector<TensorView> ImageModel::parameter_tensors() const {
       list.add(layer.name + ".weight",
                {convolution->channels, shape(convolution->src).channels, convolution->kernel,
                 convolution->kernel},
-               i);
+               i, /*hidden_matrix=*/convolution->src != 0);
     } else if (const auto* const dense = std::get_if<Dense>(&layer.kind)) {
       list.add(layer.name + ".weight", {dense->features, features(shape(dense->src))}, i);
       list.add(layer.name + ".bias", {dense->features}, i);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "core/channel_block.h"
 #include "core/error.h"
-#include "nn/channel_block.h"
 #include "nn/execution.h"
 #include "nn/layers.h"
 #include "nn/linear_operator.h"

@@ -5,7 +5,7 @@
 
 #include "core/aligned_buffer.h"
 #include "core/batch.h"
-#include "nn/channel_block.h"
+#include "core/channel_block.h"
 #include "nn/execution_plan.h"
 #include "nn/network.h"
 #include "nn/team.h"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/channel_block.h"
 #include "core/error.h"
-#include "nn/channel_block.h"
 
 namespace localbatch {
 

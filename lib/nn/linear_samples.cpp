@@ -4,9 +4,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/vector.h"
 #include "core/vector_math.h"
 #include "nn/elementwise.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

@@ -23,6 +23,12 @@ struct TensorView {
   std::size_t layer = 0;  ///< index of the layer it belongs to
   std::size_t offset = 0;
   std::size_t size = 0;
+  /// A matrix between hidden features, [out][all else]: no embedding, no classifier, nothing that
+  /// meets the data itself. Optimizers of matrices look at these.
+  bool hidden_matrix = false;
+  /// Of a hidden matrix in a worker's arrays: outputs that lie interleaved, see
+  /// ParameterLayout::Matrix.
+  int interleaved = 1;
 };
 
 /// Sum of the sizes.

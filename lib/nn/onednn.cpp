@@ -3,8 +3,8 @@
 #include <fmt/core.h>
 #include <omp.h>
 
+#include "core/channel_block.h"
 #include "core/error.h"
-#include "nn/channel_block.h"
 #include "nn/execution.h"
 
 namespace localbatch {

@@ -4,9 +4,9 @@
 #include <limits>
 #include <vector>
 
+#include "core/vector.h"
 #include "nn/elementwise.h"
 #include "nn/layers.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

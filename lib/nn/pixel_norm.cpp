@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

@@ -4,9 +4,9 @@
 #include <optional>
 #include <span>
 
+#include "core/vector.h"
 #include "nn/layer.h"
 #include "nn/pixel_norm.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/stopwatch.h"
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "core/aligned_buffer.h"
-#include "nn/channel_block.h"
+#include "core/channel_block.h"
 #include "nn/row_cut.h"
 #include "nn/token_norm.h"
 

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "core/aligned_buffer.h"
-#include "nn/channel_block.h"
+#include "core/channel_block.h"
 #include "nn/decoder.h"
 #include "nn/onednn_products.h"
 

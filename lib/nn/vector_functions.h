@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 /// Inlined into every file that uses it, so that the compiler's flags of that file hold: an
 /// ordinary inline function exists once in a program, in the version of whichever file the linker

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "core/vector.h"
 #include "core/vector_math.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "nn/channel_block.h"
+#include "core/channel_block.h"
 #include "nn/decoder.h"
 #include "nn/onednn_products.h"
 #include "nn/sequence_sums.h"

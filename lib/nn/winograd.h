@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "nn/channel_block.h"
+#include "core/channel_block.h"
 
 namespace localbatch::winograd {
 

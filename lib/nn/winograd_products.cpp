@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 #include "nn/winograd.h"
 #include "nn/winograd_matrices.h"
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 #include "nn/winograd.h"
 #include "nn/winograd_matrices.h"
 

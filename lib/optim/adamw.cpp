@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "core/aligned_buffer.h"
 #include "core/error.h"
+#include "optim/adam_step.h"
 #include "optim/inner_optimizer.h"
 #include "optim/scaled_gradient.h"
 
@@ -27,7 +27,7 @@ class AdamW final : public InnerOptimizer {
     check(count == gradient.size(), "a gradient has one number per parameter");
     check(2 * count == moments_.size(), "an optimizer always sees the same parameters");
     ++steps_;
-    const Constants constants = constants_of_step(size.learning_rate);
+    const AdamStep constants = adam_step(settings_, size.learning_rate, steps_);
     parallel_for(count, [&](std::size_t first, std::size_t last) {
       for_scaled(gradient.subspan(first, last - first), size.gradient_factor,
                  [&](std::size_t offset, std::span<const float> g) {
@@ -40,31 +40,14 @@ class AdamW final : public InnerOptimizer {
   std::int64_t& steps() override { return steps_; }
 
  private:
-  struct Constants {
-    float keep, rate, root, epsilon, beta1, beta2, rest1, rest2;
-  };
-
-  Constants constants_of_step(double learning_rate) const {
-    const double t = static_cast<double>(steps_);
-    return {.keep = static_cast<float>(1 - learning_rate * settings_.weight_decay),
-            .rate = static_cast<float>(learning_rate / (1 - std::pow(settings_.beta1, t))),
-            .root = static_cast<float>(std::sqrt(1 - std::pow(settings_.beta2, t))),
-            .epsilon = static_cast<float>(settings_.epsilon),
-            .beta1 = static_cast<float>(settings_.beta1),
-            .beta2 = static_cast<float>(settings_.beta2),
-            // 1 - beta in float would lose the digits of a beta near 1.
-            .rest1 = static_cast<float>(1 - settings_.beta1),
-            .rest2 = static_cast<float>(1 - settings_.beta2)};
-  }
-
   /// The parameters from place `first` on that g has numbers for, stretch by stretch of those that
   /// decay and those that do not.
   void move(std::span<float> parameters, std::span<const float> g, std::size_t first,
-            const Constants& constants) {
+            const AdamStep& constants) {
     const std::size_t last = first + g.size();
-    Constants without_decay = constants;
+    AdamStep without_decay = constants;
     without_decay.keep = 1;
-    const auto part = [&](std::size_t from, std::size_t to, const Constants& with) {
+    const auto part = [&](std::size_t from, std::size_t to, const AdamStep& with) {
       if (from < to) move_alike(parameters, g.subspan(from - first, to - from), from, with);
     };
     std::size_t done = first;
@@ -81,17 +64,9 @@ class AdamW final : public InnerOptimizer {
   }
 
   void move_alike(std::span<float> parameters, std::span<const float> gradient, std::size_t first,
-                  const Constants& constants) {
-    const auto [keep, rate, root, epsilon, beta1, beta2, rest1, rest2] = constants;
-    float* const x = parameters.data() + first;
-    const float* const g = gradient.data();
+                  const AdamStep& constants) {
     float* const m = moments_.data() + first;
-    float* const v = m + parameters.size();
-    for (std::size_t i = 0; i < gradient.size(); ++i) {
-      m[i] = beta1 * m[i] + rest1 * g[i];
-      v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
-      x[i] = keep * x[i] - rate * m[i] / (std::sqrt(v[i]) / root + epsilon);
-    }
+    move_by_adam(constants, gradient, parameters.data() + first, m, m + parameters.size());
   }
 
   AdamwSettings settings_;

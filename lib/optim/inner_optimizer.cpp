@@ -29,7 +29,7 @@ StatePolicy read_at_sync(Options& options, std::string_view meaning) {
 }
 
 std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table() {
-  static constexpr std::array<PartRow<InnerOptimizerFactory>, 2> kTable{{
+  static constexpr std::array<PartRow<InnerOptimizerFactory>, 3> kTable{{
       {.name = "sgd",
        .summary = "stochastic gradient descent, with heavy-ball or Nesterov momentum",
        .make = make_sgd,
@@ -48,6 +48,18 @@ std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table() {
            "0",
        .source = "Loshchilov and Hutter 2019, as torch.optim.AdamW of PyTorch, and "
                  "clip_grad_norm_"},
+      {.name = "muon",
+       .summary = "momentum made orthogonal for hidden matrices and filters (Jordan 2024), AdamW "
+                  "for all other parameters",
+       .make = make_muon,
+       .formula =
+           "u = momentum u + g, X = u (nesterov: g + momentum u) as a matrix with a row for every "
+           "output, X = X/(|X| + 1e-7), then newton_schulz_steps times X = 3.4445 X + (2.0315 A^2 "
+           "- 4.775 A) X with A = X X^T; x = (1 - lr weight_decay) x - lr scale X; others: adamw "
+           "at adamw_rate lr, biases and normalizations without weight_decay; g is the gradient "
+           "times min(1, clip_norm/(its norm + 1e-6)) if clip_norm > 0",
+       .source = "Jordan and others 2024, as torch.optim.Muon of PyTorch, in f32; match_adamw: Liu "
+                 "and others 2025 (arXiv 2502.16982). adamw_rate is a choice of this project"},
   }};
   return kTable;
 }

@@ -19,10 +19,25 @@ struct ParameterLayout {
     std::size_t first = 0, size = 0;
   };
 
+  /// A matrix between hidden features, as an optimizer of matrices sees it: a row for every output.
+  /// Rows lie in blocks, interleaved; see place(). The columns' order is the engine's.
+  struct Matrix {
+    std::size_t first = 0, rows = 0, columns = 0;
+    std::size_t block = 1;  ///< divides rows
+
+    std::size_t size() const { return rows * columns; }
+    /// Where an element lies in the flat array.
+    std::size_t place(std::size_t row, std::size_t column) const {
+      return first + (row / block * columns + column) * block + row % block;
+    }
+  };
+
   std::size_t size = 0;
   /// What belongs to tensors with fewer than two dimensions (biases, scales of normalizations), in
   /// order; all other places are those of matrices and filters.
   std::vector<Stretch> vectors = {};
+  /// In order. Embeddings, classifiers and what meets the data are none.
+  std::vector<Matrix> hidden_matrices = {};
 };
 
 /// What a local step takes beside its gradient.
@@ -97,11 +112,34 @@ struct AdamwSettings {
   StatePolicy at_sync = StatePolicy::kKeep;
 };
 
+/// How long the steps of matrices of different shapes are.
+enum class MuonScale {
+  kOriginal,    ///< sqrt(max(1, rows/columns))
+  kMatchAdamw,  ///< 0.2 sqrt(max(rows, columns)): as long as steps of AdamW usually are
+};
+
+struct MuonSettings {
+  double momentum = 0.95;
+  bool nesterov = true;
+  double weight_decay = 0.1;
+  MuonScale scale = MuonScale::kOriginal;
+  int newton_schulz_steps = 5;
+  // For all other parameters: AdamW at this multiple of the learning rate.
+  double adamw_rate = 0.015;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double clip_norm = 0;  ///< see InnerOptimizerFactory
+  StatePolicy at_sync = StatePolicy::kKeep;
+};
+
 // Every part can be made from its settings, and from the keys of an experiment file.
 InnerOptimizerFactory make_sgd(const SgdSettings& settings);
 InnerOptimizerFactory make_sgd(Options& options);
 InnerOptimizerFactory make_adamw(const AdamwSettings& settings);
 InnerOptimizerFactory make_adamw(Options& options);
+InnerOptimizerFactory make_muon(const MuonSettings& settings);
+InnerOptimizerFactory make_muon(Options& options);
 
 std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table();
 

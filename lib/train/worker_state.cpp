@@ -13,9 +13,17 @@ namespace localbatch {
 
 ParameterLayout layout_of(std::span<const TensorView> tensors) {
   ParameterLayout layout{.size = total_size(tensors)};
-  for (const TensorView& tensor : tensors)
+  for (const TensorView& tensor : tensors) {
     if (tensor.dims.size() < 2)
       layout.vectors.push_back({.first = tensor.offset, .size = tensor.size});
+    if (tensor.hidden_matrix) {
+      const auto rows = static_cast<std::size_t>(tensor.dims.front());
+      layout.hidden_matrices.push_back({.first = tensor.offset,
+                                        .rows = rows,
+                                        .columns = tensor.size / rows,
+                                        .block = static_cast<std::size_t>(tensor.interleaved)});
+    }
+  }
   return layout;
 }
 

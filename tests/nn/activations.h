@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/random.h"
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

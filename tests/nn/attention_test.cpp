@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 using namespace localbatch;
 

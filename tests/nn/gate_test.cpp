@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 using namespace localbatch;
 

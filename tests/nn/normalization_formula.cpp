@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch::normalization_formula {
 

@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/vector.h"
 #include "nn/onednn.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 using namespace localbatch;
 

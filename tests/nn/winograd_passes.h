@@ -9,7 +9,7 @@
 
 #include "core/aligned_buffer.h"
 #include "core/error.h"
-#include "nn/vector.h"
+#include "core/vector.h"
 #include "nn/winograd.h"
 
 namespace localbatch::winograd {

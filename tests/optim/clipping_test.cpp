@@ -25,7 +25,8 @@ std::vector<float> random_floats(std::size_t size, std::uint64_t owner) {
 std::vector<float> three_steps(const InnerOptimizerFactory& factory, std::size_t size,
                                double factor_inside, float factor_before) {
   std::vector<float> x = random_floats(size, 1);
-  const auto optimizer = factory.make({.size = size});
+  const auto optimizer =
+      factory.make({.size = size, .hidden_matrices = {{.rows = 1, .columns = size - size / 3}}});
   for (std::uint64_t t = 2; t < 5; ++t) {
     std::vector<float> gradient = random_floats(size, t);
     for (float& g : gradient) g *= factor_before;
@@ -38,7 +39,8 @@ std::vector<float> three_steps(const InnerOptimizerFactory& factory, std::size_t
 const std::vector<InnerOptimizerFactory>& all_optimizers() {
   static const std::vector<InnerOptimizerFactory> all{
       make_sgd({.weight_decay = 0.01}), make_sgd({.momentum = 0.9, .weight_decay = 0.01}),
-      make_sgd({.momentum = 0.9, .nesterov = true}), make_adamw({.weight_decay = 0.1})};
+      make_sgd({.momentum = 0.9, .nesterov = true}), make_adamw({.weight_decay = 0.1}),
+      make_muon(MuonSettings{})};
   return all;
 }
 
@@ -122,7 +124,7 @@ TEST_CASE("keys of clipping and decay set their own numbers") {
     options.finish();
     return factory;
   };
-  for (const char* const name : {"sgd", "adamw"}) {
+  for (const char* const name : {"sgd", "adamw", "muon"}) {
     CHECK(read({{"name", scalar(name)}}).clip_norm == 0);
     CHECK(read({{"name", scalar(name)}, {"clip_norm", scalar("1.5")}}).clip_norm == 1.5);
   }

@@ -15,10 +15,15 @@ TEST_CASE("a local step has the same bits however the parameters are cut into pi
     for (std::size_t last = count; last > 0; last -= std::min(last, kPiece))
       work(last - std::min(last, kPiece), last);
   };
+  const ParameterLayout layout{.size = kCount,
+                               .vectors = {{0, 3}},
+                               .hidden_matrices = {{.first = 5, .rows = 3, .columns = 4},
+                                                   {.first = 17, .rows = 4, .columns = 6}}};
   for (const InnerOptimizerFactory& factory :
        {make_sgd({.weight_decay = 0.01}), make_sgd({.momentum = 0.9}),
-        make_sgd({.momentum = 0.9, .nesterov = true}), make_adamw(AdamwSettings{})}) {
-    const auto whole = factory.make({.size = kCount}), cut = factory.make({.size = kCount});
+        make_sgd({.momentum = 0.9, .nesterov = true}), make_adamw(AdamwSettings{}),
+        make_muon(MuonSettings{})}) {
+    const auto whole = factory.make(layout), cut = factory.make(layout);
     std::vector<float> x(kCount, 1), y(kCount, 1), gradient(kCount);
     RandomStream random(1, Purpose::kTest);
     for (int step = 1; step <= 3; ++step) {

@@ -1,5 +1,5 @@
+#include "core/vector.h"
 #include "nn/layers.h"
-#include "nn/vector.h"
 
 namespace localbatch {
 

@@ -1,8 +1,8 @@
-#include "nn/matrix_product.h"
+#include "core/matrix_product.h"
 
 #include <algorithm>
 
-#include "nn/vector.h"
+#include "core/vector.h"
 
 namespace localbatch {
 

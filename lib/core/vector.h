@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-#include "nn/channel_block.h"
+#include "core/channel_block.h"
 
 namespace localbatch {
 
