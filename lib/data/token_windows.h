@@ -61,8 +61,8 @@ enum class TokenScan { kAll, kNone };
 /// A worker with a share of its own counts epochs of its own; where two shares meet, either worker
 /// may see up to T - 1 tokens of the other one's.
 ///
-/// Held out are the last n windows' worth of the training text, n T targets in n windows one behind
-/// the other; N is what is left. So training has n windows fewer, and sees none of these targets,
+/// Where m windows are held out, they are the last m T targets of the text, in windows one behind
+/// the other; N is what is left. So training has m windows fewer, and sees none of these targets,
 /// whatever its windows begin with.
 ///
 /// Test windows lie at 0, T, 2 T, ..., the last one with fewer targets: together they predict each
