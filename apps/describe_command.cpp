@@ -88,7 +88,9 @@ void print_key(const Declaration& key) {
   if (!key.allowed.empty()) facts += ", " + key.allowed;
   if (key.type != KeyType::kPart)
     facts += key.required ? ", required"
-                          : fmt::format(", default {}", key.fallback.empty() ? "''" : key.fallback);
+             : key.may_be_absent
+                 ? ", may be absent"
+                 : fmt::format(", default {}", key.fallback.empty() ? "''" : key.fallback);
   print_wrapped(fmt::format("    {:<19} ", key.key), key.meaning);
   print_wrapped(fmt::format("    {:<19} ", ""), fmt::format("({})", facts));
 }

@@ -1,5 +1,6 @@
 #include "json_documents.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -109,6 +110,8 @@ Json json_of(const ResultTable& table) {
                      {"H", results.groups[cell.group]},
                      {"figures", std::move(figures)},
                      {"runs", std::move(runs)}});
+    if (std::ranges::any_of(table.columns, is_of_best))
+      cells.back()["best_chosen_on"] = text_or_null(text_of(chosen_on(results, cell)));
   }
   Json document{{"title", results.title},
                 {"columns", std::move(columns)},

@@ -79,6 +79,9 @@ std::string found(const TestResult& test) {
     text += fmt::format("  bits per byte {:.4f}", *bits);
   if (const auto accuracy = test_accuracy(test))
     text += fmt::format("  test accuracy {:.2f} %", 100 * *accuracy);
+  if (const auto& held_out = test.validation)
+    text += fmt::format("  validation loss {:.4f}  accuracy {:.2f} %", held_out->loss,
+                        100 * held_out->accuracy());
   return text;
 }
 
@@ -107,6 +110,10 @@ std::string evaluation_line(const RunProgress& progress, const EvaluationRow& ro
                         row.test.loss);
     // Of texts the loss says more than how many tokens are guessed, and speeds take the room.
     if (row.test.images) line += fmt::format(" {:.2f}%", 100 * test_accuracy(row.test).value());
+    if (const std::optional<ValidationResult>& held_out = row.test.validation) {
+      line += fmt::format("  validation {:.4f}", held_out->loss);
+      if (row.test.images) line += fmt::format(" {:.2f}%", 100 * held_out->accuracy());
+    }
   }
   return fmt::format("{}  {}", line, pace(progress));
 }

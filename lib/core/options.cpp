@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <deque>
@@ -25,28 +26,14 @@ struct Options::Record {
   std::vector<Declaration> declared;
   /// Nested mappings, each with the index of its key in `declared`; a list of parts has several.
   std::deque<std::pair<std::size_t, Options>> parts;
+  std::vector<std::string> left_out;  ///< keys that may be absent, and are
 };
 
 std::string_view name_of(KeyType type) {
-  switch (type) {
-    case KeyType::kNumber:
-      return "number";
-    case KeyType::kInteger:
-      return "integer";
-    case KeyType::kIntegers:
-      return "list of integers";
-    case KeyType::kFlag:
-      return "flag";
-    case KeyType::kText:
-      return "text";
-    case KeyType::kChoice:
-      return "choice";
-    case KeyType::kPart:
-      return "part";
-    case KeyType::kParts:
-      return "list of parts";
-  }
-  internal_error("a type of keys has a name");
+  constexpr std::array<std::string_view, 8> kNames{
+      "number", "integer", "list of integers", "flag", "text", "choice", "part", "list of parts"};
+  static_assert(static_cast<std::size_t>(KeyType::kParts) == kNames.size() - 1);
+  return kNames[static_cast<std::size_t>(type)];
 }
 
 namespace {
@@ -139,8 +126,6 @@ Options Options::describing() { return describing(empty_mapping()); }
 Options Options::describing(const Node& mapping) {
   return Options(mapping, {}, "", std::make_shared<Record>(), /*describing=*/true);
 }
-
-std::string Options::path_of(std::string_view key) const { return fmt::format("{}{}", path_, key); }
 
 void Options::fail_at(const Location& where, std::string_view key, std::string_view what) const {
   fail_input("{}: {}: {}", to_string(where), path_of(key), what);
@@ -314,8 +299,23 @@ Options Options::part(std::string_view key, std::string_view meaning) {
   return part;
 }
 
+bool Options::leaves_out(std::string_view key) const {
+  if (describing_ || mapping_->find(std::string(key)) != nullptr) return false;
+  record_->left_out.emplace_back(key);
+  return true;
+}
+
+std::optional<std::int64_t> Options::optional_integer(std::string_view key,
+                                                      const IntegerKey& declared) {
+  if (leaves_out(key)) return {};
+  const std::int64_t read = read_integer(key, declared);
+  record_->declared.back().may_be_absent = true;
+  record_->declared.back().required = false;
+  return mapping_->find(std::string(key)) == nullptr ? std::nullopt : std::optional(read);
+}
+
 std::optional<Options> Options::optional_part(std::string_view key, std::string_view meaning) {
-  if (!describing_ && mapping_->find(std::string(key)) == nullptr) return {};
+  if (leaves_out(key)) return {};
   Options read = part(key, meaning);
   record_->declared.back().may_be_absent = true;
   return read;
@@ -368,6 +368,7 @@ void Options::finish() const {
 void Options::finish(const std::vector<std::string>& places) const {
   std::vector<std::string> keys;
   for (const Declaration& declared : record_->declared) keys.push_back(declared.key);
+  keys.insert(keys.end(), record_->left_out.begin(), record_->left_out.end());
   std::set<std::string> seen;
   for (const Node::Entry& entry : mapping_->entries) {
     if (!seen.insert(entry.key).second)

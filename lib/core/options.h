@@ -34,7 +34,8 @@ struct Declaration {
   std::vector<Declaration> parts;
   std::string min = {}, max = {};  ///< of a number, or of each integer; empty: no limit
   std::vector<std::string> choices = {};
-  bool may_be_absent = false;  ///< a part of which nothing is required where the file has none
+  /// Neither required nor with a default: of a file that has none, settings do not show it.
+  bool may_be_absent = false;
 };
 
 struct NumberKey {
@@ -106,6 +107,8 @@ class Options {
           "an integer's type holds its range");
     return static_cast<Integer>(read_integer(key, declared));
   }
+  /// An integer where the file has it; where not, it is declared when options are described only.
+  std::optional<std::int64_t> optional_integer(std::string_view key, const IntegerKey& declared);
   std::vector<std::int64_t> integers(std::string_view key, const IntegersKey& declared);
   bool flag(std::string_view key, const FlagKey& declared);
   std::string text(std::string_view key, const TextKey& declared);
@@ -149,6 +152,8 @@ class Options {
           bool describing);
 
   std::int64_t read_integer(std::string_view key, const IntegerKey& declared);
+  /// Whether the file lacks a key that may be absent, which a misspelt one may have been meant for.
+  bool leaves_out(std::string_view key) const;
   std::size_t choose(std::string_view key, const ChoiceKey& declared);
   template <class Value, class Key>
   Value ranged(std::string_view key, const Key& declared, KeyType type, std::string_view expected);
@@ -157,7 +162,7 @@ class Options {
                        std::string value);
   const Node* find_scalar(std::string_view key, std::string_view expected) const;
   Options nested(const Node& mapping, Location where, std::string_view name);
-  std::string path_of(std::string_view key) const;
+  std::string path_of(std::string_view key) const { return path_ + std::string(key); }
   /// For a required key. Where the mapping has another that is nearly the same and nobody has
   /// asked for, that is probably meant, and the message leads there.
   [[noreturn]] void fail_missing(std::string_view key, std::string_view expected) const;

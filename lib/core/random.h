@@ -23,6 +23,7 @@ enum class Purpose : std::uint32_t {
   kTokenWindows = 12,
   kMarkovText = 13,
   kGeneratedText = 14,
+  kValidation = 15,
   kTest = 1000,
 };
 

@@ -1,5 +1,6 @@
 #include "data/dataset.h"
 
+#include "core/error.h"
 #include "data/cifar.h"
 #include "data/idx.h"
 #include "data/image_folder.h"
@@ -60,5 +61,9 @@ constexpr PartRow<DatasetFactory> kDatasets[] = {
 }  // namespace
 
 std::span<const PartRow<DatasetFactory>> dataset_table() { return kDatasets; }
+
+bool Dataset::write_validation_sample(std::size_t, const SamplePlace&) const {
+  internal_error("only a data set with held-out samples is asked for them");
+}
 
 }  // namespace localbatch

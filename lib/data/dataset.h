@@ -28,7 +28,11 @@ struct SamplePlace {
   std::span<std::int32_t> targets;  ///< SampleShape::targets()
 };
 
-/// A training set and a test set, as a network sees them. Samples are asked for one by one, by
+/// What the averaged model is evaluated on.
+enum class EvaluatedSet { kTest, kValidation };
+
+/// A training set and a test set, as a network sees them, and perhaps samples that were held out of
+/// the training set to validate with (data/held_out.h). Samples are asked for one by one, by
 /// several threads at once; what a training sample looks like is a function of the data set, the
 /// seed and the draw alone, so it depends neither on placement nor on batch sizes.
 class Dataset {
@@ -54,6 +58,28 @@ class Dataset {
   /// Writes a test sample. Returns false where there is none because it is damaged and to be left
   /// out; the place then holds anything.
   virtual bool write_test_sample(std::size_t index, const SamplePlace& to) const = 0;
+
+  /// Writes a training sample as write_test_sample() does a test sample, without augmentation.
+  /// Asked only of data sets whose samples are apart.
+  virtual bool write_plain_training_sample(std::size_t index, const SamplePlace& to) const = 0;
+
+  /// Holds samples out, fewer than the training set has. Returns false where any of them may be
+  /// taken, as they are apart; where they are cut out of one whole and overlap, its end is taken.
+  /// Throws an InputError where training would see samples that are held out.
+  virtual bool hold_out_end(std::size_t /*samples*/) { return false; }
+
+  virtual std::size_t validation_size() const { return 0; }
+
+  /// Writes a sample that was held out, as write_test_sample() does.
+  virtual bool write_validation_sample(std::size_t index, const SamplePlace& to) const;
+
+  std::size_t size_of(EvaluatedSet set) const {
+    return set == EvaluatedSet::kTest ? test_size() : validation_size();
+  }
+  bool write_evaluated_sample(EvaluatedSet set, std::size_t index, const SamplePlace& to) const {
+    return set == EvaluatedSet::kTest ? write_test_sample(index, to)
+                                      : write_validation_sample(index, to);
+  }
 
   /// Tells data sets apart: a checkpoint goes on only with the data that its run began with.
   virtual std::uint64_t checksum() const = 0;
@@ -90,6 +116,8 @@ struct DatasetFactory {
   /// The same data set for those who ask for its sizes alone, without its samples; empty where
   /// these have to be read in any case. Throws as load() does for files of another size.
   std::function<std::unique_ptr<Dataset>(const Augmentation&)> outline = {};
+
+  std::size_t held_out = 0;  ///< training samples that a run validates with
 };
 
 /// cifar10, cifar100, mnist, fashion_mnist, imagenet, synthetic; text, tokens, generated_text.

@@ -140,15 +140,33 @@ void ImageFolder::write_training_sample(const Draw& draw, std::uint64_t seed,
   to.targets[0] = train_->list().labels()[draw.sample];
 }
 
-bool ImageFolder::write_test_sample(std::size_t index, const SamplePlace& to) const {
+bool ImageFolder::write_middle(const ImageFiles& files, std::size_t index,
+                               const SamplePlace& to) const {
   std::vector<std::uint8_t> bytes(format_.shape.size());
   const auto middle = [&](int width, int height) {
     return centre_crop(width, height, settings_.resize, settings_.size);
   };
-  if (!test_->try_read(index, middle, bytes)) return false;
+  if (!files.try_read(index, middle, bytes)) return false;
   write_image(format_, bytes, {}, to.input);
-  to.targets[0] = test_->list().labels()[index];
+  to.targets[0] = files.list().labels()[index];
   return true;
+}
+
+bool ImageFolder::write_test_sample(std::size_t index, const SamplePlace& to) const {
+  return write_middle(*test_, index, to);
+}
+
+bool ImageFolder::write_plain_training_sample(std::size_t index, const SamplePlace& to) const {
+  return write_middle(*train_, index, to);
+}
+
+bool ImageFolder::hold_out_end(std::size_t samples) {
+  if (settings_.skip_damaged)
+    fail_input(
+        "dataset.validation: found {} with 'damaged_files: skip', which in training lets any image "
+        "of its class stand in for a damaged one; allowed is 'damaged_files: fatal'",
+        samples);
+  return false;
 }
 
 std::uint64_t ImageFolder::checksum() const {

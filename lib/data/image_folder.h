@@ -118,11 +118,17 @@ class ImageFolder final : public Dataset {
   void write_training_sample(const Draw& draw, std::uint64_t seed,
                              const SamplePlace& to) const override;
   bool write_test_sample(std::size_t index, const SamplePlace& to) const override;
+  bool write_plain_training_sample(std::size_t index, const SamplePlace& to) const override;
+  /// Throws an InputError where an image that is held out may stand in for a damaged one.
+  bool hold_out_end(std::size_t samples) override;
   std::uint64_t checksum() const override;
   std::size_t bytes() const override;
   std::vector<std::string> take_warnings() override;
 
  private:
+  /// The middle of image `index`, or false when its file is damaged and skipped.
+  bool write_middle(const ImageFiles& files, std::size_t index, const SamplePlace& to) const;
+
   ImageFolderSettings settings_;
   Augmentation augmentation_;
   ImageFormat format_;

@@ -45,6 +45,9 @@ class ImageOutline final : public Dataset {
   bool write_test_sample(std::size_t, const SamplePlace&) const override {
     internal_error(kUnread);
   }
+  bool write_plain_training_sample(std::size_t, const SamplePlace&) const override {
+    internal_error(kUnread);
+  }
   std::uint64_t checksum() const override { internal_error(kUnread); }
   std::size_t bytes() const override {
     return (counts_.train + counts_.test) * (format_.shape.size() + sizeof(Label));
@@ -97,6 +100,12 @@ void ResidentImages::write_training_sample(const Draw& draw, std::uint64_t seed,
 bool ResidentImages::write_test_sample(std::size_t index, const SamplePlace& to) const {
   write_image(format_, image(test_, index), {}, to.input);
   to.targets[0] = test_.labels[index];
+  return true;
+}
+
+bool ResidentImages::write_plain_training_sample(std::size_t index, const SamplePlace& to) const {
+  write_image(format_, image(train_, index), {}, to.input);
+  to.targets[0] = train_.labels[index];
   return true;
 }
 

@@ -51,6 +51,7 @@ class ResidentImages final : public Dataset {
   void write_training_sample(const Draw& draw, std::uint64_t seed,
                              const SamplePlace& to) const override;
   bool write_test_sample(std::size_t index, const SamplePlace& to) const override;
+  bool write_plain_training_sample(std::size_t index, const SamplePlace& to) const override;
 
   /// A checksum of all images and labels.
   std::uint64_t checksum() const override;

@@ -156,7 +156,8 @@ TokenWindows::TokenWindows(TokenText text, const WindowSettings& windows,
   refuse_augmentation(augmentation);
   check_length(text_.train, "training", windows.length);
   check_length(text_.test, "test", windows.length);
-  train_windows_ = windows_an_epoch(text_.train.size(), windows.length);
+  train_tokens_ = text_.train.size();
+  train_windows_ = windows_an_epoch(train_tokens_, windows.length);
   const auto window = static_cast<std::uint64_t>(windows.length);
   test_windows_ = (text_.test.size() - 1 + window - 1) / window;
   if (scan == TokenScan::kAll) content_ = scan_tokens(text_);
@@ -170,10 +171,10 @@ std::uint64_t TokenWindows::first_token(const Draw& draw, std::uint64_t seed) co
   const auto length = static_cast<std::uint64_t>(windows_.length);
   if (windows_.random) {
     const std::uint64_t index = std::uint64_t{draw.epoch} << 32 | draw.sample;
-    return position_below(text_.train.size() - length,
+    return position_below(train_tokens_ - length,
                           RandomStream(seed, Purpose::kTokenWindows, index, kStart));
   }
-  const std::uint64_t offsets = std::min(length, text_.train.size() - train_windows_ * length);
+  const std::uint64_t offsets = std::min(length, train_tokens_ - train_windows_ * length);
   return position_below(offsets, RandomStream(seed, Purpose::kTokenWindows, draw.epoch, kOffset)) +
          draw.sample * length;
 }
@@ -203,9 +204,29 @@ bool TokenWindows::write_test_sample(std::size_t index, const SamplePlace& to) c
   return true;
 }
 
+bool TokenWindows::write_plain_training_sample(std::size_t, const SamplePlace&) const {
+  internal_error("windows are cut out of a text anew in every epoch");
+}
+
+bool TokenWindows::hold_out_end(std::size_t samples) {
+  check(samples < train_windows_, "something is left to train on");
+  validation_windows_ = samples;
+  train_windows_ -= samples;
+  train_tokens_ -= samples * static_cast<std::uint64_t>(windows_.length);
+  return true;
+}
+
+bool TokenWindows::write_validation_sample(std::size_t index, const SamplePlace& to) const {
+  check(index < validation_windows_, "a window of the held-out text is asked for");
+  const std::uint64_t first =
+      train_tokens_ - 1 + index * static_cast<std::uint64_t>(windows_.length);
+  write(text_.train, first, to.targets.size(), to);
+  return true;
+}
+
 std::uint64_t TokenWindows::checksum() const {
   check(content_.has_value(), "an outline has no checksum");
-  return *content_;
+  return validation_windows_ == 0 ? *content_ : checksum_of(*content_, validation_windows_);
 }
 
 DatasetFactory windows_of(std::function<TokenText()> open, const WindowSettings& windows,

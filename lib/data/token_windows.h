@@ -61,6 +61,10 @@ enum class TokenScan { kAll, kNone };
 /// A worker with a share of its own counts epochs of its own; where two shares meet, either worker
 /// may see up to T - 1 tokens of the other one's.
 ///
+/// Where m windows are held out, they are the last m T targets of the text, in windows one behind
+/// the other; N is what is left. So training has m windows fewer, and sees none of these targets,
+/// whatever its windows begin with.
+///
 /// Test windows lie at 0, T, 2 T, ..., the last one with fewer targets: together they predict each
 /// token of the text but the first, once. It is filled up with token 0 and the target -1, "none".
 class TokenWindows final : public Dataset {
@@ -80,6 +84,11 @@ class TokenWindows final : public Dataset {
   void write_training_sample(const Draw& draw, std::uint64_t seed,
                              const SamplePlace& to) const override;
   bool write_test_sample(std::size_t index, const SamplePlace& to) const override;
+  bool write_plain_training_sample(std::size_t index, const SamplePlace& to) const override;
+  bool hold_out_end(std::size_t samples) override;
+  std::size_t validation_size() const override { return validation_windows_; }
+  bool write_validation_sample(std::size_t index, const SamplePlace& to) const override;
+  /// Of all tokens, and of how many windows are held out.
   std::uint64_t checksum() const override;
   std::size_t bytes() const override { return text_.memory; }
   double bytes_per_target() const override { return text_.bytes_per_token; }
@@ -94,7 +103,8 @@ class TokenWindows final : public Dataset {
   TokenText text_;
   WindowSettings windows_;
   std::optional<TokenTable> token_of_;  ///< of the alphabet
-  std::size_t train_windows_ = 0, test_windows_ = 0;
+  std::uint64_t train_tokens_ = 0;      ///< N: those of the training text that are not held out
+  std::size_t train_windows_ = 0, validation_windows_ = 0, test_windows_ = 0;
   std::optional<std::uint64_t> content_;  ///< none where tokens were not looked at
 };
 

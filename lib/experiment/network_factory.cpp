@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 namespace localbatch {
 
@@ -90,8 +92,19 @@ void record_hash(std::vector<Declaration>& keys, const char* key, const std::str
 }  // namespace
 
 DatasetFactory read_dataset(Options& file) {
-  return read_part(file, "dataset", dataset_table(), "",
-                   "which images or texts, and where they are");
+  Options part = file.part("dataset", "which images or texts, and where they are");
+  DatasetFactory dataset = make_part(dataset_table(), part, "", "which implementation");
+  const std::optional<std::int64_t> held_out = part.optional_integer(
+      "validation",
+      {.min = 1,
+       .max = std::numeric_limits<std::uint32_t>::max(),
+       .meaning =
+           "samples that are held out of training and evaluated, all of them and without "
+           "augmentation, beside the test set, so that tables need not choose by the test "
+           "set: of images those that a fixed key draws, the same in runs of all seeds; of a "
+           "text its end, as windows overlap. Epochs and partitions are of what is left"});
+  dataset.held_out = static_cast<std::size_t>(held_out.value_or(0));
+  return dataset;
 }
 
 void NetworkTaskFactory::read_parts(Options& file, bool cpu_has_bfloat16) {

@@ -26,6 +26,7 @@ class NetworkTaskFactory final : public TaskFactory {
   std::optional<int> micro_batch() const override { return settings_.micro_batch; }
   bool couples_samples() const override { return settings_.model.has_batch_norm; }
   bool has_network() const override { return true; }
+  bool has_validation() const override { return settings_.dataset.held_out > 0; }
   std::unique_ptr<Task> load(const WorkerSettings& workers) const override;
 
  private:

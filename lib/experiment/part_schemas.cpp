@@ -55,7 +55,7 @@ Json kind_of(const Declaration& key) {
 
 Json schema_of(const Declaration& key) {
   Json schema = kind_of(key);
-  if (!key.required && key.type != KeyType::kPart) {
+  if (!key.required && !key.may_be_absent && key.type != KeyType::kPart) {
     schema["default"] = key.type == KeyType::kText     ? Json(key.fallback)
                         : key.type == KeyType::kChoice ? choice_value(key.fallback)
                                                        : Json::parse(key.fallback);

@@ -17,7 +17,12 @@ class ProblemTaskFactory final : public TaskFactory {
   explicit ProblemTaskFactory(ProblemFactory problem) : problem_(std::move(problem)) {}
 
   void read_parts(Options& file, bool /*cpu_has_bfloat16*/) override {
-    if (problem_.needs_images) dataset_ = read_dataset(file);
+    if (!problem_.needs_images) return;
+    dataset_ = read_dataset(file);
+    if (dataset_->held_out > 0)
+      file.fail("dataset",
+                "found 'validation', which is for problem: network; the workers of "
+                "others draw from all samples");
   }
   int threads(int /*threads_per_worker*/) const override { return 1; }
   std::optional<int> micro_batch() const override { return {}; }

@@ -51,6 +51,9 @@ class TaskFactory {
   /// Whether a network is trained.
   virtual bool has_network() const = 0;
 
+  /// Whether samples are held out of training and evaluated.
+  virtual bool has_validation() const { return false; }
+
   /// Loads data and builds the task. Throws an InputError for what cannot be loaded or does not fit
   /// together.
   virtual std::unique_ptr<Task> load(const WorkerSettings& workers) const = 0;

@@ -85,7 +85,8 @@ RunCost cost_of(const RunForecast& run, const TaskFacts& facts, const RoundCount
                 const ExpectedTraffic& traffic) {
   RunCost cost{.count = count, .traffic = traffic};
   const double speed = *run.machine.speed;
-  const double of_worker = static_cast<double>(facts.evaluated_samples) / run.workers;
+  const double of_worker =
+      static_cast<double>(facts.evaluated_samples + facts.validation_samples) / run.workers;
   cost.compute_seconds = static_cast<double>(count.worker_samples) * crowding(run) / speed;
   cost.evaluation_seconds =
       static_cast<double>(count.evaluations) * of_worker * crowding(run) / (3 * speed);

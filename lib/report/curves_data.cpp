@@ -119,6 +119,7 @@ FigureAxes checked_axes(FigureAxes axes) {
 
 AxisScale scale_of(const std::string& name) {
   if (name == "test_accuracy") return {.title = "test accuracy (%)", .divisor = 0.01};
+  if (name == "validation_accuracy") return {.title = "validation accuracy (%)", .divisor = 0.01};
   // Schedules and H make the same training differ by orders of magnitude.
   if (name == "bytes")
     return {.title = "MB given to averages by each worker", .divisor = 1e6, .is_logarithmic = true};

@@ -178,6 +178,8 @@ bool is_place(const std::string& key) {
 }
 
 bool agree(const Settings& a, const Settings& b) {
+  constexpr const char* kValidation = "dataset.validation";
+  if ((a.find(kValidation) == nullptr) != (b.find(kValidation) == nullptr)) return false;
   const std::map<std::string, std::string> others(b.entries().begin(), b.entries().end());
   return std::ranges::all_of(a.entries(), [&others](const auto& entry) {
     const auto other = others.find(entry.first);

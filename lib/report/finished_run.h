@@ -42,7 +42,8 @@ Settings settings_of(const Node& experiment);
 bool is_place(const std::string& key);
 
 /// Whether all keys that both know have the same values, except for places. So a version that knows
-/// more keys still finds the runs of an earlier one.
+/// more keys still finds the runs of an earlier one. A key whose absence says something has to be
+/// there in both or in neither: a run has a validation set only where its settings name one.
 bool agree(const Settings& a, const Settings& b);
 
 /// The keys that have more than one value, in the order in which they come, without places.

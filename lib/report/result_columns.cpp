@@ -35,18 +35,6 @@ std::optional<double> last(Columns columns, const std::string& name, double fact
   return factor * all.back();
 }
 
-std::optional<double> largest(Columns columns, const std::string& name, double factor = 1) {
-  const std::vector<double> all = numbers(columns, name);
-  if (all.empty()) return {};
-  return factor * *std::ranges::max_element(all);
-}
-
-std::optional<double> smallest(Columns columns, const std::string& name) {
-  const std::vector<double> all = numbers(columns, name);
-  if (all.empty()) return {};
-  return *std::ranges::min_element(all);
-}
-
 /// The samples that all workers have processed together.
 std::optional<double> samples(Run run) {
   return run.rounds ? last(run.rounds, "samples") : last(run.evaluations, "samples");
@@ -65,19 +53,40 @@ std::optional<double> average_local_batch_size(Run run) {
   return *all / (workers * *steps);
 }
 
-/// The samples after which a column of evaluations.csv is largest for the first time.
+/// The row of evaluations.csv in which a column of the test set counts as the best; see
+/// is_of_best().
+std::optional<std::size_t> row_of_best(Run run, const std::string& name) {
+  if (!run.evaluations || !run.evaluations->has(name)) return {};
+  const bool more = name == "test_accuracy";
+  const std::string by = !has_validation(run) ? name
+                         : more               ? "validation_accuracy"
+                                              : "validation_loss";
+  const std::vector<std::optional<double>> figures = run.evaluations->numbers(name),
+                                           chosen_by = run.evaluations->numbers(by);
+  std::optional<std::size_t> best;
+  for (std::size_t row = 0; row < figures.size(); ++row) {
+    if (!figures[row] || !chosen_by[row]) continue;
+    if (!best || (more ? *chosen_by[row] > *chosen_by[*best] : *chosen_by[row] < *chosen_by[*best]))
+      best = row;
+  }
+  return best;
+}
+
+std::optional<double> best(Run run, const std::string& name, double factor = 1) {
+  const std::optional<std::size_t> row = row_of_best(run, name);
+  if (!row) return {};
+  return factor * *run.evaluations->numbers(name)[*row];
+}
+
 std::optional<double> samples_of_best(Run run, const std::string& name) {
-  if (!run.evaluations || !run.evaluations->has(name) || !run.evaluations->has("samples"))
-    return {};
-  const std::vector<std::optional<double>> values = run.evaluations->numbers(name);
-  const auto best = std::ranges::max_element(values);  // nothing is less than every number
-  if (best == values.end() || !*best) return {};
-  return run.evaluations->positions("samples")[static_cast<std::size_t>(best - values.begin())];
+  const std::optional<std::size_t> row = row_of_best(run, name);
+  if (!row || !run.evaluations->has("samples")) return {};
+  return run.evaluations->positions("samples")[*row];
 }
 
 constexpr std::size_t kUsual = 8;
 
-const std::array<ResultColumn, 21> kColumns{{
+const std::array<ResultColumn, 23> kColumns{{
     {"steps", "steps", "local steps of a worker", Better::kLess, 0, 1,
      [](Run run) { return sum(run.rounds, "sync_interval"); }},
     {"rounds", "rounds", "synchronizations", Better::kLess, 0, 1,
@@ -91,7 +100,7 @@ const std::array<ResultColumn, 21> kColumns{{
     {"final_train_loss", "final loss", "mean training loss before the last evaluation",
      Better::kLess, 3, 1, [](Run run) { return last(run.evaluations, "train_loss"); }},
     {"best_test_accuracy", "best test acc. (%)", "best of all evaluations, percent", Better::kMore,
-     2, 1, [](Run run) { return largest(run.evaluations, "test_accuracy", 100); }},
+     2, 1, [](Run run) { return best(run, "test_accuracy", 100); }},
     {"final_test_accuracy", "final test acc. (%)", "of the last evaluation, percent", Better::kMore,
      2, 1, [](Run run) { return last(run.evaluations, "test_accuracy", 100); }},
     {"samples", "samples", "processed by all workers", Better::kNone, 0, 1,
@@ -101,7 +110,7 @@ const std::array<ResultColumn, 21> kColumns{{
     {"final_test_loss", "final test loss", "of the last evaluation (nats; F(x) of a problem)",
      Better::kLess, 3, 1, [](Run run) { return last(run.evaluations, "test_loss"); }},
     {"best_test_loss", "best test loss", "smallest of all evaluations", Better::kLess, 3, 1,
-     [](Run run) { return smallest(run.evaluations, "test_loss"); }},
+     [](Run run) { return best(run, "test_loss"); }},
     {"final_suboptimality", "final F - F*", "of the last evaluation of a problem", Better::kLess,
      kThreeDigits, 1, [](Run run) { return last(run.evaluations, "suboptimality"); }},
     {"communication_seconds", "comm. (s)",
@@ -117,17 +126,34 @@ const std::array<ResultColumn, 21> kColumns{{
     {"final_test_perplexity", "final perplexity", "of the last evaluation of texts, exp(test loss)",
      Better::kLess, 2, 1, [](Run run) { return last(run.evaluations, "test_perplexity"); }},
     {"best_test_perplexity", "best perplexity", "smallest of all evaluations of texts",
-     Better::kLess, 2, 1, [](Run run) { return smallest(run.evaluations, "test_perplexity"); }},
+     Better::kLess, 2, 1, [](Run run) { return best(run, "test_perplexity"); }},
     {"final_test_bits_per_byte", "final bits/byte",
      "of the last evaluation of texts: test loss in bits for each byte", Better::kLess, 3, 1,
      [](Run run) { return last(run.evaluations, "test_bits_per_byte"); }},
     {"best_test_bits_per_byte", "best bits/byte", "smallest of all evaluations of texts",
-     Better::kLess, 3, 1, [](Run run) { return smallest(run.evaluations, "test_bits_per_byte"); }},
+     Better::kLess, 3, 1, [](Run run) { return best(run, "test_bits_per_byte"); }},
+    {"final_validation_accuracy", "final val. acc. (%)",
+     "of the last evaluation on what dataset.validation holds out, percent", Better::kMore, 2, 1,
+     [](Run run) { return last(run.evaluations, "validation_accuracy", 100); }},
+    {"final_validation_loss", "final val. loss",
+     "of the last evaluation on what dataset.validation holds out", Better::kLess, 3, 1,
+     [](Run run) { return last(run.evaluations, "validation_loss"); }},
 }};
 
 }  // namespace
 
 std::span<const ResultColumn> result_columns() { return kColumns; }
+
+bool is_of_best(const ResultColumn& column) { return column.name.starts_with("best_test_"); }
+
+bool has_test_set(const FinishedRun& run) {
+  return !numbers(run.evaluations, "test_accuracy").empty();
+}
+
+bool has_validation(const FinishedRun& run) {
+  return !numbers(run.evaluations, "validation_loss").empty() &&
+         !numbers(run.evaluations, "validation_accuracy").empty();
+}
 
 std::vector<ResultColumn> chosen_columns(std::string_view names) {
   if (names.empty()) return {kColumns.begin(), kColumns.begin() + kUsual};

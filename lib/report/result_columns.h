@@ -33,6 +33,18 @@ inline constexpr double kNever = std::numeric_limits<double>::infinity();
 
 std::span<const ResultColumn> result_columns();
 
+/// Whether it is a test figure of the best of a run's evaluations. Which is the best, the samples
+/// say that the run held out of training: the first evaluation of their highest accuracy, for a
+/// column of a loss, a perplexity or bits that of their smallest loss. Of a run without them it is
+/// the one whose figure is the best itself.
+bool is_of_best(const ResultColumn& column);
+
+/// Whether a run was evaluated on a test set, which problems do not have.
+bool has_test_set(const FinishedRun& run);
+
+/// Whether it was on samples that were held out of training.
+bool has_validation(const FinishedRun& run);
+
 /// The columns of a list of names such as "rounds,bytes"; without a list the usual ones. Throws an
 /// InputError for a name that does not exist or comes twice.
 std::vector<ResultColumn> chosen_columns(std::string_view names);

@@ -107,6 +107,33 @@ std::string target_of(const ResultTable& table) {
   return {};
 }
 
+ChosenOn chosen_on(const Results& results, const ResultCell& cell) {
+  ChosenOn chosen;
+  const Counted counted = counted_runs(results, cell);
+  if (counted == Counted::kDiverged) return chosen;
+  for (const SeedRun& run : cell.runs) {
+    if (!counts(run.run, counted) || !has_test_set(run.run)) continue;
+    (has_validation(run.run) ? chosen.validation : chosen.test) = true;
+  }
+  return chosen;
+}
+
+ChosenOn chosen_on(const ResultTable& table) {
+  ChosenOn chosen;
+  if (!std::ranges::any_of(table.columns, is_of_best)) return chosen;
+  for (const ResultCell& cell : table.results.cells) {
+    const ChosenOn of_cell = chosen_on(table.results, cell);
+    chosen.test = chosen.test || of_cell.test;
+    chosen.validation = chosen.validation || of_cell.validation;
+  }
+  return chosen;
+}
+
+std::string text_of(const ChosenOn& chosen) {
+  if (!chosen.validation) return chosen.test ? "test" : "";
+  return chosen.test ? "test; validation" : "validation";
+}
+
 int count_of(const ResultCell& cell, RunStatus status) {
   return static_cast<int>(std::ranges::count_if(
       cell.runs, [status](const SeedRun& run) { return run.run.status == status; }));

@@ -59,6 +59,20 @@ ResultTable make_table(Results results, std::vector<ResultColumn> columns);
 /// The target that columns of the table are about; empty when there is none.
 std::string target_of(const ResultTable& table);
 
+/// What the best evaluations of runs were chosen on; see is_of_best().
+struct ChosenOn {
+  bool test = false, validation = false;
+};
+
+/// Of the runs that a cell's figures are of.
+ChosenOn chosen_on(const Results& results, const ResultCell& cell);
+
+/// Of all cells; neither when the table has no such column.
+ChosenOn chosen_on(const ResultTable& table);
+
+/// "test", "validation", "test; validation", or nothing.
+std::string text_of(const ChosenOn& chosen);
+
 /// How many runs of a cell have a status.
 int count_of(const ResultCell& cell, RunStatus status);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "core/csv.h"
 #include "core/text.h"
 #include "report/table_text.h"
@@ -20,6 +22,7 @@ std::vector<std::string> head_of(const ResultTable& table) {
       head.push_back(fmt::format("{}_{}", column.name, what));
   }
   if (!target_of(table).empty()) head.emplace_back("target");
+  if (std::ranges::any_of(table.columns, is_of_best)) head.emplace_back("best_chosen_on");
   head.insert(head.end(), {"folders", "commits"});
   return head;
 }
@@ -77,6 +80,8 @@ std::string to_csv(const ResultTable& table) {
     for (std::size_t j = 0; j < table.columns.size(); ++j)
       add_entry(table.columns[j], table.entries[i][j], line);
     if (const std::string target = target_of(table); !target.empty()) line.push_back(target);
+    if (std::ranges::any_of(table.columns, is_of_best))
+      line.push_back(text_of(chosen_on(table.results, cell)));
     line.push_back(joined(cell, [](const SeedRun& run) { return run.run.folder; }));
     line.push_back(joined(cell, [](const SeedRun& run) { return commit_of(run.run); }));
     csv += csv_line(line);

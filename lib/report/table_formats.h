@@ -25,8 +25,9 @@ std::string escaped_for_html(std::string_view text);
 
 /// A line for each cell: schedule, H, how many runs are in each state, n, the seeds, means and
 /// deviations of all columns in the units of result_columns(), marks of the best and of what is of
-/// unfinished runs, how many reach a target and how many do not, and the folders and commits of the
-/// runs. Several values in a cell are separated by "; "; an empty cell is not known.
+/// unfinished runs, how many reach a target and how many do not, what the best evaluations were
+/// chosen on, and the folders and commits of the runs. Several values in a cell are separated by
+/// "; "; an empty cell is not known.
 std::string to_csv(const ResultTable& table);
 
 }  // namespace localbatch

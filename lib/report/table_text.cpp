@@ -133,6 +133,7 @@ class PageBuilder {
     if (shows(kSoFar))
       page_.legend.emplace_back("so far: of runs that have not ended, as far as they are.");
     if (shows(kNothing)) page_.legend.emplace_back("-: no finished run, or its files do not say.");
+    add_what_best_was_chosen_on();
     if (const std::string target = target_of(table_); !target.empty())
       page_.legend.push_back(fmt::format(
           "target: {} at an evaluation and at all later ones; (2 of 3): two of three runs reach "
@@ -142,6 +143,20 @@ class PageBuilder {
     for (const ResultColumn& column : table_.columns)
       meanings.push_back(fmt::format("{}: {}", column.title, column.meaning));
     page_.legend.push_back(join(meanings, "; ") + ".");
+  }
+
+  void add_what_best_was_chosen_on() {
+    const ChosenOn chosen = chosen_on(table_);
+    if (chosen.validation)
+      page_.legend.push_back(fmt::format(
+          "best: {}the test figure of the evaluation that held-out samples (dataset.validation) "
+          "choose, for an accuracy by their accuracy, else by their loss.",
+          chosen.test ? "of runs that have some " : ""));
+    if (chosen.test)
+      page_.legend.push_back(fmt::format(
+          "best: {}chosen on the test set itself, which flatters it: no samples were held out to "
+          "choose by (dataset.validation).",
+          chosen.validation ? "of the other runs " : ""));
   }
 
   void add_runs() {

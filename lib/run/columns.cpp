@@ -141,7 +141,7 @@ std::string gap(Eval row, Field ObjectiveGap::*field) {
   return row.test.gap ? csv_cell((*row.test.gap).*field) : std::string();
 }
 
-constexpr std::array<CsvColumn<EvaluationRow>, 18> kEvaluationColumns{{
+constexpr std::array<CsvColumn<EvaluationRow>, 20> kEvaluationColumns{{
     {"round", "", "after which the averaged model was evaluated",
      [](Eval r) { return csv_cell(r.round); }},
     {"samples", "samples", "processed by all workers together",
@@ -182,6 +182,10 @@ constexpr std::array<CsvColumn<EvaluationRow>, 18> kEvaluationColumns{{
     {"test_bits_per_byte", "bits",
      "of texts: test_loss/(ln 2 x bytes of text per token), where these are known",
      [](Eval r) { return csv_cell(test_bits_per_byte(r.test)); }},
+    {"validation_loss", "nats", "as test_loss, on what dataset.validation holds out; else empty",
+     [](Eval r) { return r.test.validation ? csv_cell(r.test.validation->loss) : ""; }},
+    {"validation_accuracy", "", "share of the targets of these samples that are predicted",
+     [](Eval r) { return r.test.validation ? csv_cell(r.test.validation->accuracy()) : ""; }},
 }};
 
 using Timing = const TimingRow&;

@@ -37,9 +37,20 @@ void visit_gap(StateVisitor& visitor, ObjectiveGap& gap) {
   visit_optional(visitor, "gap.mean_squared_gradient_norm", mean_squared_gradient_norm);
 }
 
+void visit_validation(StateVisitor& visitor, std::optional<ValidationResult>& validation) {
+  bool is_there = validation.has_value();
+  ValidationResult result = validation.value_or(ValidationResult());
+  auto& [loss, correct, targets] = result;
+  visitor.visit("validation", is_there);
+  visitor.visit("validation.loss", loss);
+  visitor.visit("validation.correct", correct);
+  visitor.visit("validation.targets", targets);
+  validation = is_there ? std::optional(result) : std::nullopt;
+}
+
 void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
   auto& [round, samples, epoch, train_loss, test, local_batch_size, sync_interval] = row;
-  auto& [loss, correct, images, tokens, bytes_per_token, gap] = test;
+  auto& [loss, correct, images, tokens, bytes_per_token, gap, of_held_out] = test;
   visitor.visit("evaluation.round", round);
   visitor.visit("evaluation.samples", samples);
   visitor.visit("evaluation.epoch", epoch);
@@ -153,6 +164,8 @@ void RoundWriter::visit_state(StateVisitor& visitor) {
   visitor.visit("samples", result_.samples);
   visitor.visit("last_local_batch_size", result_.last_local_batch_size);
   visit_evaluation(visitor, result_.last_evaluation);
+  if (experiment_.task->has_validation())
+    visit_validation(visitor, result_.last_evaluation.test.validation);
   visitor.visit("next_evaluation", evaluations_.next);
   visitor.visit("samples_at_evaluation", samples_at_evaluation_);
   visitor.visit("loss_since_evaluation", loss_since_evaluation_);

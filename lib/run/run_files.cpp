@@ -126,6 +126,7 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
                    const RunResult& result) {
   const EvaluationRow& last = result.last_evaluation;
   const bool evaluated = last.round > 0;
+  const std::optional<ValidationResult>& validation = last.test.validation;
   const auto if_evaluated = [evaluated](std::optional<double> value) {
     return evaluated ? or_null(value) : Json();
   };
@@ -142,6 +143,8 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
               {"samples", result.samples},
               {"test_loss", if_evaluated(last.test.loss)},
               {"test_accuracy", if_evaluated(test_accuracy(last.test))},
+              {"validation_loss", validation ? Json(validation->loss) : Json()},
+              {"validation_accuracy", validation ? Json(validation->accuracy()) : Json()},
               {"test_perplexity", if_evaluated(test_perplexity(last.test))},
               {"test_bits_per_byte", if_evaluated(test_bits_per_byte(last.test))},
               {"first_local_batch_size", result.first_local_batch_size},

@@ -22,10 +22,11 @@ void DryCommunicator::exchange(const Exchange& what) {
 DryNetworkWorker::DryNetworkWorker(const InnerOptimizerFactory& optimizer,
                                    const BatchNormAtSync& batch_norm,
                                    std::vector<TensorView> parameters,
-                                   std::vector<TensorView> moments)
+                                   std::vector<TensorView> moments, std::size_t evaluated_sets)
     : tensors_(std::move(parameters)),
       zeros_(total_size(tensors_)),
-      state_(optimizer, batch_norm, layout_of(tensors_), std::move(moments)) {}
+      state_(optimizer, batch_norm, layout_of(tensors_), std::move(moments)),
+      evaluated_sets_(evaluated_sets) {}
 
 double DryNetworkWorker::local_step(int local_batch_size, double /*learning_rate*/,
                                     ChunkGradients* chunks) {
@@ -38,7 +39,8 @@ double DryNetworkWorker::local_step(int local_batch_size, double /*learning_rate
 
 TestResult DryNetworkWorker::evaluate(Communicator& comm) {
   state_.evaluate(
-      comm, [&] { return no_moments(); }, [](std::span<float>) { return Evaluation(); });
+      comm, [&] { return no_moments(); },
+      [&](std::span<float>) { return std::vector<Evaluation>(evaluated_sets_); });
   return {};
 }
 

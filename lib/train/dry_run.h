@@ -53,9 +53,10 @@ class DryCommunicator final : public Communicator {
 /// A worker on a network whose arrays have the right lengths and hold nothing but zeros.
 class DryNetworkWorker final : public TrainingWorker {
  public:
-  /// What a NetworkWorker has.
+  /// What a NetworkWorker has; `evaluated_sets` are those that an evaluation looks at.
   DryNetworkWorker(const InnerOptimizerFactory& optimizer, const BatchNormAtSync& batch_norm,
-                   std::vector<TensorView> parameters, std::vector<TensorView> moments);
+                   std::vector<TensorView> parameters, std::vector<TensorView> moments,
+                   std::size_t evaluated_sets);
 
   double local_step(int local_batch_size, double learning_rate, ChunkGradients* chunks) override;
   std::span<float> parameters() override { return zeros_; }
@@ -81,6 +82,7 @@ class DryNetworkWorker final : public TrainingWorker {
   std::vector<TensorView> tensors_;
   std::vector<float> zeros_;  ///< parameters and gradient in one
   NetworkState state_;
+  std::size_t evaluated_sets_;
   WorkerSeconds seconds_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "data/alphabet.h"
+#include "data/held_out.h"
 #include "train/dry_run.h"
 
 namespace localbatch {
@@ -23,7 +24,17 @@ std::unique_ptr<Dataset> make_dataset(const NetworkSettings& settings,
   const DatasetFactory& dataset = settings.dataset;
   const bool outline =
       workers.only_outline && dataset.outline && !dataset.partition.looks_at_classes;
-  return outline ? dataset.outline(settings.augmentation) : dataset.load(settings.augmentation);
+  std::unique_ptr<Dataset> whole =
+      outline ? dataset.outline(settings.augmentation) : dataset.load(settings.augmentation);
+  return dataset.held_out == 0 ? std::move(whole) : hold_out(std::move(whole), dataset.held_out);
+}
+
+std::string summary_of(const Dataset& dataset) {
+  const std::string validation = dataset.validation_size() == 0
+                                     ? ""
+                                     : fmt::format(", {} validation", dataset.validation_size());
+  return fmt::format("{} training{} and {} test {}", dataset.train_size(), validation,
+                     dataset.test_size(), dataset.unit());
 }
 
 std::shared_ptr<const Alphabet> alphabet_of(const Dataset& dataset) {
@@ -67,13 +78,13 @@ NetworkTask::NetworkTask(const NetworkSettings& settings, const WorkerSettings& 
 TaskFacts NetworkTask::facts() const {
   const SampleShape sample = dataset_->sample_shape();
   const EvaluatedSamples evaluated(dataset_->test_size(), setup_.max_test_samples);
-  return {.summary = fmt::format("{} training and {} test {}", dataset_->train_size(),
-                                 dataset_->test_size(), dataset_->unit()),
+  return {.summary = summary_of(*dataset_),
           .parameters = model_->parameter_count(),
           .running_moments = model_->running_moment_count(),
           .train_samples = dataset_->train_size(),
           .test_samples = dataset_->test_size(),
           .evaluated_samples = evaluated.size(),
+          .validation_samples = dataset_->validation_size(),
           .tokens_per_sample = sample.window() == nullptr ? 0 : sample.window()->length,
           .epoch_samples = static_cast<std::int64_t>(dataset_->train_size()),
           .network = NetworkFacts{
@@ -103,9 +114,9 @@ std::unique_ptr<TrainingWorker> NetworkTask::make_worker(Communicator& comm) {
 }
 
 std::unique_ptr<TrainingWorker> NetworkTask::make_dry_worker(Communicator& /*comm*/) const {
-  return std::make_unique<DryNetworkWorker>(setup_.inner_optimizer, setup_.batch_norm_at_sync,
-                                            model_->parameter_tensors(),
-                                            model_->running_moment_tensors());
+  return std::make_unique<DryNetworkWorker>(
+      setup_.inner_optimizer, setup_.batch_norm_at_sync, model_->parameter_tensors(),
+      model_->running_moment_tensors(), dataset_->validation_size() > 0 ? 2 : 1);
 }
 
 }  // namespace localbatch

@@ -239,11 +239,14 @@ std::vector<double> NetworkWorker::measured_moments(int worker, int num_workers)
 
 namespace {
 
+double mean_loss(const Evaluation& found, std::string_view set, const Dataset& dataset) {
+  if (found.count == 0) fail_system("all {} of the {} set are damaged", dataset.unit(), set);
+  return found.loss_sum / static_cast<double>(found.count);
+}
+
 /// What targets are depends on the data set: classes of images, or tokens.
 TestResult test_result(const Evaluation& found, const Dataset& dataset) {
-  if (found.count == 0) fail_system("all {} of the test set are damaged", dataset.unit());
-  TestResult result{.loss = found.loss_sum / static_cast<double>(found.count),
-                    .correct = found.correct};
+  TestResult result{.loss = mean_loss(found, "test", dataset), .correct = found.correct};
   if (dataset.sample_shape().window() == nullptr) {
     result.images = found.count;
     return result;
@@ -256,30 +259,42 @@ TestResult test_result(const Evaluation& found, const Dataset& dataset) {
 }  // namespace
 
 TestResult NetworkWorker::evaluate(Communicator& comm) {
-  const Evaluation found = state_.evaluate(
+  const std::vector<Evaluation> found = state_.evaluate(
       comm, [&] { return measured_moments(comm.worker(), comm.num_workers()); },
       [&](std::span<float> moments) {
-        return evaluate_share(moments, comm.worker(), comm.num_workers());
+        return evaluate_shares(moments, comm.worker(), comm.num_workers());
       });
-  return test_result(found, setup_.dataset);
+  TestResult result = test_result(found[0], setup_.dataset);
+  if (found.size() > 1)
+    result.validation = ValidationResult{.loss = mean_loss(found[1], "validation", setup_.dataset),
+                                         .correct = found[1].correct,
+                                         .targets = found[1].count};
+  return result;
 }
 
-Evaluation NetworkWorker::evaluate_share(std::span<float> moments, int worker, int num_workers) {
+std::vector<Evaluation> NetworkWorker::evaluate_shares(std::span<float> moments, int worker,
+                                                       int num_workers) {
   const SlotPool::Lease slot = slots_.borrow();
   slot->network().load(parameters_.span(), moments);
-  const EvaluatedSamples samples(setup_.dataset.test_size(), setup_.max_test_samples);
-  const std::size_t size = samples.size();
+  const Dataset& dataset = setup_.dataset;
   const auto micro_batch = static_cast<std::size_t>(setup_.micro_batch);
-  const std::size_t stride = static_cast<std::size_t>(num_workers) * micro_batch;
-  Evaluation sum;
-  for (std::size_t first = static_cast<std::size_t>(worker) * micro_batch; first < size;
-       first += stride) {
-    const Batch batch =
-        slot->fill_test(setup_.dataset, samples, first, std::min(micro_batch, size - first));
-    if (batch.samples == 0) continue;
-    sum += slot->network().evaluate(batch);
-  }
-  return sum;
+  const auto share = [&](EvaluatedSet set, std::int64_t most) {
+    const EvaluatedSamples samples(dataset.size_of(set), most);
+    const std::size_t size = samples.size();
+    const std::size_t stride = static_cast<std::size_t>(num_workers) * micro_batch;
+    Evaluation sum;
+    for (std::size_t first = static_cast<std::size_t>(worker) * micro_batch; first < size;
+         first += stride) {
+      const Batch batch =
+          slot->fill_evaluated(dataset, set, samples, first, std::min(micro_batch, size - first));
+      if (batch.samples == 0) continue;
+      sum += slot->network().evaluate(batch);
+    }
+    return sum;
+  };
+  std::vector<Evaluation> shares{share(EvaluatedSet::kTest, setup_.max_test_samples)};
+  if (dataset.validation_size() > 0) shares.push_back(share(EvaluatedSet::kValidation, 0));
+  return shares;
 }
 
 FinalModel NetworkWorker::final_model(Communicator& comm) {

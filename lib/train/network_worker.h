@@ -67,8 +67,9 @@ class NetworkWorker final : public TrainingWorker {
   void finish_synchronization() override;
   std::vector<TensorView> tensors() const override { return setup_.model.parameter_tensors(); }
 
-  /// Finds loss and accuracy on the test samples of an evaluation, of which every worker does a
-  /// share, with the moments that evaluated_moments() returns.
+  /// Finds loss and accuracy on the test samples of an evaluation and on all samples that are held
+  /// out, of both of which every worker does a share, with the moments that evaluated_moments()
+  /// returns.
   TestResult evaluate(Communicator& comm) override;
   /// The parameters, and the moments that evaluated_moments() returns.
   FinalModel final_model(Communicator& comm) override;
@@ -117,8 +118,8 @@ class NetworkWorker final : public TrainingWorker {
   /// The sum of the moments of this worker's share of the micro-batches that recomputed moments are
   /// taken over.
   std::vector<double> measured_moments(int worker, int num_workers);
-  /// Evaluates this worker's share of the test set.
-  Evaluation evaluate_share(std::span<float> moments, int worker, int num_workers);
+  /// Evaluates this worker's shares of the test set and, where there is one, the validation set.
+  std::vector<Evaluation> evaluate_shares(std::span<float> moments, int worker, int num_workers);
 
   const TrainingSetup& setup_;
   SlotPool& slots_;

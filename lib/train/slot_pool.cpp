@@ -33,11 +33,12 @@ Batch ExecutionSlot::fill_training(const Dataset& dataset, std::span<const Draw>
   return memory_.batch(draws.size());
 }
 
-Batch ExecutionSlot::fill_test(const Dataset& dataset, const EvaluatedSamples& samples,
-                               std::size_t first, std::size_t count) {
+Batch ExecutionSlot::fill_evaluated(const Dataset& dataset, EvaluatedSet set,
+                                    const EvaluatedSamples& samples, std::size_t first,
+                                    std::size_t count) {
   std::vector<char> is_there(count);
   fill_each(*network_, count, [&](std::size_t i) {
-    is_there[i] = dataset.write_test_sample(samples[first + i], memory_.place(i)) ? 1 : 0;
+    is_there[i] = dataset.write_evaluated_sample(set, samples[first + i], memory_.place(i)) ? 1 : 0;
   });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {

@@ -27,10 +27,10 @@ class ExecutionSlot {
   /// failures the one of the first sample is thrown.
   Batch fill_training(const Dataset& dataset, std::span<const Draw> draws, std::uint64_t seed);
 
-  /// Fills the memory with samples first .. first + count - 1 of an evaluation, without those that
-  /// are damaged and to be left out.
-  Batch fill_test(const Dataset& dataset, const EvaluatedSamples& samples, std::size_t first,
-                  std::size_t count);
+  /// Fills the memory with samples first .. first + count - 1 of an evaluation on a set, without
+  /// those that are damaged and to be left out.
+  Batch fill_evaluated(const Dataset& dataset, EvaluatedSet set, const EvaluatedSamples& samples,
+                       std::size_t first, std::size_t count);
 
  private:
   std::unique_ptr<Network> network_;

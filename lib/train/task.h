@@ -50,8 +50,9 @@ struct TaskFacts {
   std::size_t parameters = 0;
   std::size_t running_moments = 0;  ///< numbers of batch norm beside the parameters
   std::size_t train_samples = 0, test_samples = 0;
-  std::size_t evaluated_samples = 0;  ///< of the test samples, in each evaluation
-  int tokens_per_sample = 0;          ///< 0: samples are no texts
+  std::size_t evaluated_samples = 0;   ///< of the test samples, in each evaluation
+  std::size_t validation_samples = 0;  ///< held out, and looked at in each evaluation as well
+  int tokens_per_sample = 0;           ///< 0: samples are no texts
   std::int64_t epoch_samples = 0;
   std::optional<NetworkFacts> network = {};      ///< where a network is trained
   std::optional<KnownObjective> objective = {};  ///< where the minimum is known

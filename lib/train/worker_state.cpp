@@ -1,7 +1,6 @@
 #include "train/worker_state.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
@@ -116,16 +115,20 @@ std::vector<float> NetworkState::evaluated_moments(Communicator& comm,
   return mean;
 }
 
-Evaluation NetworkState::evaluate(Communicator& comm, const Measure& measure,
-                                  const Test& test) const {
+std::vector<Evaluation> NetworkState::evaluate(Communicator& comm, const Measure& measure,
+                                               const Test& test) const {
   std::vector<float> moments = evaluated_moments(comm, measure);
-  const Evaluation mine = test(moments);
-  std::array<double, 3> sums{mine.loss_sum, static_cast<double>(mine.correct),
-                             static_cast<double>(mine.count)};
+  std::vector<Evaluation> sets = test(moments);
+  std::vector<double> sums;
+  for (const Evaluation& mine : sets)
+    sums.insert(sums.end(), {mine.loss_sum, static_cast<double>(mine.correct),
+                             static_cast<double>(mine.count)});
   comm.sum(sums, Traffic::kEvaluation);
-  return {.loss_sum = sums[0],
-          .correct = static_cast<std::int64_t>(sums[1]),
-          .count = static_cast<std::int64_t>(sums[2])};
+  for (std::size_t i = 0; i < sets.size(); ++i)
+    sets[i] = {.loss_sum = sums[3 * i],
+               .correct = static_cast<std::int64_t>(sums[3 * i + 1]),
+               .count = static_cast<std::int64_t>(sums[3 * i + 2])};
+  return sets;
 }
 
 BatchNormAtSync read_batch_norm_at_sync(Options& options) {

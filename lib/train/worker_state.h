@@ -77,10 +77,11 @@ class NetworkState {
   using Measure = std::function<std::vector<double>()>;
   std::vector<float> evaluated_moments(Communicator& comm, const Measure& measure) const;
 
-  /// The averaged model on the test samples of all workers. `test` sees this worker's share of them
-  /// with these moments. Collective.
-  using Test = std::function<Evaluation(std::span<float> moments)>;
-  Evaluation evaluate(Communicator& comm, const Measure& measure, const Test& test) const;
+  /// The averaged model on some sets of samples, of which `test` sees this worker's shares with
+  /// these moments, as many sets on every worker. Collective, in one meeting for all sets.
+  using Test = std::function<std::vector<Evaluation>(std::span<float> moments)>;
+  std::vector<Evaluation> evaluate(Communicator& comm, const Measure& measure,
+                                   const Test& test) const;
 
  private:
   StatePolicy optimizer_at_sync_;

@@ -283,6 +283,24 @@ TEST_CASE("a whole mapping that nobody reads is an unknown key") {
                        InputError);
 }
 
+TEST_CASE("an integer that may be absent is declared only where the file has it, or is described") {
+  const IntegerKey key{.min = 1, .meaning = "of some"};
+  const Node without = map({{"validatoin", scalar("5", 2, 13)}}),
+             with = map({{"validation", scalar("5", 2, 13)}});
+  Options absent(without), given(with), described = Options::describing();
+  CHECK_FALSE(absent.optional_integer("validation", key));
+  CHECK(absent.declarations().empty());
+  CHECK_THROWS_WITH_AS(absent.finish(),
+                       "test.yaml:2:1: validatoin: unknown key, allowed is validation (did you "
+                       "mean 'validation'?)",
+                       InputError);
+  CHECK(given.optional_integer("validation", key) == 5);
+  CHECK(given.declarations()[0].value == "5");
+  CHECK_FALSE(described.optional_integer("validation", key));
+  CHECK(described.declarations()[0].may_be_absent);
+  CHECK_FALSE(described.declarations()[0].required);
+}
+
 TEST_CASE("a key that stands twice in a mapping is refused at its second place") {
   const Node file = map({{"seed", scalar("1", 1, 7)}, {"seed", scalar("2", 2, 7)}});
   Options options(file);

@@ -223,6 +223,36 @@ TEST_CASE("the values of a file arrive where they are used") {
   CHECK(facts.network->execution.threads == 2);
 }
 
+TEST_CASE("samples that are held out are no training samples, and a file without has no such key") {
+  const std::string rest =
+      "workers: 2\nmax_samples: 100\nlearning_rate: {peak: 0.1}\nmodel: {name: mlp}\n";
+  const auto with = [&rest](const std::string& keys) {
+    return "dataset: {name: synthetic, train_samples: 12, test_samples: 5" + keys + "}\n" + rest;
+  };
+  const auto dataset_keys = [](const Experiment& experiment) {
+    return std::ranges::find(experiment.resolved, "dataset", &Declaration::key)->parts;
+  };
+  const Experiment without = read_text(with("")), some = read_text(with(", validation: 4"));
+  CHECK_FALSE(without.task->has_validation());
+  CHECK(std::ranges::count(dataset_keys(without), "validation", &Declaration::key) == 0);
+  CHECK(dataset_keys(some).size() == dataset_keys(without).size() + 1);
+  CHECK(some.task->has_validation());
+  for (const TaskUse use : {TaskUse::kTraining, TaskUse::kOutline}) {
+    const TaskFacts facts = load_task(some, use)->facts();
+    CHECK(facts.train_samples == 8);
+    CHECK(facts.epoch_samples == 8);
+    CHECK(facts.validation_samples == 4);
+    CHECK(facts.summary == "8 training, 4 validation and 5 test images");
+  }
+  CHECK(contains(text_error(with(", validation: 0")),
+                 "test.yaml:1:76: dataset.validation: found 0, allowed is 1 .. 4294967295"));
+  CHECK(one_line_with(input_error([&] { load_task(read_text(with(", validation: 12"))); }),
+                      {"dataset.validation: found 12, allowed are at most 11 of the 12"}));
+  CHECK(one_line_with(
+      text_error("problem: {name: logistic_regression}\n" + with(", validation: 4")),
+      {"test.yaml:2:10: dataset: found 'validation', which is for problem: network"}));
+}
+
 TEST_CASE("what a model says of its convolutions without an image is true of its layers") {
   for (const PartRow<ModelFactory>& row : model_table()) {
     CAPTURE(row.name);

@@ -80,6 +80,7 @@ TEST_CASE("the forecast of what is sent is what a run's summary shows") {
   const std::vector<std::vector<std::string>> experiments{
       {fixed},
       {tests},
+      {tests, "dataset.validation=23"},
       // With batch norm, and H that does not divide the run.
       {"batch_size_controller={name: norm_test, eta: 1000, every_rounds: 3}",
        "model={name: resnet}", "max_samples=70", "evaluation.every_samples=0"},

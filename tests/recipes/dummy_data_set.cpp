@@ -28,6 +28,10 @@ class DummyDataSet final : public Dataset {
     write(index, to);
     return true;
   }
+  bool write_plain_training_sample(std::size_t index, const SamplePlace& to) const override {
+    write(index, to);
+    return true;
+  }
 
   std::uint64_t checksum() const override { return 1; }
   std::size_t bytes() const override { return 0; }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/fixtures.h"
@@ -25,6 +26,8 @@ struct RunFiles {
   std::string more = {};                  ///< further settings
   std::string of_dataset = {};            ///< further keys of the data set
   std::vector<double> perplexities = {};  ///< of texts; their bits per byte are an eighth
+  /// Loss and accuracy of every evaluation on samples that are held out; empty: none are.
+  std::vector<std::pair<double, double>> validation = {};
 };
 
 inline void write_text(const std::filesystem::path& path, const std::string& text) {
@@ -47,13 +50,17 @@ inline void write_run(const std::filesystem::path& below, const RunFiles& run) {
   std::string curves = "round,samples,sync_interval,local_batch_size,loss,method_bytes\n";
   const bool texts = !run.perplexities.empty();
   std::string evaluations = "round,samples,train_loss,test_loss,test_accuracy";
-  evaluations += texts ? ",test_perplexity,test_bits_per_byte\n" : "\n";
+  if (texts) evaluations += ",test_perplexity,test_bits_per_byte";
+  if (!run.validation.empty()) evaluations += ",validation_loss,validation_accuracy";
+  evaluations += "\n";
   std::string timing = "round,total_seconds\n";
   for (int k = 1; k <= rounds; ++k) {
     curves += fmt::format("{},{},{},{},1.5,1000\n", k, k * per_round, run.H, run.local_batch_size);
     const auto i = static_cast<std::size_t>(k - 1);
     evaluations += fmt::format("{},{},{},2.5,{}", k, k * per_round, 1.0 / k, run.accuracies[i]);
     if (texts) evaluations += fmt::format(",{},{}", run.perplexities[i], run.perplexities[i] / 8);
+    if (!run.validation.empty())
+      evaluations += fmt::format(",{},{}", run.validation[i].first, run.validation[i].second);
     evaluations += "\n";
     timing += fmt::format("{},2\n", k);
   }

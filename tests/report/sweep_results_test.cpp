@@ -140,6 +140,19 @@ TEST_CASE("runs of other versions and other places of data belong to their cell"
   CHECK(results.remarks.empty());
 }
 
+TEST_CASE("a run on all samples is no result of a file that holds some out, nor the other way") {
+  const auto settings = [](const std::string& dataset) {
+    return settings_of(parse_yaml("seed: 1\ndataset: {" + dataset + "}\n", "test.yaml"));
+  };
+  const Settings all = settings("name: synthetic"),
+                 some = settings("name: synthetic, validation: 5");
+  CHECK(agree(all, settings("name: synthetic, noise: 1")));
+  CHECK(agree(some, some));
+  CHECK_FALSE(agree(all, some));
+  CHECK_FALSE(agree(some, all));
+  CHECK_FALSE(agree(some, settings("name: synthetic, validation: 6")));
+}
+
 TEST_CASE("a run with another value of a key belongs to no cell") {
   const SweepFixture fixture("convolution: direct\nsweep: {seed: [1, 2]}\n");
   std::string other = fixture.resolved(2);

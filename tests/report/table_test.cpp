@@ -209,6 +209,72 @@ TEST_CASE("when the best was reached, for the first time") {
   CHECK(entry(table, "constant 8", "H = 4").sample->mean == 128);
 }
 
+TEST_CASE("held-out samples choose the best evaluation, where a run has some") {
+  const ScratchFolder folder;
+  // Their accuracy is highest in the first evaluation and, again, in the third one, their loss
+  // smallest in the third one; the second one is the best by the test set.
+  const RunFiles held_out{.folder = "validated",
+                          .accuracies = {0.5, 0.7, 0.6},
+                          .of_dataset = "  validation: 10\n",
+                          .perplexities = {9, 4, 8},
+                          .validation = {{1.0, 0.25}, {1.2, 0.2}, {0.9, 0.25}}};
+  RunFiles by_test = held_out;
+  by_test.folder = "by_test";
+  by_test.local_batch_size = 16;
+  by_test.of_dataset.clear();
+  by_test.validation.clear();
+  write_run(folder.path() / "runs", held_out);
+  write_run(folder.path() / "runs", by_test);
+  const ResultTable table = table_of(
+      folder.path() / "runs",
+      "best_test_accuracy,best_test_accuracy_samples,best_test_perplexity,best_test_bits_per_byte,"
+      "final_test_accuracy,final_validation_accuracy,final_validation_loss");
+  const auto values = [&table](const char* row) {
+    std::vector<double> means;
+    for (std::size_t column = 0; column < 7; ++column)
+      means.push_back(entry(table, row, "H = 4", column).sample.value_or(Sample{.mean = -1}).mean);
+    return means;
+  };
+  CHECK(values("constant 8") == std::vector<double>{50, 64, 8, 1, 60, 25, 0.9});
+  CHECK(values("constant 16") == std::vector<double>{70, 128, 4, 0.5, 60, -1, -1});
+}
+
+TEST_CASE("a table says what its best evaluations were chosen on") {
+  const auto notes = [](const std::filesystem::path& runs, const std::string& columns) {
+    std::string all;
+    for (const std::string& line : page_of(table_of(runs, columns)).legend)
+      if (line.starts_with("best: ")) all += line + "\n";
+    return all;
+  };
+  const ScratchFolder folder;
+  const std::filesystem::path one = folder.path() / "one", both = folder.path() / "both";
+  const RunFiles by_test{.folder = "a"};
+  const RunFiles validated{
+      .folder = "b", .local_batch_size = 16, .validation = {{1, 0.5}, {2, 0.25}}};
+  write_run(one, by_test);
+  write_run(both, by_test);
+  write_run(both, validated);
+  CHECK(notes(one, "best_test_accuracy") ==
+        "best: chosen on the test set itself, which flatters it: no samples were held out to "
+        "choose by (dataset.validation).\n");
+  CHECK(notes(one, "final_test_accuracy").empty());
+  CHECK(notes(both, "best_test_loss") ==
+        "best: of runs that have some the test figure of the evaluation that held-out samples "
+        "(dataset.validation) choose, for an accuracy by their accuracy, else by their loss.\n"
+        "best: of the other runs chosen on the test set itself, which flatters it: no samples were "
+        "held out to choose by (dataset.validation).\n");
+  CHECK(notes(both / "b", "best_test_loss").starts_with("best: the test figure of the evaluation"));
+  const ResultTable table = table_of(both, "best_test_accuracy");
+  const std::string csv = to_csv(table);
+  CHECK(contains(csv, "best_test_accuracy_best,best_chosen_on,folders"));
+  CHECK(contains(csv, ",test,both/a,"));
+  CHECK(contains(csv, ",validation,both/b,"));
+  for (const std::string& text :
+       {to_markdown(page_of(table)), to_latex(page_of(table)), to_html(page_of(table))})
+    CHECK(contains(text, "chosen on the test set itself"));
+  CHECK_FALSE(contains(to_csv(table_of(both, "final_test_accuracy")), "best_chosen_on"));
+}
+
 TEST_CASE("of texts the smallest perplexity and the fewest bits are the best") {
   const ScratchFolder folder;
   for (const int seed : {1, 2, 3}) {

@@ -89,7 +89,7 @@ TEST_CASE("the columns of a run are fixed") {
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
         "local_batch_size,sync_interval,suboptimality,squared_distance,squared_gradient_norm,"
         "mean_suboptimality,mean_squared_gradient_norm,test_tokens,test_perplexity,"
-        "test_bits_per_byte");
+        "test_bits_per_byte,validation_loss,validation_accuracy");
   CHECK(header(timing_columns()) ==
         "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
         "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds,statistics_"
@@ -209,6 +209,17 @@ TEST_CASE("an evaluation's cells hold its numbers") {
   CHECK(cell.at("test_images") == "7");
   CHECK(cell.at("local_batch_size") == "8");
   CHECK(cell.at("sync_interval") == "2");
+  CHECK(cell.at("validation_loss").empty());
+  CHECK(cell.at("validation_accuracy").empty());
+}
+
+TEST_CASE("what held-out samples say has columns of its own") {
+  const EvaluationRow row{
+      .test = {.loss = 2, .validation = ValidationResult{.loss = 0.5, .correct = 3, .targets = 8}}};
+  const auto cell = cells(evaluation_columns(), row);
+  CHECK(cell.at("validation_loss") == "0.5");
+  CHECK(cell.at("validation_accuracy") == "0.375");
+  CHECK(cell.at("test_loss") == "2");
 }
 
 TEST_CASE("what is known of texts alone is empty for images, and their images for texts") {

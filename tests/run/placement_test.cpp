@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "comm/agreement.h"
 #include "comm/thread_process_group.h"
 #include "run/run_fixtures.h"
@@ -89,6 +91,31 @@ TEST_CASE("results do not depend on the number of ranks, nor on what parameters 
       CHECK(text_of(alone.folder / "experiment.yaml") == text_of(folder / "experiment.yaml"));
     }
   }
+}
+
+TEST_CASE("what held-out samples say does not depend on the number of ranks") {
+  const ScratchFolder scratch;
+  const std::string text = tiny_experiment() + "batch_norm_at_sync: recompute\n";
+  const std::vector<std::string> settings{"dataset.validation=37"};
+  const RunResult alone = run_alone(request(scratch, text, "alone", settings));
+  const Columns evaluations = read_csv(alone.folder / "evaluations.csv");
+  // 37 images: an accuracy of k/37 in every row, and a loss that training moves.
+  for (const std::string& accuracy : evaluations.at("validation_accuracy")) {
+    const double correct = 37 * std::stod(accuracy);
+    CHECK(correct == doctest::Approx(std::round(correct)).epsilon(1e-9));
+  }
+  CHECK(evaluations.at("validation_loss").front() != evaluations.at("validation_loss").back());
+  CHECK(evaluations.at("test_images").back() == "61");
+  CHECK(std::stod(evaluations.at("epoch").back()) == doctest::Approx(600.0 / (200 - 37)));
+  CHECK(alone.last_evaluation.test.validation.value().targets == 37);
+  for (const int num_ranks : {2, 3})
+    check_same_results(
+        alone.folder,
+        run_on_ranks(num_ranks, request(scratch, text, std::to_string(num_ranks), settings)));
+  const Columns without =
+      read_csv(run_alone(request(scratch, text, "without")).folder / "evaluations.csv");
+  for (const char* const name : {"validation_loss", "validation_accuracy"})
+    for (const std::string& cell : without.at(name)) CHECK(cell.empty());
 }
 
 // The OpenMP runtime is not built for the thread sanitizer.

@@ -96,6 +96,28 @@ TEST_CASE("a run may be stopped after every round") {
   check_same_run(whole.folder, run_stretch(parts).folder);
 }
 
+TEST_CASE("a run that validates may be stopped after every round, its last one too") {
+  const ScratchFolder scratch;
+  const auto validating = [&](const std::string& output) {
+    RunRequest request = tiny_request(scratch, output);
+    request.settings.emplace_back("dataset.validation=40");
+    return request;
+  };
+  const RunResult whole = run_stretch(validating("whole"));
+  const RunRequest parts = validating("parts");
+  for (int round = 1; round <= whole.rounds; ++round)
+    CHECK(run_stretch(parts, {.ranks = 1 + round % 3, .rounds = 1}).rounds == round);
+  const RunResult last = run_stretch(parts, {.ranks = 2});
+  check_same_run(whole.folder, last.folder);
+  REQUIRE(last.last_evaluation.test.validation);
+  CHECK(last.last_evaluation.test.validation->loss == whole.last_evaluation.test.validation->loss);
+  const std::string summary = text_of(last.folder / "summary.json");
+  for (const std::string key : {"validation_loss", "validation_accuracy"}) {
+    CHECK(contains(summary, key));
+    CHECK_FALSE(contains(summary, "\"" + key + "\": null"));
+  }
+}
+
 TEST_CASE("checkpoints on the way change nothing") {
   const ScratchFolder scratch;
   RunRequest saved = tiny_request(scratch, "saved");

@@ -40,6 +40,10 @@ class TextWindows final : public Dataset {
     write(test_, index, to);
     return true;
   }
+  bool write_plain_training_sample(std::size_t index, const SamplePlace& to) const override {
+    write(train_, index, to);
+    return true;
+  }
   double bytes_per_target() const override { return 1; }
   std::uint64_t checksum() const override {
     return localbatch::checksum(std::as_bytes(std::span(std::string_view(train_ + test_))));
