@@ -106,6 +106,8 @@ TEST_CASE("traffic adds up, and neighbours share hosts") {
   CHECK(thrice.ledger == (3 * once).ledger);
   CHECK(thrice.waits == 9);
   CHECK(thrice.busiest_link() == 3 * once.busiest_link());
+  CHECK(thrice.largest_meeting == once.busiest_link());
+  CHECK((0 * thrice).largest_meeting == 0);
   CHECK(neighbours_on_hosts(4, 2) == std::vector{0, 0, 1, 1});
   CHECK(neighbours_on_hosts(5, 2) == std::vector{0, 0, 1, 1, 1});
   CHECK(neighbours_on_hosts(1, 1) == std::vector{0});
