@@ -199,11 +199,12 @@ void add_columns(const Target& target, const Results& results, Elsewhere& elsewh
                  std::vector<ResultColumn>& columns) {
   check_is_measured(target, results);
   for (ResultColumn& column : columns_of(target)) columns.push_back(std::move(column));
-  for (const auto& [name, interconnect] : networks)
-    columns.push_back(predicted_column(target, name, elsewhere.text(),
-                                       [&elsewhere, interconnect](const FinishedRun& run) {
-                                         return elsewhere.ends(run, interconnect);
-                                       }));
+  for (const NamedInterconnect& network : networks)
+    columns.push_back(
+        predicted_column(target, network.first, elsewhere.text(),
+                         [&elsewhere, interconnect = network.second](const FinishedRun& run) {
+                           return elsewhere.ends(run, interconnect);
+                         }));
 }
 
 /// The texts of CSV files by their names.

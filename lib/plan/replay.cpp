@@ -79,10 +79,11 @@ Recording read_recording(const std::filesystem::path& folder,
 
 Replay replay_run(const Recording& recording, const StepSeconds& speed,
                   const Interconnect& interconnect, Extrapolate extrapolate) {
-  const auto& [folder, experiment, run, model] = recording;
+  const Experiment& experiment = recording.experiment;
+  const CostModel& model = recording.model;
   const bool within_reach = extrapolate == Extrapolate::kWithinReach;
   if (within_reach) check_reach_of_speed(speed, recording);
-  Replay replay{.folder = folder,
+  Replay replay{.folder = recording.folder,
                 .experiment = experiment.name,
                 .workers = experiment.workers,
                 .ranks = model.ranks(),
@@ -97,7 +98,7 @@ Replay replay_run(const Recording& recording, const StepSeconds& speed,
   };
   const TrafficOfParts& traffic = model.traffic();
   add(replay.total, cost_of({}, traffic.start));
-  for (const RecordedRound& recorded : run.rounds) {
+  for (const RecordedRound& recorded : recording.run.rounds) {
     const RoundCount count = count_of(experiment.method, recorded, replay.total.count.samples);
     const RunCost cost = cost_of(count, traffic.of_rounds(count));
     add(replay.total, cost);
