@@ -16,6 +16,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/machine.h"
+#include "core/text.h"
+#include "plan/interconnect.h"
 
 namespace localbatch {
 
@@ -24,6 +26,23 @@ namespace {
 void print_now(const std::string& text) {
   print("{}", text);
   std::fflush(stdout);
+}
+
+void print_fit(const InterconnectFit& fit, const std::vector<TimedAverage>& times,
+               const std::string& remark) {
+  std::vector<TextRow> rows{
+      {"averages", "waits", "busiest link", "median ms", "fit ms", "residual %"}};
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const double milliseconds = 1e3 * times[i].seconds;
+    rows.push_back({fmt::format("{} numbers", times[i].numbers), fmt::format("{}", times[i].waits),
+                    size_text(static_cast<std::uint64_t>(times[i].bytes)),
+                    fmt::format("{:.3f}", milliseconds),
+                    fmt::format("{:.3f}", (1 + fit.residuals[i]) * milliseconds),
+                    fmt::format("{:+.1f}", 100 * fit.residuals[i])});
+  }
+  print_now(fmt::format("{}\n\n{}\nlatency {:.3g} s for a wait, bandwidth {} per second\n", remark,
+                        right_aligned(rows), fit.interconnect.latency,
+                        size_text(static_cast<std::uint64_t>(fit.interconnect.bandwidth))));
 }
 
 /// Measures one thing after the other and prints each as soon as it is known.
@@ -39,6 +58,7 @@ class Bench {
   void train();
   void conv();
   void sync();
+  void fit();
   void data();
   void tune();
 
@@ -149,6 +169,48 @@ void Bench::sync() {
   }
 }
 
+/// Ranks of one host count as hosts where there is no other.
+std::vector<int> measured_hosts(const ProcessGroup& processes) {
+  std::vector<int> numbers = processes.hosts();
+  std::ranges::sort(numbers);
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  std::vector<int> hosts;
+  for (int rank = 0; rank < processes.num_ranks(); ++rank) {
+    const int number = processes.hosts()[static_cast<std::size_t>(rank)];
+    const auto place = std::ranges::lower_bound(numbers, number) - numbers.begin();
+    hosts.push_back(numbers.size() == 1 ? rank : static_cast<int>(place));
+  }
+  return hosts;
+}
+
+void Bench::fit() {
+  const int workers = options_.workers.value_or(processes_.num_ranks());
+  const Placement placement{.workers = workers, .hosts = measured_hosts(processes_)};
+  const TrafficForecast forecast(placement);
+  std::vector<TimedAverage> times;
+  for (std::size_t numbers = 1 << 10; numbers <= 1 << 22; numbers *= 4) {
+    std::vector<double> seconds =
+        measure_averages(numbers, workers, options_.other_seconds(), processes_);
+    if (!speaks()) continue;
+    const ExpectedTraffic sent = forecast.meeting({.averaged = {{.length = numbers}}});
+    times.push_back({.numbers = numbers,
+                     .waits = sent.waits,
+                     .bytes = sent.busiest_link(),
+                     .seconds = median(std::move(seconds))});
+  }
+  if (!speaks()) return;
+  const InterconnectFit fit = fit_interconnect(times);
+  const bool one_host = std::ranges::max(processes_.hosts()) == 0;
+  const std::string remark = fmt::format(
+      "{} of {} on {}", counted(workers, "worker"), counted(processes_.num_ranks(), "rank"),
+      one_host ? "one host, each of which counts as a host: its memory, no network"
+               : counted(placement.num_hosts(), "host"));
+  print_fit(fit, times, remark);
+  if (!options_.output.empty())
+    write_file_atomically(options_.output,
+                          interconnect_text(fit, times, placement.num_hosts(), remark));
+}
+
 void Bench::data() {
   const CpuSnapshot before = look_at_cpus();
   const double seconds = options_.other_seconds();
@@ -194,6 +256,7 @@ void Bench::run() {
   if (options_.train || options_.conv) measure_peaks();
   if (options_.train) train();
   if (options_.conv) conv();
+  if (options_.fit) return fit();
   if (options_.sync) sync();
   if (options_.data) data();
   if (!options_.tune.empty()) tune();
@@ -202,6 +265,8 @@ void Bench::run() {
 /// Many ranks are for `sync` alone: the rest is about one process, and others would disturb it.
 void check_job(const BenchOptions& options, const ProcessGroup& processes) {
   const int ranks = processes.num_ranks();
+  if (options.fit && ranks == 1)
+    fail_input("bench: --fit: found 1 rank, expected one on each of some hosts, as by mpirun");
   if (ranks == 1) return;
   if (options.train || options.conv || options.data || !options.tune.empty())
     fail_input("bench: found {} ranks, only 'bench sync' is for more than one", ranks);

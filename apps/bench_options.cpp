@@ -17,11 +17,11 @@ namespace {
 /// The command line before its words and numbers are checked.
 struct Words {
   std::vector<std::string> what;
-  std::optional<std::string> model, precision, json, tune, kernels;
+  std::optional<std::string> model, precision, json, tune, kernels, output;
   std::string convolution = "auto", images;
   std::optional<int> batch, threads, workers;
   std::optional<double> seconds;
-  bool strict = false;
+  bool strict = false, fit = false;
 };
 
 void declare_options(CommandLine& line, Words& words) {
@@ -47,6 +47,11 @@ void declare_options(CommandLine& line, Words& words) {
               "try kernels for each convolution and write the fastest to a file; for one precision "
               "(default: f32) and one micro-batch");
   line.option("kernels", "FILE", words.kernels, "use the kernels of such a file in train and conv");
+  line.flag("fit", words.fit,
+            "of sync alone: average arrays of 1 Ki to 4 Mi numbers between hosts, and find the "
+            "latency and bandwidth that explain their times best");
+  line.option("output", "FILE", words.output,
+              "with --fit: write both to a file for 'plan --network-file'");
   line.flag("strict", words.strict, "end with status 1 when other programs disturb a measurement");
 }
 
@@ -133,6 +138,22 @@ void check_tuning(const BenchOptions& options, const Words& words) {
         "--model");
 }
 
+/// A fit is about averages between ranks, whatever networks there are.
+void check_fit(const Words& words) {
+  if (!words.fit) {
+    if (words.output) fail_input("bench: --output: found without --fit, expected both");
+    return;
+  }
+  if (words.what != std::vector<std::string>{"sync"})
+    fail_input("bench: --fit: found {}, expected 'sync' alone",
+               words.what.empty() ? "no measurement" : join(words.what, " "));
+  for (const auto& [name, is_there] :
+       {std::pair("model", words.model.has_value()), std::pair("json", words.json.has_value()),
+        std::pair("tune", words.tune.has_value())})
+    if (is_there) fail_input("bench: --fit: found together with --{}, expected one", name);
+  if (words.output) check_can_hold_a_file("bench", "output", *words.output);
+}
+
 BenchOptions check_words(const Words& words) {
   BenchOptions options;
   for (const std::string& word : words.what) choice("measurement", word, kinds());
@@ -157,6 +178,9 @@ BenchOptions check_words(const Words& words) {
   if (words.seconds) options.seconds = ranged("seconds", *words.seconds, 0.01, 3600.0);
   if (words.workers) options.workers = ranged("workers", *words.workers, 1, 65536);
   options.strict = words.strict;
+  check_fit(words);
+  options.fit = words.fit;
+  options.output = words.output.value_or("");
   options.images = words.images;
   options.json = words.json.value_or("");
   if (words.json) check_can_hold_a_file("bench", "json", *words.json);
@@ -184,7 +208,7 @@ std::optional<BenchOptions> parse_bench_options(std::span<const std::string> arg
           arguments,
           "usage: localbatch bench [train] [conv] [sync] [data] [options]\n"
           "       localbatch bench --tune FILE [options]\n"
-          "       mpirun -np RANKS localbatch bench sync [options]\n\n"
+          "       mpirun -np RANKS localbatch bench sync [--fit [--output FILE]] [options]\n\n"
           "  train  whole training steps: images or tokens per second, share of the machine's\n"
           "         peak, milliseconds by phase, memory\n"
           "  conv   each convolution alone: GFLOP/s of its three passes\n"

@@ -25,6 +25,8 @@ struct BenchOptions {
   std::filesystem::path images;  ///< whose preparation is measured; empty: generated ones
   std::filesystem::path json;    ///< empty: no file
   std::filesystem::path tune;    ///< where choices of kernels go; then nothing else is measured
+  bool fit = false;              ///< latency and bandwidth; then nothing else is measured
+  std::filesystem::path output;  ///< where they go; empty: no file
   KernelsFile kernels;
   bool strict = false;
 

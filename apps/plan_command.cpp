@@ -1,8 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <set>
@@ -18,6 +16,7 @@
 #include "experiment/experiment_file.h"
 #include "plan/forecast.h"
 #include "plan/measured_run.h"
+#include "replay_folders.h"
 #include "run/requested_run.h"
 #include "run/run_experiment.h"
 
@@ -48,9 +47,10 @@ void print_setting(const RunForecast& run) {
                   decimal(*run.machine.speed)});
   if (const auto tokens = run.tokens_per_second())
     rows.push_back({"tokens per second of a worker", decimal(*tokens)});
+  rows.push_back({"bandwidth of a host, per second",
+                  size(static_cast<std::int64_t>(run.machine.interconnect.bandwidth))});
   rows.push_back(
-      {"bandwidth of a host, per second", size(static_cast<std::int64_t>(run.machine.bandwidth))});
-  rows.push_back({"latency between hosts, seconds", fmt::format("{:g}", run.machine.latency)});
+      {"latency between hosts, seconds", fmt::format("{:g}", run.machine.interconnect.latency)});
   print_table(rows);
 }
 
@@ -165,54 +165,50 @@ void print_sweep_forecast(const std::vector<SweepCell>& cells,
 
 /// The command line of `localbatch plan`.
 struct PlanOptions {
-  std::string file;
+  std::vector<std::string> words;  ///< a file, or folders of runs
+  bool replay = false, extrapolate = false;
   std::vector<std::string> settings;
   std::optional<int> cell, ranks, hosts, cores;
-  std::string bandwidth = "1gbit";
-  double latency = Machine().latency;
-  std::optional<double> samples_per_second;
+  std::optional<std::string> bandwidth, network_file;
+  std::optional<double> latency, samples_per_second;
   std::string speed_from;
-  std::optional<std::string> measured, json;
+  std::optional<std::string> measured, json, csv;
 };
 
 void declare_options(CommandLine& line, PlanOptions& options) {
-  line.positional("file", options.file);
+  line.positional("file", options.words);
+  line.flag(
+      "replay", options.replay,
+      "the words are folders of runs that have ended, or of many such: predict the seconds of "
+      "their rounds, with the local batches and H that they had");
   line.set_option(options.settings);
   line.option("cell", "N", options.cell,
               "of a file with a sweep, this cell alone, the first one is 1; default: a line for "
               "each");
   line.option("ranks", "R", options.ranks, "MPI ranks; default: one on each host");
-  line.option("hosts", "K", options.hosts,
-              "hosts, with neighbouring ranks together; default: one for each rank");
+  line.option(
+      "hosts", "K", options.hosts,
+      "hosts, with neighbouring ranks together; default: one for each rank, and with --replay "
+      "one for each worker");
   line.option("cores", "N", options.cores,
               "of each host; default: those that this process may use");
-  line.default_option("bandwidth", "RATE", options.bandwidth,
-                      "of a host's link in each direction: 1gbit, 200mbit, or bytes per second");
-  line.default_option("latency", "SECONDS", options.latency, "of a message between hosts", "1e-4");
+  line.option("bandwidth", "RATE", options.bandwidth,
+              "of a host's link in each direction: 1gbit, 200mbit, or bytes per second; default: "
+              "1gbit");
+  line.option("latency", "SECONDS", options.latency, "of a message between hosts; default: 1e-4");
+  line.option("network-file", "FILE", options.network_file,
+              "take both from what 'bench sync --fit' measured");
+  line.flag("extrapolate", options.extrapolate,
+            "predict beyond 4 times the hosts, bytes or local batches that were measured");
   line.option("samples-per-second", "S", options.samples_per_second,
-              "training speed of one worker with its threads; default: measured here for a second");
+              "training speed of one worker with its threads; default: measured here for a second, "
+              "with --replay that of each run by its timing.csv");
   line.option("speed-from", "RUN_FOLDER", options.speed_from,
               "take that speed from a finished run");
   line.option("measured", "RUN_FOLDER", options.measured,
               "print what this finished run of the same settings took beside the prediction");
   line.option("json", "FILE", options.json, "write the numbers to a file as well");
-}
-
-/// "1gbit": 125000000 bytes per second, as tc(8) writes rates; without a unit bytes per second.
-double bytes_per_second(const std::string& text) {
-  struct Unit {
-    std::string_view name;
-    double bytes;
-  };
-  constexpr std::array<Unit, 4> kUnits{
-      {{"", 1}, {"kbit", 1e3 / 8}, {"mbit", 1e6 / 8}, {"gbit", 1e9 / 8}}};
-  double value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc() && std::isfinite(value) && value > 0)
-    for (const Unit& unit : kUnits)
-      if (unit.name == std::string_view(rest, end)) return value * unit.bytes;
-  fail_input("plan: --bandwidth: found '{}', expected a rate such as 1gbit or 125000000", text);
+  line.option("csv", "FILE", options.csv, "with --replay: write a row for every round");
 }
 
 int count_of(std::string_view option, int found) {
@@ -222,10 +218,11 @@ int count_of(std::string_view option, int found) {
   return found;
 }
 
-Placement placement_of(const PlanOptions& options, int workers) {
+/// `usual_hosts`: where neither hosts nor ranks are given.
+Placement placement_of(const PlanOptions& options, int workers, int usual_hosts) {
   const int hosts = options.hosts   ? count_of("hosts", *options.hosts)
                     : options.ranks ? count_of("ranks", *options.ranks)
-                                    : 1;
+                                    : usual_hosts;
   const int ranks = options.ranks ? count_of("ranks", *options.ranks) : hosts;
   if (hosts > ranks)
     fail_input("plan: --hosts: found {}, allowed are at most as many as ranks, {}", hosts, ranks);
@@ -234,14 +231,38 @@ Placement placement_of(const PlanOptions& options, int workers) {
   return {.workers = workers, .hosts = neighbours_on_hosts(ranks, hosts)};
 }
 
-/// The samples per second of a worker, if they are given and need not be measured.
-std::optional<double> given_speed(const PlanOptions& options) {
-  std::optional<double> speed = options.samples_per_second;
+Interconnect interconnect_of(const PlanOptions& options) {
+  if (options.network_file) {
+    if (options.bandwidth || options.latency)
+      fail_input("plan: --network-file: found together with --{}, expected one",
+                 options.bandwidth ? "bandwidth" : "latency");
+    return read_interconnect(*options.network_file);
+  }
+  Interconnect given;
+  if (options.bandwidth) given.bandwidth = parse_bandwidth("plan: --bandwidth", *options.bandwidth);
+  if (options.latency) given.latency = *options.latency;
+  if (!(given.latency >= 0 && std::isfinite(given.latency)))
+    fail_input("plan: --latency: found {}, allowed is 0 or more seconds", given.latency);
+  return given;
+}
+
+int cores_of(const PlanOptions& options) {
+  return options.cores ? count_of("cores", *options.cores) : available_cores();
+}
+
+std::optional<double> given_samples_per_second(const PlanOptions& options) {
+  const std::optional<double> speed = options.samples_per_second;
   if (speed && !(*speed > 0 && std::isfinite(*speed)))
     fail_input("plan: --samples-per-second: found {}, expected a positive number", *speed);
-  if (options.speed_from.empty()) return speed;
-  if (speed)
+  if (speed && !options.speed_from.empty())
     fail_input("plan: --speed-from: found together with --samples-per-second, expected one");
+  return speed;
+}
+
+/// The samples per second of a worker, if they are given and need not be measured.
+std::optional<double> given_speed(const PlanOptions& options) {
+  std::optional<double> speed = given_samples_per_second(options);
+  if (options.speed_from.empty()) return speed;
   speed = read_measured_run(options.speed_from).speed;
   if (!speed)
     fail_input("{}: shows no time of training, expected a longer run", options.speed_from);
@@ -249,15 +270,18 @@ std::optional<double> given_speed(const PlanOptions& options) {
 }
 
 Machine machine_of(const PlanOptions& options, int workers) {
-  Machine machine{.placement = placement_of(options, workers),
-                  .cores_of_host = available_cores(),
-                  .bandwidth = bytes_per_second(options.bandwidth),
-                  .latency = options.latency};
-  if (options.cores) machine.cores_of_host = count_of("cores", *options.cores);
-  if (!(machine.latency >= 0 && std::isfinite(machine.latency)))
-    fail_input("plan: --latency: found {}, allowed is 0 or more seconds", machine.latency);
-  machine.speed = given_speed(options);
-  return machine;
+  return {.placement = placement_of(options, workers, 1),
+          .cores_of_host = cores_of(options),
+          .interconnect = interconnect_of(options),
+          .speed = given_speed(options)};
+}
+
+RunForecast forecast(const PlanOptions& options, const Experiment& experiment,
+                     MeasuredSpeeds& speeds) {
+  const RunForecast run = forecast_run(experiment, machine_of(options, experiment.workers), speeds);
+  if (!options.extrapolate)
+    check_reach(run.machine.interconnect, run.machine.placement.num_hosts(), run.cost.traffic);
+  return run;
 }
 
 /// Each once, though many cells may share it.
@@ -275,29 +299,52 @@ int plan_sweep(const RunRequest& request, const PlanOptions& options) {
   std::vector<RunForecast> runs;
   MeasuredSpeeds speeds;
   for (const RequestedRun& run : read_requests(request))
-    runs.push_back(
-        forecast_run(run.experiment, machine_of(options, run.experiment.workers), speeds));
+    runs.push_back(forecast(options, run.experiment, speeds));
   print_doubts(runs);
   print_sweep_forecast(requested_cells(request), runs);
   return kSuccess;
 }
 
-int plan(const PlanOptions& options) {
-  require_file("plan", options.file);
+int plan_file(const PlanOptions& options) {
+  const std::string file = options.words.empty() ? "" : options.words.front();
+  require_file("plan", file);
+  if (options.words.size() > 1)
+    fail_input(
+        "plan: found '{}' and '{}', expected one experiment file; folders of runs are for "
+        "--replay",
+        file, options.words[1]);
+  if (options.csv) fail_input("plan: --csv: found without --replay, expected both");
   if (options.json) check_can_hold_a_file("plan", "json", *options.json);
-  RunRequest request{.file = options.file, .settings = options.settings, .output = {}};
+  RunRequest request{.file = file, .settings = options.settings, .output = {}};
   request.cell = options.cell;
   if (!request.cell && requested_cells(request).size() > 1) return plan_sweep(request, options);
   const Experiment experiment = read_request(request).experiment;
-  const Machine machine = machine_of(options, experiment.workers);
   std::optional<MeasuredRun> measured;
   if (options.measured)
     measured = read_measured_run(*options.measured, resolved_yaml(experiment.resolved));
-  const RunForecast forecast = forecast_run(experiment, machine);
-  print_doubts({forecast});
-  print_forecast(forecast, measured);
-  if (options.json) write_file_atomically(*options.json, to_json(forecast, measured));
+  MeasuredSpeeds speeds;
+  const RunForecast run = forecast(options, experiment, speeds);
+  print_doubts({run});
+  print_forecast(run, measured);
+  if (options.json) write_file_atomically(*options.json, to_json(run, measured));
   return kSuccess;
+}
+
+int plan_replays(const PlanOptions& options) {
+  for (const auto& [name, is_there] :
+       {std::pair("set", !options.settings.empty()), std::pair("cell", options.cell.has_value()),
+        std::pair("measured", options.measured.has_value())})
+    if (is_there) fail_input("plan: --replay: found with --{}, expected one of these", name);
+  return replay_folders(
+      {.folders = options.words,
+       .placement = [&options](int workers) { return placement_of(options, workers, workers); },
+       .cores_of_host = cores_of(options),
+       .interconnect = interconnect_of(options),
+       .samples_per_second = given_samples_per_second(options),
+       .speed_from = options.speed_from,
+       .extrapolate = options.extrapolate,
+       .json = options.json,
+       .csv = options.csv});
 }
 
 }  // namespace
@@ -308,11 +355,13 @@ int plan_command(std::span<const std::string> arguments) {
   declare_options(line, options);
   if (!line.read(arguments,
                  "usage: localbatch plan FILE [--set KEY=VALUE]... [--ranks R] [--hosts K] "
-                 "[OPTIONS]\n\n"
+                 "[OPTIONS]\n"
+                 "       localbatch plan --replay RUN_FOLDER... [--hosts K] [OPTIONS]\n\n"
                  "Says what a run of FILE will cost before it starts, and leaves nothing behind:\n"
-                 "memory, what is sent, and seconds by a model of speed, latency and bandwidth.\n"))
+                 "memory, what is sent, and seconds by a model of speed, latency and bandwidth;\n"
+                 "or by the same model what runs would have taken on another network.\n"))
     return kSuccess;
-  return plan(options);
+  return options.replay ? plan_replays(options) : plan_file(options);
 }
 
 }  // namespace localbatch

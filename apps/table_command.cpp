@@ -1,8 +1,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
+#include <map>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "command_line.h"
@@ -11,6 +15,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "json_documents.h"
+#include "plan/replay.h"
 #include "report/curves_table.h"
 #include "report/paired_differences.h"
 #include "report/reference.h"
@@ -27,7 +32,9 @@ struct TableOptions {
   std::string format = "markdown", folder, columns, reference;
   bool json = false;
   std::string curves, curves_of;
-  std::optional<std::string> target, against;
+  std::optional<std::string> target, against, networks;
+  std::optional<int> hosts;
+  std::optional<double> samples_per_second;
 };
 
 void declare_options(CommandLine& line, TableOptions& options) {
@@ -42,6 +49,12 @@ void declare_options(CommandLine& line, TableOptions& options) {
               "add what runs have spent, in target_samples, target_rounds, target_bytes and "
               "target_seconds, when an evaluation and all later ones reach test_accuracy=0.9 (a "
               "fraction), or are not above a test_loss, test_perplexity or test_bits_per_byte");
+  line.option("network", "NAME,...", options.networks,
+              "with --target: add the seconds that 'plan --replay' predicts for networks such as "
+              "1gbit, or 1gbit+50ms for another latency than 1e-4 s");
+  line.option("hosts", "K", options.hosts, "of these; default: one for each worker");
+  line.option("samples-per-second", "S", options.samples_per_second,
+              "of a worker there; default: as timing.csv of each run has it by local batch");
   line.option("against", "ROW", options.against,
               "add what all other schedules differ by from this one, over pairs of runs with the "
               "same H and seed: mean and 95 % interval (Student's t); also in differences.csv");
@@ -106,9 +119,92 @@ int write_curves(const TableOptions& options) {
   return kSuccess;
 }
 
-void add_columns(const Target& target, const Results& results, std::vector<ResultColumn>& columns) {
+/// A network of --network with the name that it was given.
+using NamedInterconnect = std::pair<std::string, Interconnect>;
+
+std::vector<NamedInterconnect> networks_of(const TableOptions& options) {
+  if (options.networks && !options.target)
+    fail_input("table: --network: found without --target, expected both");
+  for (const auto& [name, is_there] :
+       {std::pair("hosts", options.hosts.has_value()),
+        std::pair("samples-per-second", options.samples_per_second.has_value())})
+    if (is_there && !options.networks)
+      fail_input("table: --{}: found without --network, expected both", name);
+  if (options.hosts && *options.hosts < 1)
+    fail_input("table: --hosts: found {}, expected 1 or more", *options.hosts);
+  if (const auto& speed = options.samples_per_second;
+      speed && !(*speed > 0 && std::isfinite(*speed)))
+    fail_input("table: --samples-per-second: found {}, expected a positive number", *speed);
+  std::vector<NamedInterconnect> networks;
+  if (!options.networks) return networks;
+  std::istringstream names(*options.networks + ",");
+  for (std::string name; std::getline(names, name, ',');) {
+    networks.emplace_back(name, parse_interconnect("table: --network", name));
+    if (std::ranges::count(networks, name, &NamedInterconnect::first) > 1)
+      fail_input("table: --network: found '{}' twice", name);
+  }
+  return networks;
+}
+
+/// Runs as they would be on other hosts, each read once for all networks.
+class Elsewhere {
+ public:
+  explicit Elsewhere(const TableOptions& options)
+      : hosts_(options.hosts), samples_per_second_(options.samples_per_second) {}
+
+  std::string text() const {
+    return fmt::format(
+        "by plan --replay on {}, {}", hosts_ ? counted(*hosts_, "host") : "one host per worker",
+        samples_per_second_
+            ? fmt::format("with {:g} samples per second of a worker", *samples_per_second_)
+            : "with the speed of timing.csv");
+  }
+
+  std::optional<std::map<double, double>> ends(const FinishedRun& run,
+                                               const Interconnect& interconnect) {
+    if (run.path.empty() || !run.rounds || !run.evaluations) return {};
+    const Recording& recording = recording_of(run.path);
+    std::optional<StepSeconds> speed = recording.run.speed;
+    if (samples_per_second_) speed = StepSeconds(*samples_per_second_);
+    if (!speed) return {};
+    std::map<double, double> ends;
+    for (const ReplayedRound& round : replay_run(recording, *speed, interconnect).rounds)
+      ends[static_cast<double>(round.recorded.round)] = round.end_seconds;
+    return ends;
+  }
+
+ private:
+  const Recording& recording_of(const std::filesystem::path& path) {
+    const auto known = recordings_.find(path);
+    if (known != recordings_.end()) return known->second;
+    const auto placement = [&](int workers) -> Placement {
+      const int hosts = hosts_.value_or(workers);
+      if (hosts > workers)
+        fail_input("table: --hosts: found {}, allowed are at most as many as workers of {}, {}",
+                   hosts, path.string(), workers);
+      return {.workers = workers, .hosts = neighbours_on_hosts(hosts, hosts)};
+    };
+    // A core for every thread: no host waits for its own.
+    constexpr int kEnough = std::numeric_limits<int>::max();
+    return recordings_.emplace(path, read_recording(path, placement, kEnough)).first->second;
+  }
+
+  std::optional<int> hosts_;
+  std::optional<double> samples_per_second_;
+  std::map<std::filesystem::path, Recording> recordings_;
+};
+
+void add_columns(const Target& target, const Results& results, Elsewhere& elsewhere,
+                 const std::vector<NamedInterconnect>& networks,
+                 std::vector<ResultColumn>& columns) {
   check_is_measured(target, results);
   for (ResultColumn& column : columns_of(target)) columns.push_back(std::move(column));
+  for (const NamedInterconnect& network : networks)
+    columns.push_back(
+        predicted_column(target, network.first, elsewhere.text(),
+                         [&elsewhere, interconnect = network.second](const FinishedRun& run) {
+                           return elsewhere.ends(run, interconnect);
+                         }));
 }
 
 /// The texts of CSV files by their names.
@@ -156,8 +252,10 @@ int make_tables(const TableOptions& options) {
   std::vector<ResultColumn> columns = chosen_columns(options.columns);
   std::optional<Target> target;
   if (options.target) target = parse_target(*options.target);
+  const std::vector<NamedInterconnect> networks = networks_of(options);
   const Results results = options.results.collect("table");
-  if (target) add_columns(*target, results, columns);
+  Elsewhere elsewhere(options);
+  if (target) add_columns(*target, results, elsewhere, networks, columns);
   const ResultTable table = make_table(results, columns);
   std::optional<Differences> differences;
   if (options.against) differences = differences_to(*options.against, table);

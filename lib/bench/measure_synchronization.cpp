@@ -36,6 +36,16 @@ std::vector<double> time_averages(std::size_t parameters, double seconds, Commun
 
 }  // namespace
 
+std::vector<double> measure_averages(std::size_t numbers, int workers, double seconds,
+                                     ProcessGroup& processes) {
+  std::vector<double> times;
+  run_workers(workers, processes, [&](Communicator& comm) {
+    std::vector<double> of_worker = time_averages(numbers, seconds, comm);
+    if (comm.worker() == 0) times = std::move(of_worker);
+  });
+  return times;
+}
+
 SynchronizationSpeed measure_synchronization(const BenchNetwork& network, int workers,
                                              double seconds, ProcessGroup& processes) {
   SynchronizationSpeed speed;
@@ -43,11 +53,7 @@ SynchronizationSpeed measure_synchronization(const BenchNetwork& network, int wo
   speed.parameters = make_model(network)->parameter_count();
   speed.workers = workers;
   speed.ranks = processes.num_ranks();
-  std::vector<double> times;
-  run_workers(workers, processes, [&](Communicator& comm) {
-    std::vector<double> of_worker = time_averages(speed.parameters, seconds, comm);
-    if (comm.worker() == 0) times = std::move(of_worker);
-  });
+  std::vector<double> times = measure_averages(speed.parameters, workers, seconds, processes);
   if (times.empty()) return speed;
   speed.averages = static_cast<int>(times.size());
   speed.best_seconds = std::ranges::min(times);

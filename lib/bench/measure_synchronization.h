@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <vector>
 
 #include "bench/networks.h"
 #include "comm/process_group.h"
@@ -19,6 +20,11 @@ struct SynchronizationSpeed {
   double bytes_per_second = 0;
   std::optional<double> foreign_load;
 };
+
+/// Averages arrays of so many numbers over workers on the ranks of this job for about `seconds`,
+/// and returns the seconds of each average as worker 0 sees them. Collective; empty but on rank 0.
+std::vector<double> measure_averages(std::size_t numbers, int workers, double seconds,
+                                     ProcessGroup& processes);
 
 /// Runs the workers on the ranks of this job for about `seconds`. Collective; the times are filled
 /// in on rank 0 only.

@@ -37,7 +37,11 @@ class Mailbox {
   void wait(Messages& messages);
 
   /// Gives every rank the values of all ranks, rank by rank; counts[r] of them are those of rank r.
-  /// Collective.
+  /// Collective. Each of R ranks sends to every other one: R - 1 messages, and one wait for all of
+  /// them. Bruck's algorithm would send as many bytes in log2 R messages, but they pass from rank
+  /// to rank: log2 R waits in sequence, which count where hosts are far apart, and a rank that
+  /// waits in vain would name one that waits itself. Averages have messages of each rank to each
+  /// other host beside them anyway.
   void all_gather(std::span<const double> mine, std::span<double> all,
                   std::span<const std::size_t> counts, Traffic traffic);
 

@@ -76,26 +76,45 @@ std::size_t checkpoint_bytes_of(const Experiment& experiment, std::int64_t epoch
                           make_dry_worker);
 }
 
-/// How far workers of a rank wait for its slots.
-double crowding(const RunForecast& run) {
-  return std::max(1.0, static_cast<double>(run.hosted_workers) / run.slots);
-}
+int most_workers_of_a_rank(int workers, int ranks) { return (workers + ranks - 1) / ranks; }
 
-RunCost cost_of(const RunForecast& run, const TaskFacts& facts, const RoundCount& count,
-                const ExpectedTraffic& traffic) {
-  RunCost cost{.count = count, .traffic = traffic};
-  const double speed = *run.machine.speed;
-  const double of_worker =
-      static_cast<double>(facts.evaluated_samples + facts.validation_samples) / run.workers;
-  cost.compute_seconds = static_cast<double>(count.worker_samples) * crowding(run) / speed;
-  cost.evaluation_seconds =
-      static_cast<double>(count.evaluations) * of_worker * crowding(run) / (3 * speed);
-  cost.communication_seconds = run.machine.latency * static_cast<double>(traffic.waits) +
-                               static_cast<double>(traffic.busiest_link()) / run.machine.bandwidth;
-  return cost;
+TrafficOfParts parts_of(const Experiment& experiment, const Task& task,
+                        const TrafficForecast& forecast) {
+  return traffic_of_parts(
+      meetings_of(experiment, [&](Communicator& comm) { return task.make_dry_worker(comm); }),
+      forecast);
 }
 
 }  // namespace
+
+CostModel::CostModel(const Experiment& experiment, const Task& task, const Placement& placement,
+                     int cores_of_host)
+    : workers_(experiment.workers),
+      hosts_(placement.num_hosts()),
+      ranks_(placement.num_ranks()),
+      hosted_workers_(most_workers_of_a_rank(workers_, ranks_)) {
+  const TaskFacts facts = task.facts();
+  const int ranks_of_host = (ranks_ + hosts_ - 1) / hosts_;
+  slots_ =
+      execution_slots(cores_of_host / ranks_of_host, experiment.worker_threads(), hosted_workers_);
+  evaluated_samples_ = static_cast<double>(facts.evaluated_samples + facts.validation_samples);
+  const TrafficForecast forecast(placement);
+  buffer_bytes_ = forecast.buffer_bytes(facts.parameters);
+  traffic_ = parts_of(experiment, task, forecast);
+}
+
+RunCost CostModel::cost(const RoundCount& count, const ExpectedTraffic& traffic, const Speed& speed,
+                        const Interconnect& interconnect) const {
+  RunCost cost{.count = count, .traffic = traffic};
+  // How far workers of a rank wait for its slots.
+  const double crowding = std::max(1.0, static_cast<double>(hosted_workers_) / slots_);
+  const double of_worker = evaluated_samples_ / workers_;
+  cost.compute_seconds = static_cast<double>(count.worker_samples) * crowding / speed.training;
+  cost.evaluation_seconds =
+      static_cast<double>(count.evaluations) * of_worker * crowding / (3 * speed.evaluation);
+  cost.communication_seconds = interconnect.seconds(traffic);
+  return cost;
+}
 
 RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
                          MeasuredSpeeds& speeds) {
@@ -107,18 +126,16 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
         "--speed-from");
   const std::unique_ptr<Task> task = load_task(experiment, TaskUse::kOutline);
   const TaskFacts facts = task->facts();
+  const CostModel model(experiment, *task, machine.placement, machine.cores_of_host);
   RunForecast run{.experiment = experiment.name,
                   .workers = experiment.workers,
                   .threads_per_worker = experiment.threads_per_worker,
-                  .hosted_workers = (experiment.workers + ranks - 1) / ranks,
+                  .hosted_workers = model.hosted_workers(),
+                  .slots = model.slots(),
                   .machine = machine,
                   .speed_is_measured = !machine.speed,
                   .parameters = facts.parameters,
                   .tokens_per_sample = facts.tokens_per_sample};
-  const int ranks_of_host =
-      (ranks + machine.placement.num_hosts() - 1) / machine.placement.num_hosts();
-  run.slots = execution_slots(machine.cores_of_host / ranks_of_host, experiment.worker_threads(),
-                              run.hosted_workers);
   if (facts.network) {
     run.forward_multiply_adds = facts.network->model->multiply_adds();
     if (!machine.speed) {
@@ -128,19 +145,18 @@ RunForecast forecast_run(const Experiment& experiment, const Machine& machine,
     }
   }
 
-  const TrafficForecast forecast(machine.placement);
-  const MakeWorker make_dry_worker = [&](Communicator& comm) {
-    return task->make_dry_worker(comm);
-  };
-  const RunMeetings meetings = meetings_of(experiment, make_dry_worker);
-  run.memory = forecast_memory(experiment, *task, run.hosted_workers, run.slots,
-                               forecast.buffer_bytes(facts.parameters));
-  run.checkpoint_bytes = checkpoint_bytes_of(experiment, facts.epoch_samples, make_dry_worker);
-  run.round = traffic_of(meetings.round, forecast);
-  run.measured_round = traffic_of(meetings.measured_round, forecast);
+  run.memory =
+      forecast_memory(experiment, *task, run.hosted_workers, run.slots, model.buffer_bytes());
+  run.checkpoint_bytes =
+      checkpoint_bytes_of(experiment, facts.epoch_samples,
+                          [&](Communicator& comm) { return task->make_dry_worker(comm); });
+  const TrafficOfParts& traffic = model.traffic();
+  run.round = traffic.round;
+  run.measured_round = traffic.measured_round;
   const auto cost = [&](std::optional<int> H) {
     const RoundCount count = count_rounds(experiment, facts.epoch_samples, H);
-    return cost_of(run, facts, count, traffic_of_run(meetings, count, forecast));
+    return model.cost(count, traffic.of_run(count), {*run.machine.speed, *run.machine.speed},
+                      machine.interconnect);
   };
   run.cost = cost({});
   for (const int H : kAlternatives) run.alternatives.push_back(cost(H));
@@ -201,8 +217,8 @@ std::string to_json(const RunForecast& run, const std::optional<MeasuredRun>& me
                   {"workers_of_a_rank", run.hosted_workers},
                   {"execution_slots_per_rank", run.slots},
                   {"cores_of_a_host", run.machine.cores_of_host},
-                  {"bandwidth_bytes_per_second", run.machine.bandwidth},
-                  {"latency_seconds", run.machine.latency},
+                  {"bandwidth_bytes_per_second", run.machine.interconnect.bandwidth},
+                  {"latency_seconds", run.machine.interconnect.latency},
                   {"samples_per_second_of_a_worker", *run.machine.speed},
                   {"tokens_per_second_of_a_worker", or_null(run.tokens_per_second())},
                   {"speed_is_measured", run.speed_is_measured},

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/interconnect.h"
 #include "plan/measured_run.h"
 #include "plan/traffic.h"
 #include "run/memory_forecast.h"
@@ -15,8 +16,7 @@ namespace localbatch {
 struct Machine {
   Placement placement;
   int cores_of_host = 1;
-  double bandwidth = 125e6;  ///< of a host's link in each direction, bytes per second
-  double latency = 1e-4;     ///< seconds from host to host for a message
+  Interconnect interconnect = {};
   /// Samples per second of one worker with its threads, gradient, update and data; nothing: it is
   /// measured.
   std::optional<double> speed = {};
@@ -31,11 +31,40 @@ struct RunCost {
   double seconds() const { return compute_seconds + communication_seconds + evaluation_seconds; }
 };
 
-/// What a run will cost. Seconds follow from samples per second of one worker, and from latency and
-/// bandwidth: communication takes latency times the waits that follow one another, and the bytes of
-/// the busiest link divided by its bandwidth; inside a host it takes none. An evaluation computes a
-/// third of what training on as many samples does. Not counted are statistics of single
-/// samples, audits' gradients, recomputed batch norm, checkpoints, and waiting for slower workers.
+/// The model of seconds, for the workers of one experiment on the ranks of a machine. Seconds
+/// follow from samples per second of one worker, and from what connects hosts (Interconnect). An
+/// evaluation computes a third of what training on as many samples does. Not counted are statistics
+/// of single samples, audits' gradients, recomputed batch norm, checkpoints, and waiting for slower
+/// workers.
+class CostModel {
+ public:
+  CostModel(const Experiment& experiment, const Task& task, const Placement& placement,
+            int cores_of_host);
+
+  int hosted_workers() const { return hosted_workers_; }  ///< of the rank that hosts most
+  int slots() const { return slots_; }                    ///< of that rank
+  int hosts() const { return hosts_; }
+  int ranks() const { return ranks_; }
+  std::size_t buffer_bytes() const { return buffer_bytes_; }  ///< for averages, of a rank
+  const TrafficOfParts& traffic() const { return traffic_; }
+
+  /// Samples per second of a worker that has a slot.
+  struct Speed {
+    double training = 0, evaluation = 0;  ///< the latter as if it trained
+  };
+
+  /// The seconds of so many rounds that send this.
+  RunCost cost(const RoundCount& count, const ExpectedTraffic& traffic, const Speed& speed,
+               const Interconnect& interconnect) const;
+
+ private:
+  int workers_, hosts_, ranks_, hosted_workers_, slots_;
+  double evaluated_samples_;
+  std::size_t buffer_bytes_;
+  TrafficOfParts traffic_;
+};
+
+/// What a run will cost by the CostModel.
 struct RunForecast {
   std::string experiment;
   int workers = 1, threads_per_worker = 1;
@@ -49,6 +78,7 @@ struct RunForecast {
   MemoryForecast memory = {};
   std::size_t checkpoint_bytes = 0;                 ///< of one checkpoint file
   ExpectedTraffic round = {}, measured_round = {};  ///< without an audit, a trace and an evaluation
+  std::int64_t largest_meeting = 0;                 ///< see TrafficOfParts
   RunCost cost = {};
   std::vector<RunCost> alternatives = {};  ///< with constant H = 1, 4, 16, 32
   std::vector<std::string> doubts = {};    ///< see doubtful_settings(); and of what was measured

@@ -35,6 +35,7 @@ ExpectedTraffic& ExpectedTraffic::operator+=(const ExpectedTraffic& other) {
     hosts[host].received += other.hosts[host].received;
   }
   waits += other.waits;
+  largest_meeting = std::max(largest_meeting, other.largest_meeting);
   return *this;
 }
 
@@ -49,6 +50,7 @@ ExpectedTraffic operator*(std::int64_t count, ExpectedTraffic traffic) {
     host.received *= count;
   }
   traffic.waits *= count;
+  if (count == 0) traffic.largest_meeting = 0;
   return traffic;
 }
 
@@ -78,6 +80,7 @@ ExpectedTraffic TrafficForecast::meeting(const Meeting& meeting) const {
     // Everybody waits for all, and at an average for slices on their way out and back.
     traffic.waits = averages ? 3 : 1;
   }
+  traffic.largest_meeting = traffic.busiest_link();
   return traffic;
 }
 
@@ -165,16 +168,30 @@ ExpectedTraffic traffic_of(const std::vector<Meeting>& meetings, const TrafficFo
   return traffic;
 }
 
-ExpectedTraffic traffic_of_run(const RunMeetings& meetings, const RoundCount& count,
-                               const TrafficForecast& forecast) {
-  ExpectedTraffic traffic = forecast.start();
-  traffic += (count.rounds - count.measured) * traffic_of(meetings.round, forecast);
-  traffic += (count.measured - count.audited) * traffic_of(meetings.measured_round, forecast);
-  traffic += count.audited * traffic_of(meetings.audited_round, forecast);
-  traffic += count.local_steps * traffic_of(meetings.local_step, forecast);
-  traffic += count.evaluations * traffic_of(meetings.evaluation, forecast);
-  traffic += traffic_of(meetings.end, forecast);
+ExpectedTraffic TrafficOfParts::of_rounds(const RoundCount& count) const {
+  ExpectedTraffic traffic = (count.rounds - count.measured) * round;
+  traffic += (count.measured - count.audited) * measured_round;
+  traffic += count.audited * audited_round;
+  traffic += count.local_steps * local_step;
+  traffic += count.evaluations * evaluation;
   return traffic;
+}
+
+ExpectedTraffic TrafficOfParts::of_run(const RoundCount& count) const {
+  ExpectedTraffic traffic = start;
+  traffic += of_rounds(count);
+  traffic += end;
+  return traffic;
+}
+
+TrafficOfParts traffic_of_parts(const RunMeetings& meetings, const TrafficForecast& forecast) {
+  return {.start = forecast.start(),
+          .round = traffic_of(meetings.round, forecast),
+          .measured_round = traffic_of(meetings.measured_round, forecast),
+          .audited_round = traffic_of(meetings.audited_round, forecast),
+          .local_step = traffic_of(meetings.local_step, forecast),
+          .evaluation = traffic_of(meetings.evaluation, forecast),
+          .end = traffic_of(meetings.end, forecast)};
 }
 
 }  // namespace localbatch

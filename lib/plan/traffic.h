@@ -32,6 +32,7 @@ struct ExpectedTraffic {
   /// Waits for a message from another host that follow one another. Blocks of an average that are
   /// under way at the same time hide each other's: it counts as one block.
   std::int64_t waits = 0;
+  std::int64_t largest_meeting = 0;  ///< bytes of the busiest link in the meeting that has most
 
   /// The most bytes that a host sends to others, or receives.
   std::int64_t busiest_link() const;
@@ -73,9 +74,18 @@ class TrafficForecast {
 /// One after the other.
 ExpectedTraffic traffic_of(const std::vector<Meeting>& meetings, const TrafficForecast& forecast);
 
-/// Of a whole run that is not interrupted and writes no checkpoints: what summary.json calls
-/// communication.
-ExpectedTraffic traffic_of_run(const RunMeetings& meetings, const RoundCount& count,
-                               const TrafficForecast& forecast);
+/// What each part of a run sends.
+struct TrafficOfParts {
+  ExpectedTraffic start, round, measured_round, audited_round, local_step, evaluation, end;
+
+  /// Of the rounds alone, with their local steps and evaluations.
+  ExpectedTraffic of_rounds(const RoundCount& count) const;
+
+  /// Of a whole run that is not interrupted and writes no checkpoints: what summary.json calls
+  /// communication.
+  ExpectedTraffic of_run(const RoundCount& count) const;
+};
+
+TrafficOfParts traffic_of_parts(const RunMeetings& meetings, const TrafficForecast& forecast);
 
 }  // namespace localbatch

@@ -84,6 +84,7 @@ void read_manifests(const fs::path& folder, FinishedRun& run) {
 
 FinishedRun read_finished_run(const fs::path& folder, std::string shown) {
   FinishedRun run{.folder = std::move(shown),
+                  .path = folder,
                   .settings = settings_of(read_experiment_file(folder / "experiment.yaml")),
                   .rounds = read_columns(folder / "rounds.csv"),
                   .evaluations = read_columns(folder / "evaluations.csv"),

@@ -54,8 +54,9 @@ std::vector<std::string> differing_keys(const std::vector<Settings>& all,
 /// A run as its folder shows it, or one that nobody has started; `status` says whether it has
 /// finished. Missing files are no mistake, as some are not published with the results.
 struct FinishedRun {
-  std::string folder;  ///< as it is shown to a person
-  Settings settings;   ///< of its experiment.yaml
+  std::string folder;               ///< as it is shown to a person
+  std::filesystem::path path = {};  ///< of its files; empty for a run that nobody has started
+  Settings settings;                ///< of its experiment.yaml
   RunStatus status = RunStatus::kMissing;
   int percent = 0;           ///< of its samples
   std::string failure = {};  ///< why it could not go on, in one line, for kFailed

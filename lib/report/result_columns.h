@@ -16,9 +16,9 @@ namespace localbatch {
 struct ResultColumn {
   enum class Better { kNone, kLess, kMore };
 
-  std::string_view name;     ///< of --columns and of table.csv
-  std::string_view title;    ///< in tables, with the unit
-  std::string_view meaning;  ///< with the unit of table.csv
+  std::string name;     ///< of --columns and of table.csv
+  std::string title;    ///< in tables, with the unit
+  std::string meaning;  ///< with the unit of table.csv
   Better better = Better::kNone;
   int decimals = 0;    ///< in tables; kThreeDigits: as many as show three digits
   double divisor = 1;  ///< from the unit of table.csv to that of the title

@@ -49,11 +49,15 @@ std::optional<std::size_t> row_that_reaches(const CsvColumns& evaluations, const
   return reached;
 }
 
+/// What the files of a run say was spent at each evaluation.
+using EndsOfEvaluations = std::optional<std::vector<std::optional<double>>>;
+
 /// Nothing where files do not say what the run has spent, whether it reaches the target or not: so
 /// runs without a time do not count as runs that are late.
-std::optional<double> spent(const FinishedRun& run, const Target& target, const std::string& what) {
+template <class Ends>
+std::optional<double> spent(const FinishedRun& run, const Target& target, const Ends& ends_of) {
   if (!measures(run, target.column)) return {};
-  const auto ends = ends_of_rows(run, *run.evaluations, what);
+  const EndsOfEvaluations ends = ends_of(run);
   if (!ends) return {};
   const std::optional<std::size_t> row = row_that_reaches(*run.evaluations, target);
   return row ? (*ends)[*row] : kNever;
@@ -102,7 +106,11 @@ void check_is_measured(const Target& target, const Results& results) {
 std::vector<ResultColumn> columns_of(const Target& target) {
   const auto column = [&target](ResultColumn described, const char* what) {
     described.better = ResultColumn::Better::kLess;
-    described.value = [target, what](const FinishedRun& run) { return spent(run, target, what); };
+    described.value = [target, what](const FinishedRun& run) {
+      return spent(run, target, [what](const FinishedRun& of) {
+        return ends_of_rows(of, *of.evaluations, what);
+      });
+    };
     described.target = text_of(target);
     return described;
   };
@@ -125,6 +133,30 @@ std::vector<ResultColumn> columns_of(const Target& target) {
                   .meaning = "wall time with evaluations until the target is reached",
                   .decimals = kThreeDigits},
                  "seconds")};
+}
+
+ResultColumn predicted_column(const Target& target, const std::string& network,
+                              const std::string& by, const PredictedEnds& ends) {
+  const auto ends_of = [ends](const FinishedRun& run) -> EndsOfEvaluations {
+    const std::optional<std::map<double, double>> of_rounds = ends(run);
+    if (!of_rounds) return {};
+    std::vector<std::optional<double>> of_evaluations;
+    for (const double round : run.evaluations->positions("round")) {
+      const auto found = of_rounds->find(round);
+      of_evaluations.push_back(found == of_rounds->end() ? std::nullopt
+                                                         : std::optional(found->second));
+    }
+    return of_evaluations;
+  };
+  return {
+      .name = "predicted_seconds_" + network,
+      .title = "predicted seconds, " + network,
+      .meaning =
+          "predicted, not measured: until the target is reached, evaluations included, " + by,
+      .better = ResultColumn::Better::kLess,
+      .decimals = kThreeDigits,
+      .value = [target, ends_of](const FinishedRun& run) { return spent(run, target, ends_of); },
+      .target = text_of(target)};
 }
 
 }  // namespace localbatch

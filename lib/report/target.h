@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,5 +32,14 @@ void check_is_measured(const Target& target, const Results& results);
 /// target_seconds at the first evaluation from which on all evaluations satisfy it; those that did
 /// not measure the column do not count.
 std::vector<ResultColumn> columns_of(const Target& target);
+
+/// The seconds since the beginning of a run at which each of its rounds would end elsewhere, by its
+/// number; nothing where its files do not say what that depends on.
+using PredictedEnds = std::function<std::optional<std::map<double, double>>(const FinishedRun&)>;
+
+/// Like target_seconds, with seconds that somebody predicts for a network: predicted_seconds_1gbit.
+/// `by` says in a few words what they follow from.
+ResultColumn predicted_column(const Target& target, const std::string& network,
+                              const std::string& by, const PredictedEnds& ends);
 
 }  // namespace localbatch

@@ -147,6 +147,12 @@ TEST_CASE("bench: only sync is for several ranks") {
 
 TEST_CASE("bench: mistakes in the command line are refused in one line before measuring") {
   const ProgramFixture program;
+  check_refused(program, "bench sync --fit", {"--fit: found 1 rank, expected one on each"});
+  check_refused(program, "bench --fit", {"--fit: found no measurement, expected 'sync' alone"});
+  check_refused(program, "bench sync data --fit", {"--fit: found sync data, expected 'sync'"});
+  check_refused(program, "bench sync --fit --model resnet20", {"found together with --model"});
+  check_refused(program, "bench sync --output x", {"--output: found without --fit"});
+  check_refused(program, "bench sync --fit --output no/x", {"--output: found 'no/x'"});
   check_refused(program, "bench trian", {"found 'trian'", "did you mean 'train'?"});
   check_refused(program, "bench train --model resnet20,resnet19",
                 {"--model: found 'resnet19'", "resnet20 | resnet18 | resnet50"});
@@ -180,6 +186,21 @@ TEST_CASE("bench --strict ends with status 1 when other programs are busy") {
   REQUIRE(finished.errors.size() == 1);
   CHECK(contains(finished.errors.front(), "other programs used"));
   CHECK_FALSE(fs::exists(program.path("out.json")));
+}
+
+TEST_CASE("bench sync --fit prints each length and writes what plan reads") {
+  const ProgramFixture program;
+  const Finished finished =
+      program.run("bench sync --fit --seconds 0.05 --output net.yaml", LOCALBATCH_MPIRUN " 2");
+  CHECK(finished.status == 0);
+  for (const char* const part :
+       {"2 workers of 2 ranks on one host", "its memory, no network", "residual %", "1024 numbers",
+        "4194304 numbers", "4.0 KiB", "16 MiB", "latency", "bandwidth"})
+    CHECK_MESSAGE(contains(finished.out, part), finished.out);
+  const std::string text = text_of(program.path("net.yaml"));
+  CHECK(contains(text, "\nhosts: 2\nlargest_bytes: 16777216\n"));
+  CHECK(program.run("plan tiny.yaml --hosts 2 --samples-per-second 9 --network-file net.yaml")
+            .status == 0);
 }
 
 }  // namespace localbatch

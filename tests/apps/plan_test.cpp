@@ -10,6 +10,18 @@ namespace localbatch {
 
 namespace {
 
+/// As check_refused(), where there are results already.
+void check_refused_beside(const ProgramFixture& program, const std::string& arguments,
+                          const std::vector<std::string>& parts) {
+  const Finished finished = program.run(arguments);
+  CAPTURE(arguments);
+  CHECK(finished.status == 2);
+  CHECK(finished.out.empty());
+  REQUIRE(finished.errors.size() == 1);
+  for (const std::string& part : parts)
+    CHECK_MESSAGE(contains(finished.errors.front(), part), finished.errors.front());
+}
+
 /// One that needs no measurement.
 const std::string kPlan = "plan tiny.yaml --samples-per-second 1000 ";
 
@@ -77,10 +89,69 @@ TEST_CASE("plan beside a run: its speed, what it took, and JSON") {
   CHECK(contains(other.errors.front(), "other settings: seed is 1 there and 5 here"));
 }
 
+TEST_CASE("plan --replay has a row for each run, and every round in files") {
+  const ProgramFixture program;
+  REQUIRE(program.run("run tiny.yaml").status == 0);
+  REQUIRE(program.run("run tiny.yaml --set seed=2").status == 0);
+  const Finished finished = program.run(
+      "plan --replay results --bandwidth 100mbit --latency 0.05 --json out.json --csv out.csv");
+  CHECK(finished.status == 0);
+  CHECK(finished.errors.empty());
+  CHECK_FALSE(has_control_characters(finished.out));
+  for (const char* const part :
+       {"predicted: local batches and H are those of the runs", "by timing.csv of each run",
+        "12 MiB per second of a host's link, 0.05 s for a message, as given", "not counted",
+        "average b", "busiest link", "communication s", "  results/tiny/seed=2-"})
+    CHECK_MESSAGE(contains(finished.out, part), finished.out);
+  const auto json = nlohmann::json::parse(text_of(program.path("out.json")));
+  REQUIRE(json.at("runs").size() == 2);
+  const auto& run = json.at("runs").at(0);
+  CHECK(run.at("hosts") == 2);  // one for each worker
+  const std::vector<std::string> rows = lines_of(text_of(program.path("out.csv")));
+  CHECK(rows.size() == 1 + 2 * run.at("rounds").get<std::size_t>());
+  // Four waits of each round at the least.
+  CHECK(run.at("predicted_seconds") > 4 * 0.05 * run.at("rounds").get<double>());
+  const std::string folder = run.at("folder");
+  const Finished given =
+      program.run("plan --replay " + folder + " --hosts 1 --cores 2 --samples-per-second 64");
+  CHECK(contains(given.out, "64 samples per second of a worker, as given"));
+  CHECK(contains(given.out, " 0.000 "));  // inside a host
+  CHECK(program.run("plan --replay results --speed-from " + folder).status == 0);
+  check_refused_beside(program, "plan --replay " + folder + " " + folder, {"' twice"});
+  fs::remove(program.path(folder) / "timing.csv");
+  check_refused_beside(program, "plan --replay " + folder,
+                       {"shows no time of training, expected --samples-per-second"});
+  check_refused_beside(program, "plan --replay results --json none/x", {"--json: found"});
+  check_refused_beside(program, "plan --replay results --hosts 3", {"found 3 ranks"});
+}
+
+TEST_CASE("plan takes latency and bandwidth from a file, and stays near what was measured") {
+  const ProgramFixture program;
+  std::ofstream(program.path("net.yaml"))
+      << "latency_seconds: 0.001\nbandwidth_bytes_per_second: 1.25e8\nhosts: 2\n"
+         "largest_bytes: 1000000\n";
+  const Finished from_file = program.run(kPlan + "--hosts 2 --network-file net.yaml");
+  CHECK(from_file.status == 0);
+  CHECK(from_file.out == program.run(kPlan + "--hosts 2 --bandwidth 1gbit --latency 1e-3").out);
+  check_refused(program, kPlan + "--network-file net.yaml --latency 1",
+                {"--network-file: found together with --latency"});
+  const std::string far = kPlan + "--set workers=9 --hosts 9 --network-file net.yaml";
+  check_refused(program, far, {"net.yaml: was measured between 2 hosts, found 9"});
+  CHECK(program.run(far + " --extrapolate").status == 0);
+  std::ofstream(program.path("bad.yaml")) << "latency_second: 0.001\n";
+  check_refused(program, kPlan + "--network-file bad.yaml", {"bad.yaml:1:1", "latency_seconds"});
+}
+
 TEST_CASE("mistakes in a plan are refused in one line") {
   const ProgramFixture program;
   check_refused(program, "plan", {"an experiment file is missing"});
   check_refused(program, "plan none.yaml", {"none.yaml"});
+  check_refused(program, "plan tiny.yaml other", {"found 'tiny.yaml' and 'other'", "--replay"});
+  check_refused(program, "plan --replay", {"--replay: found no folder"});
+  check_refused(program, "plan --replay none", {"none: holds no run"});
+  check_refused(program, "plan --replay . --set seed=2", {"--replay: found with --set"});
+  check_refused(program, kPlan + "--csv x.csv", {"--csv: found without --replay"});
+  check_refused(program, kPlan + "--bandwidth 1gbti", {"(did you mean 'gbit'?)"});
   check_refused(program, kPlan + "--set workrs=2", {"unknown key", "did you mean 'workers'?"});
   check_refused(program, kPlan + "--ranks 3", {"found 3 ranks", "as workers, 2"});
   check_refused(program, kPlan + "--ranks 0", {"--ranks: found 0, allowed is 1 .. 65536"});

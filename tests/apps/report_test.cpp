@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "apps/program_fixture.h"
+#include "core/json.h"
 
 namespace localbatch {
 
@@ -99,6 +100,33 @@ TEST_CASE("table and plot show a run that has not ended where they are asked to"
   CHECK(contains(text_of(program.path("loss_against_samples.svg")), "unfinished, 10 %"));
 }
 
+TEST_CASE("table --network predicts the seconds to a target as plan --replay has them") {
+  const ProgramFixture program;
+  REQUIRE(program.run("run tiny.yaml").status == 0);
+  const std::string asked =
+      "table results --columns rounds --target test_loss=1e9 --network 1gbit,100mbit+50ms ";
+  const Finished table = program.run(asked + "--samples-per-second 1000");
+  CHECK(table.status == 0);
+  CHECK(contains(table.out, "| predicted seconds, 1gbit | predicted seconds, 100mbit+50ms |"));
+  CHECK(contains(table.out, "predicted, not measured: until the target is reached"));
+  CHECK(contains(table.out, "one host per worker, with 1000 samples per second of a worker"));
+  const Json figures = Json::parse(
+      program.run(asked + "--samples-per-second 1000 --json").out)["cells"][0]["figures"];
+  REQUIRE(program
+              .run("plan --replay results --samples-per-second 1000 --bandwidth 100mbit "
+                   "--latency 0.05 --json out.json")
+              .status == 0);
+  // The first evaluation is below 1e9.
+  const Json replay = Json::parse(text_of(program.path("out.json")));
+  double seconds = 0;
+  for (const Json& round : replay["runs"][0]["each_round"])
+    if (seconds == 0 && round["evaluated"] == true) seconds = round["predicted_end_seconds"];
+  CHECK(figures["predicted_seconds_100mbit+50ms"]["mean"] == seconds);
+  CHECK(figures["predicted_seconds_1gbit"]["mean"] < seconds);
+  CHECK(program.run(asked).status == 0);  // by timing.csv
+  CHECK(contains(program.run(asked + "--hosts 1").out, "by plan --replay on 1 host, with"));
+}
+
 TEST_CASE("mpirun: what every process would say is said once") {
   const ProgramFixture program;
   const auto lines_with = [](const std::vector<std::string>& lines, const std::string& text) {
@@ -124,6 +152,13 @@ TEST_CASE("table, plot and report refuse what they do not know") {
   check_refused(program, "table tiny.yaml --reference no.csv", {"no.csv: no such file"});
   check_refused(program, "table tiny.yaml --target test_acuracy=1", {"mean 'test_accuracy'?)"});
   check_refused(program, "table tiny.yaml --target test_accuracy=80", {"a number from 0 to 1"});
+  const std::string target = "table tiny.yaml --target test_loss=1 --network ";
+  check_refused(program, "table tiny.yaml --network 1gbit", {"--network: found without --target"});
+  check_refused(program, "table tiny.yaml --hosts 2", {"--hosts: found without --network"});
+  check_refused(program, target + "1gbit,1gbti", {"'1gbti'", "(did you mean 'gbit'?)"});
+  check_refused(program, target + "1gbit,1gbit", {"--network: found '1gbit' twice"});
+  check_refused(program, target + "1gbit --hosts 0", {"--hosts: found 0"});
+  check_refused(program, target + "1gbit --samples-per-second 0", {"found 0, expected a positive"});
   check_refused(program, "table tiny.yaml --against 'norm tst, eta 0.8'",
                 {"--against: found", "(did you mean 'norm test, eta 0.8'?)"});
   check_refused(program, "table tiny.yaml --target test_loss=1 --curves curves.csv",

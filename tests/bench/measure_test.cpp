@@ -173,6 +173,13 @@ TEST_CASE("averages of three workers are measured at least three times") {
   CHECK(speed.bytes_per_second * speed.median_seconds == doctest::Approx(4 * 272'474));
 }
 
+TEST_CASE("averages of any length are measured, at least three times") {
+  const std::unique_ptr<ProcessGroup> processes = single_process();
+  const std::vector<double> times = measure_averages(1024, 2, 0, *processes);
+  CHECK(times.size() == 3);
+  for (const double seconds : times) CHECK(seconds > 0);
+}
+
 TEST_CASE("ResNet-101 is measured on large images, and only when it is asked for") {
   const std::unique_ptr<const Model> model = make_model(network("resnet101"));
   CHECK(model->sample() == SampleShape{.input = ImageShape{3, 224, 224}, .num_classes = 1000});

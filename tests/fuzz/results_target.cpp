@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "data/fixtures.h"
 #include "fuzz/fuzz_target.h"
+#include "plan/interconnect.h"
 #include "plan/measured_run.h"
 #include "report/gnuplot.h"
 #include "report/html_page.h"
@@ -20,11 +21,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The files of a run, and a table of reference figures.
-constexpr std::array<std::string_view, 9> kNames{
-    "experiment.yaml", "rounds.csv",   "evaluations.csv",
-    "timing.csv",      "summary.json", "manifest.json",
-    "failure.txt",     "lock",         "reference.csv"};
+/// The files of a run, a table of reference figures, and what connects hosts.
+constexpr std::array<std::string_view, 10> kNames{
+    "experiment.yaml", "rounds.csv",    "evaluations.csv", "timing.csv",
+    "summary.json",    "manifest.json", "failure.txt",     "lock",
+    "reference.csv",   "network.yaml"};
 
 /// Writes what stands behind a line "@@ name" to the file of this name.
 void write_files(std::string_view text, const fs::path& folder) {
@@ -85,5 +86,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   });
   read_or_refuse([&] { progress_of_run(folder); });
   read_or_refuse([&] { read_measured_run(folder, {}); });
+  read_or_refuse([&] { read_recorded_run(folder); });
+  read_or_refuse([&] { read_interconnect(folder / "network.yaml"); });
   return 0;
 }

@@ -26,6 +26,13 @@ TEST_CASE("long vectors cross MPI in blocks") {
   }
 }
 
+TEST_CASE("a short average over a worker on every rank, however many there are") {
+  ProcessGroup& processes = mpi_test_processes();
+  run_workers(processes.num_ranks(), processes, [](Communicator& communicator) {
+    for (const std::size_t length : {1, 63, 300}) check_average(communicator, length);
+  });
+}
+
 TEST_CASE("every rank learns the largest value") {
   ProcessGroup& processes = mpi_test_processes();
   CHECK(Mailbox(processes).max(-processes.rank()) == 0);

@@ -154,8 +154,7 @@ TEST_CASE("seconds follow from speed, waits and the busiest link") {
                                        "max_samples=800", "evaluation.every_samples=1000"};
   const Experiment experiment = tiny_with(fixed);
   Machine machine = machine_of(2, {0, 1});
-  machine.bandwidth = 1000;
-  machine.latency = 0.5;
+  machine.interconnect = {.bandwidth = 1000, .latency = 0.5};
   const RunForecast run = forecast_run(experiment, machine);
   const RunCost& cost = run.cost;
   CHECK(cost.count.rounds == 50);  // 800/(2 workers x 4 samples x 2 steps)

@@ -98,6 +98,37 @@ TEST_CASE("closed forms where ranks and hosts hold whole subtrees") {
       }
 }
 
+TEST_CASE("messages of 1024 workers on 256 ranks, in closed form for every kind of traffic") {
+  constexpr std::int64_t M = 1024, R = 256, k = 20, n = 16 * R;
+  for (const int hosts : {32, 256}) {
+    CAPTURE(hosts);
+    const std::int64_t K = hosts, r = R / K;  // ranks of a host
+    const TrafficForecast forecast({M, neighbours_on_hosts(R, hosts)});
+    // Numbers: each rank sends those of its workers to each other one.
+    for (const Traffic kind : {Traffic::kStatistics, Traffic::kEvaluation, Traffic::kControl}) {
+      const ExpectedTraffic numbers = forecast.meeting({.numbers = k, .traffic = kind});
+      CHECK(numbers.ledger[kind].messages == R * (R - 1));
+      CHECK(numbers.ledger[kind].bytes == R * (R - 1) * 8 * k * M / R);
+      CHECK(numbers.busiest_link() == r * (R - r) * 8 * k * M / R);
+      CHECK(numbers.waits == 1);
+    }
+    // Averages: each rank sends slices to its neighbours on the host and to its likes on the other
+    // hosts, and their means come back the same way; all that once more for every further block.
+    for (const Traffic kind : {Traffic::kParameters, Traffic::kState, Traffic::kGradients}) {
+      const ExpectedTraffic mean = forecast.meeting({.averaged = {{.length = n, .traffic = kind}}});
+      CHECK(mean.ledger[kind].messages == R * 2 * (r - 1 + K - 1));
+      CHECK(mean.ledger[kind].bytes == 2 * (R - 1) * n * 4);
+      CHECK(mean.busiest_link() == 2 * (K - 1) * n * 4 / K);
+      CHECK(mean.ledger[Traffic::kControl].messages == R * (R - 1));  // everybody has come
+      CHECK(mean.ledger[Traffic::kControl].bytes == 0);
+      CHECK(mean.waits == 3);
+    }
+    // Checkpoints: one message for every worker that rank 0 does not host.
+    CHECK(forecast.start().ledger[Traffic::kCheckpoint].messages == M - M / R);
+    CHECK(forecast.start().ledger[Traffic::kCheckpoint].bytes == 8 * (M - M / R));
+  }
+}
+
 TEST_CASE("traffic adds up, and neighbours share hosts") {
   const TrafficForecast forecast({4, {0, 1}});
   const ExpectedTraffic once = forecast.meeting({.averaged = {{.length = 7}}, .numbers = 1});
@@ -106,6 +137,8 @@ TEST_CASE("traffic adds up, and neighbours share hosts") {
   CHECK(thrice.ledger == (3 * once).ledger);
   CHECK(thrice.waits == 9);
   CHECK(thrice.busiest_link() == 3 * once.busiest_link());
+  CHECK(thrice.largest_meeting == once.busiest_link());
+  CHECK((0 * thrice).largest_meeting == 0);
   CHECK(neighbours_on_hosts(4, 2) == std::vector{0, 0, 1, 1});
   CHECK(neighbours_on_hosts(5, 2) == std::vector{0, 0, 1, 1, 1});
   CHECK(neighbours_on_hosts(1, 1) == std::vector{0});

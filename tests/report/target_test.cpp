@@ -85,6 +85,32 @@ TEST_CASE("where files do not say what was spent, a run counts neither as early 
   CHECK(figures(folder.path(), "test_accuracy=0.6")[2] == kNever);
 }
 
+TEST_CASE("predicted seconds are those of the round that reaches the target") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .accuracies = {0.6, 0.4, 0.5, 0.7}});
+  std::optional<std::map<double, double>> ends{{{1, 10}, {2, 11}, {3, 14}, {4, 19}}};
+  const auto predicted = [&](const std::string& target) {
+    const ResultColumn column =
+        predicted_column(parse_target(target), "1gbit", "by hand", [&](const FinishedRun& run) {
+          CHECK(run.path == folder.path() / "a");
+          return ends;
+        });
+    CHECK(column.name == "predicted_seconds_1gbit");
+    CHECK(column.title == "predicted seconds, 1gbit");
+    CHECK(contains(column.meaning, "predicted, not measured"));
+    const ResultTable table = make_table(collect_results({.sources = {folder.path()}}), {column});
+    const TableEntry& entry = table.entries.at(0).at(0);
+    return entry.sample ? entry.sample->mean : entry.never > 0 ? kNever : -1;
+  };
+  CHECK(predicted("test_accuracy=0.5") == 14);
+  CHECK(predicted("test_accuracy=0.4") == 10);
+  CHECK(predicted("test_accuracy=0.8") == kNever);
+  ends->erase(3);
+  CHECK(predicted("test_accuracy=0.5") == -1);
+  ends.reset();
+  CHECK(predicted("test_accuracy=0.8") == -1);
+}
+
 TEST_CASE("figures are over the seeds that reach the target, and say how many do") {
   const ScratchFolder folder;
   write_seeds(folder.path() / "runs");

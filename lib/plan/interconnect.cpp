@@ -1,0 +1,190 @@
+#include "plan/interconnect.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <span>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/machine.h"
+#include "core/options.h"
+#include "core/text.h"
+#include "core/yaml.h"
+
+namespace localbatch {
+
+namespace {
+
+struct UnitOfMeasure {
+  std::string_view name;
+  double factor;
+};
+constexpr std::array<UnitOfMeasure, 3> kRates{
+    {{"kbit", 1e3 / 8}, {"mbit", 1e6 / 8}, {"gbit", 1e9 / 8}}};
+constexpr std::array<UnitOfMeasure, 3> kTimes{{{"us", 1e-6}, {"ms", 1e-3}, {"s", 1}}};
+
+/// A number with one of the units, or without one where `bare` numbers are allowed; nothing for
+/// what does not begin with a number from 0 on. `expected` is what a message about another unit
+/// says.
+std::optional<double> number_with_unit(const std::string& option, std::string_view text,
+                                       std::span<const UnitOfMeasure> units, bool bare,
+                                       std::string_view expected) {
+  double value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || !std::isfinite(value) || value < 0) return {};
+  const std::string unit(rest, end);
+  if (unit.empty() && bare) return value;
+  std::vector<std::string> names;
+  for (const UnitOfMeasure& one : units) {
+    if (one.name == unit) return value * one.factor;
+    names.emplace_back(one.name);
+  }
+  fail_input("{}: found '{}', expected {}; its unit is {}", option, text, expected,
+             allowed_names(unit, names));
+}
+
+}  // namespace
+
+double parse_bandwidth(const std::string& option, const std::string& text) {
+  constexpr std::string_view kExpected = "a rate such as 1gbit or 125000000";
+  const std::optional<double> rate = number_with_unit(option, text, kRates, true, kExpected);
+  if (rate && *rate > 0) return *rate;
+  fail_input("{}: found '{}', expected {}", option, text, kExpected);
+}
+
+Interconnect parse_interconnect(const std::string& option, const std::string& text) {
+  const std::size_t plus = text.find('+');
+  Interconnect read{.bandwidth = parse_bandwidth(option, text.substr(0, plus))};
+  if (plus == std::string::npos) return read;
+  constexpr std::string_view kExpected = "a latency behind the rate, as in 1gbit+50ms";
+  const std::string_view behind = std::string_view(text).substr(plus + 1);
+  const auto latency = number_with_unit(option, behind, kTimes, false, kExpected);
+  if (!latency) fail_input("{}: found '{}', expected {}", option, behind, kExpected);
+  read.latency = *latency;
+  return read;
+}
+
+namespace {
+
+/// The sums of the normal equations: of products of waits (w) and bytes (b) per measured second,
+/// whose model is 1.
+struct NormalEquations {
+  double ww = 0, wb = 0, bb = 0, w = 0, b = 0;
+};
+
+NormalEquations normal_equations(const std::vector<TimedAverage>& times) {
+  NormalEquations sums;
+  for (const TimedAverage& time : times) {
+    check(time.seconds > 0, "an average takes time");
+    const double w = static_cast<double>(time.waits) / time.seconds;
+    const double b = static_cast<double>(time.bytes) / time.seconds;
+    sums.ww += w * w;
+    sums.wb += w * b;
+    sums.bb += b * b;
+    sums.w += w;
+    sums.b += b;
+  }
+  return sums;
+}
+
+}  // namespace
+
+InterconnectFit fit_interconnect(const std::vector<TimedAverage>& times) {
+  const NormalEquations sums = normal_equations(times);
+  const double determinant = sums.ww * sums.bb - sums.wb * sums.wb;
+  // Rounding leaves a determinant near 0 where all times have waits and bytes in proportion.
+  constexpr double kIndependent = 1e-9;
+  double latency = 0, seconds_per_byte = 0;
+  if (determinant > kIndependent * sums.ww * sums.bb) {
+    latency = (sums.w * sums.bb - sums.b * sums.wb) / determinant;
+    seconds_per_byte = (sums.b * sums.ww - sums.w * sums.wb) / determinant;
+  }
+  if (latency < 0) {
+    latency = 0;
+    seconds_per_byte = sums.b / sums.bb;
+  }
+  if (!(seconds_per_byte > 0))
+    fail_system(
+        "the times of averages do not grow with their bytes, so that no bandwidth follows from "
+        "them");
+  InterconnectFit fit{.interconnect = {.bandwidth = 1 / seconds_per_byte, .latency = latency},
+                      .residuals = {}};
+  for (const TimedAverage& time : times) {
+    const double predicted = latency * static_cast<double>(time.waits) +
+                             seconds_per_byte * static_cast<double>(time.bytes);
+    fit.residuals.push_back((predicted - time.seconds) / time.seconds);
+  }
+  return fit;
+}
+
+std::string interconnect_text(const InterconnectFit& fit, const std::vector<TimedAverage>& times,
+                              int hosts, const std::string& remark) {
+  std::int64_t most = 0;
+  for (const TimedAverage& time : times) most = std::max(most, time.bytes);
+  std::string text = fmt::format(
+      "# What connects hosts, for 'localbatch plan --network-file'.\n"
+      "# made:     {}, by 'localbatch bench sync --fit' of {}\n"
+      "# machine:  {}, {}\n"
+      "# measured: {}\n"
+      "# An average takes latency_seconds for each of its waits and the bytes of the busiest link\n"
+      "# divided by the bandwidth: least squares on relative residuals.\n"
+      "latency_seconds: {}\nbandwidth_bytes_per_second: {}\nhosts: {}\nlargest_bytes: {}\n"
+      "#   numbers  waits       bytes     seconds   residual %\n",
+      utc_now(), build_info().version, host_name(), cpu_model(), remark, fit.interconnect.latency,
+      fit.interconnect.bandwidth, hosts, most);
+  for (std::size_t i = 0; i < times.size(); ++i)
+    text += fmt::format("# {:>9} {:>6} {:>11} {:>11.6f} {:>+12.1f}\n", times[i].numbers,
+                        times[i].waits, times[i].bytes, times[i].seconds, 100 * fit.residuals[i]);
+  return text;
+}
+
+Interconnect parse_interconnect_file(const std::string& text, const std::string& source) {
+  const Node file = parse_yaml(text, source);
+  Options options(file);
+  constexpr double kLeast = 1e-9, kMost = 1e15;
+  Interconnect read;
+  read.latency = options.number("latency_seconds",
+                                {.fallback = {}, .min = 0, .max = kMost, .meaning = "of a wait"});
+  read.bandwidth =
+      options.number("bandwidth_bytes_per_second",
+                     {.fallback = {}, .min = kLeast, .max = kMost, .meaning = "of a host's link"});
+  read.measured = Interconnect::Source{
+      .file = source,
+      .hosts = options.integer<int>(
+          "hosts", {.fallback = {}, .min = 1, .max = 65536, .meaning = "that were measured"}),
+      .bytes = options.integer("largest_bytes",
+                               {.fallback = {},
+                                .min = 1,
+                                .max = std::int64_t{1} << 53,
+                                .meaning = "of the busiest link in the longest average"})};
+  options.finish();
+  return read;
+}
+
+Interconnect read_interconnect(const std::filesystem::path& path) {
+  return parse_interconnect_file(read_text(path), path.string());
+}
+
+void check_reach(const Interconnect& interconnect, int hosts, const ExpectedTraffic& traffic) {
+  if (!interconnect.measured) return;
+  const auto& [file, measured_hosts, bytes] = *interconnect.measured;
+  if (hosts > std::int64_t{kReach} * measured_hosts)
+    fail_input(
+        "{}: was measured between {}, found {}, allowed are {} times as many without "
+        "--extrapolate",
+        file, counted(measured_hosts, "host"), hosts, kReach);
+  if (traffic.largest_meeting > kReach * bytes)
+    fail_input(
+        "{}: was measured up to {} of a link in an average, found {}, allowed are {} times "
+        "as many without --extrapolate",
+        file, size_text(static_cast<std::uint64_t>(bytes)),
+        size_text(static_cast<std::uint64_t>(traffic.largest_meeting)), kReach);
+}
+
+}  // namespace localbatch
