@@ -51,8 +51,8 @@ MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, i
   const std::size_t worker = static_cast<std::size_t>(hosted_workers) * sizeof(float);
   const TaskFacts facts = task.facts();
   const std::size_t n = facts.parameters;
-  // States are so many numbers for each parameter, at most; nothing of the size of the model is made
-  // here.
+  // States are so many numbers for each parameter, at most; nothing of the size of the model is
+  // made here.
   MemoryForecast forecast;
   forecast.parts = {
       {"parameters", worker * n},
