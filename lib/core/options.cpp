@@ -305,13 +305,10 @@ bool Options::leaves_out(std::string_view key) const {
   return true;
 }
 
-std::optional<std::int64_t> Options::optional_integer(std::string_view key,
-                                                      const IntegerKey& declared) {
-  if (leaves_out(key)) return {};
-  const std::int64_t read = read_integer(key, declared);
+bool Options::was_optional(std::string_view key) const {
   record_->declared.back().may_be_absent = true;
   record_->declared.back().required = false;
-  return mapping_->find(std::string(key)) == nullptr ? std::nullopt : std::optional(read);
+  return mapping_->find(std::string(key)) != nullptr;
 }
 
 std::optional<Options> Options::optional_part(std::string_view key, std::string_view meaning) {

@@ -107,8 +107,17 @@ class Options {
           "an integer's type holds its range");
     return static_cast<Integer>(read_integer(key, declared));
   }
-  /// An integer where the file has it; where not, it is declared when options are described only.
-  std::optional<std::int64_t> optional_integer(std::string_view key, const IntegerKey& declared);
+  /// A number where the file has it; where not, it is declared when options are described only.
+  std::optional<std::int64_t> optional_integer(std::string_view key, const IntegerKey& declared) {
+    if (leaves_out(key)) return {};
+    const std::int64_t read = read_integer(key, declared);
+    return was_optional(key) ? std::optional(read) : std::nullopt;
+  }
+  std::optional<double> optional_number(std::string_view key, const NumberKey& declared) {
+    if (leaves_out(key)) return {};
+    const double read = number(key, declared);
+    return was_optional(key) ? std::optional(read) : std::nullopt;
+  }
   std::vector<std::int64_t> integers(std::string_view key, const IntegersKey& declared);
   bool flag(std::string_view key, const FlagKey& declared);
   std::string text(std::string_view key, const TextKey& declared);
@@ -154,6 +163,8 @@ class Options {
   std::int64_t read_integer(std::string_view key, const IntegerKey& declared);
   /// Whether the file lacks a key that may be absent, which a misspelt one may have been meant for.
   bool leaves_out(std::string_view key) const;
+  /// Notes that the key, which was declared last, may be absent; returns whether it is there.
+  bool was_optional(std::string_view key) const;
   std::size_t choose(std::string_view key, const ChoiceKey& declared);
   template <class Value, class Key>
   Value ranged(std::string_view key, const Key& declared, KeyType type, std::string_view expected);

@@ -114,6 +114,15 @@ void NetworkTaskFactory::read_parts(Options& file, bool cpu_has_bfloat16) {
   Options model = file.part("model", "the network");
   settings_.model = make_part(model_table(), model, "resnet", "which implementation");
   read_initial(model, settings_);
+  settings_.label_smoothing =
+      file.optional_number(
+              "label_smoothing",
+              {.min = 0,
+               .max = 0.99,
+               .meaning = "share of a target's probability that training gives to all classes, or "
+                          "tokens, alike (Szegedy et al. 2016); losses in curves are those of the "
+                          "targets as they are"})
+          .value_or(0);
   read_execution(file, cpu_has_bfloat16, settings_);
   read_kernels(file, settings_);
 }

@@ -17,6 +17,7 @@ DecoderNetwork<T>::DecoderNetwork(const DecoderModel& model, const ExecutionOpti
       settings_(model.settings()),
       parameter_count_(model.parameter_count()),
       max_samples_(options.max_samples),
+      label_smoothing_(options.label_smoothing),
       team_(options.threads),
       products_(options.precision, options.threads),
       embedding_(settings_, model.places()),
@@ -186,6 +187,7 @@ double DecoderNetwork<T>::compute_gradients(const Batch& batch, double weight,
                                   {.tokens = tokens,
                                    .targets = batch.targets,
                                    .weight = weight / cut.rows(),
+                                   .label_smoothing = label_smoothing_,
                                    .sequence_weights = sequence_weights},
                                   stream_after(blocks_.size() - 1), diff_stream_, pass);
   backward(cut, tokens, pass);

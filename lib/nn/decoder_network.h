@@ -60,6 +60,7 @@ class DecoderNetwork final : public Network, public TokenPredictor {
   DecoderSettings settings_;
   std::size_t parameter_count_;  ///< the model would make a list of its tensors in every step
   int max_samples_;
+  double label_smoothing_;
   Team team_;
   MatrixProducts products_;
   TokenEmbedding embedding_;

@@ -33,6 +33,9 @@ struct ExecutionOptions {
   Precision precision = Precision::kFloat32;
   ConvolutionRule convolution = ConvolutionRule::kAuto;
   KernelChoices kernels = {};  ///< overrides of the rule for some convolutions
+  /// Share of a target's probability that all classes have alike in training; the losses that are
+  /// returned are those without it.
+  double label_smoothing = 0;
 };
 
 /// A kind of work of a network's threads.

@@ -147,7 +147,8 @@ double ImageNetwork::compute_gradients(const Batch& batch, double weight, double
   }
   const Stopwatch::Scope timed(backward_);
   const std::span<float> diff(reinterpret_cast<float*>(values_.back().diff), logits.size());
-  softmax_loss_gradient(logits, batch.targets, classes, weight, diff);
+  softmax_loss_gradient(logits, batch.targets, classes,
+                        {.weight = weight, .label_smoothing = options_.label_smoothing}, diff);
   if (pass.samples != nullptr && !pass.samples->weights.empty()) {
     for (std::size_t i = 0; i < diff.size(); ++i)
       diff[i] *= static_cast<float>(pass.samples->weights[i / static_cast<std::size_t>(classes)]);

@@ -38,15 +38,18 @@ Evaluation softmax_loss(std::span<const float> logits, std::span<const std::int3
 }
 
 void softmax_loss_gradient(std::span<const float> logits, std::span<const std::int32_t> targets,
-                           int num_classes, double weight, std::span<float> diff_logits) {
-  const double per_sample = weight / static_cast<double>(targets.size());
+                           int num_classes, const LossWeight& of_loss,
+                           std::span<float> diff_logits) {
+  const double per_sample = of_loss.weight / static_cast<double>(targets.size());
+  const double of_target = 1 - of_loss.label_smoothing;
+  const double of_all = of_loss.label_smoothing / num_classes;
   for (std::size_t sample = 0; sample < targets.size(); ++sample) {
     const std::span<const float> mine = of_sample(logits, sample, num_classes);
     const auto target = static_cast<std::size_t>(targets[sample]);
     const double normalizer = log_sum_exp(mine);
     for (std::size_t c = 0; c < mine.size(); ++c) {
       const double probability = std::exp(double{mine[c]} - normalizer);
-      const double wanted = c == target ? 1 : 0;
+      const double wanted = (c == target ? of_target : 0) + of_all;
       diff_logits[sample * mine.size() + c] =
           static_cast<float>(per_sample * (probability - wanted));
     }

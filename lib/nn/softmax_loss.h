@@ -13,8 +13,17 @@ namespace localbatch {
 Evaluation softmax_loss(std::span<const float> logits, std::span<const std::int32_t> targets,
                         int num_classes);
 
-/// The gradient of weight * (mean loss) by the logits: weight/n (softmax - one_hot).
+/// How the loss is differentiated.
+struct LossWeight {
+  double weight = 1;  ///< of the mean loss
+  /// Share of a target's probability that all classes have alike (Szegedy et al. 2016).
+  double label_smoothing = 0;
+};
+
+/// The gradient of weight * (mean loss) by the logits: weight/n (softmax - (1 - label_smoothing)
+/// one_hot - label_smoothing/num_classes).
 void softmax_loss_gradient(std::span<const float> logits, std::span<const std::int32_t> targets,
-                           int num_classes, double weight, std::span<float> diff_logits);
+                           int num_classes, const LossWeight& of_loss,
+                           std::span<float> diff_logits);
 
 }  // namespace localbatch

@@ -149,9 +149,11 @@ void TokenHead<T>::train_block(Thread& thread, const RowBlock& rows, int row_of_
       double factor = request.weight;
       if (!request.sequence_weights.empty())
         factor *= request.sequence_weights[row / static_cast<std::size_t>(settings_.length)];
-      losses_[row] = token_loss_gradient(logits_.row(row_of_chunk + i), settings_.vocabulary,
-                                         request.targets[row], static_cast<float>(factor),
-                                         diff_logits(row_of_chunk + i))
+      losses_[row] = token_loss_gradient(
+                         logits_.row(row_of_chunk + i), settings_.vocabulary, request.targets[row],
+                         {.factor = static_cast<float>(factor),
+                          .label_smoothing = static_cast<float>(request.label_smoothing)},
+                         diff_logits(row_of_chunk + i))
                          .loss;
     }
   }

@@ -28,6 +28,7 @@ class TokenHead {
   struct Request {
     std::span<const std::int32_t> tokens, targets;
     double weight = 1;  ///< of a target's loss in what is differentiated
+    double label_smoothing = 0;
     std::span<const double> sequence_weights = {};  ///< factors of that; empty: 1
   };
 

@@ -48,18 +48,21 @@ TokenLoss token_loss(float* logits, int vocabulary, int target) {
 }
 
 template <class T>
-TokenLoss token_loss_gradient(float* logits, int vocabulary, int target, float factor, T* diff) {
+TokenLoss token_loss_gradient(float* logits, int vocabulary, int target,
+                              const TokenLossWeight& of_loss, T* diff) {
   const Prediction prediction = predict(logits, vocabulary, target);
-  const auto per_exponential = static_cast<float>(double{factor} / prediction.sum);
+  const auto per_exponential = static_cast<float>(double{of_loss.factor} / prediction.sum);
+  const float of_all = of_loss.factor * of_loss.label_smoothing / static_cast<float>(vocabulary);
   // p - 1 of the target is taken before it is rounded to T.
-  logits[target] -= static_cast<float>(prediction.sum);
+  logits[target] -= static_cast<float>((1 - double{of_loss.label_smoothing}) * prediction.sum);
   for_each_vector(vocabulary, [&](std::ptrdiff_t i, auto lanes) {
-    lanes.store(diff + i, broadcast(per_exponential) * lanes.load(logits + i));
+    lanes.store(diff + i, broadcast(per_exponential) * lanes.load(logits + i) - broadcast(of_all));
   });
   return prediction.loss;
 }
 
-template TokenLoss token_loss_gradient<float>(float*, int, int, float, float*);
-template TokenLoss token_loss_gradient<Bfloat16>(float*, int, int, float, Bfloat16*);
+template TokenLoss token_loss_gradient<float>(float*, int, int, const TokenLossWeight&, float*);
+template TokenLoss token_loss_gradient<Bfloat16>(float*, int, int, const TokenLossWeight&,
+                                                 Bfloat16*);
 
 }  // namespace localbatch

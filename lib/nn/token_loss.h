@@ -12,9 +12,16 @@ struct TokenLoss {
 /// Exponentials are f32, their sum is double. Overwrites the logits.
 TokenLoss token_loss(float* logits, int vocabulary, int target);
 
-/// The same, and diff = factor * (softmax - one_hot), which may be the array of the logits. T is
-/// float or Bfloat16.
+/// How the loss of a token is differentiated.
+struct TokenLossWeight {
+  float factor = 1;
+  float label_smoothing = 0;  ///< see LossWeight
+};
+
+/// The same, and diff = factor * (softmax - (1 - label_smoothing) one_hot -
+/// label_smoothing/vocabulary), which may be the array of the logits. T is float or Bfloat16.
 template <class T>
-TokenLoss token_loss_gradient(float* logits, int vocabulary, int target, float factor, T* diff);
+TokenLoss token_loss_gradient(float* logits, int vocabulary, int target,
+                              const TokenLossWeight& of_loss, T* diff);
 
 }  // namespace localbatch

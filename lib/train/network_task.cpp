@@ -47,7 +47,8 @@ ExecutionOptions execution_options(const NetworkSettings& settings, int threads)
           .threads = threads,
           .precision = settings.precision,
           .convolution = settings.convolution,
-          .kernels = settings.kernels ? settings.kernels->choices : KernelChoices()};
+          .kernels = settings.kernels ? settings.kernels->choices : KernelChoices(),
+          .label_smoothing = settings.label_smoothing};
 }
 
 }  // namespace

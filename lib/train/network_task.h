@@ -25,6 +25,7 @@ struct NetworkSettings {
   ConvolutionRule convolution = ConvolutionRule::kAuto;
   std::optional<KernelsFile> kernels = {};  ///< none: the rule decides
   int micro_batch = 64;
+  double label_smoothing = 0;
   BatchNormAtSync batch_norm_at_sync = {};
 };
 

@@ -269,6 +269,19 @@ TEST_CASE("what a model says of its convolutions without an image is true of its
   }
 }
 
+TEST_CASE("labels are smoothed where a file says so, and others do not show the key") {
+  const auto shows = [](const Experiment& experiment) {
+    return std::ranges::count(experiment.resolved, "label_smoothing", &Declaration::key) > 0;
+  };
+  const Experiment without = read_text(kSmallest);
+  const Experiment some = read_text(kSmallest + "label_smoothing: 0.1\n");
+  CHECK(network_of(without).label_smoothing == 0);
+  CHECK_FALSE(shows(without));
+  CHECK(network_of(some).label_smoothing == 0.1);
+  CHECK(shows(some));
+  CHECK(contains(text_error(kSmallest + "label_smoothing: 1\n"), "found 1, allowed is 0 .. 0.99"));
+}
+
 TEST_CASE("convolutions are in f32 and by the rule unless the file says otherwise") {
   const Experiment defaults = read_text(kSmallest);
   CHECK(network_of(defaults).precision == Precision::kFloat32);

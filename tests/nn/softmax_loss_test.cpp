@@ -26,9 +26,10 @@ struct Logits {
       sum += std::exp(static_cast<long double>(values[image * width + k]));
     return std::exp(static_cast<long double>(values[image * width + c])) / sum;
   }
-  std::vector<float> gradient(double weight) const {
+  std::vector<float> gradient(double weight, double label_smoothing = 0) const {
     std::vector<float> diff(values.size(), 99);
-    softmax_loss_gradient(values, targets, classes, weight, diff);
+    softmax_loss_gradient(values, targets, classes,
+                          {.weight = weight, .label_smoothing = label_smoothing}, diff);
     return diff;
   }
 
@@ -70,6 +71,17 @@ TEST_CASE("the gradient is weight / n (softmax - one hot)") {
     }
 }
 
+TEST_CASE("smoothed labels give every class a share of the target's probability, by hand") {
+  // Four classes are alike, so each has the probability 0.25; wanted are 0.6 + 0.1 and 0.1.
+  const std::vector<float> logits(4, 2.0F);
+  const std::vector<std::int32_t> label{2};
+  std::vector<float> diff(4);
+  softmax_loss_gradient(logits, label, 4, {.weight = 2, .label_smoothing = 0.4}, diff);
+  for (const std::size_t other : {0U, 1U, 3U})
+    CHECK(diff[other] == doctest::Approx(2 * (0.25 - 0.1)).epsilon(1e-6));
+  CHECK(diff[2] == doctest::Approx(2 * (0.25 - 0.7)).epsilon(1e-6));
+}
+
 TEST_CASE("the gradient over the classes of an image sums to zero") {
   const Logits logits(20, 100, 4);
   const std::vector<float> diff = logits.gradient(20);
@@ -86,7 +98,7 @@ TEST_CASE("huge logits neither overflow nor lose the loss") {
   const Evaluation found = softmax_loss(logits, targets, 3);
   CHECK(found.loss_sum == doctest::Approx(6e38).epsilon(1e-6));
   std::vector<float> diff(6);
-  softmax_loss_gradient(logits, targets, 3, 1, diff);
+  softmax_loss_gradient(logits, targets, 3, {}, diff);
   CHECK(diff[0] == 0.5F);
   CHECK(diff[1] == -0.5F);
   CHECK(diff[2] == 0);
