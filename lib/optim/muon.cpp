@@ -189,9 +189,9 @@ class Muon final : public InnerOptimizer {
   void move_others(const AdamStretch& stretch, std::size_t first, std::size_t last,
                    std::span<float> parameters, std::span<const float> gradient,
                    const StepSize& size) {
-    const auto [begin, count] = stretch.parameters;
+    const std::size_t begin = stretch.parameters.first;
     first = std::max(first, begin);
-    last = std::min(last, begin + count);
+    last = std::min(last, begin + stretch.parameters.size);
     if (first >= last) return;
     AdamStep step = adam_step(settings_, settings_.adamw_rate * size.learning_rate, steps_);
     if (!stretch.decays) step.keep = 1;
