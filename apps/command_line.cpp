@@ -4,6 +4,7 @@
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <cmath>
 #include <filesystem>
 #include <sstream>
 
@@ -187,6 +188,12 @@ void check_can_hold_a_file(std::string_view command, std::string_view option,
       !std::filesystem::is_directory(folder))
     fail_input("{}: --{}: found '{}', allowed is a file in a folder that exists", command, option,
                path);
+}
+
+void check_is_positive(std::string_view command, std::string_view option,
+                       std::optional<double> value) {
+  if (value && !(*value > 0 && std::isfinite(*value)))
+    fail_input("{}: --{}: found {}, expected a positive number", command, option, *value);
 }
 
 void make_folder(const std::string& folder) {

@@ -88,6 +88,10 @@ void require_file(std::string_view command, const std::string& file);
 void check_can_hold_a_file(std::string_view command, std::string_view option,
                            const std::string& path);
 
+/// Throws an InputError for an option that is given and no finite number above 0.
+void check_is_positive(std::string_view command, std::string_view option,
+                       std::optional<double> value);
+
 /// Makes a folder for files that a command writes.
 void make_folder(const std::string& folder);
 

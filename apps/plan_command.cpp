@@ -252,8 +252,7 @@ int cores_of(const PlanOptions& options) {
 
 std::optional<double> given_samples_per_second(const PlanOptions& options) {
   const std::optional<double> speed = options.samples_per_second;
-  if (speed && !(*speed > 0 && std::isfinite(*speed)))
-    fail_input("plan: --samples-per-second: found {}, expected a positive number", *speed);
+  check_is_positive("plan", "samples-per-second", speed);
   if (speed && !options.speed_from.empty())
     fail_input("plan: --speed-from: found together with --samples-per-second, expected one");
   return speed;

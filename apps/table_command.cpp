@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -132,9 +131,7 @@ std::vector<NamedInterconnect> networks_of(const TableOptions& options) {
       fail_input("table: --{}: found without --network, expected both", name);
   if (options.hosts && *options.hosts < 1)
     fail_input("table: --hosts: found {}, expected 1 or more", *options.hosts);
-  if (const auto& speed = options.samples_per_second;
-      speed && !(*speed > 0 && std::isfinite(*speed)))
-    fail_input("table: --samples-per-second: found {}, expected a positive number", *speed);
+  check_is_positive("table", "samples-per-second", options.samples_per_second);
   std::vector<NamedInterconnect> networks;
   if (!options.networks) return networks;
   std::istringstream names(*options.networks + ",");

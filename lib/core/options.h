@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -109,14 +110,10 @@ class Options {
   }
   /// A number where the file has it; where not, it is declared when options are described only.
   std::optional<std::int64_t> optional_integer(std::string_view key, const IntegerKey& declared) {
-    if (leaves_out(key)) return {};
-    const std::int64_t read = read_integer(key, declared);
-    return was_optional(key) ? std::optional(read) : std::nullopt;
+    return if_given(key, [&] { return read_integer(key, declared); });
   }
   std::optional<double> optional_number(std::string_view key, const NumberKey& declared) {
-    if (leaves_out(key)) return {};
-    const double read = number(key, declared);
-    return was_optional(key) ? std::optional(read) : std::nullopt;
+    return if_given(key, [&] { return number(key, declared); });
   }
   std::vector<std::int64_t> integers(std::string_view key, const IntegersKey& declared);
   bool flag(std::string_view key, const FlagKey& declared);
@@ -165,6 +162,13 @@ class Options {
   bool leaves_out(std::string_view key) const;
   /// Notes that the key, which was declared last, may be absent; returns whether it is there.
   bool was_optional(std::string_view key) const;
+  /// What `read` returns of a key that may be absent, and declares.
+  template <class Read>
+  std::optional<std::invoke_result_t<Read>> if_given(std::string_view key, const Read& read) {
+    if (leaves_out(key)) return {};
+    const auto value = read();
+    return was_optional(key) ? std::optional(value) : std::nullopt;
+  }
   std::size_t choose(std::string_view key, const ChoiceKey& declared);
   template <class Value, class Key>
   Value ranged(std::string_view key, const Key& declared, KeyType type, std::string_view expected);

@@ -1,15 +1,81 @@
 #include <algorithm>
-#include <vector>
+#include <cmath>
 
 #include "core/aligned_buffer.h"
 #include "core/error.h"
-#include "optim/adam_step.h"
+#include "optim/adam.h"
 #include "optim/inner_optimizer.h"
 #include "optim/scaled_gradient.h"
 
 namespace localbatch {
 
+AdamParameters::AdamParameters(const ParameterLayout& layout, Decay decay)
+    : state_size_(layout.size) {
+  auto vector = decay == Decay::kMatrices ? layout.vectors.begin() : layout.vectors.end();
+  const auto add_until_matrix = [&](std::size_t first) {
+    for (; vector != layout.vectors.end() && vector->first < first; ++vector) {
+      add_until(vector->first, /*decays=*/true);
+      add_until(vector->first + vector->size, /*decays=*/false);
+    }
+    add_until(first, /*decays=*/true);
+  };
+  for (const ParameterLayout::Matrix& matrix : layout.hidden_matrices) {
+    add_until_matrix(matrix.first);
+    done_ = matrix.first + matrix.size();
+  }
+  add_until_matrix(layout.size);
+}
+
+void AdamParameters::add_until(std::size_t last, bool decays) {
+  if (done_ == last) return;
+  parts_.push_back({{done_, last - done_}, state_size_, decays});
+  state_size_ += last - done_;
+  done_ = last;
+}
+
 namespace {
+
+void move_alike(const AdamStep& step, std::span<const float> gradient, float* x, float* m,
+                float* v) {
+  const auto [keep, rate, root, epsilon, beta1, beta2, rest1, rest2] = step;
+  const float* const g = gradient.data();
+  for (std::size_t i = 0; i < gradient.size(); ++i) {
+    m[i] = beta1 * m[i] + rest1 * g[i];
+    v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
+    x[i] = keep * x[i] - rate * m[i] / (std::sqrt(v[i]) / root + epsilon);
+  }
+}
+
+}  // namespace
+
+void AdamParameters::move(std::size_t first, std::size_t last, const AdamStep& step,
+                          double gradient_factor, std::span<const float> gradient,
+                          std::span<float> parameters, std::span<float> state) const {
+  AdamStep without_decay = step;
+  without_decay.keep = 1;
+  auto part = std::ranges::partition_point(parts_, [first](const Part& before) {
+    return before.places.first + before.places.size <= first;
+  });
+  for (; part != parts_.end() && part->places.first < last; ++part) {
+    const std::size_t begin = part->places.first;
+    const std::size_t from = std::max(begin, first);
+    const std::size_t to = std::min(begin + part->places.size, last);
+    float* const second_moments = state.data() + part->second_moments;
+    for_scaled(gradient.subspan(from, to - from), gradient_factor,
+               [&](std::size_t offset, std::span<const float> g) {
+                 const std::size_t place = from + offset;
+                 move_alike(part->decays ? step : without_decay, g, parameters.data() + place,
+                            state.data() + place, second_moments + (place - begin));
+               });
+  }
+}
+
+namespace {
+
+ParameterLayout without_matrices(ParameterLayout layout) {
+  layout.hidden_matrices.clear();
+  return layout;
+}
 
 /// torch.optim.AdamW, for parameters x, gradient g, learning rate lr, at step t = 1, 2, ...:
 ///   x -= lr weight_decay x,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
@@ -17,9 +83,9 @@ namespace {
 class AdamW final : public InnerOptimizer {
  public:
   AdamW(const AdamwSettings& settings, const ParameterLayout& parameters)
-      : settings_(settings), moments_(2 * parameters.size) {
-    if (settings.decay == Decay::kMatrices) not_decayed_ = parameters.vectors;
-  }
+      : settings_(settings),
+        parameters_(without_matrices(parameters), settings.decay),
+        moments_(parameters_.state_size()) {}
 
   void step(std::span<float> parameters, std::span<const float> gradient, const StepSize& size,
             const ParallelFor& parallel_for) override {
@@ -27,12 +93,10 @@ class AdamW final : public InnerOptimizer {
     check(count == gradient.size(), "a gradient has one number per parameter");
     check(2 * count == moments_.size(), "an optimizer always sees the same parameters");
     ++steps_;
-    const AdamStep constants = adam_step(settings_, size.learning_rate, steps_);
+    const AdamStep adam = adam_step(settings_, size.learning_rate, steps_);
     parallel_for(count, [&](std::size_t first, std::size_t last) {
-      for_scaled(gradient.subspan(first, last - first), size.gradient_factor,
-                 [&](std::size_t offset, std::span<const float> g) {
-                   move(parameters, g, first + offset, constants);
-                 });
+      parameters_.move(first, last, adam, size.gradient_factor, gradient, parameters,
+                       moments_.span());
     });
   }
 
@@ -40,38 +104,9 @@ class AdamW final : public InnerOptimizer {
   std::int64_t& steps() override { return steps_; }
 
  private:
-  /// The parameters from place `first` on that g has numbers for, stretch by stretch of those that
-  /// decay and those that do not.
-  void move(std::span<float> parameters, std::span<const float> g, std::size_t first,
-            const AdamStep& constants) {
-    const std::size_t last = first + g.size();
-    AdamStep without_decay = constants;
-    without_decay.keep = 1;
-    const auto part = [&](std::size_t from, std::size_t to, const AdamStep& with) {
-      if (from < to) move_alike(parameters, g.subspan(from - first, to - from), from, with);
-    };
-    std::size_t done = first;
-    auto stretch = std::ranges::partition_point(
-        not_decayed_, [first](const auto& vector) { return vector.first + vector.size <= first; });
-    for (; stretch != not_decayed_.end() && stretch->first < last; ++stretch) {
-      const std::size_t from = std::max(stretch->first, first);
-      const std::size_t to = std::min(stretch->first + stretch->size, last);
-      part(done, from, constants);
-      part(from, to, without_decay);
-      done = to;
-    }
-    part(done, last, constants);
-  }
-
-  void move_alike(std::span<float> parameters, std::span<const float> gradient, std::size_t first,
-                  const AdamStep& constants) {
-    float* const m = moments_.data() + first;
-    move_by_adam(constants, gradient, parameters.data() + first, m, m + parameters.size());
-  }
-
   AdamwSettings settings_;
+  AdamParameters parameters_;
   AlignedBuffer<float> moments_;  ///< m of every parameter, then v of every parameter
-  std::vector<ParameterLayout::Stretch> not_decayed_;
   std::int64_t steps_ = 0;
 };
 
@@ -88,22 +123,7 @@ InnerOptimizerFactory make_adamw(const AdamwSettings& settings) {
 
 InnerOptimizerFactory make_adamw(Options& options) {
   AdamwSettings settings;
-  settings.beta1 = options.number(
-      "beta1", {.fallback = settings.beta1,
-                .min = 0,
-                .max = 0.9999,
-                .meaning = "share of the first moment (mean gradient) that each step keeps"});
-  settings.beta2 = options.number(
-      "beta2", {.fallback = settings.beta2,
-                .min = 0,
-                .max = 0.999999,
-                .meaning = "share of the second moment (mean squared gradient) that each step "
-                           "keeps"});
-  settings.epsilon = options.number(
-      "epsilon", {.fallback = settings.epsilon,
-                  .min = 1e-30,
-                  .max = 1,
-                  .meaning = "added to the root of the second moment before dividing by it"});
+  read_moments(options, settings);
   settings.weight_decay = options.number(
       "weight_decay", {.fallback = settings.weight_decay,
                        .min = 0,

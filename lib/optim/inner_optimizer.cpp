@@ -57,8 +57,8 @@ std::span<const PartRow<InnerOptimizerFactory>> inner_optimizer_table() {
            "output, X = X/(|X| + 1e-7), then newton_schulz_steps times X = 3.4445 X + (2.0315 A^2 "
            "- 4.775 A) X with A = X X^T; x = (1 - lr weight_decay) x - lr scale X; others: adamw "
            "with beta1, beta2 and epsilon at adamw_rate lr, biases and normalizations without "
-           "weight_decay; g is the gradient "
-           "times min(1, clip_norm/(its norm + 1e-6)) if clip_norm > 0",
+           "weight_decay; g is the gradient times min(1, clip_norm/(its norm + 1e-6)) if "
+           "clip_norm > 0",
        .source = "Jordan and others 2024, as torch.optim.Muon of PyTorch, in f32; match_adamw: Liu "
                  "and others 2025 (arXiv 2502.16982). adamw_rate is a choice of this project"},
   }};

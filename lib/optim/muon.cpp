@@ -7,7 +7,7 @@
 #include "core/channel_block.h"
 #include "core/error.h"
 #include "core/matrix_product.h"
-#include "optim/adam_step.h"
+#include "optim/adam.h"
 #include "optim/inner_optimizer.h"
 #include "optim/scaled_gradient.h"
 
@@ -79,39 +79,6 @@ class NewtonSchulz {
   AlignedBuffer<float> x_, product_, x_transposed_, a_, b_;
 };
 
-/// What is no hidden matrix: a stretch of AdamW's parameters, and where their second moments are.
-struct AdamStretch {
-  ParameterLayout::Stretch parameters;
-  std::size_t second_moments = 0;
-  bool decays = false;
-};
-
-/// The places between the hidden matrices, cut where vectors begin and end, as these do not decay.
-std::vector<AdamStretch> stretches_of_adam(const ParameterLayout& layout) {
-  std::vector<AdamStretch> stretches;
-  std::size_t done = 0, second_moments = layout.size;
-  const auto until = [&](std::size_t last, bool decays) {
-    if (done == last) return;
-    stretches.push_back({{done, last - done}, second_moments, decays});
-    second_moments += last - done;
-    done = last;
-  };
-  auto vector = layout.vectors.begin();
-  const auto until_matrix = [&](std::size_t first) {
-    for (; vector != layout.vectors.end() && vector->first < first; ++vector) {
-      until(vector->first, /*decays=*/true);
-      until(vector->first + vector->size, /*decays=*/false);
-    }
-    until(first, /*decays=*/true);
-  };
-  for (const Matrix& matrix : layout.hidden_matrices) {
-    until_matrix(matrix.first);
-    done = matrix.first + matrix.size();
-  }
-  until_matrix(layout.size);
-  return stretches;
-}
-
 double scale_of(const Matrix& matrix, MuonScale scale) {
   const auto rows = static_cast<double>(matrix.rows), columns = static_cast<double>(matrix.columns);
   return scale == MuonScale::kOriginal ? std::sqrt(std::max(1.0, rows / columns))
@@ -127,23 +94,22 @@ class Muon final : public InnerOptimizer {
   Muon(const MuonSettings& settings, const ParameterLayout& layout)
       : settings_(settings),
         matrices_(layout.hidden_matrices),
-        others_(stretches_of_adam(layout)),
+        others_(layout, Decay::kMatrices),
         size_(layout.size),
-        state_(others_.empty() ? layout.size
-                               : others_.back().second_moments + others_.back().parameters.size) {}
+        state_(others_.state_size()) {}
 
   void step(std::span<float> parameters, std::span<const float> gradient, const StepSize& size,
             const ParallelFor& parallel_for) override {
     check(parameters.size() == size_ && gradient.size() == size_,
           "an optimizer always sees the same parameters");
     ++steps_;
+    const AdamStep adam = adam_step(settings_, settings_.adamw_rate * size.learning_rate, steps_);
     // A matrix is moved as a whole, with the piece in which it begins.
     parallel_for(size_, [&](std::size_t first, std::size_t last) {
       for (const Matrix& matrix : matrices_)
         if (first <= matrix.first && matrix.first < last)
           move_matrix(matrix, parameters, gradient, size);
-      for (const AdamStretch& stretch : others_)
-        move_others(stretch, first, last, parameters, gradient, size);
+      others_.move(first, last, adam, size.gradient_factor, gradient, parameters, state_.span());
     });
   }
 
@@ -185,27 +151,9 @@ class Muon final : public InnerOptimizer {
         body(row, column, matrix.place(row, column));
   }
 
-  /// The part of the stretch that lies between `first` and `last`.
-  void move_others(const AdamStretch& stretch, std::size_t first, std::size_t last,
-                   std::span<float> parameters, std::span<const float> gradient,
-                   const StepSize& size) {
-    const std::size_t begin = stretch.parameters.first;
-    first = std::max(first, begin);
-    last = std::min(last, begin + stretch.parameters.size);
-    if (first >= last) return;
-    AdamStep step = adam_step(settings_, settings_.adamw_rate * size.learning_rate, steps_);
-    if (!stretch.decays) step.keep = 1;
-    for_scaled(gradient.subspan(first, last - first), size.gradient_factor,
-               [&](std::size_t offset, std::span<const float> g) {
-                 const std::size_t place = first + offset;
-                 move_by_adam(step, g, &parameters[place], &state_.span()[place],
-                              &state_.span()[stretch.second_moments + (place - begin)]);
-               });
-  }
-
   MuonSettings settings_;
   std::vector<Matrix> matrices_;
-  std::vector<AdamStretch> others_;
+  AdamParameters others_;
   std::size_t size_;
   /// Of every parameter its velocity or first moment, then the second moments.
   AlignedBuffer<float> state_;
@@ -260,21 +208,7 @@ InnerOptimizerFactory make_muon(Options& options) {
        .max = 1e3,
        .meaning = "learning rate of all that is no hidden matrix, as a multiple of the learning "
                   "rate: embeddings, the first and the last layer, biases, normalizations"});
-  settings.beta1 = options.number(
-      "beta1", {.fallback = settings.beta1,
-                .min = 0,
-                .max = 0.9999,
-                .meaning = "share of the first moment that each step of AdamW keeps"});
-  settings.beta2 = options.number(
-      "beta2", {.fallback = settings.beta2,
-                .min = 0,
-                .max = 0.999999,
-                .meaning = "share of the second moment that each step of AdamW keeps"});
-  settings.epsilon = options.number(
-      "epsilon", {.fallback = settings.epsilon,
-                  .min = 1e-30,
-                  .max = 1,
-                  .meaning = "added to the root of the second moment before dividing by it"});
+  read_moments(options, settings);
   settings.clip_norm = read_clip_norm(options);
   settings.at_sync = read_at_sync(
       options,

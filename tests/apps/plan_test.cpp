@@ -10,18 +10,6 @@ namespace localbatch {
 
 namespace {
 
-/// As check_refused(), where there are results already.
-void check_refused_beside(const ProgramFixture& program, const std::string& arguments,
-                          const std::vector<std::string>& parts) {
-  const Finished finished = program.run(arguments);
-  CAPTURE(arguments);
-  CHECK(finished.status == 2);
-  CHECK(finished.out.empty());
-  REQUIRE(finished.errors.size() == 1);
-  for (const std::string& part : parts)
-    CHECK_MESSAGE(contains(finished.errors.front(), part), finished.errors.front());
-}
-
 /// One that needs no measurement.
 const std::string kPlan = "plan tiny.yaml --samples-per-second 1000 ";
 

@@ -64,9 +64,9 @@ class ProgramFixture {
   ScratchFolder folder_;
 };
 
-/// A refusal: status 2, one line of ours that contains `parts`, no results.
-inline void check_refused(const ProgramFixture& program, const std::string& arguments,
-                          const std::vector<std::string>& parts) {
+/// A refusal: status 2, one line of ours that contains `parts`; there may be results already.
+inline void check_refused_beside(const ProgramFixture& program, const std::string& arguments,
+                                 const std::vector<std::string>& parts) {
   const Finished finished = program.run(arguments);
   CAPTURE(arguments);
   CHECK(finished.status == 2);
@@ -75,6 +75,12 @@ inline void check_refused(const ProgramFixture& program, const std::string& argu
   CHECK(finished.errors.front().starts_with("localbatch: "));
   for (const std::string& part : parts)
     CHECK_MESSAGE(contains(finished.errors.front(), part), finished.errors.front());
+}
+
+/// The same, and no results.
+inline void check_refused(const ProgramFixture& program, const std::string& arguments,
+                          const std::vector<std::string>& parts) {
+  check_refused_beside(program, arguments, parts);
   CHECK_FALSE(fs::exists(program.path("results")));
 }
 
