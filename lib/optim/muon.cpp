@@ -58,7 +58,7 @@ class NewtonSchulz {
 
   /// What rounding leaves in A where X has no singular value grows by a^2 with every step of A
   /// alone, so A is made from X again before it counts.
-  static constexpr int kStepsOfA = 3;
+  static constexpr int kStepsOfA = 2;
 
   void take(int steps) {
     const auto rows = static_cast<std::ptrdiff_t>(rows_);
@@ -70,16 +70,13 @@ class NewtonSchulz {
         x_transposed_.data()[column * row_step_ + row] = x_.data()[row * column_step_ + column];
     multiply({x_.data(), column_step, 1}, x_transposed_.data(), row_step, {rows, columns, row_step},
              /*add=*/false, a_.data(), row_step);
-    for (int i = 0; i < steps; ++i) {
-      if (i > 0) {
-        replace_by_product(a_, p_, a_);
-        replace_by_product(a_, a_, p_);
-      }
+    make_polynomial();
+    std::ranges::copy(p_.span(), q_.data());
+    for (int i = 1; i < steps; ++i) {
+      replace_by_product(a_, p_, a_);
+      replace_by_product(a_, a_, p_);
       make_polynomial();
-      if (i == 0)
-        std::ranges::copy(p_.span(), q_.data());
-      else
-        replace_by_product(q_, q_, p_);
+      replace_by_product(q_, q_, p_);
     }
     multiply({q_.data(), row_step, 1}, x_.data(), column_step, {rows, rows, column_step},
              /*add=*/false, product_.data(), column_step);
