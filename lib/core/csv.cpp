@@ -3,26 +3,18 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/parse.h"
 #include "core/text.h"
 
 namespace localbatch {
 
 namespace {
-
-/// Nothing where the text is anything but a number.
-std::optional<double> number_of(std::string_view text) {
-  double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
-}
 
 /// The checksum of lines that are followed by another one.
 std::uint64_t with_line(std::uint64_t before, std::string_view line) {
@@ -112,7 +104,7 @@ std::vector<std::optional<double>> CsvColumns::numbers(const std::string& name) 
   for (const std::string& cell : cells(name)) {
     std::optional<double>& number = numbers.emplace_back();
     if (cell.empty()) continue;
-    number = number_of(cell);
+    number = number_in(cell);
     if (!number)
       fail_input("{}:{}: {}: found '{}', expected a number", path_.string(), numbers.size() + 1,
                  name, cell);
@@ -170,7 +162,7 @@ bool split(const std::string& line, std::vector<std::string>& cells) {
 
 bool is_formula(std::string_view cell) {
   return !cell.empty() && std::string_view("=+-@").find(cell.front()) != std::string_view::npos &&
-         !number_of(cell);
+         !number_in(cell);
 }
 
 }  // namespace

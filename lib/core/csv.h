@@ -15,10 +15,6 @@
 
 namespace localbatch {
 
-/// Up to here each integer is a double: columns of positions end there, and so do the integers of
-/// experiment files, sums and products of a few of which have room in 64 bits.
-inline constexpr std::int64_t kLargestInteger = std::int64_t{1} << 53;
-
 /// The cell of a value: numbers in as many digits as tell them apart, nothing for what was not
 /// measured.
 template <class Value>

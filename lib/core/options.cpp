@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <deque>
 #include <set>
 #include <utility>
 
-#include "core/csv.h"
 #include "core/error.h"
+#include "core/parse.h"
 #include "core/text.h"
 #include "core/yaml.h"
 
@@ -23,10 +22,40 @@ std::string value_of(std::span<const KeyValue> settings, std::string_view key) {
 }
 
 struct Options::Record {
-  std::vector<Declaration> declared;
+  const Node& mapping;
+  Location where;    ///< place of the mapping, or of the one around it when the file has none
+  std::string path;  ///< "batch_size_controller." or empty
+  bool describing = false;
+  std::weak_ptr<const Record> around = {};
+  std::vector<Declaration> declared = {};
   /// Nested mappings, each with the index of its key in `declared`; a list of parts has several.
-  std::deque<std::pair<std::size_t, Options>> parts;
-  std::vector<std::string> left_out;  ///< keys that may be absent, and are
+  std::deque<std::pair<std::size_t, Options>> parts = {};
+  std::vector<std::string> left_out = {};  ///< keys that may be absent, and are
+
+  bool has(std::string_view key) const { return mapping.find(std::string(key)) != nullptr; }
+
+  std::vector<std::string> keys() const {
+    std::vector<std::string> keys = left_out;
+    for (const Declaration& declaration : declared) keys.push_back(declaration.key);
+    return keys;
+  }
+
+  /// Refuses a key that nobody has asked for, here or below, and that is nearly one that somebody
+  /// has, or one of `more`, and that the mapping lacks.
+  void refuse_misspelt(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> known = keys(), absent;
+    known.insert(known.end(), more.begin(), more.end());
+    for (const std::string& name : known)
+      if (!has(name)) absent.push_back(name);
+    for (const Node::Entry& entry : mapping.entries) {
+      if (std::ranges::find(known, entry.key) != known.end()) continue;
+      const std::string guess = did_you_mean(entry.key, absent);
+      if (!guess.empty())
+        fail_input("{}: {}{}: unknown key{}", to_string(entry.key_location), path, entry.key,
+                   guess);
+    }
+    for (const auto& [index, part] : parts) part.record_->refuse_misspelt();
+  }
 };
 
 std::string_view name_of(KeyType type) {
@@ -77,54 +106,34 @@ void declare_range(Declaration& declaration, Value min, Value max) {
 }
 
 template <class Value>
-bool parse_all(const std::string& text, Value& value) {
-  const bool has_plus = text.size() > 1 && text[0] == '+' && text[1] != '-';
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data() + (has_plus ? 1 : 0), end, value);
-  return error == std::errc() && stop == end;
-}
-
-bool parse_whole(const std::string& text, double& value) { return parse_all(text, value); }
-
-/// Also "2e4" and "20000.0": what people write for a large budget.
-bool parse_whole(const std::string& text, std::int64_t& value) {
-  if (parse_all(text, value)) return true;
-  double number = 0;
-  if (!parse_all(text, number) || !(std::abs(number) <= static_cast<double>(kLargestInteger)) ||
-      number != std::floor(number))
-    return false;
-  value = static_cast<std::int64_t>(number);
-  return true;
-}
-
-/// As YAML's core schema writes them; empty: neither.
-std::optional<bool> parse_flag(const std::string& text) {
-  if (text == "true" || text == "True" || text == "TRUE") return true;
-  if (text == "false" || text == "False" || text == "FALSE") return false;
-  return {};
+std::optional<Value> value_in(const std::string& text) {
+  if constexpr (std::is_floating_point_v<Value>)
+    return number_in(text);
+  else
+    return integer_in(text);
 }
 
 }  // namespace
 
+Options::Options(std::shared_ptr<Record> record) : record_(std::move(record)) {}
+
 Options::Options(const Node& mapping)
-    : Options(mapping, mapping.where, "", std::make_shared<Record>(), /*describing=*/false) {
+    : Options(std::make_shared<Record>(
+          Record{.mapping = mapping, .where = mapping.where, .path = ""})) {
   if (mapping.kind != Node::Kind::kMap)
     fail_input("{}: found {}, expected a mapping", to_string(mapping.where),
                describe_found(mapping));
 }
 
-Options::Options(const Node& mapping, Location where, std::string path,
-                 std::shared_ptr<Record> record, bool describing)
-    : mapping_(&mapping),
-      where_(std::move(where)),
-      path_(std::move(path)),
-      record_(std::move(record)),
-      describing_(describing) {}
-
 Options Options::describing() { return describing(empty_mapping()); }
 
 Options Options::describing(const Node& mapping) {
-  return Options(mapping, {}, "", std::make_shared<Record>(), /*describing=*/true);
+  return Options(std::make_shared<Record>(
+      Record{.mapping = mapping, .where = {}, .path = "", .describing = true}));
+}
+
+std::string Options::path_of(std::string_view key) const {
+  return record_->path + std::string(key);
 }
 
 void Options::fail_at(const Location& where, std::string_view key, std::string_view what) const {
@@ -132,25 +141,15 @@ void Options::fail_at(const Location& where, std::string_view key, std::string_v
 }
 
 void Options::fail(std::string_view key, std::string_view what) const {
-  const Node::Entry* const entry = mapping_->find(std::string(key));
-  fail_at(entry != nullptr ? entry->value.where : where_, key, what);
-}
-
-void Options::fail_missing(std::string_view key, std::string_view expected) const {
-  std::vector<std::string> others;
-  for (const Node::Entry& entry : mapping_->entries)
-    if (std::ranges::find(record_->declared, entry.key, &Declaration::key) ==
-        record_->declared.end())
-      others.push_back(entry.key);
-  const std::string nearest = nearest_name(key, others);
-  if (nearest.empty()) fail(key, fmt::format("missing, expected {}", expected));
-  fail_at(
-      mapping_->find(nearest)->key_location, key,
-      fmt::format("missing, expected {}, found '{}' (did you mean '{}'?)", expected, nearest, key));
+  record_->refuse_misspelt({std::string(key)});
+  for (auto outer = record_->around.lock(); outer != nullptr; outer = outer->around.lock())
+    outer->refuse_misspelt();
+  const Node::Entry* const entry = record_->mapping.find(std::string(key));
+  fail_at(entry != nullptr ? entry->value.where : record_->where, key, what);
 }
 
 const Node* Options::find_scalar(std::string_view key, std::string_view expected) const {
-  const Node::Entry* const entry = mapping_->find(std::string(key));
+  const Node::Entry* const entry = record_->mapping.find(std::string(key));
   if (entry == nullptr) return nullptr;
   if (entry->value.kind != Node::Kind::kScalar)
     fail_at(entry->value.where, key,
@@ -178,13 +177,16 @@ Value Options::ranged(std::string_view key, const Key& declared, KeyType type,
   const std::string allowed = range_text(declared.min, declared.max);
   Value value = declared.fallback.value_or(is_finite(declared.min) ? declared.min : 0);
   if (const Node* const found = find_scalar(key, expected)) {
-    if (!parse_whole(found->scalar, value) || !is_finite(value))
+    const std::optional<Value> read = value_in<Value>(found->scalar);
+    if (!read || !is_finite(*read))
       fail_at(found->where, key, fmt::format("found '{}', expected {}", found->scalar, expected));
+    value = *read;
     if (value < declared.min || value > declared.max)
       fail_at(found->where, key, fmt::format("found {}, allowed is {}", value, allowed));
     if (is_too_large(value)) fail_at(found->where, key, too_large(found->scalar));
-  } else if (!declared.fallback && !describing_) {
-    fail_missing(key, fmt::format("{}{}{}", expected, allowed.empty() ? "" : ", ", allowed));
+  } else if (!declared.fallback && !record_->describing) {
+    fail(key,
+         fmt::format("missing, expected {}{}{}", expected, allowed.empty() ? "" : ", ", allowed));
   }
   std::optional<std::string> fallback;
   if (declared.fallback) fallback = fmt::format("{}", *declared.fallback);
@@ -204,21 +206,22 @@ std::int64_t Options::read_integer(std::string_view key, const IntegerKey& decla
 std::vector<std::int64_t> Options::integers(std::string_view key, const IntegersKey& declared) {
   const std::string allowed = range_text(declared.min, declared.max);
   std::vector<std::int64_t> values = declared.fallback.value_or(std::vector<std::int64_t>{});
-  if (const Node::Entry* const entry = mapping_->find(std::string(key))) {
+  if (const Node::Entry* const entry = record_->mapping.find(std::string(key))) {
     if (entry->value.kind != Node::Kind::kList)
       fail(key, fmt::format("found {}, expected a list of integers", describe_found(entry->value)));
     values.clear();
     for (const Node& item : entry->value.items) {
-      std::int64_t& value = values.emplace_back();
-      if (item.kind != Node::Kind::kScalar || !parse_whole(item.scalar, value))
+      const auto read = item.kind == Node::Kind::kScalar ? integer_in(item.scalar) : std::nullopt;
+      if (!read)
         fail_at(item.where, key,
                 fmt::format("found {}, expected an integer", describe_found(item)));
+      const std::int64_t value = values.emplace_back(*read);
       if (value < declared.min || value > declared.max)
         fail_at(item.where, key, fmt::format("found {}, allowed is {}", value, allowed));
       if (is_too_large(value)) fail_at(item.where, key, too_large(item.scalar));
     }
-  } else if (!declared.fallback && !describing_) {
-    fail_missing(key, fmt::format("a list of integers, each {}", allowed));
+  } else if (!declared.fallback && !record_->describing) {
+    fail(key, fmt::format("missing, expected a list of integers, each {}", allowed));
   }
   if (declared.ascending &&
       std::ranges::adjacent_find(values, std::ranges::greater_equal()) != values.end())
@@ -233,16 +236,15 @@ std::vector<std::int64_t> Options::integers(std::string_view key, const Integers
 }
 
 bool Options::flag(std::string_view key, const FlagKey& declared) {
-  const auto text = [](bool value) { return std::string(value ? "true" : "false"); };
   bool value = declared.fallback;
   if (const Node* const found = find_scalar(key, "true or false")) {
-    const std::optional<bool> read = parse_flag(found->scalar);
+    const std::optional<bool> read = flag_in(found->scalar);
     if (!read)
       fail_at(found->where, key, fmt::format("found '{}', expected true or false", found->scalar));
     value = *read;
   }
-  declare(key, KeyType::kFlag, declared.meaning, text(declared.fallback), "true | false",
-          text(value));
+  declare(key, KeyType::kFlag, declared.meaning, fmt::format("{}", declared.fallback),
+          "true | false", fmt::format("{}", value));
   return value;
 }
 
@@ -250,8 +252,8 @@ std::string Options::text(std::string_view key, const TextKey& declared) {
   std::string value = declared.fallback.value_or("");
   if (const Node* const found = find_scalar(key, "text")) {
     value = found->scalar;
-  } else if (!declared.fallback && !describing_) {
-    fail_missing(key, "text");
+  } else if (!declared.fallback && !record_->describing) {
+    fail(key, "missing, expected text");
   }
   declare(key, KeyType::kText, declared.meaning, declared.fallback, "", yaml_text(value));
   return value;
@@ -266,8 +268,8 @@ std::size_t Options::choose(std::string_view key, const ChoiceKey& declared) {
       fail_at(
           found->where, key,
           fmt::format("found '{}', allowed is {}", value, allowed_names(value, declared.choices)));
-  } else if (!declared.fallback && !describing_) {
-    fail_missing(key, fmt::format("one of {}", allowed));
+  } else if (!declared.fallback && !record_->describing) {
+    fail(key, fmt::format("missing, expected one of {}", allowed));
   }
   declare(key, KeyType::kChoice, declared.meaning, declared.fallback, allowed, yaml_text(value))
       .choices = declared.choices;
@@ -282,25 +284,28 @@ std::string Options::choice(std::string_view key, const ChoiceKey& declared) {
 
 /// Opens the nested mapping `name`, whose declaration follows.
 Options Options::nested(const Node& mapping, Location where, std::string_view name) {
-  Options part(mapping, std::move(where), path_of(name) + ".", std::make_shared<Record>(),
-               describing_);
+  Options part(std::make_shared<Record>(Record{.mapping = mapping,
+                                               .where = std::move(where),
+                                               .path = path_of(name) + ".",
+                                               .describing = record_->describing,
+                                               .around = record_}));
   record_->parts.emplace_back(record_->declared.size(), part);
   return part;
 }
 
 Options Options::part(std::string_view key, std::string_view meaning) {
-  const Node::Entry* const entry = mapping_->find(std::string(key));
+  const Node::Entry* const entry = record_->mapping.find(std::string(key));
   if (entry != nullptr && entry->value.kind != Node::Kind::kMap)
     fail(key, fmt::format("found {}, expected a mapping such as {{name: ...}}",
                           describe_found(entry->value)));
-  Options part = entry == nullptr ? nested(empty_mapping(), where_, key)
+  Options part = entry == nullptr ? nested(empty_mapping(), record_->where, key)
                                   : nested(entry->value, entry->value.where, key);
   declare(key, KeyType::kPart, meaning, "", "", "");
   return part;
 }
 
 bool Options::leaves_out(std::string_view key) const {
-  if (describing_ || mapping_->find(std::string(key)) != nullptr) return false;
+  if (record_->describing || record_->has(key)) return false;
   record_->left_out.emplace_back(key);
   return true;
 }
@@ -308,7 +313,7 @@ bool Options::leaves_out(std::string_view key) const {
 bool Options::was_optional(std::string_view key) const {
   record_->declared.back().may_be_absent = true;
   record_->declared.back().required = false;
-  return mapping_->find(std::string(key)) != nullptr;
+  return record_->has(key);
 }
 
 std::optional<Options> Options::optional_part(std::string_view key, std::string_view meaning) {
@@ -320,7 +325,7 @@ std::optional<Options> Options::optional_part(std::string_view key, std::string_
 
 std::vector<Options> Options::parts(std::string_view key, std::string_view meaning) {
   std::vector<Options> parts;
-  if (const Node::Entry* const entry = mapping_->find(std::string(key))) {
+  if (const Node::Entry* const entry = record_->mapping.find(std::string(key))) {
     if (entry->value.kind != Node::Kind::kList)
       fail(key, fmt::format("found {}, expected a list of mappings such as [{{name: ...}}]",
                             describe_found(entry->value)));
@@ -363,11 +368,9 @@ void Options::finish() const {
 }
 
 void Options::finish(const std::vector<std::string>& places) const {
-  std::vector<std::string> keys;
-  for (const Declaration& declared : record_->declared) keys.push_back(declared.key);
-  keys.insert(keys.end(), record_->left_out.begin(), record_->left_out.end());
+  const std::vector<std::string> keys = record_->keys();
   std::set<std::string> seen;
-  for (const Node::Entry& entry : mapping_->entries) {
+  for (const Node::Entry& entry : record_->mapping.entries) {
     if (!seen.insert(entry.key).second)
       fail_at(entry.key_location, entry.key, "found twice in one mapping");
     if (std::ranges::find(keys, entry.key) == keys.end()) fail_unknown(entry, keys, places);

@@ -145,17 +145,18 @@ class Options {
   /// Refuses keys that nobody has read, here and in every part, and names the nearest known key.
   void finish() const;
 
-  /// Throws an InputError that points at `key`, for rules that span several keys.
+  /// Throws an InputError that points at `key`, for rules that span several keys. Where the file
+  /// has another key that nobody has asked for, in any part, and that is nearly one that is
+  /// missing, the rule probably fails for want of that: then the misspelt key is refused.
   [[noreturn]] void fail(std::string_view key, std::string_view what) const;
 
   /// Everything read so far, in reading order.
   std::vector<Declaration> declarations() const;
 
  private:
-  struct Record;  // the declarations of one mapping, shared by all copies of its Options
+  struct Record;  // one mapping and what was declared of it, shared by all copies of its Options
 
-  Options(const Node& mapping, Location where, std::string path, std::shared_ptr<Record> record,
-          bool describing);
+  explicit Options(std::shared_ptr<Record> record);
 
   std::int64_t read_integer(std::string_view key, const IntegerKey& declared);
   /// Whether the file lacks a key that may be absent, which a misspelt one may have been meant for.
@@ -177,10 +178,7 @@ class Options {
                        std::string value);
   const Node* find_scalar(std::string_view key, std::string_view expected) const;
   Options nested(const Node& mapping, Location where, std::string_view name);
-  std::string path_of(std::string_view key) const { return path_ + std::string(key); }
-  /// For a required key. Where the mapping has another that is nearly the same and nobody has
-  /// asked for, that is probably meant, and the message leads there.
-  [[noreturn]] void fail_missing(std::string_view key, std::string_view expected) const;
+  std::string path_of(std::string_view key) const;
   [[noreturn]] void fail_at(const Location& where, std::string_view key,
                             std::string_view what) const;
 
@@ -190,11 +188,7 @@ class Options {
   [[noreturn]] void fail_unknown(const Node::Entry& entry, const std::vector<std::string>& keys,
                                  const std::vector<std::string>& places) const;
 
-  const Node* mapping_;
-  Location where_;    ///< place of the mapping, or of the one around it when the file has none
-  std::string path_;  ///< "batch_size_controller." or empty
   std::shared_ptr<Record> record_;
-  bool describing_;
 };
 
 /// A key of a run's experiment file, "batch_size.initial", and its value as text.

@@ -3,12 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <map>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/parse.h"
 #include "core/text.h"
 #include "experiment/experiment_file.h"
 #include "run/run_files.h"
@@ -35,10 +35,7 @@ double last_position(const std::optional<CsvColumns>& columns) {
 }
 
 double budget_of(const Settings& settings) {
-  const std::string text = settings.value("max_samples");
-  double value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+  return number_in(settings.value("max_samples")).value_or(0);
 }
 
 void judge_by_curves(FinishedRun& run) {

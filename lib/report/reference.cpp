@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <cmath>
 
 #include "core/csv.h"
 #include "core/error.h"
+#include "core/parse.h"
 #include "core/text.h"
 
 namespace localbatch {
@@ -198,10 +198,8 @@ class LineReader {
   std::optional<double> number(const std::string& name, double least) const {
     const std::string found = text(name);
     if (found.empty()) return {};
-    double value = 0;
-    const auto [end, error] = std::from_chars(found.data(), found.data() + found.size(), value);
-    if (error != std::errc() || end != found.data() + found.size() || !std::isfinite(value) ||
-        value < least)
+    const std::optional<double> value = number_in(found);
+    if (!value || !std::isfinite(*value) || *value < least)
       fail_input("{}: {}: found '{}', expected a number{}", place_, name, found,
                  std::isfinite(least) ? fmt::format(" of at least {}", least) : "");
     return value;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 
 #include "core/error.h"
+#include "core/parse.h"
 
 namespace localbatch {
 
@@ -46,9 +46,7 @@ std::optional<double> rounds(Run run) {
 
 std::optional<double> average_local_batch_size(Run run) {
   const std::optional<double> all = samples(run), steps = sum(run.rounds, "sync_interval");
-  const std::string text = run.settings.value("workers");
-  double workers = 0;
-  std::from_chars(text.data(), text.data() + text.size(), workers);
+  const double workers = number_in(run.settings.value("workers")).value_or(0);
   if (!all || !steps || *steps == 0 || workers == 0) return {};
   return *all / (workers * *steps);
 }

@@ -3,12 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 
 #include "core/csv.h"
 #include "core/error.h"
+#include "core/parse.h"
 #include "core/text.h"
 #include "report/curves_data.h"
 
@@ -75,13 +75,12 @@ Target parse_target(const std::string& text) {
     fail_input("--target: found '{}', allowed is {}", target.column,
                allowed_names(target.column, names));
   const std::string value = text.substr(equals + 1);
-  const char* const end = value.data() + value.size();
-  const auto [rest, error] = std::from_chars(value.data(), end, target.value);
-  const bool is_number = error == std::errc() && rest == end && std::isfinite(target.value);
-  const bool is_fraction = target.value >= 0 && target.value <= 1;
-  if (!is_number || (target.column == kAccuracy && !is_fraction))
+  const std::optional<double> number = number_in(value);
+  const bool is_fraction = number && *number >= 0 && *number <= 1;
+  if (!number || !std::isfinite(*number) || (target.column == kAccuracy && !is_fraction))
     fail_input("--target: {}: found '{}', expected a number{}", target.column, value,
                target.column == kAccuracy ? " from 0 to 1, as in evaluations.csv" : "");
+  target.value = *number;
   return target;
 }
 

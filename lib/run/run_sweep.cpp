@@ -1,6 +1,5 @@
 #include "run/run_sweep.h"
 
-#include <charconv>
 #include <chrono>
 #include <set>
 
@@ -9,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/options.h"
+#include "core/parse.h"
 #include "experiment/experiment_file.h"
 #include "run/requested_run.h"
 #include "run/run_experiment.h"
@@ -151,9 +151,9 @@ CellProgress progress_of_run(const fs::path& folder) {
   CellProgress cell;
   cell.number = 0;
   cell.folder = folder;
-  const std::string budget =
-      value_of(values_by_place(read_text(folder / "experiment.yaml")), "max_samples");
-  std::from_chars(budget.data(), budget.data() + budget.size(), cell.max_samples);
+  cell.max_samples =
+      integer_in(value_of(values_by_place(read_text(folder / "experiment.yaml")), "max_samples"))
+          .value_or(0);
   cell.status = is_there(folder / "summary.json") ? read_outcome(folder) : RunStatus::kUnfinished;
   read_folder(cell);
   return cell;

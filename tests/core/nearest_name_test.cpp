@@ -11,6 +11,10 @@ TEST_CASE("the nearest name is the one with the fewest edits, if any is near") {
   CHECK(nearest_name("atsync", names) == "at_sync");
   CHECK(nearest_name("learning_rate", names).empty());
   CHECK(nearest_name("x", {}).empty());
+  CHECK(nearest_name("min", {"max"}).empty());
+  CHECK(nearest_name("mn", {"max", "min"}) == "min");
+  CHECK(nearest_name("eat", {"eta"}) == "eta");
+  CHECK(nearest_name("nu", {"un", "gnu"}) == "un");
 }
 
 TEST_CASE("a guess is offered in words, or nothing at all") {

@@ -145,7 +145,44 @@ std::unique_ptr<const Model> make_for_samples(const ModelFactory& factory) {
   return model;
 }
 
+/// The message for a file; empty for a good one.
+std::string refusal(const Node& file) {
+  try {
+    read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+/// Takes the last letter but one out of each key of a mapping of `file` in turn, and from those
+/// below it.
+void misspell_each(const Node& file, Node& mapping) {
+  for (Node::Entry& entry : mapping.entries) {
+    if (entry.key.size() > 4) {
+      const std::string right = entry.key;
+      entry.key.erase(right.size() - 2, 1);
+      CAPTURE(entry.key);
+      const std::string message = refusal(file);
+      CHECK_MESSAGE(message.starts_with(to_string(entry.key_location) + ": "), message);
+      CHECK_MESSAGE(message.find("did you mean '") != std::string::npos, message);
+      CHECK_MESSAGE(message.find(right + "'?") != std::string::npos, message);
+      entry.key = right;
+    }
+    misspell_each(file, entry.value);
+  }
+}
+
 }  // namespace
+
+TEST_CASE("every key of every experiment file, when misspelt, is told where it stands") {
+  for (const std::filesystem::path& path : experiment_files()) {
+    CAPTURE(path);
+    Node file = sweep_cells(read_experiment_file(path)).front().experiment;
+    REQUIRE(refusal(file) == "");
+    misspell_each(file, file);
+  }
+}
 
 TEST_CASE("every experiment file is read, and its model fits images or tokens") {
   const std::vector<std::filesystem::path> files = experiment_files();
