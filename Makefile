@@ -37,7 +37,7 @@ INSTALL_PACKAGES = $(if $(filter no,$(PACKAGES)),@:,third_party/install_packages
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo install test test-slurm test-kill hardening compare run mpich aarch64 table bench cluster-bench theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo install test test-slurm test-kill hardening compare run mpich aarch64 table bench cluster-bench cluster-replays theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release $(CONFIGURE)
@@ -94,10 +94,13 @@ bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (
 	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
 	  --rounds $(ROUNDS) --seconds $(BENCH_SECONDS)
 
-cluster-bench: release  ## on two hosts with 1 Gbit/s between them; as root (CIFAR10=folder, half an hour)
+cluster-bench: release  ## two hosts with 1 Gbit/s between them; as root (CIFAR10=folder, half an hour)
 	cmake --build --preset release -j $(JOBS) --target localbatch_plain_allreduce
 	python3 tests/cluster/bench.py build/release/apps/localbatch \
 	  build/release/tests/localbatch_plain_allreduce --root $(CIFAR10)
+
+cluster-replays: release  ## predicted seconds against measured ones; as root (CIFAR10=folder, half an hour)
+	python3 tests/cluster/validate_replay.py build/release/apps/localbatch --root $(CIFAR10)
 
 theory: release  ## compare runs on problems whose theory is known with what theory says (a minute)
 	python3 experiments/theory/check.py build/release/apps/localbatch

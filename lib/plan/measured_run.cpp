@@ -113,7 +113,9 @@ std::optional<StepSeconds> recorded_speed(const fs::path& folder,
       }))
     fail_input("{}: has other rounds than rounds.csv", path.string());
   std::map<int, double> seconds, steps;
-  for (const char* const name : kComputing) {
+  std::vector<const char*> of_slowest(kComputing.begin(), kComputing.end());
+  if (columns.has("waiting_seconds")) of_slowest.push_back("waiting_seconds");
+  for (const char* const name : of_slowest) {
     const std::vector<double> spent = columns.all_numbers(name);
     for (std::size_t i = 0; i < spent.size(); ++i) seconds[rounds[i].local_batch_size] += spent[i];
   }

@@ -61,8 +61,8 @@ struct RecordedRound {
 /// What a run has done, in the order of its rounds.
 struct RecordedRun {
   std::vector<RecordedRound> rounds;
-  /// By timing.csv: data, gradient and update of worker 0, as the mean over all local steps with
-  /// that local batch. Nothing without the file, or where a local step took no time to speak of.
+  /// By timing.csv: data, gradient and update of worker 0, and its waiting for slower ones, as the
+  /// mean over all local steps with that local batch. Nothing without the file, or where a local step took no time to speak of.
   std::optional<StepSeconds> speed;
 };
 

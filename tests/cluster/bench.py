@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the network costs: localbatch on two hosts with a link of limited rate (two_hosts.sh).
+"""What the network costs: localbatch on two hosts with a link of limited rate (hosts.sh).
 
 1. The average of ResNet-18's parameters ('localbatch bench sync') in turn with MPI_Allreduce of as
    many floats, A B A B, and both against the time that the link needs for the bytes.
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 
-from hosts import ORACLE, TwoHosts, adopt_orphans, check_placement, oracle
+from hosts import ORACLE, Hosts, adopt_orphans, check_placement, oracle
 
 WORKERS = 2
 BATCHES = {"resnet20": 64, "resnet18": 32}
@@ -279,6 +279,10 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def rate_of(arguments):
+    return f"{arguments.gigabits}gbit" if arguments.gigabits else "none"
+
+
 def main():
     arguments = parse_arguments()
     arguments.program, arguments.plain = arguments.program.resolve(), arguments.plain.resolve()
@@ -290,7 +294,7 @@ def main():
         arguments.parts.remove("pytorch")
     with (
         tempfile.TemporaryDirectory() as desk,
-        TwoHosts(arguments.gigabits, arguments.mca) as hosts,
+        Hosts(WORKERS, rate_of(arguments), arguments.mca) as hosts,
     ):
         arguments.desk = pathlib.Path(desk)
         if "allreduce" in arguments.parts:

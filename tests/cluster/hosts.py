@@ -1,4 +1,4 @@
-"""The two hosts of two_hosts.sh, and programs that run on them while others are watched."""
+"""The hosts of hosts.sh, and programs that run on them while others are watched."""
 
 import ctypes
 import os
@@ -13,23 +13,29 @@ sys.path.insert(0, str(ORACLE))
 import bench_against_pytorch as oracle  # noqa: E402
 
 
-class TwoHosts:
-    """The testbed, up while this is in use."""
+class Hosts:
+    """The testbed, up while this is in use. `parameters` are pairs for Open MPI."""
 
-    def __init__(self, gigabits, parameters):
-        self.rate = f"{gigabits}gbit" if gigabits else "none"
+    def __init__(self, count=2, rate="none", parameters=()):
+        self.count, self.rate = count, rate
         self.parameters = [word for pair in parameters for word in ("--mca", *pair)]
 
     def __enter__(self):
-        subprocess.run([HERE / "two_hosts.sh", "up", "--rate", self.rate], check=True)
+        self.limit(self.rate)
         return self
 
     def __exit__(self, *_):
-        subprocess.run([HERE / "two_hosts.sh", "down"], check=True)
+        subprocess.run([HERE / "hosts.sh", "down"], check=True)
+
+    def limit(self, rate):
+        """Gives all links another rate, as tc takes it, or "none"."""
+        self.rate = rate
+        words = ["up", "--hosts", str(self.count), "--rate", rate]
+        subprocess.run([HERE / "hosts.sh", *words], check=True)
 
     def run(self, *command):
         """Standard output, and the share of the machine that others took meanwhile."""
-        words = [str(HERE / "two_hosts.sh"), "run", *self.parameters, "--", *map(str, command)]
+        words = [str(HERE / "hosts.sh"), "run", *self.parameters, "--", *map(str, command)]
         done, load = run_watched(words)
         if done.returncode != 0:
             sys.exit(f"{' '.join(words)}: status {done.returncode}: {done.stderr.strip()}")

@@ -43,8 +43,8 @@ fs::path write_recorded(const ScratchFolder& scratch) {
              "1,16,2,4\n2,32,2,4\n3,64,2,8\n4,104,1,20\n");
   write_file(folder / "evaluations.csv", "round,samples\n2,32\n4,104\n");
   write_file(folder / "timing.csv",
-             "round,total_seconds,data_seconds,gradient_seconds,optimizer_seconds\n"
-             "1,9,0.1,0.5,0.2\n2,9,0.1,0.9,0.2\n3,9,0.2,1.4,0\n4,9,0,2,0\n");
+             "round,total_seconds,data_seconds,gradient_seconds,optimizer_seconds,waiting_seconds\n"
+             "1,9,0.1,0.4,0.2,0.1\n2,9,0.1,0.9,0.2,0\n3,9,0.2,1.1,0,0.3\n4,9,0,2,0,0\n");
   return folder;
 }
 
@@ -64,7 +64,7 @@ TEST_CASE("the seconds of a recorded run, by hand") {
   const ScratchFolder scratch;
   const Recording recording = read_recording(write_recorded(scratch), one_host_each, kCores);
   REQUIRE(recording.run.speed);
-  // (0.8 + 1.2)/4 steps, 1.6/2 and 2/1.
+  // With waiting: (0.8 + 1.2)/4 steps, 1.6/2 and 2/1.
   CHECK(recording.run.speed->measured().at(4) == doctest::Approx(0.5));
   CHECK(recording.run.speed->measured().at(8) == doctest::Approx(0.8));
   CHECK(recording.run.speed->measured().at(20) == doctest::Approx(2));
