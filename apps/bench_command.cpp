@@ -160,8 +160,8 @@ void Bench::sync() {
   const int workers = options_.workers.value_or(std::max(2, processes_.num_ranks()));
   for (const BenchNetwork& network : options_.networks) {
     const CpuSnapshot before = look_at_cpus();
-    SynchronizationSpeed speed =
-        measure_synchronization(network, workers, options_.other_seconds(), processes_);
+    SynchronizationSpeed speed = measure_synchronization(network, options_.payload, workers,
+                                                         options_.other_seconds(), processes_);
     speed.foreign_load =
         check_load(before, fmt::format("while parameters of {} were averaged", network.name));
     if (speaks()) print_now(line_of(synchronization_columns(), speed));

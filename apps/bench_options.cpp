@@ -18,7 +18,7 @@ namespace {
 struct Words {
   std::vector<std::string> what;
   std::optional<std::string> model, precision, json, tune, kernels, output;
-  std::string convolution = "auto", images;
+  std::string convolution = "auto", payload = "f32", images;
   std::optional<int> batch, threads, workers;
   std::optional<double> seconds;
   bool strict = false, fit = false;
@@ -40,6 +40,8 @@ void declare_options(CommandLine& line, Words& words) {
               "of each measurement; default: 3 for train, 0.5 for the others");
   line.option("workers", "M", words.workers,
               "of sync; default: one on every rank, and two on a single one");
+  line.default_option("payload", "f32|bf16|int8|int4", words.payload,
+                      "of sync: how parameters travel, the key communication.parameters");
   line.option("images", "DIR", words.images,
               "of data: decode the JPEG files of this folder, which is laid out like ImageNet");
   line.option("json", "FILE", words.json, "write the numbers to a file as well");
@@ -78,6 +80,15 @@ ConvolutionRule read_convolution_rule(const std::string& word) {
     names.emplace_back(name);
   }
   fail_choice("--convolution", word, names);
+}
+
+Payload read_payload(const std::string& word) {
+  std::vector<std::string> names;
+  for (const auto& [name, payload] : kPayloads) {
+    if (name == word) return payload;
+    names.emplace_back(name);
+  }
+  fail_choice("--payload", word, names);
 }
 
 template <class Number>
@@ -176,6 +187,7 @@ BenchOptions check_words(const Words& words) {
   options.threads = words.threads ? ranged("threads", *words.threads, 1, 1024) : available_cores();
   options.convolution = read_convolution_rule(words.convolution);
   if (words.seconds) options.seconds = ranged("seconds", *words.seconds, 0.01, 3600.0);
+  options.payload = read_payload(words.payload);
   if (words.workers) options.workers = ranged("workers", *words.workers, 1, 65536);
   options.strict = words.strict;
   check_fit(words);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/networks.h"
+#include "comm/payload.h"
 #include "nn/execution.h"
 #include "nn/kernels_file.h"
 
@@ -22,8 +23,9 @@ struct BenchOptions {
   ConvolutionRule convolution = ConvolutionRule::kAuto;
   std::optional<double> seconds;  ///< per measurement
   std::optional<int> workers;
-  std::filesystem::path images;  ///< whose preparation is measured; empty: generated ones
-  std::filesystem::path json;    ///< empty: no file
+  Payload payload = Payload::kFloat32;  ///< of averages
+  std::filesystem::path images;         ///< whose preparation is measured; empty: generated ones
+  std::filesystem::path json;           ///< empty: no file
   std::filesystem::path tune;    ///< where choices of kernels go; then nothing else is measured
   bool fit = false;              ///< latency and bandwidth; then nothing else is measured
   std::filesystem::path output;  ///< where they go; empty: no file

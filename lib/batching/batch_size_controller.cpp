@@ -30,6 +30,8 @@ std::string_view to_string(Reason reason) {
       return "zero_gradient";
     case Reason::kNonFinite:
       return "non_finite";
+    case Reason::kHysteresis:
+      return "hysteresis";
     case Reason::kCap:
       return "cap";
     case Reason::kFloor:

@@ -24,6 +24,7 @@ enum class Reason {
   kZeroGradient,  ///< squared norm and variance both vanish: there is nothing to test
   kNonFinite,     ///< a statistic is infinite or not a number
 
+  kHysteresis,   ///< the controller wanted less, but not enough less
   kCap,          ///< the controller wanted more than the maximum
   kFloor,        ///< the controller wanted less than the minimum
   kRounding,     ///< the wanted size was rounded up to a multiple

@@ -54,6 +54,13 @@ BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller)
       "monotone", {.fallback = limits.monotone,
                    .meaning = "never shrink the batch; false: take what the test asks for, also "
                               "when that is less"});
+  limits.hysteresis = controller.optional_number(
+      "hysteresis", {.min = 0,
+                     .max = 1e6,
+                     .meaning = "with monotone: false, a batch that could be smaller shrinks only "
+                                "from more than 1 + hysteresis times what the test asks for"});
+  if (limits.hysteresis && limits.monotone)
+    controller.fail("hysteresis", "found with monotone: true, under which no batch shrinks");
   limits.every_rounds = controller.integer<int>(
       "every_rounds", {.fallback = limits.every_rounds,
                        .min = 1,
@@ -78,7 +85,9 @@ BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_si
   if (limits.monotone) {
     next = std::max(next, present);
   } else if (next < present) {
-    reason = Reason::kShrink;
+    const double enough = static_cast<double>(next) * (1 + limits.hysteresis.value_or(0));
+    reason = enough < static_cast<double>(present) ? Reason::kShrink : Reason::kHysteresis;
+    if (reason == Reason::kHysteresis) next = present;
   }
   if (limits.growth_limit) {
     const auto allowed = whole_batch_size(std::floor(local_batch_size * *limits.growth_limit));

@@ -15,14 +15,17 @@ struct BatchSizeLimits {
   int multiple_of = 1;  ///< results are rounded up to a multiple, never beyond `max`
   std::optional<double> growth_limit = std::nullopt;  ///< largest factor per test before rounding
   bool monotone = true;                               ///< never shrink
-  int every_rounds = 1;                               ///< test after rounds n, 2n, 3n, ...
+  /// Without monotone: shrinks only where (1 + hysteresis) times the wanted size is less than the
+  /// present one.
+  std::optional<double> hysteresis = std::nullopt;
+  int every_rounds = 1;  ///< test after rounds n, 2n, 3n, ...
 
   /// Whether a test after this round (counted from 1) could change anything.
   bool due(std::int64_t round, int local_batch_size) const;
 };
 
 /// Reads `min`, `max` and `multiple_of` from the mapping `batch_size`, and `growth_limit`,
-/// `monotone` and `every_rounds` from the mapping `batch_size_controller`.
+/// `monotone`, `hysteresis` and `every_rounds` from the mapping `batch_size_controller`.
 BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller);
 
 struct BatchSizeDecision {
@@ -30,10 +33,10 @@ struct BatchSizeDecision {
   Reason reason = Reason::kFixed;  ///< the controller's, or the limit that last changed the size
 };
 
-/// Rounds the wanted size up to a whole number once, then applies in this order: monotone, growth
-/// limit (which always leaves room for one more sample), minimum, maximum, multiple. A bound wins
-/// over monotone. A reason without a size of its own (fixed, not due, too few chunks, ...) keeps
-/// the batch size as it is.
+/// Rounds the wanted size up to a whole number once, then applies in this order: monotone or
+/// hysteresis, growth limit (which always leaves room for one more sample), minimum, maximum,
+/// multiple. A bound wins over monotone. A reason without a size of its own (fixed, not due, too
+/// few chunks, ...) keeps the batch size as it is.
 BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_size,
                                const Wanted& wanted);
 

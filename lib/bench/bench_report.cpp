@@ -66,6 +66,7 @@ Json to_json(const ConvolutionSpeed& speed) {
 Json to_json(const SynchronizationSpeed& speed) {
   return {{"network", speed.network.name},
           {"parameters", speed.parameters},
+          {"payload", name_of(speed.payload)},
           {"workers", speed.workers},
           {"ranks", speed.ranks},
           {"averages", speed.averages},

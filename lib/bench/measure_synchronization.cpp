@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "bench/rate.h"
 #include "comm/workers.h"
@@ -15,10 +16,15 @@ namespace {
 constexpr std::size_t kFewestAverages = 3;
 
 /// Averages until worker 0 ends it, and returns the seconds that each average took.
-std::vector<double> time_averages(std::size_t parameters, double seconds, Communicator& comm) {
+std::vector<double> time_averages(std::size_t parameters, Payload payload, double seconds,
+                                  Communicator& comm) {
   AlignedBuffer<float> mine(parameters), mean(parameters);
-  std::ranges::fill(mine.span(), static_cast<float>(comm.worker()));
-  comm.average(mine.span(), mean.span(), Traffic::kParameters);
+  for (std::size_t i = 0; i < parameters; ++i)
+    mine.span()[i] = std::sin(static_cast<float>(i + static_cast<std::size_t>(comm.worker())));
+  round_to_nearest(mine.span(), payload);
+  const std::array<Averaged, 1> averaged{
+      {{.mine = mine.span(), .mean = mean.span(), .payload = payload}}};
+  comm.exchange({.averaged = averaged});
 
   std::vector<double> times;
   const double started = monotonic_seconds();
@@ -29,7 +35,7 @@ std::vector<double> time_averages(std::size_t parameters, double seconds, Commun
     comm.sum(votes, Traffic::kControl);
     if (votes[0] == 0) return times;
     const double begin = monotonic_seconds();
-    comm.average(mine.span(), mean.span(), Traffic::kParameters);
+    comm.exchange({.averaged = averaged});
     times.push_back(monotonic_seconds() - begin);
   }
 }
@@ -37,23 +43,25 @@ std::vector<double> time_averages(std::size_t parameters, double seconds, Commun
 }  // namespace
 
 std::vector<double> measure_averages(std::size_t numbers, int workers, double seconds,
-                                     ProcessGroup& processes) {
+                                     ProcessGroup& processes, Payload payload) {
   std::vector<double> times;
   run_workers(workers, processes, [&](Communicator& comm) {
-    std::vector<double> of_worker = time_averages(numbers, seconds, comm);
+    std::vector<double> of_worker = time_averages(numbers, payload, seconds, comm);
     if (comm.worker() == 0) times = std::move(of_worker);
   });
   return times;
 }
 
-SynchronizationSpeed measure_synchronization(const BenchNetwork& network, int workers,
-                                             double seconds, ProcessGroup& processes) {
+SynchronizationSpeed measure_synchronization(const BenchNetwork& network, Payload payload,
+                                             int workers, double seconds, ProcessGroup& processes) {
   SynchronizationSpeed speed;
   speed.network = network;
   speed.parameters = make_model(network)->parameter_count();
+  speed.payload = payload;
   speed.workers = workers;
   speed.ranks = processes.num_ranks();
-  std::vector<double> times = measure_averages(speed.parameters, workers, seconds, processes);
+  std::vector<double> times =
+      measure_averages(speed.parameters, workers, seconds, processes, payload);
   if (times.empty()) return speed;
   speed.averages = static_cast<int>(times.size());
   speed.best_seconds = std::ranges::min(times);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bench/networks.h"
+#include "comm/payload.h"
 #include "comm/process_group.h"
 
 namespace localbatch {
@@ -13,6 +14,7 @@ namespace localbatch {
 struct SynchronizationSpeed {
   BenchNetwork network;
   std::size_t parameters = 0;
+  Payload payload = Payload::kFloat32;
   int workers = 1, ranks = 1;
   int averages = 0;  ///< number of averages that were measured
   double median_seconds = 0, best_seconds = 0;
@@ -24,11 +26,11 @@ struct SynchronizationSpeed {
 /// Averages arrays of so many numbers over workers on the ranks of this job for about `seconds`,
 /// and returns the seconds of each average as worker 0 sees them. Collective; empty but on rank 0.
 std::vector<double> measure_averages(std::size_t numbers, int workers, double seconds,
-                                     ProcessGroup& processes);
+                                     ProcessGroup& processes, Payload payload = Payload::kFloat32);
 
 /// Runs the workers on the ranks of this job for about `seconds`. Collective; the times are filled
 /// in on rank 0 only.
-SynchronizationSpeed measure_synchronization(const BenchNetwork& network, int workers,
-                                             double seconds, ProcessGroup& processes);
+SynchronizationSpeed measure_synchronization(const BenchNetwork& network, Payload payload,
+                                             int workers, double seconds, ProcessGroup& processes);
 
 }  // namespace localbatch

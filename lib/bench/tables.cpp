@@ -138,6 +138,7 @@ std::span<const TableColumn<SynchronizationSpeed>> synchronization_columns() {
       kNetwork<Row>,
       TableColumn<Row>{"parameters", 12,
                        [](const Row& row) { return fmt::format("{}", row.parameters); }},
+      TableColumn<Row>{"as", 6, [](const Row& row) { return std::string(name_of(row.payload)); }},
       TableColumn<Row>{"workers", 9, [](const Row& row) { return fmt::format("{}", row.workers); }},
       TableColumn<Row>{"ranks", 7, [](const Row& row) { return fmt::format("{}", row.ranks); }},
       TableColumn<Row>{"average ms", 12,

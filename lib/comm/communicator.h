@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <stdexcept>
@@ -9,6 +10,7 @@
 
 #include "comm/ledger.h"
 #include "comm/mailbox.h"
+#include "comm/payload.h"
 #include "core/stopwatch.h"
 
 namespace localbatch {
@@ -25,8 +27,9 @@ struct Averaged {
   std::span<const float> mine;
   std::span<float> mean;
   Traffic traffic = Traffic::kParameters;
-  /// For kBfloat16 every number of `mine` must be a bfloat16.
+  /// Every number of `mine` must be one that can be sent so.
   Payload payload = Payload::kFloat32;
+  std::uint32_t rounding_key = 0;  ///< of round_mean(), another one at every meeting
 };
 
 /// What one worker contributes to an exchange, and where it receives the results.

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 #include "core/state.h"
@@ -46,27 +44,5 @@ struct Ledger {
 };
 
 void visit_state(StateVisitor& visitor, Ledger& ledger);
-
-/// The format in which the numbers of an array are sent.
-enum class Payload { kFloat32, kBfloat16 };
-
-constexpr std::size_t size_of(Payload payload) { return payload == Payload::kFloat32 ? 4 : 2; }
-
-/// The nearest bfloat16, ties to even; a NaN stays one.
-inline std::uint16_t to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-  return static_cast<std::uint16_t>(value == value ? rounded : 0x7FC0);
-}
-
-inline float from_bfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-inline float rounded_to_bfloat16(float value) { return from_bfloat16(to_bfloat16(value)); }
-
-/// Writes values.size() numbers of size_of(payload) bytes.
-void encode(std::span<const float> values, Payload payload, std::byte* to);
-void decode(const std::byte* from, Payload payload, std::span<float> values);
 
 }  // namespace localbatch

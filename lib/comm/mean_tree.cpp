@@ -48,12 +48,14 @@ void join(const float* left, const float* right, float num_right, float num_all,
     mean[i] = left[i] + (right[i] - left[i]) * num_right / num_all;
 }
 
-void take(const float* from, std::size_t size, float* to) {
-  for (std::size_t i = 0; i < size; ++i) to[i] = without_payload(from[i]);
+/// A number of its own for every subtree.
+std::uint32_t node_of(const Subtree& tree) {
+  return static_cast<std::uint32_t>(tree.first) * 0x85EBCA6BU +
+         static_cast<std::uint32_t>(tree.count) * 0xC2B2AE35U;
 }
 
-void round_to_bfloat16(std::size_t size, float* values) {
-  for (std::size_t i = 0; i < size; ++i) values[i] = rounded_to_bfloat16(values[i]);
+void take(const float* from, std::size_t size, float* to) {
+  for (std::size_t i = 0; i < size; ++i) to[i] = without_payload(from[i]);
 }
 
 }  // namespace
@@ -84,11 +86,12 @@ void SubtreeMeans::plan(const Subtree& tree, std::span<const Subtree> rows) {
   plan(right, rows);
   operations_.push_back({.action = Operation::Action::kJoin,
                          .right = static_cast<float>(right.count),
-                         .all = static_cast<float>(tree.count)});
+                         .all = static_cast<float>(tree.count),
+                         .node = node_of(tree)});
 }
 
-void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice, Payload payload,
-                           std::span<float* const> means) const {
+void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice,
+                           const MeanRounding& rounding, std::span<float* const> means) const {
   std::array<std::array<float, kTile>, kDeepest> joined;
   std::array<const float*, kDeepest + 1> stack;
   for (std::size_t begin = slice.begin; begin < slice.end; begin += kTile) {
@@ -103,7 +106,8 @@ void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice, Payl
         depth -= 1;
         float* const mean = joined[depth - 1].data();
         join(stack[depth - 1], stack[depth], operation.right, operation.all, size, mean);
-        if (payload == Payload::kBfloat16) round_to_bfloat16(size, mean);
+        round_mean({mean, size}, rounding.payload, rounding.key ^ operation.node,
+                   rounding.first + begin);
         stack[depth - 1] = mean;
       }
     }

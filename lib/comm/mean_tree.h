@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
-#include "comm/ledger.h"
+#include "comm/payload.h"
 
 namespace localbatch {
 
@@ -16,9 +18,13 @@ struct Slice {
   std::size_t size() const { return end - begin; }
 };
 
-/// Slice `index` of `length` elements cut into `parts` slices whose sizes differ by at most one.
-inline Slice slice_of(std::size_t length, std::size_t index, std::size_t parts) {
-  return {.begin = index * length / parts, .end = (index + 1) * length / parts};
+/// Slice `index` of `length` elements cut into `parts` slices whose sizes differ by at most one, or
+/// by at most one block.
+inline Slice slice_of(std::size_t length, std::size_t index, std::size_t parts,
+                      std::size_t block = 1) {
+  const std::size_t blocks = (length + block - 1) / block;
+  return {.begin = std::min(index * blocks / parts * block, length),
+          .end = std::min((index + 1) * blocks / parts * block, length)};
 }
 
 /// Workers first .. first + count - 1 as a part of all.
@@ -40,6 +46,13 @@ struct Subtree {
 /// is_covered[worker], in order.
 std::vector<Subtree> covering_subtrees(const std::vector<bool>& is_covered);
 
+/// How numbers of an array are rounded to what travels.
+struct MeanRounding {
+  Payload payload = Payload::kFloat32;
+  std::uint32_t key = 0;  ///< of round_mean(), together with the place of a mean in the tree
+  std::size_t first = 0;  ///< the place in the array of what is called element 0
+};
+
 /// Makes arrays that are means of disjoint subtrees into means of larger ones.
 class SubtreeMeans {
  public:
@@ -49,7 +62,8 @@ class SubtreeMeans {
 
   /// means[k][i] = the mean of the rows[..][i] that make it up, for every i of the slice. Each NaN
   /// becomes the same quiet one. An array may be both.
-  void compute(std::span<const float* const> rows, Slice slice, Payload payload,
+  /// The slice begins a block of the payload.
+  void compute(std::span<const float* const> rows, Slice slice, const MeanRounding& rounding,
                std::span<float* const> means) const;
 
  private:
@@ -58,6 +72,7 @@ class SubtreeMeans {
     enum class Action { kPushRow, kJoin, kTakeMean } action;
     std::size_t index = 0;     ///< of the row or mean
     float right = 0, all = 0;  ///< n_r and n
+    std::uint32_t node = 0;    ///< tells joins apart
   };
 
   void plan(const Subtree& tree, std::span<const Subtree> rows);

@@ -13,9 +13,14 @@ namespace {
 constexpr std::size_t kMessage = std::size_t{1} << 16;
 constexpr std::size_t kLargestBlock = std::size_t{1} << 21;
 
-Slice part_of(Slice whole, std::size_t index, std::size_t parts) {
-  const Slice part = slice_of(whole.size(), index, parts);
+/// Slices begin where blocks of the payload do, if the whole one does.
+Slice part_of(Slice whole, std::size_t index, std::size_t parts, Payload payload) {
+  const Slice part = slice_of(whole.size(), index, parts, block_of(payload));
   return {whole.begin + part.begin, whole.begin + part.end};
+}
+
+MeanRounding rounding_of(const RankVector& vector, std::size_t first) {
+  return {.payload = vector.payload, .key = vector.rounding_key, .first = first};
 }
 
 template <class T>
@@ -95,7 +100,7 @@ void RankAverage::begin(Block& block, const RankVector& vector, Slice slice) {
     part.rows.push_back(joined);
     joined += slice.size();
   }
-  join_hosted_.compute(arrays, {0, slice.size()}, vector.payload, means);
+  join_hosted_.compute(arrays, {0, slice.size()}, rounding_of(vector, slice.begin), means);
 }
 
 void RankAverage::advance(Block& block, std::size_t step) {
@@ -109,29 +114,30 @@ void RankAverage::advance(Block& block, std::size_t step) {
 
 void RankAverage::scatter(Block& block, std::size_t l) {
   const RankLevel& level = levels_[l];
-  const auto& [_, mean, length, payload, traffic] = *block.vector;
+  const Payload payload = block.vector->payload;
   LevelData& part = block.parts[l];
-  const std::size_t unit = size_of(payload);
-  std::byte* out = at_least(part.outgoing, part.rows.size() * part.slice.size() * unit);
+  std::byte* out =
+      at_least(part.outgoing, part.rows.size() * encoded_size(payload, part.slice.size()));
   for (std::size_t owner = 0; owner < level.owners; ++owner) {
-    const Slice slice = part_of(part.slice, owner, level.owners);
+    const Slice slice = part_of(part.slice, owner, level.owners, payload);
     if (owner == level.me || slice.size() == 0) continue;
     std::byte* const begin = out;
     for (const float* const row : part.rows) {
       encode({row + (slice.begin - part.slice.begin), slice.size()}, payload, out);
-      out += slice.size() * unit;
+      out += encoded_size(payload, slice.size());
     }
-    mailbox_.send(level.peers[owner], {begin, out}, traffic, block.messages);
+    mailbox_.send(level.peers[owner], {begin, out}, block.vector->traffic, block.messages);
   }
   if (!level.owns()) return;
 
-  const Slice mine = part_of(part.slice, level.me, level.owners);
+  const Slice mine = part_of(part.slice, level.me, level.owners, payload);
   block.parts[l + 1].slice = mine;
   if (mine.size() == 0) return;
-  std::byte* in = at_least(part.incoming, level.num_rows() * mine.size() * unit);
+  const std::size_t row_bytes = encoded_size(payload, mine.size());
+  std::byte* in = at_least(part.incoming, level.num_rows() * row_bytes);
   for (std::size_t peer = 0; peer < level.peers.size(); ++peer) {
     if (peer == level.me) continue;
-    const std::size_t bytes = level.rows[peer].size() * mine.size() * unit;
+    const std::size_t bytes = level.rows[peer].size() * row_bytes;
     mailbox_.receive(level.peers[peer], {in, bytes}, block.messages);
     in += bytes;
   }
@@ -163,7 +169,7 @@ void RankAverage::join(Block& block, std::size_t l) {
         rows.push_back(decoded);
         decoded += size;
       }
-      in += size * size_of(vector.payload);
+      in += encoded_size(vector.payload, size);
     }
 
   std::vector<float*> means;
@@ -174,7 +180,7 @@ void RankAverage::join(Block& block, std::size_t l) {
     means.push_back(joined + k * size);
     next.rows.push_back(means.back());
   }
-  joins_[l].compute(rows, {0, size}, vector.payload, means);
+  joins_[l].compute(rows, {0, size}, rounding_of(vector, next.slice.begin), means);
 }
 
 void RankAverage::gather(Block& block, std::size_t l) {
@@ -182,28 +188,28 @@ void RankAverage::gather(Block& block, std::size_t l) {
   const RankVector& vector = *block.vector;
   LevelData& part = block.parts[l];
   const bool as_floats = vector.payload == Payload::kFloat32;
-  const std::size_t unit = size_of(vector.payload);
+  const auto size_of = [&](std::size_t count) { return encoded_size(vector.payload, count); };
 
   if (level.owns()) {
     const Slice mine = block.parts[l + 1].slice;
     const std::span<const float> values(vector.mean + mine.begin, mine.size());
     std::span<const std::byte> bytes = std::as_bytes(values);
     if (!as_floats) {
-      std::byte* const out = at_least(part.outgoing, values.size() * unit);
+      std::byte* const out = at_least(part.outgoing, size_of(values.size()));
       encode(values, vector.payload, out);
-      bytes = {out, values.size() * unit};
+      bytes = {out, size_of(values.size())};
     }
     for (std::size_t peer = 0; peer < level.peers.size(); ++peer)
       if (peer != level.me && !bytes.empty())
         mailbox_.send(level.peers[peer], bytes, vector.traffic, block.messages);
   }
-  std::byte* const in = at_least(part.incoming, as_floats ? 0 : part.slice.size() * unit);
+  std::byte* const in = at_least(part.incoming, as_floats ? 0 : size_of(part.slice.size()));
   for (std::size_t owner = 0; owner < level.owners; ++owner) {
-    const Slice slice = part_of(part.slice, owner, level.owners);
+    const Slice slice = part_of(part.slice, owner, level.owners, vector.payload);
     if (owner == level.me || slice.size() == 0) continue;
     const std::span<std::byte> message =
         as_floats ? std::as_writable_bytes(std::span(vector.mean + slice.begin, slice.size()))
-                  : std::span(in + (slice.begin - part.slice.begin) * unit, slice.size() * unit);
+                  : std::span(in + size_of(slice.begin - part.slice.begin), size_of(slice.size()));
     mailbox_.receive(level.peers[owner], message, block.messages);
   }
 }
@@ -215,8 +221,8 @@ void RankAverage::decode_gathered(Block& block, std::size_t l) {
   const LevelData& part = block.parts[l];
   for (std::size_t owner = 0; owner < level.owners; ++owner) {
     if (owner == level.me) continue;
-    const Slice slice = part_of(part.slice, owner, level.owners);
-    decode(part.incoming.data() + (slice.begin - part.slice.begin) * size_of(vector.payload),
+    const Slice slice = part_of(part.slice, owner, level.owners, vector.payload);
+    decode(part.incoming.data() + encoded_size(vector.payload, slice.begin - part.slice.begin),
            vector.payload, {vector.mean + slice.begin, slice.size()});
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct RankVector {
   float* mean = nullptr;           ///< may be one of the rows
   std::size_t length = 0;
   Payload payload = Payload::kFloat32;
+  std::uint32_t rounding_key = 0;
   Traffic traffic = Traffic::kParameters;
 };
 

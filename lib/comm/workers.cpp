@@ -203,11 +203,12 @@ void WorkerGroup::average_in_process(int local_index, std::size_t array) {
     means.push_back(call->averaged[array].mean.data());
   }
   const Averaged& own = calls_[local_index]->averaged[array];
-  const Slice slice =
-      slice_of(own.mine.size(), static_cast<std::size_t>(local_index), calls_.size());
+  const Slice slice = slice_of(own.mine.size(), static_cast<std::size_t>(local_index),
+                               calls_.size(), block_of(own.payload));
   for (std::size_t begin = slice.begin; begin < slice.end; begin += kCopied) {
     const Slice part{begin, std::min(begin + kCopied, slice.end)};
-    mean_of_all_.compute(rows, part, own.payload, {means.data(), 1});
+    mean_of_all_.compute(rows, part, {.payload = own.payload, .key = own.rounding_key},
+                         {means.data(), 1});
     for (std::size_t other = 1; other < means.size(); ++other)
       std::copy_n(means[0] + part.begin, part.size(), means[other] + part.begin);
   }
@@ -221,6 +222,7 @@ void WorkerGroup::average_across_ranks() {
                                                          .mean = own.mean.data(),
                                                          .length = own.mine.size(),
                                                          .payload = own.payload,
+                                                         .rounding_key = own.rounding_key,
                                                          .traffic = own.traffic});
     for (const Exchange* const call : calls_) vector.rows.push_back(call->averaged[i].mine.data());
   }

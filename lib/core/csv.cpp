@@ -22,9 +22,14 @@ std::uint64_t with_line(std::uint64_t before, std::string_view line) {
   return checksum(std::as_bytes(std::span(both)));
 }
 
-/// Throws before anything is cut off when these bytes are not those that were written. A file that
-/// is too short is left to OutputFile, which has a better word for it.
-const CsvBeginning& checked(const CsvBeginning& written, const std::filesystem::path& path) {
+std::string line_of(const std::vector<std::string>& cells) {
+  return fmt::format("{}\n", join(cells, ","));
+}
+
+/// Throws before anything is cut off when these bytes are not those that were written, or have
+/// other columns. A file that is too short is left to OutputFile, which has a better word for it.
+const CsvBeginning& checked(const CsvBeginning& written, const std::filesystem::path& path,
+                            const std::vector<std::string>& header) {
   const std::string text = read_text(path);
   if (text.size() < written.size) return written;
   std::string_view rest = std::string_view(text).substr(0, written.size);
@@ -37,6 +42,11 @@ const CsvBeginning& checked(const CsvBeginning& written, const std::filesystem::
   if (found != written.checksum)
     fail_input("{}: the first {} bytes are not those that were written: somebody has changed them",
                path.string(), written.size);
+  if (!text.starts_with(line_of(header)))
+    fail_input(
+        "{}: has other columns than this version of the program writes: another version has "
+        "begun it, and can go on with it",
+        path.string());
   return written;
 }
 
@@ -44,13 +54,13 @@ const CsvBeginning& checked(const CsvBeginning& written, const std::filesystem::
 
 CsvFile::CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
                  const std::optional<CsvBeginning>& written)
-    : file_(written ? OutputFile(path, checked(*written, path).size) : OutputFile(path)),
+    : file_(written ? OutputFile(path, checked(*written, path, header).size) : OutputFile(path)),
       checksum_(written.value_or(CsvBeginning()).checksum) {
   if (!written) write(header);
 }
 
 void CsvFile::write(const std::vector<std::string>& cells) {
-  const std::string line = fmt::format("{}\n", join(cells, ","));
+  const std::string line = line_of(cells);
   file_.write(line);
   checksum_ = with_line(checksum_, line);
 }

@@ -182,10 +182,10 @@ void read_communication(Options& options, Experiment& experiment) {
   experiment.method.payload = communication.choice<Payload>(
       "parameters",
       {.fallback = Payload::kFloat32,
-       .choices = {{"f32", Payload::kFloat32}, {"bf16", Payload::kBfloat16}},
+       .choices = {kPayloads.begin(), kPayloads.end()},
        .meaning = "the workers' parameters as they are, or their moves since the last "
-                  "synchronization in half as many bytes, what rounding takes away being sent "
-                  "along with the next one"});
+                  "synchronization as numbers of 16, 8 or 4 bits, the latter two with a scale for "
+                  "every 32 of them; what rounding takes away is sent along with the next one"});
 }
 
 void read_evaluation(Options& options, Experiment& experiment) {

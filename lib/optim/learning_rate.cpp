@@ -27,21 +27,24 @@ LearningRate after(const WarmUp& warm_up, Later later) {
   };
 }
 
-/// The warm-up, then min + shape(p) (peak - min), where p goes from 0 at the end of the warm-up to
-/// 1 at the end of the decay and stays there. A budget that ends before the warm-up does leaves no
-/// decay.
+/// The warm-up, the peak until `first`, then min + shape(p) (peak - min), where p goes from 0 at
+/// `first` to 1 at the end of the decay and stays there. A budget that ends before leaves no decay.
 template <class Shape>
-LearningRate decay(const DecaySettings& settings, Shape shape) {
+LearningRate decay(const DecaySettings& settings, std::int64_t first, Shape shape) {
   check(settings.min <= settings.warm_up.peak, "a learning rate falls from its peak");
-  check(
-      settings.decay_end_samples.value_or(settings.warm_up.samples + 1) > settings.warm_up.samples,
-      "a decay ends after the warm-up");
+  check(settings.decay_end_samples.value_or(first + 1) > first, "a decay ends after it begins");
   return after(settings.warm_up, [=](std::int64_t samples, std::int64_t max_samples) {
-    const auto [peak, first] = settings.warm_up;
+    const double peak = settings.warm_up.peak;
     const std::int64_t end = settings.decay_end_samples.value_or(max_samples);
     if (samples >= end) return settings.min;
+    if (samples < first) return peak;
     return settings.min + shape(share(samples - first, end - first)) * (peak - settings.min);
   });
+}
+
+template <class Shape>
+LearningRate decay(const DecaySettings& settings, Shape shape) {
+  return decay(settings, settings.warm_up.samples, shape);
 }
 
 }  // namespace
@@ -64,6 +67,21 @@ LearningRate make_multistep_rate(const MultistepSettings& settings) {
     for (const std::int64_t milestone : settings.milestones)
       if (samples >= milestone) rate *= settings.factor;
     return rate;
+  });
+}
+
+LearningRate make_wsd_rate(const CooldownSettings& settings) {
+  check(settings.start_samples >= settings.decay.warm_up.samples, "a cooldown follows the warm-up");
+  const bool is_linear = settings.shape == CooldownSettings::Shape::kLinear;
+  return decay(settings.decay, settings.start_samples,
+               [is_linear](double p) { return is_linear ? 1 - p : 1 - std::sqrt(p); });
+}
+
+LearningRate make_power_rate(const PowerSettings& settings) {
+  check(settings.exponent <= 0, "a learning rate falls");
+  return after(settings.warm_up, [settings](std::int64_t samples, std::int64_t) {
+    const double power = std::pow(static_cast<double>(samples), settings.exponent);
+    return std::min(settings.warm_up.peak, settings.factor * power);
   });
 }
 
@@ -133,8 +151,46 @@ LearningRate make_multistep_rate(Options& options) {
   return make_multistep_rate(settings);
 }
 
+LearningRate make_wsd_rate(Options& options) {
+  using Shape = CooldownSettings::Shape;
+  CooldownSettings settings{.decay = read_decay(options)};
+  settings.start_samples = options.integer(
+      "decay_start_samples", {.min = 1,
+                              .meaning = "samples, of all workers together, up to which the "
+                                         "learning rate stays at the peak; beyond the warm-up"});
+  settings.shape = options.choice<Shape>(
+      "shape", {.fallback = settings.shape,
+                .choices = {{"sqrt", Shape::kSqrt}, {"linear", Shape::kLinear}},
+                .meaning = "how the learning rate falls from the peak to the minimum"});
+  const std::int64_t start = settings.start_samples;
+  const WarmUp& warm_up = settings.decay.warm_up;
+  if (start < warm_up.samples)
+    options.fail("decay_start_samples", fmt::format("found {}, allowed is at least the "
+                                                    "warmup_samples {}",
+                                                    start, warm_up.samples));
+  if (settings.decay.decay_end_samples && *settings.decay.decay_end_samples <= start)
+    options.fail("decay_end_samples",
+                 fmt::format("found {}, allowed is 0 or more than the decay_start_samples {}",
+                             *settings.decay.decay_end_samples, start));
+  return make_wsd_rate(settings);
+}
+
+LearningRate make_power_rate(Options& options) {
+  PowerSettings settings{.warm_up = read_warm_up(options)};
+  settings.factor = options.number("factor", {.min = 0,
+                                              .max = 1e12,
+                                              .meaning = "the learning rate at one sample, "
+                                                         "were it not above the peak"});
+  settings.exponent = options.number(
+      "exponent", {.fallback = settings.exponent,
+                   .min = -10,
+                   .max = 0,
+                   .meaning = "of the samples (-0.51: Shen et al. 2024 in tokens, as recalled)"});
+  return make_power_rate(settings);
+}
+
 std::span<const PartRow<LearningRate>> learning_rate_table() {
-  static constexpr std::array<PartRow<LearningRate>, 4> kTable{{
+  static constexpr std::array<PartRow<LearningRate>, 6> kTable{{
       {.name = "constant",
        .summary = "the peak, after the warm-up",
        .make = make_constant_rate,
@@ -160,6 +216,22 @@ std::span<const PartRow<LearningRate>> learning_rate_table() {
        .formula = "from warmup_samples on, lr = peak factor^(number of milestones that samples has "
                   "reached)",
        .source = "common practice; also in AdAdaGrad's code (companion paper, arXiv 2402.11215)"},
+      {.name = "wsd",
+       .summary = "warm-up, stable at the peak, decay (a cooldown) to the minimum",
+       .make = make_wsd_rate,
+       .formula =
+           "from warmup_samples to decay_start_samples the peak, then lr = min + f(p) (peak - "
+           "min), p = min(1, "
+           "(samples - decay_start_samples)/(decay_end_samples - decay_start_samples)), f(p) = 1 - "
+           "sqrt(p) with shape sqrt, 1 - p with linear",
+       .source = "WSD: Hu et al. 2024 (MiniCPM, arXiv 2404.06395), who decay exponentially; these "
+                 "shapes: Haegele et al. 2024 (arXiv 2405.18392); as recalled"},
+      {.name = "power",
+       .summary = "the peak, then a power of the samples, whatever the budget",
+       .make = make_power_rate,
+       .formula = "from warmup_samples on, lr = min(peak, factor samples^exponent)",
+       .source = "Shen et al. 2024 (power scheduler, arXiv 2408.13359), as recalled, who multiply "
+                 "by the batch size, here learning_rate_coupling: linear, and end with a decay"},
   }};
   return kTable;
 }

@@ -34,6 +34,19 @@ struct MultistepSettings {
   double factor = 0.1;                   ///< multiplies the learning rate at each milestone
 };
 
+/// The peak until a cooldown begins.
+struct CooldownSettings {
+  DecaySettings decay;             ///< begins at `start_samples` in place of the warm-up's end
+  std::int64_t start_samples = 0;  ///< at least the warm-up
+  enum class Shape { kSqrt, kLinear } shape = Shape::kSqrt;
+};
+
+struct PowerSettings {
+  WarmUp warm_up;
+  double factor = 0;        ///< the rate is factor samples^exponent where that is below the peak
+  double exponent = -0.51;  ///< at most 0
+};
+
 // Every part can be made from its settings, and from the keys of an experiment file.
 LearningRate make_constant_rate(const WarmUp& warm_up);
 LearningRate make_constant_rate(Options& options);
@@ -43,6 +56,11 @@ LearningRate make_linear_rate(const DecaySettings& settings);
 LearningRate make_linear_rate(Options& options);
 LearningRate make_multistep_rate(const MultistepSettings& settings);
 LearningRate make_multistep_rate(Options& options);
+
+LearningRate make_wsd_rate(const CooldownSettings& settings);
+LearningRate make_wsd_rate(Options& options);
+LearningRate make_power_rate(const PowerSettings& settings);
+LearningRate make_power_rate(Options& options);
 
 std::span<const PartRow<LearningRate>> learning_rate_table();
 

@@ -145,20 +145,21 @@ void TrafficForecast::add_average(ExpectedTraffic& traffic, const Meeting::Array
 /// As RankAverage does it: at each level slices go to their owners, and their means come back.
 void TrafficForecast::add_block(ExpectedTraffic& traffic, const Meeting::Array& array,
                                 std::size_t size, int rank) const {
+  const std::size_t block = block_of(array.payload);
   for (const RankLevel& level : levels_[static_cast<std::size_t>(rank)]) {
     if (level.peers.empty()) return;
     const std::size_t rows = level.rows[level.me].size();
     for (std::size_t owner = 0; owner < level.owners; ++owner) {
-      const std::size_t slice = slice_of(size, owner, level.owners).size();
+      const std::size_t slice = slice_of(size, owner, level.owners, block).size();
       if (owner != level.me && slice > 0)
-        add(traffic, rank, level.peers[owner], rows * slice * size_of(array.payload),
+        add(traffic, rank, level.peers[owner], rows * encoded_size(array.payload, slice),
             array.traffic);
     }
     if (!level.owns()) return;
-    size = slice_of(size, level.me, level.owners).size();
+    size = slice_of(size, level.me, level.owners, block).size();
     for (std::size_t peer = 0; peer < level.peers.size(); ++peer)
       if (peer != level.me && size > 0)
-        add(traffic, rank, level.peers[peer], size * size_of(array.payload), array.traffic);
+        add(traffic, rank, level.peers[peer], encoded_size(array.payload, size), array.traffic);
   }
 }
 

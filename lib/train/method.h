@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "batching/batch_size_limits.h"
-#include "comm/ledger.h"
+#include "comm/payload.h"
 #include "optim/learning_rate.h"
 #include "optim/momentum_response.h"
 #include "optim/sync_interval.h"

@@ -23,12 +23,16 @@ Averaged ParameterAverage::begin(std::span<const float> x, std::span<const float
     return {.mine = x, .mean = mean, .traffic = Traffic::kParameters};
   check(residual_.size() == x.size(), "every parameter has a residual");
   sent_.resize(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const float move = (x[i] - x_global[i]) + residual_[i];
-    sent_[i] = rounded_to_bfloat16(move);
-    residual_[i] = move - sent_[i];
-  }
-  return {.mine = sent_, .mean = mean, .traffic = Traffic::kParameters, .payload = payload_};
+  for (std::size_t i = 0; i < x.size(); ++i) residual_[i] += x[i] - x_global[i];
+  std::ranges::copy(residual_, sent_.begin());
+  round_to_nearest(sent_, payload_);
+  for (std::size_t i = 0; i < x.size(); ++i) residual_[i] -= sent_[i];
+  averages_ += 1;
+  return {.mine = sent_,
+          .mean = mean,
+          .traffic = Traffic::kParameters,
+          .payload = payload_,
+          .rounding_key = static_cast<std::uint32_t>(averages_)};
 }
 
 void ParameterAverage::finish(std::span<const float> x_global, std::span<float> mean) const {
@@ -40,6 +44,7 @@ double ParameterAverage::squared_residual() const { return squared_norm(residual
 
 void ParameterAverage::visit_state(StateVisitor& visitor) {
   visitor.visit("residual", std::span(residual_));
+  if (has_blocks(payload_)) visitor.visit("averages", averages_);
 }
 
 Synchronizer::Synchronizer(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_optimizer,

@@ -13,10 +13,10 @@ class OuterOptimizer;
 class Worker;
 struct LocalSgd;
 
-/// How the workers' parameters become their mean. As kFloat32 they travel as they are. As kBfloat16
+/// How the workers' parameters become their mean. As kFloat32 they travel as they are. Otherwise
 /// what travels is each worker's move since the last synchronization, rounded, and what rounding
 /// took away is sent along with the next move (error feedback: Seide et al. 2014, Karimireddy et
-/// al. 2019). Means of means are rounded too, and that is not made up for.
+/// al. 2019). Means of means are rounded too, and that is not made up for: see round_mean().
 class ParameterAverage {
  public:
   ParameterAverage(Payload payload, std::size_t size)
@@ -37,6 +37,7 @@ class ParameterAverage {
  private:
   Payload payload_;
   std::vector<float> residual_, sent_;
+  std::int64_t averages_ = 0;  ///< so far: the key of what is random in rounding
 };
 
 /// One worker's part in the two meetings that end a round.

@@ -84,12 +84,14 @@ TEST_CASE("bench sync averages over the workers of one process and of a job") {
   CHECK(sync[0]["workers"] == 3);
   CHECK(sync[0]["ranks"] == 1);
 
-  const Finished job = program.run(std::string("bench sync") + kShort, LOCALBATCH_MPIRUN " 2");
+  const Finished job =
+      program.run(std::string("bench sync --payload int8") + kShort, LOCALBATCH_MPIRUN " 2");
   check_good(job);
   const std::vector<std::string> lines = lines_of(job.out);
   CHECK(std::ranges::count_if(
             lines, [](const std::string& line) { return contains(line, "resnet20"); }) == 1);
   sync = Json::parse(text_of(program.path("out.json")))["sync"];
+  CHECK(sync[0]["payload"] == "int8");
   CHECK(sync[0]["workers"] == 2);
   CHECK(sync[0]["ranks"] == 2);
   CHECK(sync[0]["median_seconds"] > 0);

@@ -29,7 +29,7 @@ TEST_CASE("each reason has a name of its own") {
   const std::set<std::string_view> expected{
       "fixed",  "schedule",       "not_due",       "pass",       "grow",
       "shrink", "too_few_chunks", "zero_gradient", "non_finite", "cap",
-      "floor",  "rounding",       "growth_limit"};
+      "floor",  "rounding",       "growth_limit",  "hysteresis"};
   CHECK(names == expected);
 }
 

@@ -84,6 +84,16 @@ TEST_CASE("the growth limit holds before rounding and leaves room for one sample
   check_decision(apply_limits({.max = 80, .growth_limit = 1.5}, 65, grow(1000)), 80, Reason::kCap);
 }
 
+TEST_CASE("with hysteresis a batch shrinks only when it is much too large") {
+  const BatchSizeLimits limits{.monotone = false, .hysteresis = 0.5};
+  check_decision(apply_limits(limits, 90, pass(60)), 90, Reason::kHysteresis);
+  check_decision(apply_limits(limits, 91, pass(60)), 60, Reason::kShrink);
+  check_decision(apply_limits(limits, 90, pass(89.5)), 90, Reason::kPass);
+  check_decision(apply_limits(limits, 90, grow(91)), 91, Reason::kGrow);
+  check_decision(apply_limits({.min = 100, .monotone = false, .hysteresis = 0.5}, 90, pass(80)),
+                 100, Reason::kFloor);
+}
+
 TEST_CASE("a test is due every n rounds, but not at the maximum of a size that cannot shrink") {
   const BatchSizeLimits limits{.max = 128, .every_rounds = 3};
   CHECK_FALSE(limits.due(1, 64));
@@ -109,6 +119,7 @@ TEST_CASE("any wanted size under any limits ends inside them, for the reason tha
     limits.multiple_of = draw(0, 2) == 0 ? draw(1, std::min(limits.max, 70)) : 1;
     if (draw(0, 1) != 0) limits.growth_limit = 1 + 2.0 * (stream.uniform() + 0.01);
     limits.monotone = draw(0, 1) == 0;
+    if (!limits.monotone && draw(0, 1) == 0) limits.hysteresis = 2 * stream.uniform();
     const int b = draw(limits.min, limits.max);
     const double wanted = b * std::exp(2.0 * stream.normal());
     const Wanted test = wanted <= b ? pass(wanted) : grow(wanted);
@@ -134,6 +145,8 @@ TEST_CASE("any wanted size under any limits ends inside them, for the reason tha
           return next == std::ceil(wanted) && next > b;
         case Reason::kShrink:
           return next == std::ceil(wanted) && next < b && !limits.monotone;
+        case Reason::kHysteresis:
+          return next == b && wanted < b && b <= std::ceil(wanted) * (1 + *limits.hysteresis);
         case Reason::kCap:
           return next == limits.max && wanted > limits.max;
         case Reason::kFloor:
@@ -149,8 +162,9 @@ TEST_CASE("any wanted size under any limits ends inside them, for the reason tha
     REQUIRE(truthful);
     ++seen[static_cast<int>(decision.reason)];
   }
-  for (const Reason reason : {Reason::kPass, Reason::kGrow, Reason::kShrink, Reason::kCap,
-                              Reason::kFloor, Reason::kRounding, Reason::kGrowthLimit})
+  for (const Reason reason :
+       {Reason::kPass, Reason::kGrow, Reason::kShrink, Reason::kCap, Reason::kFloor,
+        Reason::kRounding, Reason::kGrowthLimit, Reason::kHysteresis})
     CHECK(seen[static_cast<int>(reason)] > 100);
 }
 
@@ -159,12 +173,14 @@ TEST_CASE("limits are read from the two mappings that hold them, each key to its
       read({{"min", scalar("8")}, {"max", scalar("512")}, {"multiple_of", scalar("4")}},
            {{"growth_limit", scalar("1.5")},
             {"monotone", scalar("false")},
+            {"hysteresis", scalar("0.25")},
             {"every_rounds", scalar("3")}});
   CHECK(limits.min == 8);
   CHECK(limits.max == 512);
   CHECK(limits.multiple_of == 4);
   CHECK(limits.growth_limit == 1.5);
   CHECK_FALSE(limits.monotone);
+  CHECK(limits.hysteresis == 0.25);
   CHECK(limits.every_rounds == 3);
 
   const BatchSizeLimits defaults = read({}, {});
@@ -172,6 +188,7 @@ TEST_CASE("limits are read from the two mappings that hold them, each key to its
   CHECK(defaults.max == 65536);
   CHECK(defaults.multiple_of == 1);
   CHECK_FALSE(defaults.growth_limit);
+  CHECK_FALSE(defaults.hysteresis);
   CHECK(defaults.monotone);
   CHECK(defaults.every_rounds == 1);
 }
@@ -185,6 +202,10 @@ TEST_CASE("limits that contradict each other are refused where they stand") {
   CHECK_THROWS_WITH_AS(read({}, {{"growth_limit", scalar("1", 5, 15)}}),
                        "test.yaml:5:15: growth_limit: found 1, allowed is 0 or more than 1",
                        InputError);
+  CHECK_THROWS_WITH_AS(
+      read({}, {{"hysteresis", scalar("1", 6, 13)}}),
+      "test.yaml:6:13: hysteresis: found with monotone: true, under which no batch shrinks",
+      InputError);
   CHECK_THROWS_AS(read({{"min", scalar("0")}}, {}), InputError);
   CHECK_THROWS_AS(read({}, {{"every_rounds", scalar("0")}}), InputError);
 }

@@ -61,6 +61,7 @@ TEST_CASE("the report is JSON with the numbers that were measured") {
   CHECK(conv["forward_gflops"] == 300.0);
   CHECK(conv["backward_weights_gflops"] == 100.0);
   CHECK(conv["foreign_load"] == 0.25);
+  CHECK(json["sync"].at(0)["payload"] == "f32");
   for (const char* const key : {"parameters", "workers", "ranks", "median_seconds"})
     CHECK(json["sync"].at(0).contains(key));
   CHECK(json["data"].contains("images_per_second"));

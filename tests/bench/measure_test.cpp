@@ -164,8 +164,9 @@ TEST_CASE("the first convolution of a network has no pass for its input") {
 TEST_CASE("averages of three workers are measured at least three times") {
   const std::unique_ptr<ProcessGroup> processes = single_process();
   const SynchronizationSpeed speed =
-      measure_synchronization(network("resnet20"), 3, kSeconds, *processes);
+      measure_synchronization(network("resnet20"), Payload::kInt8, 3, kSeconds, *processes);
   CHECK(speed.parameters == 272'474);
+  CHECK(speed.payload == Payload::kInt8);
   CHECK(speed.workers == 3);
   CHECK(speed.ranks == 1);
   CHECK(speed.averages >= 3);

@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+#include "comm/mean_tree.h"
+
 namespace localbatch {
 
 namespace {
@@ -105,6 +107,47 @@ void check_non_finite_means(Communicator& communicator) {
   CHECK(values[2] == kInfinity);
   CHECK((num_workers == 1 ? values[3] == kInfinity : bits_of(values[3]) == quiet_nan));
   CHECK(values[4] == 0);
+}
+
+/// What the mean of all workers' arrays must be, made here of all of them.
+std::vector<float> expected_mean_of(std::vector<std::vector<float>> means, Payload payload,
+                                    std::uint32_t key) {
+  const auto num_workers = static_cast<int>(means.size());
+  const Subtree all{0, num_workers};
+  std::vector<Subtree> workers;
+  std::vector<const float*> rows;
+  for (int worker = 0; worker < num_workers; ++worker) {
+    workers.push_back({worker, 1});
+    rows.push_back(means[static_cast<std::size_t>(worker)].data());
+  }
+  std::vector<float> mean(means[0].size());
+  float* const out = mean.data();
+  SubtreeMeans(workers, {&all, 1})
+      .compute(rows, {0, mean.size()}, {.payload = payload, .key = key}, {&out, 1});
+  return mean;
+}
+
+/// Arrays of few bits, whose means are rounded at random: alike wherever the workers are.
+void check_means_of_integers(Communicator& communicator) {
+  for (const Payload payload : {Payload::kInt8, Payload::kInt4})
+    for (const std::size_t length : {1, 77, 1000}) {
+      const auto moves_of = [&](int worker) {
+        std::vector<float> moves = values_of(worker, length);
+        round_to_nearest(moves, payload);
+        return moves;
+      };
+      std::vector<std::vector<float>> moves;
+      for (int worker = 0; worker < communicator.num_workers(); ++worker)
+        moves.push_back(moves_of(worker));
+      for (const std::uint32_t key : {1U, 2U}) {
+        const std::vector<float> mine = moves_of(communicator.worker());
+        std::vector<float> mean(length);
+        const std::vector<Averaged> averaged{
+            {.mine = mine, .mean = mean, .payload = payload, .rounding_key = key}};
+        communicator.exchange({.averaged = averaged});
+        CHECK(mean == expected_mean_of(moves, payload, key));
+      }
+    }
 }
 
 /// Several arrays and numbers at one meeting, two of them as bfloat16.
@@ -212,6 +255,7 @@ void check_collectives(Communicator& communicator) {
   for (const std::size_t length : {0, 1, 7, 1000, 5000}) check_average(communicator, length);
   for (const std::size_t length : {0, 1, 40}) check_sums(communicator, length);
   check_exchange(communicator);
+  check_means_of_integers(communicator);
   check_non_finite_means(communicator);
   check_non_finite_sums(communicator);
   check_idempotence(communicator);

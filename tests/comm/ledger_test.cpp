@@ -38,6 +38,11 @@ TEST_CASE("an average of n numbers sends 2 (R - 1) n of them between R ranks") {
     }
     CHECK(total_of_an_average(ranks, apart, Payload::kBfloat16)[Traffic::kParameters].bytes ==
           bytes / 2);
+    // 1200 numbers are 37 blocks and a half.
+    CHECK(total_of_an_average(ranks, apart, Payload::kInt8)[Traffic::kParameters].bytes ==
+          2 * (ranks - 1) * (1200 + 38));
+    CHECK(total_of_an_average(ranks, apart, Payload::kInt4)[Traffic::kParameters].bytes ==
+          2 * (ranks - 1) * (600 + 38));
   }
 }
 

@@ -23,7 +23,7 @@ std::vector<float> mean_of(const std::vector<std::vector<float>>& arrays, Payloa
   std::vector<float> mean(arrays[0].size());
   float* const out = mean.data();
   SubtreeMeans(single_workers(num_workers), {&all, 1})
-      .compute(rows, {0, mean.size()}, payload, {&out, 1});
+      .compute(rows, {0, mean.size()}, {.payload = payload, .key = 5}, {&out, 1});
   return mean;
 }
 
@@ -70,11 +70,17 @@ TEST_CASE("a mean is as near to the true one as a few roundings allow") {
 
 TEST_CASE("means of subtrees make the same bits as single workers") {
   std::vector<std::vector<float>> arrays;
-  for (int worker = 0; worker < 7; ++worker)
-    arrays.push_back({std::sin(static_cast<float>(worker)), std::cos(static_cast<float>(worker))});
-  for (const Payload payload : {Payload::kFloat32, Payload::kBfloat16}) {
+  constexpr std::size_t kLength = 100;
+  for (int worker = 0; worker < 7; ++worker) {
+    arrays.emplace_back();
+    for (std::size_t i = 0; i < kLength; ++i)
+      arrays.back().push_back(std::sin(static_cast<float>(worker * 100 + static_cast<int>(i))));
+  }
+  for (const Payload payload :
+       {Payload::kFloat32, Payload::kBfloat16, Payload::kInt8, Payload::kInt4}) {
+    const MeanRounding rounding{.payload = payload, .key = 5};
     const std::vector<Subtree> parts{{0, 2}, {2, 2}, {4, 3}};
-    std::vector<std::vector<float>> means(parts.size(), std::vector<float>(2));
+    std::vector<std::vector<float>> means(parts.size(), std::vector<float>(kLength));
     std::vector<const float*> rows, mean_rows;
     std::vector<float*> outs;
     for (const auto& array : arrays) rows.push_back(array.data());
@@ -82,13 +88,27 @@ TEST_CASE("means of subtrees make the same bits as single workers") {
       outs.push_back(mean.data());
       mean_rows.push_back(mean.data());
     }
-    SubtreeMeans(single_workers(7), parts).compute(rows, {0, 2}, payload, outs);
+    SubtreeMeans(single_workers(7), parts).compute(rows, {0, kLength}, rounding, outs);
     const Subtree all{0, 7};
-    std::vector<float> whole(2);
+    std::vector<float> whole(kLength);
     float* const out = whole.data();
-    SubtreeMeans(parts, {&all, 1}).compute(mean_rows, {0, 2}, payload, {&out, 1});
+    SubtreeMeans(parts, {&all, 1}).compute(mean_rows, {0, kLength}, rounding, {&out, 1});
     CHECK(whole == mean_of(arrays, payload));
   }
+}
+
+TEST_CASE("slices of an array with blocks begin where blocks do and are the whole array") {
+  for (const std::size_t length : {0, 5, 32, 100, 1000})
+    for (const std::size_t parts : {1, 2, 3, 7}) {
+      std::size_t end = 0;
+      for (std::size_t index = 0; index < parts; ++index) {
+        const Slice slice = slice_of(length, index, parts, 32);
+        CHECK(slice.begin == end);
+        CHECK((slice.begin % 32 == 0 || slice.begin == length));
+        end = slice.end;
+      }
+      CHECK(end == length);
+    }
 }
 
 TEST_CASE("numbers are rounded to the nearest bfloat16, ties to even") {

@@ -51,4 +51,25 @@ TEST_CASE("a spreadsheet computes nothing from a cell that we write, and numbers
   CHECK(csv_line({"a\x1b[2J\nb"}) == "a\\u001b[2J\\u000ab\n");
 }
 
+TEST_CASE("a CSV file goes on behind its own rows, and is refused when its columns are others") {
+  const Directory scratch;
+  const std::filesystem::path path = scratch / "rounds.csv";
+  CsvBeginning written;
+  {
+    CsvFile file(path, {"round", "loss"});
+    file.write({"1", "0.5"});
+    written = file.written();
+    file.write({"2", "0.4"});
+  }
+  CHECK_THROWS_WITH_AS(
+      CsvFile(path, {"round", "loss", "drift"}, written),
+      (path.string() + ": has other columns than this version of the program writes: another "
+                       "version has begun it, and can go on with it")
+          .c_str(),
+      InputError);
+  CHECK(read_text(path) == "round,loss\n1,0.5\n2,0.4\n");
+  CsvFile(path, {"round", "loss"}, written).write({"2", "0.3"});
+  CHECK(read_text(path) == "round,loss\n1,0.5\n2,0.3\n");
+}
+
 }  // namespace localbatch

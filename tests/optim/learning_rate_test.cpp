@@ -41,7 +41,9 @@ TEST_CASE("every schedule warms up on a straight line from 0 to the peak") {
   for (const LearningRate& rate :
        {make_constant_rate(kWarmUp), make_cosine_rate({.warm_up = kWarmUp}),
         make_linear_rate({.warm_up = kWarmUp}),
-        make_multistep_rate({.warm_up = kWarmUp, .milestones = {5000}})}) {
+        make_multistep_rate({.warm_up = kWarmUp, .milestones = {5000}}),
+        make_wsd_rate({.decay = {.warm_up = kWarmUp}, .start_samples = 5000}),
+        make_power_rate({.warm_up = kWarmUp, .factor = 20})}) {
     CHECK(rate(0, 10000) == 0);
     CHECK(rate(1, 10000) == doctest::Approx(0.0005));
     CHECK(rate(250, 10000) == 0.125);
@@ -82,6 +84,31 @@ TEST_CASE("a line falls evenly from the peak to the minimum") {
   CHECK(rate(5000, 9000) == doctest::Approx(0.3));
   CHECK(rate(9000, 9000) == 0.1);
   CHECK(rate(9001, 9000) == 0.1);
+}
+
+TEST_CASE("a cooldown begins where it is told and falls as a line or with a root") {
+  CooldownSettings settings{.decay = {.warm_up = kWarmUp, .min = 0.1}, .start_samples = 5000};
+  const LearningRate root = make_wsd_rate(settings);
+  settings.shape = CooldownSettings::Shape::kLinear;
+  const LearningRate line = make_wsd_rate(settings);
+  const std::int64_t budget = 9000;
+  for (const LearningRate& rate : {root, line}) {
+    for (const std::int64_t n : {1000, 3000, 5000}) CHECK(rate(n, budget) == 0.5);
+    CHECK(rate(9000, budget) == 0.1);
+    CHECK(rate(10000, budget) == 0.1);
+    CHECK(rate(4000, 4500) == 0.5);  // the budget ends before the cooldown
+  }
+  CHECK(line(6000, budget) == doctest::Approx(0.4));
+  CHECK(root(6000, budget) == doctest::Approx(0.1 + 0.4 * (1 - 0.5)));
+  CHECK(root(8000, budget) == doctest::Approx(0.1 + 0.4 * (1 - std::sqrt(0.75))));
+}
+
+TEST_CASE("a power of the samples holds where it is below the peak") {
+  const LearningRate rate = make_power_rate({.warm_up = kWarmUp, .factor = 20, .exponent = -0.5});
+  CHECK(rate(1600, 1) == doctest::Approx(0.5));
+  CHECK(rate(1500, 1) == 0.5);
+  CHECK(rate(6400, 1) == doctest::Approx(0.25));
+  CHECK(rate(40000, 100) == doctest::Approx(0.1));
 }
 
 TEST_CASE("a decay that ends before the budget does not look at the budget") {
@@ -159,6 +186,20 @@ TEST_CASE("a decay that ends within the warm-up, or a minimum above the peak, is
                        "test.yaml:5:6: min: found 0.6, allowed is at most the peak 0.5",
                        InputError);
   CHECK_NOTHROW(read_rate("linear", with(kWarmUpKeys, {{"min", scalar("0.5")}})));
+}
+
+TEST_CASE("a cooldown within the warm-up, or behind its own end, is refused") {
+  const auto refused = [](const Keys& more) {
+    CHECK_THROWS_AS(read_rate("wsd", with(kWarmUpKeys, more)), InputError);
+  };
+  refused({});
+  refused({{"decay_start_samples", scalar("999")}});
+  refused({{"decay_start_samples", scalar("5000")}, {"decay_end_samples", scalar("5000")}});
+  const LearningRate rate =
+      read_rate("wsd", with(kWarmUpKeys, {{"decay_start_samples", scalar("5000")},
+                                          {"decay_end_samples", scalar("6000")},
+                                          {"shape", scalar("linear")}}));
+  CHECK(rate(5500, 100000) == doctest::Approx(0.25));
 }
 
 TEST_CASE("all learning rates can be described") {

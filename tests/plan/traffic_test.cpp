@@ -43,8 +43,12 @@ TEST_CASE("the forecast of a meeting is what the ledgers of all ranks show, for 
                     {.length = 37, .traffic = Traffic::kState},
                     {.length = 64, .traffic = Traffic::kGradients, .payload = Payload::kBfloat16}},
        .numbers = 2},
+      {.averaged = {{.length = 1201, .payload = Payload::kInt8},
+                    {.length = 37, .payload = Payload::kInt4},
+                    {.length = 3, .payload = Payload::kInt8}}},
       // Several blocks.
-      {.averaged = {{.length = 2 * (std::size_t{1} << 17) + 5}}}};
+      {.averaged = {{.length = 2 * (std::size_t{1} << 17) + 5},
+                    {.length = 2 * (std::size_t{1} << 17) + 37, .payload = Payload::kInt4}}}};
   for (const Placement& placement : placements()) {
     const TrafficForecast forecast(placement);
     for (const Meeting& meeting : meetings) {

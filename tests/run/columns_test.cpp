@@ -110,8 +110,8 @@ TEST_CASE("every reason that a round can give stands in the documentation of its
       columns, [](const auto& candidate) { return candidate.name == "reason"; });
   for (const Reason reason :
        {Reason::kFixed, Reason::kNotDue, Reason::kPass, Reason::kGrow, Reason::kShrink,
-        Reason::kTooFewChunks, Reason::kZeroGradient, Reason::kNonFinite, Reason::kCap,
-        Reason::kFloor, Reason::kRounding, Reason::kGrowthLimit})
+        Reason::kTooFewChunks, Reason::kZeroGradient, Reason::kNonFinite, Reason::kHysteresis,
+        Reason::kCap, Reason::kFloor, Reason::kRounding, Reason::kGrowthLimit})
     CHECK(contains(std::string(column->meaning), std::string(to_string(reason))));
 }
 

@@ -78,7 +78,7 @@ TEST_CASE("a run's own record of its settings gives the same run") {
 
 TEST_CASE("results do not depend on the number of ranks, nor on what parameters travel as") {
   const ScratchFolder scratch;
-  for (const std::string payload : {"f32", "bf16"}) {
+  for (const std::string payload : {"f32", "bf16", "int8", "int4"}) {
     const std::vector<std::string> settings{"communication.parameters=" + payload};
     const RunResult alone =
         run_alone(request(scratch, tiny_experiment(), "one" + payload, settings));

@@ -40,6 +40,29 @@ TEST_CASE("parameters that travel as they are leave no residual") {
   CHECK(average.squared_residual() == 0);
 }
 
+TEST_CASE("what rounding takes away from a move goes with the next one") {
+  for (const Payload payload : {Payload::kBfloat16, Payload::kInt8, Payload::kInt4}) {
+    constexpr std::size_t kSize = 70;
+    ParameterAverage average(payload, kSize);
+    std::vector<float> x(kSize), mean(kSize);
+    const std::vector<float> x_global(kSize);
+    for (std::size_t i = 0; i < kSize; ++i) x[i] = std::sin(static_cast<float>(i));
+    std::vector<double> sent(kSize);
+    std::uint32_t last_key = 0;
+    for (int round = 1; round <= 100; ++round) {
+      const Averaged averaged = average.begin(x, x_global, mean);
+      CHECK((averaged.rounding_key != last_key || round == 1));
+      last_key = averaged.rounding_key;
+      for (std::size_t i = 0; i < kSize; ++i) sent[i] += double{averaged.mine[i]};
+    }
+    // All but what is still to be sent, of which squared_residual() is the size.
+    double squared = 0;
+    for (std::size_t i = 0; i < kSize; ++i) squared += std::pow(100 * double{x[i]} - sent[i], 2);
+    CHECK(squared == doctest::Approx(average.squared_residual()).epsilon(1e-3));
+    CHECK(squared < kSize * (payload == Payload::kInt4 ? 0.02 : 1e-4));
+  }
+}
+
 TEST_CASE("moves of half the bytes lead to the same minimum") {
   LocalSgd method = make_method(8000, 4, 0.05);
   const Run full = run(method, kQuiet, 4, 2);
