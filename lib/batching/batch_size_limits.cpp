@@ -59,7 +59,7 @@ BatchSizeLimits read_batch_size_limits(Options& batch_size, Options& controller)
                      .max = 1e6,
                      .meaning = "with monotone: false, a batch that could be smaller shrinks only "
                                 "from more than 1 + hysteresis times what the test asks for"});
-  if (limits.hysteresis && limits.monotone)
+  if (limits.hysteresis.value_or(0) > 0 && limits.monotone)
     controller.fail("hysteresis", "found with monotone: true, under which no batch shrinks");
   limits.every_rounds = controller.integer<int>(
       "every_rounds", {.fallback = limits.every_rounds,

@@ -62,7 +62,8 @@ struct RecordedRound {
 struct RecordedRun {
   std::vector<RecordedRound> rounds;
   /// By timing.csv: data, gradient and update of worker 0, and its waiting for slower ones, as the
-  /// mean over all local steps with that local batch. Nothing without the file, or where a local step took no time to speak of.
+  /// mean over all local steps with that local batch. Nothing without the file, or where a local
+  /// step took no time to speak of.
   std::optional<StepSeconds> speed;
 };
 

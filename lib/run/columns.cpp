@@ -103,7 +103,8 @@ constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
     {"reason", "",
      "why: what the test said (fixed schedule not_due pass grow shrink too_few_chunks "
      "zero_gradient "
-     "non_finite), or the limit that had the last word (hysteresis cap floor rounding growth_limit)",
+     "non_finite), or the limit that had the last word (hysteresis cap floor rounding "
+     "growth_limit)",
      [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
     {"method_bytes", "bytes",
      "that each worker gives to averages in the round: 4 per parameter and per value of averaged "

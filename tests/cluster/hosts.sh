@@ -132,8 +132,8 @@ down() {
     ip netns delete "$name"
     # The kernel takes a moment to see that nobody is left.
     for _ in 1 2 3 4 5; do
-      [ -d "$(group "$host")" ] && ! rmdir "$(group "$host")" 2>/dev/null || break
-      sleep 1
+      [ -d "$(group "$host")" ] || break
+      rmdir "$(group "$host")" 2>/dev/null || sleep 1
     done
   done
   [ ! -e "/run/netns/$switch" ] || ip netns delete "$switch"
