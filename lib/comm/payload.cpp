@@ -160,7 +160,7 @@ void round_mean(std::span<float> values, Payload payload, std::uint32_t key, std
 
 void encode(std::span<const float> values, Payload payload, std::byte* to) {
   if (payload == Payload::kFloat32) {
-    std::memcpy(to, values.data(), values.size_bytes());
+    std::ranges::copy(std::as_bytes(values), to);
   } else if (payload == Payload::kBfloat16) {
     auto* const halves = reinterpret_cast<std::uint16_t*>(to);
     for (std::size_t i = 0; i < values.size(); ++i) halves[i] = to_bfloat16(values[i]);
@@ -173,7 +173,7 @@ void encode(std::span<const float> values, Payload payload, std::byte* to) {
 
 void decode(const std::byte* from, Payload payload, std::span<float> values) {
   if (payload == Payload::kFloat32) {
-    std::memcpy(values.data(), from, values.size_bytes());
+    std::copy_n(from, values.size_bytes(), std::as_writable_bytes(values).begin());
   } else if (payload == Payload::kBfloat16) {
     const auto* const halves = reinterpret_cast<const std::uint16_t*>(from);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = from_bfloat16(halves[i]);
