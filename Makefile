@@ -99,7 +99,7 @@ cluster-bench: release  ## two hosts with 1 Gbit/s between them; as root (CIFAR1
 	python3 tests/cluster/bench.py build/release/apps/localbatch \
 	  build/release/tests/localbatch_plain_allreduce --root $(CIFAR10)
 
-cluster-replays: release  ## predicted seconds against measured ones; as root (CIFAR10=folder, half an hour)
+cluster-replays: release  ## predicted seconds against measured ones; as root (CIFAR10=folder, about an hour)
 	python3 tests/cluster/validate_replay.py build/release/apps/localbatch --root $(CIFAR10)
 
 theory: release  ## compare runs on problems whose theory is known with what theory says (a minute)

@@ -125,8 +125,8 @@ def parse_arguments():
     add("--hosts", type=int, nargs="+", default=[2, 3, 4])
     add("--rates", nargs="+", default=["1gbit", "100mbit"])
     add("--repeats", type=int, default=3)
-    add("--samples", type=int, default=40000, help="of a run")
-    add("--fit-seconds", type=float, default=3, help="of bench sync --fit")
+    add("--samples", type=int, default=24000, help="of a run")
+    add("--fit-seconds", type=float, default=2, help="of bench sync --fit")
     add("--output", type=pathlib.Path, default=pathlib.Path("results/cluster"))
     return parser.parse_args()
 
