@@ -73,22 +73,15 @@ std::string choice(std::string_view option, const std::string& found,
   return found;
 }
 
-ConvolutionRule read_convolution_rule(const std::string& word) {
+/// The value that the word names in a table of names and values.
+template <class Table>
+auto named_value(std::string_view option, const std::string& word, const Table& table) {
   std::vector<std::string> names;
-  for (const auto& [name, rule] : kConvolutionRules) {
-    if (name == word) return rule;
+  for (const auto& [name, value] : table) {
+    if (name == word) return value;
     names.emplace_back(name);
   }
-  fail_choice("--convolution", word, names);
-}
-
-Payload read_payload(const std::string& word) {
-  std::vector<std::string> names;
-  for (const auto& [name, payload] : kPayloads) {
-    if (name == word) return payload;
-    names.emplace_back(name);
-  }
-  fail_choice("--payload", word, names);
+  fail_choice(option, word, names);
 }
 
 template <class Number>
@@ -185,9 +178,9 @@ BenchOptions check_words(const Words& words) {
   const std::string precision = supports_bfloat16() && !words.tune ? "both" : "f32";
   options.precisions = read_precisions(words.precision.value_or(precision));
   options.threads = words.threads ? ranged("threads", *words.threads, 1, 1024) : available_cores();
-  options.convolution = read_convolution_rule(words.convolution);
+  options.convolution = named_value("--convolution", words.convolution, kConvolutionRules);
   if (words.seconds) options.seconds = ranged("seconds", *words.seconds, 0.01, 3600.0);
-  options.payload = read_payload(words.payload);
+  options.payload = named_value("--payload", words.payload, kPayloads);
   if (words.workers) options.workers = ranged("workers", *words.workers, 1, 65536);
   options.strict = words.strict;
   check_fit(words);

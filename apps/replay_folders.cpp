@@ -55,9 +55,7 @@ std::string speed_text(const ReplayRequest& request) {
                        *request.samples_per_second);
   return fmt::format(
       "of worker 0 by timing.csv of {} (data, gradient, update, waiting for slower workers), by "
-      "local "
-      "batch; linear in seconds "
-      "between two that were measured",
+      "local batch; linear in seconds between two that were measured",
       request.speed_from.empty() ? "each run" : request.speed_from);
 }
 

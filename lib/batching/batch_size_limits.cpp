@@ -86,8 +86,10 @@ BatchSizeDecision apply_limits(const BatchSizeLimits& limits, int local_batch_si
     next = std::max(next, present);
   } else if (next < present) {
     const double enough = static_cast<double>(next) * (1 + limits.hysteresis.value_or(0));
-    reason = enough < static_cast<double>(present) ? Reason::kShrink : Reason::kHysteresis;
-    if (reason == Reason::kHysteresis) next = present;
+    if (enough < static_cast<double>(present))
+      reason = Reason::kShrink;
+    else
+      change(present, Reason::kHysteresis);
   }
   if (limits.growth_limit) {
     const auto allowed = whole_batch_size(std::floor(local_batch_size * *limits.growth_limit));

@@ -32,7 +32,7 @@ struct Options::Record {
   std::deque<std::pair<std::size_t, Options>> parts = {};
   std::vector<std::string> left_out = {};  ///< keys that may be absent, and are
 
-  bool has(std::string_view key) const { return mapping.find(std::string(key)) != nullptr; }
+  const Node::Entry* find(std::string_view key) const { return mapping.find(std::string(key)); }
 
   std::vector<std::string> keys() const {
     std::vector<std::string> keys = left_out;
@@ -46,7 +46,7 @@ struct Options::Record {
     std::vector<std::string> known = keys(), absent;
     known.insert(known.end(), more.begin(), more.end());
     for (const std::string& name : known)
-      if (!has(name)) absent.push_back(name);
+      if (find(name) == nullptr) absent.push_back(name);
     for (const Node::Entry& entry : mapping.entries) {
       if (std::ranges::find(known, entry.key) != known.end()) continue;
       const std::string guess = did_you_mean(entry.key, absent);
@@ -144,12 +144,12 @@ void Options::fail(std::string_view key, std::string_view what) const {
   record_->refuse_misspelt({std::string(key)});
   for (auto outer = record_->around.lock(); outer != nullptr; outer = outer->around.lock())
     outer->refuse_misspelt();
-  const Node::Entry* const entry = record_->mapping.find(std::string(key));
+  const Node::Entry* const entry = record_->find(key);
   fail_at(entry != nullptr ? entry->value.where : record_->where, key, what);
 }
 
 const Node* Options::find_scalar(std::string_view key, std::string_view expected) const {
-  const Node::Entry* const entry = record_->mapping.find(std::string(key));
+  const Node::Entry* const entry = record_->find(key);
   if (entry == nullptr) return nullptr;
   if (entry->value.kind != Node::Kind::kScalar)
     fail_at(entry->value.where, key,
@@ -206,7 +206,7 @@ std::int64_t Options::read_integer(std::string_view key, const IntegerKey& decla
 std::vector<std::int64_t> Options::integers(std::string_view key, const IntegersKey& declared) {
   const std::string allowed = range_text(declared.min, declared.max);
   std::vector<std::int64_t> values = declared.fallback.value_or(std::vector<std::int64_t>{});
-  if (const Node::Entry* const entry = record_->mapping.find(std::string(key))) {
+  if (const Node::Entry* const entry = record_->find(key)) {
     if (entry->value.kind != Node::Kind::kList)
       fail(key, fmt::format("found {}, expected a list of integers", describe_found(entry->value)));
     values.clear();
@@ -294,7 +294,7 @@ Options Options::nested(const Node& mapping, Location where, std::string_view na
 }
 
 Options Options::part(std::string_view key, std::string_view meaning) {
-  const Node::Entry* const entry = record_->mapping.find(std::string(key));
+  const Node::Entry* const entry = record_->find(key);
   if (entry != nullptr && entry->value.kind != Node::Kind::kMap)
     fail(key, fmt::format("found {}, expected a mapping such as {{name: ...}}",
                           describe_found(entry->value)));
@@ -305,7 +305,7 @@ Options Options::part(std::string_view key, std::string_view meaning) {
 }
 
 bool Options::leaves_out(std::string_view key) const {
-  if (record_->describing || record_->has(key)) return false;
+  if (record_->describing || record_->find(key) != nullptr) return false;
   record_->left_out.emplace_back(key);
   return true;
 }
@@ -313,7 +313,7 @@ bool Options::leaves_out(std::string_view key) const {
 bool Options::was_optional(std::string_view key) const {
   record_->declared.back().may_be_absent = true;
   record_->declared.back().required = false;
-  return record_->has(key);
+  return record_->find(key) != nullptr;
 }
 
 std::optional<Options> Options::optional_part(std::string_view key, std::string_view meaning) {
@@ -325,7 +325,7 @@ std::optional<Options> Options::optional_part(std::string_view key, std::string_
 
 std::vector<Options> Options::parts(std::string_view key, std::string_view meaning) {
   std::vector<Options> parts;
-  if (const Node::Entry* const entry = record_->mapping.find(std::string(key))) {
+  if (const Node::Entry* const entry = record_->find(key)) {
     if (entry->value.kind != Node::Kind::kList)
       fail(key, fmt::format("found {}, expected a list of mappings such as [{{name: ...}}]",
                             describe_found(entry->value)));

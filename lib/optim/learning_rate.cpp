@@ -154,10 +154,11 @@ LearningRate make_multistep_rate(Options& options) {
 LearningRate make_wsd_rate(Options& options) {
   using Shape = CooldownSettings::Shape;
   CooldownSettings settings{.decay = read_decay(options)};
-  settings.start_samples = options.integer(
-      "decay_start_samples", {.min = 1,
-                              .meaning = "samples, of all workers together, up to which the "
-                                         "learning rate stays at the peak; beyond the warm-up"});
+  settings.start_samples =
+      options.integer("decay_start_samples",
+                      {.min = 1,
+                       .meaning = "samples, of all workers together, up to which the "
+                                  "learning rate stays at the peak; at least warmup_samples"});
   settings.shape = options.choice<Shape>(
       "shape", {.fallback = settings.shape,
                 .choices = {{"sqrt", Shape::kSqrt}, {"linear", Shape::kLinear}},
@@ -221,9 +222,8 @@ std::span<const PartRow<LearningRate>> learning_rate_table() {
        .make = make_wsd_rate,
        .formula =
            "from warmup_samples to decay_start_samples the peak, then lr = min + f(p) (peak - "
-           "min), p = min(1, "
-           "(samples - decay_start_samples)/(decay_end_samples - decay_start_samples)), f(p) = 1 - "
-           "sqrt(p) with shape sqrt, 1 - p with linear",
+           "min), p = min(1, (samples - decay_start_samples)/(decay_end_samples - "
+           "decay_start_samples)), f(p) = 1 - sqrt(p) with shape sqrt, 1 - p with linear",
        .source = "WSD: Hu et al. 2024 (MiniCPM, arXiv 2404.06395), who decay exponentially; these "
                  "shapes: Haegele et al. 2024 (arXiv 2405.18392); as recalled"},
       {.name = "power",

@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "comm/mean_tree.h"
+#include "comm/mean_of_arrays.h"
 
 namespace localbatch {
 
@@ -109,24 +109,6 @@ void check_non_finite_means(Communicator& communicator) {
   CHECK(values[4] == 0);
 }
 
-/// What the mean of all workers' arrays must be, made here of all of them.
-std::vector<float> expected_mean_of(std::vector<std::vector<float>> means, Payload payload,
-                                    std::uint32_t key) {
-  const auto num_workers = static_cast<int>(means.size());
-  const Subtree all{0, num_workers};
-  std::vector<Subtree> workers;
-  std::vector<const float*> rows;
-  for (int worker = 0; worker < num_workers; ++worker) {
-    workers.push_back({worker, 1});
-    rows.push_back(means[static_cast<std::size_t>(worker)].data());
-  }
-  std::vector<float> mean(means[0].size());
-  float* const out = mean.data();
-  SubtreeMeans(workers, {&all, 1})
-      .compute(rows, {0, mean.size()}, {.payload = payload, .key = key}, {&out, 1});
-  return mean;
-}
-
 /// Arrays of few bits, whose means are rounded at random: alike wherever the workers are.
 void check_means_of_integers(Communicator& communicator) {
   for (const Payload payload : {Payload::kInt8, Payload::kInt4})
@@ -145,7 +127,7 @@ void check_means_of_integers(Communicator& communicator) {
         const std::vector<Averaged> averaged{
             {.mine = mine, .mean = mean, .payload = payload, .rounding_key = key}};
         communicator.exchange({.averaged = averaged});
-        CHECK(mean == expected_mean_of(moves, payload, key));
+        CHECK(mean == mean_of(moves, {.payload = payload, .key = key}));
       }
     }
 }

@@ -4,28 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "comm/mean_of_arrays.h"
 #include "comm/mean_tree.h"
 
 namespace localbatch {
 namespace {
-
-std::vector<Subtree> single_workers(int num_workers) {
-  std::vector<Subtree> workers;
-  for (int worker = 0; worker < num_workers; ++worker) workers.push_back({worker, 1});
-  return workers;
-}
-
-std::vector<float> mean_of(const std::vector<std::vector<float>>& arrays, Payload payload) {
-  const auto num_workers = static_cast<int>(arrays.size());
-  const Subtree all{0, num_workers};
-  std::vector<const float*> rows;
-  for (const auto& array : arrays) rows.push_back(array.data());
-  std::vector<float> mean(arrays[0].size());
-  float* const out = mean.data();
-  SubtreeMeans(single_workers(num_workers), {&all, 1})
-      .compute(rows, {0, mean.size()}, {.payload = payload, .key = 5}, {&out, 1});
-  return mean;
-}
 
 TEST_CASE("workers are covered by the fewest subtrees, whose left parts are powers of two") {
   using Subtrees = std::vector<Subtree>;
@@ -41,7 +24,7 @@ TEST_CASE("the mean of equal arrays is that array, however many workers there ar
   for (const int num_workers : {1, 2, 3, 5, 6, 7, 12, 100}) {
     const std::vector<float> array{0.1F, 1e-40F, -3e38F, 7, 0};
     const std::vector<std::vector<float>> arrays(static_cast<std::size_t>(num_workers), array);
-    CHECK(mean_of(arrays, Payload::kFloat32) == array);
+    CHECK(mean_of(arrays, {}) == array);
   }
 }
 
@@ -53,8 +36,8 @@ TEST_CASE("a mean is as near to the true one as a few roundings allow") {
       for (int i = 0; i < 3000; ++i)
         arrays.back().push_back(std::sin(static_cast<float>(worker * 3000 + i)));
     }
-    const std::vector<float> mean = mean_of(arrays, Payload::kFloat32);
-    const std::vector<float> rough = mean_of(arrays, Payload::kBfloat16);
+    const std::vector<float> mean = mean_of(arrays, {});
+    const std::vector<float> rough = mean_of(arrays, {.payload = Payload::kBfloat16});
     double worst = 0, worst_rough = 0;
     for (std::size_t i = 0; i < mean.size(); ++i) {
       double sum = 0;
@@ -93,7 +76,7 @@ TEST_CASE("means of subtrees make the same bits as single workers") {
     std::vector<float> whole(kLength);
     float* const out = whole.data();
     SubtreeMeans(parts, {&all, 1}).compute(mean_rows, {0, kLength}, rounding, {&out, 1});
-    CHECK(whole == mean_of(arrays, payload));
+    CHECK(whole == mean_of(arrays, rounding));
   }
 }
 
