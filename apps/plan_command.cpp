@@ -168,7 +168,7 @@ struct PlanOptions {
   std::vector<std::string> words;  ///< a file, or folders of runs
   bool replay = false, extrapolate = false;
   std::vector<std::string> settings;
-  std::optional<int> cell, ranks, hosts, cores;
+  std::optional<int> cell, ranks, hosts, cores, workers;
   std::optional<std::string> bandwidth, network_file;
   std::optional<double> latency, samples_per_second;
   std::string speed_from;
@@ -192,6 +192,9 @@ void declare_options(CommandLine& line, PlanOptions& options) {
       "one for each worker");
   line.option("cores", "N", options.cores,
               "of each host; default: those that this process may use");
+  line.option("workers", "M", options.workers,
+              "with --replay: that take the rounds, with the local batches and H of the recorded "
+              "ones");
   line.option("bandwidth", "RATE", options.bandwidth,
               "of a host's link in each direction: 1gbit, 200mbit, or bytes per second; default: "
               "1gbit");
@@ -312,7 +315,9 @@ int plan_file(const PlanOptions& options) {
         "plan: found '{}' and '{}', expected one experiment file; folders of runs are for "
         "--replay",
         file, options.words[1]);
-  if (options.csv) fail_input("plan: --csv: found without --replay, expected both");
+  for (const auto& [name, is_there] : {std::pair("csv", options.csv.has_value()),
+                                       std::pair("workers", options.workers.has_value())})
+    if (is_there) fail_input("plan: --{}: found without --replay, expected both", name);
   if (options.json) check_can_hold_a_file("plan", "json", *options.json);
   RunRequest request{.file = file, .settings = options.settings, .output = {}};
   request.cell = options.cell;
@@ -334,8 +339,10 @@ int plan_replays(const PlanOptions& options) {
        {std::pair("set", !options.settings.empty()), std::pair("cell", options.cell.has_value()),
         std::pair("measured", options.measured.has_value())})
     if (is_there) fail_input("plan: --replay: found with --{}, expected one of these", name);
+  if (options.workers) count_of("workers", *options.workers);
   return replay_folders(
       {.folders = options.words,
+       .workers = options.workers,
        .placement = [&options](int workers) { return placement_of(options, workers, workers); },
        .cores_of_host = cores_of(options),
        .interconnect = interconnect_of(options),

@@ -2,12 +2,19 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <utility>
 
 #include "command_line.h"
 #include "commands.h"
 #include "core/error.h"
+#include "core/parse.h"
 #include "core/text.h"
+#include "elsewhere.h"
 #include "report/gnuplot.h"
+#include "report/network_figure.h"
 
 namespace localbatch {
 
@@ -18,6 +25,9 @@ struct PlotOptions {
   ResultOptions results;
   FigureAxes axes{.x = "samples", .y = "test_accuracy"};
   std::string folder = ".", formats = "svg";
+  std::optional<std::string> target;
+  std::string workers = "4,16,64,256";
+  ElsewhereOptions elsewhere;
 };
 
 void declare_options(CommandLine& line, PlotOptions& options) {
@@ -29,6 +39,14 @@ void declare_options(CommandLine& line, PlotOptions& options) {
                       "evaluations.csv' lists them");
   line.default_option("smooth", "N", options.axes.smooth,
                       "draw the median of N points of a curve, an odd number, in place of each");
+  line.option("target", "COLUMN=VALUE", options.target,
+              "in place of --x and --y: the seconds that 'plan --replay' predicts until "
+              "evaluations reach test_accuracy=0.8 and stay there, or another target of 'table', "
+              "against the bandwidth of a host's link");
+  line.default_option("workers", "M,...", options.workers,
+                      "with --target: a panel for each, as if so many took the rounds, with the "
+                      "local batches and H of the recorded ones");
+  options.elsewhere.declare(line);
   line.default_option("write", "DIR", options.folder, "where pictures, data and script go");
   line.default_option("format", "a,b", options.formats, "svg, png, pdf");
 }
@@ -46,11 +64,57 @@ std::vector<std::string> chosen_formats(std::string_view names) {
   }
 }
 
-int plot(const PlotOptions& options) {
-  const FigureAxes axes = checked_axes(options.axes);
-  const std::vector<std::string> formats = chosen_formats(options.formats);
+/// The numbers of --workers.
+std::vector<int> chosen_workers(const std::string& list) {
+  std::vector<int> chosen;
+  std::istringstream words(list + ",");
+  for (std::string word; std::getline(words, word, ',');) {
+    constexpr int kMost = 65536;
+    const std::optional<std::int64_t> number = integer_in(word);
+    if (!number || *number < 1 || *number > kMost)
+      fail_input("plot: --workers: found '{}', expected a list of numbers from 1 to {}", word,
+                 kMost);
+    const int count = static_cast<int>(*number);
+    if (std::ranges::find(chosen, count) == chosen.end()) chosen.push_back(count);
+  }
+  return chosen;
+}
+
+/// Seconds to a target against bandwidths.
+Figure figure_of_networks(const PlotOptions& options, const Target& target) {
+  const std::vector<int> workers = chosen_workers(options.workers);
   const Results results = options.results.collect("plot");
-  const Figure figure = make_figure(results, axes);
+  check_is_measured(target, results);
+  std::map<int, Elsewhere> elsewhere;
+  for (const int count : workers) elsewhere.try_emplace(count, "plot", options.elsewhere, count);
+  return network_figure(results, target, workers, [&elsewhere](int count, double bandwidth) {
+    return [&there = elsewhere.at(count), bandwidth](const FinishedRun& run) {
+      return there.ends(run, {.bandwidth = bandwidth});
+    };
+  });
+}
+
+Figure figure_of(const PlotOptions& options) {
+  options.elsewhere.check("plot", "target", options.target.has_value());
+  const PlotOptions usual;
+  if (!options.target) {
+    if (options.workers != usual.workers)
+      fail_input("plot: --workers: found without --target, expected both");
+    const FigureAxes axes = checked_axes(options.axes);
+    return make_figure(options.results.collect("plot"), axes);
+  }
+  for (const auto& [name, is_usual] :
+       {std::pair("x", options.axes.x == usual.axes.x),
+        std::pair("y", options.axes.y == usual.axes.y),
+        std::pair("smooth", options.axes.smooth == usual.axes.smooth)})
+    if (!is_usual) fail_input("plot: --target: found with --{}, expected one of these", name);
+  return figure_of_networks(options, parse_target(*options.target));
+}
+
+int plot(const PlotOptions& options) {
+  const std::vector<std::string> formats = chosen_formats(options.formats);
+  const Figure figure = figure_of(options);
+  const FigureAxes& axes = figure.axes;
   for (const std::string& remark : figure.remarks) print(stderr, "{}\n", remark);
   if (figure.series.empty()) fail_input("plot: found no run with {} against {}", axes.y, axes.x);
   make_folder(options.folder);

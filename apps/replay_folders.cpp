@@ -104,7 +104,8 @@ int replay_folders(const ReplayRequest& request) {
                              "sent", "busiest link", "compute s", "communication s", "evaluation s",
                              "total s"}};
   for (const fs::path& folder : ended_runs(request.folders)) {
-    const Recording recording = read_recording(folder, request.placement, request.cores_of_host);
+    const Recording recording =
+        read_recording(folder, request.placement, request.cores_of_host, request.workers);
     const std::optional<StepSeconds>& speed = common ? common : recording.run.speed;
     if (!speed)
       fail_input("{}: shows no time of training, expected --samples-per-second or --speed-from",

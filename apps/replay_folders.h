@@ -12,6 +12,7 @@ namespace localbatch {
 /// The command line of `localbatch plan --replay`, checked.
 struct ReplayRequest {
   std::vector<std::string> folders;  ///< of runs, or of many such
+  std::optional<int> workers;        ///< that take the rounds; nothing: those of each run
   std::function<Placement(int workers)> placement;
   int cores_of_host = 1;
   Interconnect interconnect;

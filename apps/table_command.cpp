@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <limits>
-#include <map>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -13,8 +11,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "elsewhere.h"
 #include "json_documents.h"
-#include "plan/replay.h"
 #include "report/curves_table.h"
 #include "report/paired_differences.h"
 #include "report/reference.h"
@@ -32,8 +30,8 @@ struct TableOptions {
   bool json = false;
   std::string curves, curves_of;
   std::optional<std::string> target, against, networks;
-  std::optional<int> hosts;
-  std::optional<double> samples_per_second;
+  ElsewhereOptions elsewhere;
+  std::optional<int> workers;
 };
 
 void declare_options(CommandLine& line, TableOptions& options) {
@@ -51,9 +49,9 @@ void declare_options(CommandLine& line, TableOptions& options) {
   line.option("network", "NAME,...", options.networks,
               "with --target: add the seconds that 'plan --replay' predicts for networks such as "
               "1gbit, or 1gbit+50ms for another latency than 1e-4 s");
-  line.option("hosts", "K", options.hosts, "of these; default: one for each worker");
-  line.option("samples-per-second", "S", options.samples_per_second,
-              "of a worker there; default: as timing.csv of each run has it by local batch");
+  options.elsewhere.declare(line);
+  line.option("workers", "M", options.workers,
+              "that take the rounds there, with the local batches and H of the recorded ones");
   line.option("against", "ROW", options.against,
               "add what all other schedules differ by from this one, over pairs of runs with the "
               "same H and seed: mean and 95 % interval (Student's t); also in differences.csv");
@@ -124,14 +122,11 @@ using NamedInterconnect = std::pair<std::string, Interconnect>;
 std::vector<NamedInterconnect> networks_of(const TableOptions& options) {
   if (options.networks && !options.target)
     fail_input("table: --network: found without --target, expected both");
-  for (const auto& [name, is_there] :
-       {std::pair("hosts", options.hosts.has_value()),
-        std::pair("samples-per-second", options.samples_per_second.has_value())})
-    if (is_there && !options.networks)
-      fail_input("table: --{}: found without --network, expected both", name);
-  if (options.hosts && *options.hosts < 1)
-    fail_input("table: --hosts: found {}, expected 1 or more", *options.hosts);
-  check_is_positive("table", "samples-per-second", options.samples_per_second);
+  options.elsewhere.check("table", "network", options.networks.has_value());
+  if (options.workers && !options.networks)
+    fail_input("table: --workers: found without --network, expected both");
+  if (options.workers && *options.workers < 1)
+    fail_input("table: --workers: found {}, expected 1 or more", *options.workers);
   std::vector<NamedInterconnect> networks;
   if (!options.networks) return networks;
   std::istringstream names(*options.networks + ",");
@@ -142,54 +137,6 @@ std::vector<NamedInterconnect> networks_of(const TableOptions& options) {
   }
   return networks;
 }
-
-/// Runs as they would be on other hosts, each read once for all networks.
-class Elsewhere {
- public:
-  explicit Elsewhere(const TableOptions& options)
-      : hosts_(options.hosts), samples_per_second_(options.samples_per_second) {}
-
-  std::string text() const {
-    return fmt::format(
-        "by plan --replay on {}, {}", hosts_ ? counted(*hosts_, "host") : "one host per worker",
-        samples_per_second_
-            ? fmt::format("with {:g} samples per second of a worker", *samples_per_second_)
-            : "with the speed of timing.csv");
-  }
-
-  std::optional<std::map<double, double>> ends(const FinishedRun& run,
-                                               const Interconnect& interconnect) {
-    if (run.path.empty() || !run.rounds || !run.evaluations) return {};
-    const Recording& recording = recording_of(run.path);
-    std::optional<StepSeconds> speed = recording.run.speed;
-    if (samples_per_second_) speed = StepSeconds(*samples_per_second_);
-    if (!speed) return {};
-    std::map<double, double> ends;
-    for (const ReplayedRound& round : replay_run(recording, *speed, interconnect).rounds)
-      ends[static_cast<double>(round.recorded.round)] = round.end_seconds;
-    return ends;
-  }
-
- private:
-  const Recording& recording_of(const std::filesystem::path& path) {
-    const auto known = recordings_.find(path);
-    if (known != recordings_.end()) return known->second;
-    const auto placement = [&](int workers) -> Placement {
-      const int hosts = hosts_.value_or(workers);
-      if (hosts > workers)
-        fail_input("table: --hosts: found {}, allowed are at most as many as workers of {}, {}",
-                   hosts, path.string(), workers);
-      return {.workers = workers, .hosts = neighbours_on_hosts(hosts, hosts)};
-    };
-    // A core for every thread: no host waits for its own.
-    constexpr int kEnough = std::numeric_limits<int>::max();
-    return recordings_.emplace(path, read_recording(path, placement, kEnough)).first->second;
-  }
-
-  std::optional<int> hosts_;
-  std::optional<double> samples_per_second_;
-  std::map<std::filesystem::path, Recording> recordings_;
-};
 
 void add_columns(const Target& target, const Results& results, Elsewhere& elsewhere,
                  const std::vector<NamedInterconnect>& networks,
@@ -251,7 +198,7 @@ int make_tables(const TableOptions& options) {
   if (options.target) target = parse_target(*options.target);
   const std::vector<NamedInterconnect> networks = networks_of(options);
   const Results results = options.results.collect("table");
-  Elsewhere elsewhere(options);
+  Elsewhere elsewhere("table", options.elsewhere, options.workers);
   if (target) add_columns(*target, results, elsewhere, networks, columns);
   const ResultTable table = make_table(results, columns);
   std::optional<Differences> differences;

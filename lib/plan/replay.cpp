@@ -14,14 +14,16 @@ namespace localbatch {
 
 namespace {
 
-/// The round as LocalSgd plans it after `samples`, which says who looks at its gradients. A plan
-/// needs a sample that is left of the budget.
-RoundCount count_of(const LocalSgd& method, const RecordedRound& recorded, std::int64_t samples) {
+/// The round as LocalSgd plans it after `samples` of the recorded workers, which says who looks at
+/// its gradients. A plan needs a sample that is left of the budget.
+RoundCount count_of(const Recording& recording, const RecordedRound& recorded,
+                    std::int64_t samples) {
+  const LocalSgd& method = recording.experiment.method;
   const RoundPlan plan = method.plan({.round = recorded.round - 1,
                                       .samples = std::min(samples, method.max_samples - 1),
                                       .local_batch_size = recorded.local_batch_size});
   return {.rounds = 1,
-          .samples = recorded.samples,
+          .samples = recorded.samples / recording.recorded_workers * recording.experiment.workers,
           .local_steps = recorded.local_steps,
           .worker_samples = std::int64_t{recorded.local_steps} * recorded.local_batch_size,
           .measured = plan.measured() ? 1 : 0,
@@ -64,15 +66,18 @@ void check_reach_of_speed(const StepSeconds& speed, const Recording& recording) 
 }  // namespace
 
 Recording read_recording(const std::filesystem::path& folder,
-                         const std::function<Placement(int workers)>& placement,
-                         int cores_of_host) {
+                         const std::function<Placement(int workers)>& placement, int cores_of_host,
+                         std::optional<int> workers) {
   RecordedRun run = read_recorded_run(folder);
   const Node file = read_experiment_file(folder / "experiment.yaml");
   Experiment experiment = read_experiment(Options(file), /*cpu_has_bfloat16=*/true);
+  const int recorded_workers = experiment.workers;
+  experiment.workers = experiment.method.num_workers = workers.value_or(recorded_workers);
   const std::unique_ptr<Task> task = load_task(experiment, TaskUse::kOutline);
   CostModel model(experiment, *task, placement(experiment.workers), cores_of_host);
   return {.folder = folder.string(),
           .experiment = std::move(experiment),
+          .recorded_workers = recorded_workers,
           .run = std::move(run),
           .model = std::move(model)};
 }
@@ -98,8 +103,10 @@ Replay replay_run(const Recording& recording, const StepSeconds& speed,
   };
   const TrafficOfParts& traffic = model.traffic();
   add(replay.total, cost_of({}, traffic.start));
+  std::int64_t samples_before = 0;
   for (const RecordedRound& recorded : recording.run.rounds) {
-    const RoundCount count = count_of(experiment.method, recorded, replay.total.count.samples);
+    const RoundCount count = count_of(recording, recorded, samples_before);
+    samples_before = recorded.samples;
     const RunCost cost = cost_of(count, traffic.of_rounds(count));
     add(replay.total, cost);
     replay.rounds.push_back(
@@ -119,7 +126,7 @@ std::string replays_csv(const std::vector<Replay>& runs) {
                 "predicted_seconds", "predicted_end_seconds"});
   for (const Replay& replay : runs)
     for (const auto& [recorded, cost, end_seconds] : replay.rounds)
-      csv += csv_line({replay.folder, csv_cell(recorded.round), csv_cell(recorded.samples),
+      csv += csv_line({replay.folder, csv_cell(recorded.round), csv_cell(cost.count.samples),
                        csv_cell(recorded.local_steps), csv_cell(recorded.local_batch_size),
                        csv_cell(cost.count.measured), csv_cell(cost.count.evaluations),
                        csv_cell(cost.traffic.ledger.bytes()), csv_cell(cost.traffic.busiest_link()),
@@ -142,7 +149,7 @@ Json seconds_of(const RunCost& cost) {
 
 Json json_of(const ReplayedRound& round) {
   Json json{{"round", round.recorded.round},
-            {"samples", round.recorded.samples},
+            {"samples", round.cost.count.samples},
             {"sync_interval", round.recorded.local_steps},
             {"local_batch_size", round.recorded.local_batch_size},
             {"measured", round.cost.count.measured > 0},

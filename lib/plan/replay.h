@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,16 +16,19 @@ namespace localbatch {
 
 /// A run with what all its replays on the same hosts share.
 struct Recording {
-  std::string folder;  ///< as messages call it
-  Experiment experiment;
+  std::string folder;     ///< as messages call it
+  Experiment experiment;  ///< with the workers that the replays have
+  int recorded_workers = 1;
   RecordedRun run;
   CostModel model;
 };
 
-/// Reads the folder of a run. `placement` tells where so many workers are. What this machine's CPU
-/// lacks is no mistake. Throws an InputError.
+/// Reads the folder of a run. `placement` tells where so many workers are. With `workers` others
+/// take its rounds, as many of them, each with the local batches and H of the recorded ones. What
+/// this machine's CPU lacks is no mistake. Throws an InputError.
 Recording read_recording(const std::filesystem::path& folder,
-                         const std::function<Placement(int workers)>& placement, int cores_of_host);
+                         const std::function<Placement(int workers)>& placement, int cores_of_host,
+                         std::optional<int> workers = {});
 
 /// A recorded round on another machine.
 struct ReplayedRound {

@@ -42,6 +42,12 @@ TEST_CASE("table and plot of a sweep of which one cell has run") {
   CHECK(fs::exists(program.path("paper/loss_against_epochs_smooth_3.svg")));
   CHECK(program.run("report results --write page.html").status == 0);
   CHECK(contains(text_of(program.path("page.html")), "<svg"));
+  const Finished seconds = program.run(
+      "plot sweep.yaml --target test_loss=100 --workers 2,8 --samples-per-second 9 --write paper");
+  CHECK(seconds.status == 0);
+  CHECK(fs::exists(program.path("paper/predicted_seconds_against_bandwidth.svg")));
+  CHECK(contains(text_of(program.path("paper/predicted_seconds_against_bandwidth.csv")),
+                 ",\"H = 1, M = 8\","));
 }
 
 TEST_CASE(
@@ -159,6 +165,15 @@ TEST_CASE("table, plot and report refuse what they do not know") {
   check_refused(program, target + "1gbit,1gbit", {"--network: found '1gbit' twice"});
   check_refused(program, target + "1gbit --hosts 0", {"--hosts: found 0"});
   check_refused(program, target + "1gbit --samples-per-second 0", {"found 0, expected a positive"});
+  check_refused(program, "table tiny.yaml --workers 4", {"--workers: found without --network"});
+  check_refused(program, target + "1gbit --workers 0", {"--workers: found 0"});
+  check_refused(program, "plot tiny.yaml --hosts 2", {"--hosts: found without --target"});
+  check_refused(program, "plot tiny.yaml --workers 2", {"--workers: found without --target"});
+  const std::string seconds = "plot tiny.yaml --target test_loss=1 ";
+  check_refused(program, seconds + "--workers 4,x", {"--workers: found 'x'"});
+  check_refused(program, seconds + "--workers 4,", {"--workers: found ''"});
+  check_refused(program, seconds + "--x rounds", {"--target: found with --x"});
+  check_refused(program, seconds + "--smooth 3", {"--target: found with --smooth"});
   check_refused(program, "table tiny.yaml --against 'norm tst, eta 0.8'",
                 {"--against: found", "(did you mean 'norm test, eta 0.8'?)"});
   check_refused(program, "table tiny.yaml --target test_loss=1 --curves curves.csv",

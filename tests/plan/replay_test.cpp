@@ -4,6 +4,7 @@
 #include "plan/replay.h"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -133,6 +134,31 @@ TEST_CASE("the replay of a run with a constant batch is the plan of its settings
     CHECK(replay.total.communication_seconds == doctest::Approx(planned.communication_seconds));
     CHECK(replay.total.evaluation_seconds == doctest::Approx(planned.evaluation_seconds));
   }
+}
+
+TEST_CASE("rounds that more workers take are those of a run of so many") {
+  const ScratchFolder scratch;
+  const auto run_of = [&scratch](int workers) {
+    return run_alone(request(scratch, tiny_experiment(), fmt::format("of {}", workers),
+                             {fmt::format("workers={}", workers),
+                              fmt::format("max_samples={}", 48 * workers),
+                              "batch_size_controller={name: fixed}", "audit.every_rounds=0",
+                              fmt::format("evaluation.every_samples={}", 24 * workers)}))
+        .folder;
+  };
+  const Recording two = read_recording(run_of(2), one_host_each, kCores, 4);
+  const Recording four = read_recording(run_of(4), one_host_each, kCores);
+  CHECK(two.recorded_workers == 2);
+  const Replay more = replay_run(two, StepSeconds(100), {});
+  const Replay real = replay_run(four, StepSeconds(100), {});
+  CHECK(more.workers == 4);
+  CHECK(more.hosts == 4);
+  REQUIRE(more.rounds.size() == real.rounds.size());
+  CHECK(more.total.count.samples == real.total.count.samples);
+  CHECK(more.total.traffic.ledger == real.total.traffic.ledger);
+  CHECK(more.total.compute_seconds == doctest::Approx(real.total.compute_seconds));
+  CHECK(more.total.communication_seconds == doctest::Approx(real.total.communication_seconds));
+  CHECK(more.total.evaluation_seconds == doctest::Approx(real.total.evaluation_seconds));
 }
 
 TEST_CASE("a replay on the hosts of a run sends what the run has sent, though its batch grew") {
