@@ -68,7 +68,7 @@ void print_header(const ReplayRequest& request) {
         links.measured ? "measured: " + links.measured->file : "as given");
   print(
       "  not counted: statistics of single samples, gradients of audits, checkpoints, waiting for "
-      "slower workers\n\n");
+      "slower workers, and that streams of parameters travel while workers compute\n\n");
 }
 
 TextRow row_of(const Replay& replay) {

@@ -114,6 +114,14 @@ void SubtreeMeans::compute(std::span<const float* const> rows, Slice slice,
   }
 }
 
+SubtreeMeans mean_of_all_workers(int num_workers) {
+  std::vector<Subtree> workers;
+  workers.reserve(static_cast<std::size_t>(num_workers));
+  for (int worker = 0; worker < num_workers; ++worker) workers.push_back({worker, 1});
+  const Subtree all{0, num_workers};
+  return {workers, {&all, 1}};
+}
+
 namespace {
 
 using IsThere = std::vector<bool>;  ///< worker by worker

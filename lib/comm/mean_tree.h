@@ -80,6 +80,9 @@ class SubtreeMeans {
   std::vector<Operation> operations_;
 };
 
+/// The mean of arrays of all workers, which are its rows in their order.
+SubtreeMeans mean_of_all_workers(int num_workers);
+
 /// Ranks that exchange slices of their arrays, as one of them sees it.
 struct RankLevel {
   std::vector<int> peers = {};  ///< none: this rank has no part in it, and owns nothing

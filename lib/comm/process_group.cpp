@@ -16,6 +16,7 @@
 #include <deque>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string_view>
 #include <thread>
@@ -38,6 +39,7 @@ class SingleProcess final : public ProcessGroup {
   Ticket start_send(int, std::span<const std::byte>) override { internal_error(kAlone); }
   Ticket start_receive(int, std::span<std::byte>) override { internal_error(kAlone); }
   bool has_finished(Ticket) override { internal_error(kAlone); }
+  ProcessGroup& side_channel() override { return *this; }
 
  private:
   static constexpr std::string_view kAlone = "a process alone sends no messages";
@@ -145,6 +147,83 @@ void refuse_unconnected_processes(int num_ranks) {
     fail_input("{}; {}", unconnected->found, unconnected->advice);
 }
 
+/// Messages with a tag of their own. MPI_THREAD_SERIALIZED allows one call of MPI at a time, which
+/// the mutex of all channels sees to.
+class MpiChannel {
+ public:
+  using Ticket = ProcessGroup::Ticket;
+
+  MpiChannel(int tag, std::mutex& mpi) : tag_(tag), mpi_(mpi) {}
+
+  Ticket start_send(int to, std::span<const std::byte> bytes) {
+    const std::lock_guard lock(mpi_);
+    const Ticket ticket = free_ticket();
+    require_success(MPI_Isend(bytes.data(), as_int(bytes.size()), MPI_BYTE, to, tag_,
+                              MPI_COMM_WORLD, &requests_[ticket]),
+                    "MPI_Isend");
+    return ticket;
+  }
+
+  Ticket start_receive(int from, std::span<std::byte> bytes) {
+    const std::lock_guard lock(mpi_);
+    const Ticket ticket = free_ticket();
+    require_success(MPI_Irecv(bytes.data(), as_int(bytes.size()), MPI_BYTE, from, tag_,
+                              MPI_COMM_WORLD, &requests_[ticket]),
+                    "MPI_Irecv");
+    return ticket;
+  }
+
+  bool has_finished(Ticket ticket) {
+    const std::lock_guard lock(mpi_);
+    int finished = 0;
+    require_success(MPI_Test(&requests_[ticket], &finished, MPI_STATUS_IGNORE), "MPI_Test");
+    if (finished != 0) free_.push_back(ticket);
+    return finished != 0;
+  }
+
+ private:
+  Ticket free_ticket() {
+    if (free_.empty()) {
+      free_.push_back(requests_.size());
+      requests_.push_back(MPI_REQUEST_NULL);
+    }
+    const Ticket ticket = free_.back();
+    free_.pop_back();
+    return ticket;
+  }
+
+  int tag_;
+  std::mutex& mpi_;
+  // MPI writes to a request while its message is under way, so none may move.
+  std::deque<MPI_Request> requests_;
+  std::vector<Ticket> free_;
+};
+
+/// The ranks of a group that is there, with another channel.
+class MpiSideChannel final : public ProcessGroup {
+ public:
+  MpiSideChannel(const ProcessGroup& whole, int tag, std::mutex& mpi)
+      : whole_(whole), channel_(tag, mpi) {
+    set_patience(whole.patience());
+  }
+
+  int rank() const override { return whole_.rank(); }
+  int num_ranks() const override { return whole_.num_ranks(); }
+  const std::vector<int>& hosts() const override { return whole_.hosts(); }
+  Ticket start_send(int to, std::span<const std::byte> bytes) override {
+    return channel_.start_send(to, bytes);
+  }
+  Ticket start_receive(int from, std::span<std::byte> bytes) override {
+    return channel_.start_receive(from, bytes);
+  }
+  bool has_finished(Ticket ticket) override { return channel_.has_finished(ticket); }
+  ProcessGroup& side_channel() override { internal_error("there is one side channel"); }
+
+ private:
+  const ProcessGroup& whole_;
+  MpiChannel channel_;
+};
+
 class MpiProcesses final : public ProcessGroup {
  public:
   explicit MpiProcesses(const Patience& patience) : session_(patience) {
@@ -176,50 +255,29 @@ class MpiProcesses final : public ProcessGroup {
   int rank() const override { return rank_; }
   int num_ranks() const override { return num_ranks_; }
   const std::vector<int>& hosts() const override { return hosts_; }
-
   Ticket start_send(int to, std::span<const std::byte> bytes) override {
-    const Ticket ticket = free_ticket();
-    require_success(MPI_Isend(bytes.data(), as_int(bytes.size()), MPI_BYTE, to, kTag,
-                              MPI_COMM_WORLD, &requests_[ticket]),
-                    "MPI_Isend");
-    return ticket;
+    return channel_.start_send(to, bytes);
   }
-
   Ticket start_receive(int from, std::span<std::byte> bytes) override {
-    const Ticket ticket = free_ticket();
-    require_success(MPI_Irecv(bytes.data(), as_int(bytes.size()), MPI_BYTE, from, kTag,
-                              MPI_COMM_WORLD, &requests_[ticket]),
-                    "MPI_Irecv");
-    return ticket;
+    return channel_.start_receive(from, bytes);
   }
+  bool has_finished(Ticket ticket) override { return channel_.has_finished(ticket); }
 
-  bool has_finished(Ticket ticket) override {
-    int finished = 0;
-    require_success(MPI_Test(&requests_[ticket], &finished, MPI_STATUS_IGNORE), "MPI_Test");
-    if (finished != 0) free_.push_back(ticket);
-    return finished != 0;
+  ProcessGroup& side_channel() override {
+    if (!side_channel_) side_channel_.emplace(*this, kTag + 1, mpi_);
+    return *side_channel_;
   }
 
  private:
   static constexpr int kTag = 1;
 
-  Ticket free_ticket() {
-    if (free_.empty()) {
-      free_.push_back(requests_.size());
-      requests_.push_back(MPI_REQUEST_NULL);
-    }
-    const Ticket ticket = free_.back();
-    free_.pop_back();
-    return ticket;
-  }
-
   MpiSession session_;
   int rank_ = 0;
   int num_ranks_ = 1;
   std::vector<int> hosts_;
-  // MPI writes to a request while its message is under way, so none may move.
-  std::deque<MPI_Request> requests_;
-  std::vector<Ticket> free_;
+  std::mutex mpi_;
+  MpiChannel channel_{kTag, mpi_};
+  std::optional<MpiSideChannel> side_channel_;
 };
 
 }  // namespace

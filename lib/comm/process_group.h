@@ -28,7 +28,7 @@ struct Patience {
 
 /// Messages between the processes that share the workers of a run: what the communicator needs of
 /// MPI. `rank` is a word of this room only. All calls come from one thread of each process at a
-/// time.
+/// time; another one may use the side channel meanwhile.
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
@@ -53,6 +53,10 @@ class ProcessGroup {
 
   /// Moves messages on. A ticket that has finished is void.
   virtual bool has_finished(Ticket ticket) = 0;
+
+  /// The same processes, for messages that do not mix with those of this group. It lives as long as
+  /// the group, and has no side channel of its own.
+  virtual ProcessGroup& side_channel() = 0;
 
  private:
   Patience patience_;

@@ -124,6 +124,7 @@ WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes)
     : num_workers_(num_workers),
       hosted_(hosted_workers(num_workers, processes.rank(), processes.num_ranks())),
       mailbox_(processes),
+      background_(num_workers, processes),
       barrier_(hosted_.count),
       calls_(static_cast<std::size_t>(hosted_.count)),
       gathered_(calls_.size()),
@@ -136,11 +137,7 @@ WorkerGroup::WorkerGroup(int num_workers, ProcessGroup& processes)
     rank_average_.emplace(num_workers, mailbox_);
     return;
   }
-  std::vector<Subtree> workers;
-  workers.reserve(static_cast<std::size_t>(num_workers));
-  for (int worker = 0; worker < num_workers; ++worker) workers.push_back({worker, 1});
-  const Subtree all{0, num_workers};
-  mean_of_all_ = SubtreeMeans(workers, {&all, 1});
+  mean_of_all_ = mean_of_all_workers(num_workers);
 }
 
 double WorkerGroup::exchange(int local_index, const Exchange& what) {
@@ -232,6 +229,17 @@ void WorkerGroup::average_across_ranks() {
 void ThreadCommunicator::exchange(const Exchange& what) {
   const double came = monotonic_seconds();
   waited_ += std::max(0.0, group_.exchange(local_index_, what) - came);
+}
+
+Ledger WorkerGroup::ledger() const {
+  Ledger both = mailbox_.ledger();
+  both += background_.ledger();
+  return both;
+}
+
+void WorkerGroup::abandon() {
+  barrier_.abandon();
+  background_.abandon();
 }
 
 void WorkerGroup::gather(int local_index, std::span<const std::byte> mine,

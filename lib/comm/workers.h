@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "comm/background_averages.h"
 #include "comm/communicator.h"
 #include "comm/mailbox.h"
 #include "comm/process_group.h"
@@ -69,7 +70,8 @@ class WorkerGroup {
 
   int num_workers() const { return num_workers_; }
   HostedWorkers hosted() const { return hosted_; }
-  const Ledger& ledger() const { return mailbox_.ledger(); }
+  /// Between averages in the background alone.
+  Ledger ledger() const;
 
   /// Returns the time at which the last of all workers arrived, as monotonic_seconds() tells it.
   double exchange(int local_index, const Exchange& what);
@@ -78,8 +80,13 @@ class WorkerGroup {
               const std::function<void(int, std::span<const std::byte>)>& take);
   Communicator::Bytes scatter(int local_index, const std::function<Communicator::Bytes(int)>& give);
 
+  void start_average(int local_index, const Started& what) { background_.start(local_index, what); }
+  void finish_average(int local_index, std::span<float> mean) {
+    background_.finish(local_index, mean);
+  }
+
   /// Makes every present and future collective of this process throw Abandoned.
-  void abandon() { barrier_.abandon(); }
+  void abandon();
 
  private:
   void enter(int local_index, const Exchange& what);
@@ -93,6 +100,7 @@ class WorkerGroup {
   std::optional<RankAverage> rank_average_;  ///< where there are several ranks
   std::vector<std::size_t> workers_of_rank_;
   SubtreeMeans mean_of_all_;
+  BackgroundAverages background_;
   Barrier barrier_;
   double all_came_ = 0;
 
@@ -120,6 +128,8 @@ class ThreadCommunicator final : public Communicator {
   Bytes scatter(const std::function<Bytes(int)>& give) override {
     return group_.scatter(local_index_, give);
   }
+  void start_average(const Started& what) override { group_.start_average(local_index_, what); }
+  void finish_average(std::span<float> mean) override { group_.finish_average(local_index_, mean); }
   double waited_seconds() const override { return waited_; }
   Ledger ledger() const override { return local_index_ == 0 ? group_.ledger() : Ledger(); }
 

@@ -20,12 +20,13 @@ struct Unwatched final : RunObserver {
 
 /// Round 1 with one local step, the last that the budget allows.
 std::vector<Meeting> meetings_of_round(const LocalSgd& method, TrainingWorker& worker,
-                                       OuterOptimizer& outer_optimizer, DryCommunicator& comm) {
+                                       const OuterOptimizerFactory& make_outer_optimizer,
+                                       DryCommunicator& comm) {
   const std::int64_t step = std::int64_t{method.num_workers} * method.initial_local_batch_size;
   Progress at{.samples = std::max<std::int64_t>(0, method.max_samples - step),
               .local_batch_size = method.initial_local_batch_size};
   Meter meter(method, comm);
-  Synchronizer all_workers(method, worker, outer_optimizer, comm);
+  Synchronizer all_workers(method, worker, make_outer_optimizer, comm);
   Unwatched run;
   comm.take_meetings();
   local_sgd(method, worker, meter, all_workers, at, run);
@@ -39,14 +40,14 @@ RunMeetings meetings_of(
     const std::function<std::unique_ptr<TrainingWorker>(Communicator&)>& make_worker) {
   DryCommunicator comm(experiment.workers);
   const std::unique_ptr<TrainingWorker> worker = make_worker(comm);
-  const auto outer = experiment.make_outer_optimizer(worker->parameters().size());
   RunMeetings meetings;
   comm.take_meetings();
   worker->local_step(experiment.method.initial_local_batch_size, 0);
   meetings.local_step = comm.take_meetings();
   // Without those of its local step, before which there may be some.
   const auto round_of = [&](const LocalSgd& method) {
-    std::vector<Meeting> all = meetings_of_round(method, *worker, *outer, comm);
+    std::vector<Meeting> all =
+        meetings_of_round(method, *worker, experiment.make_outer_optimizer, comm);
     for (const Meeting& one : meetings.local_step) all.erase(std::ranges::find(all, one));
     return all;
   };

@@ -34,8 +34,8 @@ struct RunCost {
 /// The model of seconds, for the workers of one experiment on the ranks of a machine. Seconds
 /// follow from samples per second of one worker, and from what connects hosts (Interconnect). An
 /// evaluation computes a third of what training on as many samples does. Not counted are statistics
-/// of single samples, audits' gradients, recomputed batch norm, checkpoints, and waiting for slower
-/// workers.
+/// of single samples, audits' gradients, recomputed batch norm, checkpoints, waiting for slower
+/// workers, and that streams of parameters travel while workers compute.
 class CostModel {
  public:
   CostModel(const Experiment& experiment, const Task& task, const Placement& placement,

@@ -69,7 +69,7 @@ ExpectedTraffic TrafficForecast::meeting(const Meeting& meeting) const {
   for (int from = 0; from < ranks; ++from) {
     const auto workers =
         static_cast<std::size_t>(hosted_workers(placement_.workers, from, ranks).count);
-    for (int to = 0; to < ranks; ++to)
+    for (int to = 0; to < ranks && !meeting.in_background; ++to)
       if (to != from)
         add(traffic, from, to, workers * meeting.numbers * sizeof(double), meeting.traffic);
   }
@@ -78,7 +78,7 @@ ExpectedTraffic TrafficForecast::meeting(const Meeting& meeting) const {
     const bool averages = std::ranges::any_of(
         meeting.averaged, [](const Meeting::Array& array) { return array.length > 0; });
     // Everybody waits for all, and at an average for slices on their way out and back.
-    traffic.waits = averages ? 3 : 1;
+    traffic.waits = (meeting.in_background ? 0 : 1) + (averages ? 2 : 0);
   }
   traffic.largest_meeting = traffic.busiest_link();
   return traffic;

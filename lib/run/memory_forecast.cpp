@@ -61,6 +61,8 @@ MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, i
        worker * n * experiment.inner_optimizer.make({.size = 1})->state().size()},
       {"batch norm statistics", worker * facts.running_moments},
       {"global parameters and mean", worker * 2 * n},
+      // A worker's own point, what it has sent, and the copy that travels.
+      {"parameters under way", experiment.method.stream ? worker * 3 * n : 0},
       {"outer optimizer state", worker * n * experiment.make_outer_optimizer(1)->state().size()},
       {"gradients to compare",
        worker * n * static_cast<std::size_t>(statistics_arrays(experiment))},

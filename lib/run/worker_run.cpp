@@ -18,12 +18,10 @@ namespace {
 /// What the loop of a worker works on beside the worker.
 struct LoopState {
   LoopState(const Experiment& experiment, TrainingWorker& worker, TimedCommunicator& comm)
-      : outer_optimizer(experiment.make_outer_optimizer(worker.parameters().size())),
-        meter(experiment.method, comm),
-        synchronizer(experiment.method, worker, *outer_optimizer, comm),
+      : meter(experiment.method, comm),
+        synchronizer(experiment.method, worker, experiment.make_outer_optimizer, comm),
         progress{.local_batch_size = experiment.method.initial_local_batch_size} {}
 
-  std::unique_ptr<OuterOptimizer> outer_optimizer;
   Meter meter;
   Synchronizer synchronizer;
   Progress progress;

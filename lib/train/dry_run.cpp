@@ -19,6 +19,18 @@ void DryCommunicator::exchange(const Exchange& what) {
   for (std::size_t i = 0; i < what.all.size(); ++i) what.all[i] = what.mine[i % what.mine.size()];
 }
 
+void DryCommunicator::start_average(const Started& what) {
+  meetings_.push_back(
+      {.averaged = {{.length = what.mine.size(), .traffic = what.traffic, .payload = what.payload}},
+       .in_background = true});
+  started_.emplace_back(what.mine.begin(), what.mine.end());
+}
+
+void DryCommunicator::finish_average(std::span<float> mean) {
+  std::ranges::copy(started_.front(), mean.begin());
+  started_.pop_front();
+}
+
 DryNetworkWorker::DryNetworkWorker(const InnerOptimizerFactory& optimizer,
                                    const BatchNormAtSync& batch_norm,
                                    std::vector<TensorView> parameters,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct Meeting {
   std::vector<Array> averaged = {};
   std::size_t numbers = 0;              ///< that each worker tells all others
   Traffic traffic = Traffic::kControl;  ///< of these numbers
+  bool in_background = false;           ///< while workers compute, who tell no numbers there
 
   friend bool operator==(const Meeting&, const Meeting&) = default;
 };
@@ -36,6 +38,8 @@ class DryCommunicator final : public Communicator {
   int worker() const override { return 0; }
   int num_workers() const override { return num_workers_; }
   void exchange(const Exchange& what) override;
+  void start_average(const Started& what) override;
+  void finish_average(std::span<float> mean) override;
   void gather(std::span<const std::byte>,
               const std::function<void(int, std::span<const std::byte>)>&) override {}
   Bytes scatter(const std::function<Bytes(int)>&) override { return {}; }
@@ -48,6 +52,7 @@ class DryCommunicator final : public Communicator {
  private:
   int num_workers_;
   std::vector<Meeting> meetings_;
+  std::deque<std::vector<float>> started_;
 };
 
 /// A worker on a network whose arrays have the right lengths and hold nothing but zeros.

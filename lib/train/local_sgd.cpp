@@ -13,10 +13,14 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, Meter& meter, Synchron
     const int H = round.local_steps;
 
     meter.begin(round);
+    all_workers.begin(round);
     double loss = 0;
-    for (int h = 0; h < H; ++h) loss += meter.local_step(worker, h) / H;
+    for (int h = 0; h < H; ++h) {
+      loss += meter.local_step(worker, h) / H;
+      all_workers.after_step(h + 1);  // parameters may travel while local steps go on
+    }
 
-    RoundNumbers mine = all_workers.average(meter, round.learning_rate(H - 1));
+    RoundNumbers mine = all_workers.average(meter);
     mine.loss = loss;
     mine.request = run.request();
     const RoundNumbers all = all_workers.share(mine);

@@ -9,6 +9,7 @@
 #include "optim/learning_rate.h"
 #include "optim/momentum_response.h"
 #include "optim/sync_interval.h"
+#include "train/parameter_stream.h"
 #include "train/round.h"
 
 namespace localbatch {
@@ -41,7 +42,8 @@ struct LocalSgd {
   StatisticsNeeds observer_needs = {};  ///< of those who look at statistics beside the controller
   std::optional<LinearSteps> inner_steps = {};  ///< if the inner optimizer's are linear
   StatePolicy velocity_at_sync = StatePolicy::kKeep;
-  Payload payload = Payload::kFloat32;  ///< what parameters travel as
+  Payload payload = Payload::kFloat32;       ///< what parameters travel as
+  std::optional<StreamOptions> stream = {};  ///< they travel while local steps go on
 
   /// The round after `progress`: b as it is there, H as the rule says, and who looks at its
   /// gradients. The local steps of the last two rounds share evenly what is left of the budget, so

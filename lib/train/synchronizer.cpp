@@ -10,69 +10,56 @@
 #include "core/state.h"
 #include "core/text.h"
 #include "core/vector_math.h"
-#include "optim/outer_optimizer.h"
 #include "train/meter.h"
 #include "train/method.h"
 #include "train/worker.h"
 
 namespace localbatch {
 
-Averaged ParameterAverage::begin(std::span<const float> x, std::span<const float> x_global,
-                                 std::span<float> mean) {
-  if (payload_ == Payload::kFloat32)
-    return {.mine = x, .mean = mean, .traffic = Traffic::kParameters};
-  check(residual_.size() == x.size(), "every parameter has a residual");
-  sent_.resize(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) residual_[i] += x[i] - x_global[i];
-  std::ranges::copy(residual_, sent_.begin());
-  round_to_nearest(sent_, payload_);
-  for (std::size_t i = 0; i < x.size(); ++i) residual_[i] -= sent_[i];
-  averages_ += 1;
-  return {.mine = sent_,
-          .mean = mean,
-          .traffic = Traffic::kParameters,
-          .payload = payload_,
-          .rounding_key = static_cast<std::uint32_t>(averages_)};
-}
-
-void ParameterAverage::finish(std::span<const float> x_global, std::span<float> mean) const {
-  if (payload_ == Payload::kFloat32) return;
-  for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += x_global[i];
-}
-
-double ParameterAverage::squared_residual() const { return squared_norm(residual_); }
-
-void ParameterAverage::visit_state(StateVisitor& visitor) {
-  visitor.visit("residual", std::span(residual_));
-  if (has_blocks(payload_)) visitor.visit("averages", averages_);
-}
-
-Synchronizer::Synchronizer(const LocalSgd& method, Worker& worker, OuterOptimizer& outer_optimizer,
-                           Communicator& comm)
+Synchronizer::Synchronizer(const LocalSgd& method, Worker& worker,
+                           const OuterOptimizerFactory& make_outer_optimizer, Communicator& comm)
     : worker_(worker),
-      outer_optimizer_(outer_optimizer),
       comm_(comm),
-      parameters_(method.payload, worker.parameters().size()),
       x_global_(worker.parameters().begin(), worker.parameters().end()),
-      mean_(x_global_.size()) {
+      mean_(method.stream ? 0 : x_global_.size()),
+      parameters_(method.payload, mean_.size()) {
   check(method.num_workers == comm.num_workers(), "the method knows how many workers there are");
+  if (method.stream)
+    stream_.emplace(*method.stream, method.payload, x_global_, make_outer_optimizer, comm);
+  else
+    outer_optimizer_ = make_outer_optimizer(x_global_.size());
 }
 
-RoundNumbers Synchronizer::average(Meter& meter, double learning_rate) {
+void Synchronizer::begin(const RoundPlan& round) {
+  learning_rate_ = round.learning_rate(round.local_steps - 1);
+  if (stream_) stream_->begin(round.local_steps, learning_rate_, worker_.parameters());
+}
+
+void Synchronizer::after_step(int steps) {
+  if (stream_) stream_->after_step(steps, worker_.parameters());
+}
+
+RoundNumbers Synchronizer::average(Meter& meter) {
   const std::span<float> x = worker_.parameters();
-  std::vector<Averaged> averaged{parameters_.begin(x, x_global_, mean_)};
+  std::vector<Averaged> averaged;
+  if (!stream_) averaged.push_back(parameters_.begin(x, x_global_, mean_));
   worker_.add_averaged_state(averaged);
   meter.add_averaged(worker_, averaged);
-  comm_.exchange({.averaged = averaged});
-  parameters_.finish(x_global_, mean_);
+  if (!averaged.empty()) comm_.exchange({.averaged = averaged});
+  if (!stream_) parameters_.finish(x_global_, mean_);
 
-  const RoundNumbers mine{.drift = squared_distance(x, mean_),
-                          .residual = parameters_.squared_residual(),
-                          .gradient_norm = meter.mean_gradient_norm(),
-                          .clipped_steps = static_cast<double>(meter.clipped_steps()),
-                          .gradients = meter.own_sums(x, mean_, x_global_)};
-  outer_optimizer_.step(x_global_, mean_, learning_rate);
-  std::ranges::copy(x_global_, x.begin());
+  const RoundNumbers mine{
+      .drift = stream_ ? stream_->drift() : squared_distance(x, mean_),
+      .residual = stream_ ? stream_->squared_residual() : parameters_.squared_residual(),
+      .gradient_norm = meter.mean_gradient_norm(),
+      .clipped_steps = static_cast<double>(meter.clipped_steps()),
+      .gradients = meter.own_sums(x, mean_, x_global_)};
+  if (stream_) {
+    stream_->end(x);
+  } else {
+    outer_optimizer_->step(x_global_, mean_, learning_rate_);
+    std::ranges::copy(x_global_, x.begin());
+  }
   worker_.finish_synchronization();
   return mine;
 }
@@ -193,8 +180,18 @@ void Synchronizer::fail_different() {
 
 void Synchronizer::visit_common_state(StateVisitor& visitor) {
   visitor.visit("parameters", worker_.parameters());
-  visitor.visit("outer_optimizer", outer_optimizer_.state());
   if (visitor.reads()) std::ranges::copy(worker_.parameters(), x_global_.begin());
+  if (stream_)
+    stream_->visit_common_state(visitor);
+  else
+    visitor.visit("outer_optimizer", outer_optimizer_->state());
+}
+
+void Synchronizer::visit_own_state(StateVisitor& visitor) {
+  if (stream_)
+    stream_->visit_own_state(visitor);
+  else
+    parameters_.visit_state(visitor);
 }
 
 }  // namespace localbatch

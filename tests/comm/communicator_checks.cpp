@@ -203,6 +203,28 @@ void check_idempotence(Communicator& communicator) {
   CHECK(once == twice);
 }
 
+/// Means in the background, two under way at a time, with meetings in between and arrays that are
+/// reused at once.
+void check_background(Communicator& communicator) {
+  for (const std::size_t length : {1, 7, 5000}) {
+    std::vector<float> mine = values_of(communicator.worker(), length), mean(length);
+    communicator.start_average({.mine = mine});
+    std::vector<float> halves = mine;
+    round_to_nearest(halves, Payload::kBfloat16);
+    std::vector<float> mean_of_halves(length), in_exchange(length);
+    communicator.start_average({.mine = halves, .payload = Payload::kBfloat16});
+    const std::vector<Averaged> averaged{
+        {.mine = halves, .mean = in_exchange, .payload = Payload::kBfloat16}};
+    communicator.exchange({.averaged = averaged});
+    mine.assign(length, -1);
+    halves.assign(length, -1);
+    communicator.finish_average(mean);
+    communicator.finish_average(mean_of_halves);
+    check_mean(communicator, mean);
+    CHECK(mean_of_halves == in_exchange);
+  }
+}
+
 /// Each worker reuses its arrays at once: a collective that returns too early mixes rounds up.
 void check_repetition(Communicator& communicator) {
   const double num_workers = communicator.num_workers();
@@ -241,6 +263,7 @@ void check_collectives(Communicator& communicator) {
   check_non_finite_means(communicator);
   check_non_finite_sums(communicator);
   check_idempotence(communicator);
+  check_background(communicator);
   check_repetition(communicator);
 }
 

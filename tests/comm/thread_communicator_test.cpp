@@ -148,6 +148,26 @@ TEST_CASE("a worker that comes late to a failed group is abandoned too") {
   CHECK(abandoned == 2);
 }
 
+TEST_CASE("a failing worker ends those that wait for a mean in the background") {
+  for (const bool has_started : {false, true}) {
+    std::atomic<int> abandoned = 0;
+    const std::string message = failure_of(3, [&](Communicator& communicator) {
+      std::vector<float> x(1000);
+      if (communicator.worker() != 1 || has_started) communicator.start_average({.mine = x});
+      if (communicator.worker() == 1) throw std::runtime_error("worker 1 fell");
+      communicator.start_average({.mine = x});  // which worker 1 never does
+      try {
+        for (int i = 0; i < 2; ++i) communicator.finish_average(x);
+      } catch (const Abandoned&) {
+        ++abandoned;
+        throw;
+      }
+    });
+    CHECK(message == "worker 1 fell");
+    CHECK(abandoned == 2);
+  }
+}
+
 TEST_CASE("of two failures the first one is reported") {
   const std::string message = failure_of(2, [](Communicator& communicator) {
     if (communicator.worker() == 0) throw std::runtime_error("first");

@@ -7,9 +7,11 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "comm/agreement.h"
@@ -21,16 +23,16 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-/// Messages that nobody has received yet, by sender and receiver.
+/// Messages that nobody has received yet, by channel, sender and receiver.
 struct Post {
   std::mutex mutex;
-  std::map<std::pair<int, int>, std::deque<Bytes>> messages;
+  std::map<std::tuple<int, int, int>, std::deque<Bytes>> messages;
 };
 
 class ThreadRank final : public ProcessGroup {
  public:
-  ThreadRank(Post& post, const std::vector<int>& hosts, int rank)
-      : post_(post), hosts_(hosts), rank_(rank) {}
+  ThreadRank(Post& post, const std::vector<int>& hosts, int rank, int channel = 0)
+      : post_(post), hosts_(hosts), rank_(rank), channel_(channel) {}
 
   int rank() const override { return rank_; }
   int num_ranks() const override { return static_cast<int>(hosts_.size()); }
@@ -38,7 +40,7 @@ class ThreadRank final : public ProcessGroup {
 
   Ticket start_send(int to, std::span<const std::byte> bytes) override {
     const std::lock_guard lock(post_.mutex);
-    post_.messages[{rank_, to}].emplace_back(bytes.begin(), bytes.end());
+    post_.messages[{channel_, rank_, to}].emplace_back(bytes.begin(), bytes.end());
     return new_ticket();
   }
 
@@ -55,7 +57,7 @@ class ThreadRank final : public ProcessGroup {
     if (found == unfinished_.end()) return true;
     const int from = found->second;
     const std::lock_guard lock(post_.mutex);
-    std::deque<Bytes>& messages = post_.messages[{from, rank_}];
+    std::deque<Bytes>& messages = post_.messages[{channel_, from, rank_}];
     auto& awaited = awaited_[from];
     while (!messages.empty() && !awaited.empty()) {
       check(messages.front().size() == awaited.front().second.size(),
@@ -68,12 +70,22 @@ class ThreadRank final : public ProcessGroup {
     return !unfinished_.contains(ticket);
   }
 
+  ProcessGroup& side_channel() override {
+    check(channel_ == 0, "there is one side channel");
+    if (!side_channel_) {
+      side_channel_ = std::make_unique<ThreadRank>(post_, hosts_, rank_, 1);
+      side_channel_->set_patience(patience());
+    }
+    return *side_channel_;
+  }
+
  private:
   Ticket new_ticket() { return next_ticket_++; }
 
   Post& post_;
   const std::vector<int>& hosts_;
-  int rank_;
+  int rank_, channel_;
+  std::unique_ptr<ThreadRank> side_channel_;
   Ticket next_ticket_ = 0;
   std::map<int, std::deque<std::pair<Ticket, std::span<std::byte>>>> awaited_;
   std::map<Ticket, int> unfinished_;

@@ -76,6 +76,21 @@ TEST_CASE("a run's own record of its settings gives the same run") {
   CHECK(text_of(once.folder / "experiment.yaml") == text_of(again.folder / "experiment.yaml"));
 }
 
+TEST_CASE("a stream of one fragment without delay leaves the bytes of rounds that stand still") {
+  const ScratchFolder scratch;
+  for (const std::string payload : {"f32", "int8"}) {
+    const auto folder_of = [&](const std::string& stream, int ranks) {
+      const std::string out = fmt::format("{} {} {}", payload, stream, ranks);
+      return run_on_ranks(ranks, request(scratch, tiny_experiment(), out,
+                                         {"outer_optimizer={name: nesterov}",
+                                          "communication.parameters=" + payload, stream}));
+    };
+    const fs::path still = folder_of("threads_per_worker=1", 1);
+    check_same_results(still, folder_of("streaming={fragments: 1, delay: 0, mix: 1}", 1));
+    check_same_results(still, folder_of("streaming.delay=0", 2));
+  }
+}
+
 TEST_CASE("results do not depend on the number of ranks, nor on what parameters travel as") {
   const ScratchFolder scratch;
   for (const std::string payload : {"f32", "bf16", "int8", "int4"}) {

@@ -83,9 +83,7 @@ Trained train(int workers, std::int64_t rounds, const States& states = {}) {
   run_workers(workers, *processes, [&](Communicator& comm) {
     const auto index = static_cast<std::size_t>(comm.worker());
     const std::unique_ptr<TrainingWorker> worker = task.make_worker(comm);
-    const auto outer =
-        default_part(outer_optimizer_table(), "averaging")(worker->parameters().size());
-    LoopOfWorker loop(method, *worker, *outer, comm, 4);
+    LoopOfWorker loop(method, *worker, make_averaging(), comm, 4);
     if (!states.empty()) {
       StateReader reader(states[index]);
       visit_all(reader, loop, *worker);

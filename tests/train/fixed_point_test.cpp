@@ -89,9 +89,7 @@ std::vector<RoundRecord> rounds_at_one_point(const Objective& objective,
   const auto processes = single_process();
   run_workers(kStillWorkers, *processes, [&](Communicator& comm) {
     const std::unique_ptr<TrainingWorker> worker = task.make_worker(comm);
-    const auto outer =
-        default_part(outer_optimizer_table(), "averaging")(worker->parameters().size());
-    LoopOfWorker loop(method, *worker, *outer, comm, kStillBatch);
+    LoopOfWorker loop(method, *worker, make_averaging(), comm, kStillBatch);
     CHECK(loop.run() == Outcome::kFinished);
     if (comm.worker() == 0) rounds = loop.observer.rounds;
   });

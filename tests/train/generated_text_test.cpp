@@ -41,9 +41,7 @@ double trained_loss(int order) {
   const auto processes = single_process();
   run_workers(kTextWorkers, *processes, [&](Communicator& comm) {
     const std::unique_ptr<TrainingWorker> worker = task.make_worker(comm);
-    const auto outer =
-        default_part(outer_optimizer_table(), "averaging")(worker->parameters().size());
-    LoopOfWorker loop(method, *worker, *outer, comm, 8);
+    LoopOfWorker loop(method, *worker, make_averaging(), comm, 8);
     REQUIRE(loop.run() == Outcome::kFinished);
     const TestResult after = worker->evaluate(comm);
     if (comm.worker() == 0) loss = after.loss;

@@ -41,8 +41,8 @@ struct RecordingObserver final : RunObserver {
 
 /// A worker with everything that its loop needs.
 struct LoopOfWorker {
-  LoopOfWorker(const LocalSgd& with, Worker& of, OuterOptimizer& outer, Communicator& comm,
-               int local_batch_size)
+  LoopOfWorker(const LocalSgd& with, Worker& of, const OuterOptimizerFactory& outer,
+               Communicator& comm, int local_batch_size)
       : method(with),
         worker(of),
         meter(method, comm),
@@ -74,8 +74,7 @@ inline Run run(LocalSgd method, const QuadraticWorker::Problem& problem, int wor
   const auto processes = single_process();
   run_workers(workers, *processes, [&](Communicator& comm) {
     QuadraticWorker worker(problem, comm.worker());
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(problem.target.size());
-    LoopOfWorker loop(method, worker, *outer, comm, local_batch_size);
+    LoopOfWorker loop(method, worker, make_averaging(), comm, local_batch_size);
     const Outcome outcome = loop.run();
     if (comm.worker() != 0) return;
     result = {{worker.parameters().begin(), worker.parameters().end()},

@@ -33,24 +33,26 @@ TEST_CASE("a rule for H sees the losses of the first round and of the one before
 }
 
 TEST_CASE("the outer optimizer is told the learning rate of the last local step") {
+  std::vector<double> rates;
   struct Listener final : OuterOptimizer {
+    explicit Listener(std::vector<double>& heard) : rates(heard) {}
     void step(std::span<float> global, std::span<const float> mean, double rate) override {
       std::ranges::copy(mean, global.begin());
       rates.push_back(rate);
     }
     std::span<float> state() override { return {}; }
-    std::vector<double> rates;
+    std::vector<double>& rates;
   };
+  const auto listens = [&rates](std::size_t) { return std::make_unique<Listener>(rates); };
   LocalSgd method = make_method(24, 3, 0);
   method.learning_rate = [](std::int64_t samples, std::int64_t) {
     return 1.0 / static_cast<double>(1 + samples);
   };
-  Listener listener;
   run_workers(1, *single_process(), [&](Communicator& comm) {
     QuadraticWorker worker(kQuiet, 0);
-    LoopOfWorker(method, worker, listener, comm, 4).run();
+    LoopOfWorker(method, worker, listens, comm, 4).run();
   });
-  CHECK(listener.rates == std::vector<double>{1.0 / 9, 1.0 / 21});
+  CHECK(rates == std::vector<double>{1.0 / 9, 1.0 / 21});
 }
 
 TEST_CASE("a schedule of batch sizes is followed without a test") {

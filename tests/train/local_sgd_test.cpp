@@ -67,9 +67,8 @@ TEST_CASE("a round does H local steps and synchronizes state once") {
   run_workers(1, *processes, [&](Communicator& comm) {
     QuadraticWorker worker(kQuiet, 0);
     seen = &worker;
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(kQuiet.target.size());
     const LocalSgd method = make_method(30, 5, 0.1);
-    LoopOfWorker(method, worker, *outer, comm, 2).run();
+    LoopOfWorker(method, worker, make_averaging(), comm, 2).run();
     CHECK(seen->steps() == 15);
     CHECK(seen->synchronizations() == 3);
   });
@@ -90,8 +89,8 @@ TEST_CASE("the learning rate is a function of the samples processed before each 
     return 0.1;
   };
   run(method, kQuiet, 1, 4);
-  // Each round asks for its rule for H, for its local steps, for the outer step and for its record.
-  CHECK(asked == std::vector<std::int64_t>{0, 0, 4, 4, 0, 8, 8, 12, 12, 8, 16, 16, 20, 20, 16});
+  // Each round asks for its rule for H, for the outer step, for its local steps and for its record.
+  CHECK(asked == std::vector<std::int64_t>{0, 4, 0, 4, 0, 8, 12, 8, 12, 8, 16, 20, 16, 20, 16});
 }
 
 TEST_CASE("stopping between rounds and going on from the same progress gives the same bytes") {
@@ -106,14 +105,13 @@ TEST_CASE("stopping between rounds and going on from the same progress gives the
   const auto processes = single_process();
   run_workers(4, *processes, [&](Communicator& comm) {
     QuadraticWorker worker(kNoisy, comm.worker());
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(kNoisy.target.size());
     // A round that is cut short would not be the same run, so the first half ends at a round's end.
     std::int64_t stop = 0;
     for (const RoundRecord& round : uninterrupted.rounds)
       if (round.samples <= first_half.max_samples) stop = round.samples;
     LocalSgd first = first_half;
     first.max_samples = stop;
-    LoopOfWorker loop(first, worker, *outer, comm, 2);
+    LoopOfWorker loop(first, worker, make_averaging(), comm, 2);
     loop.run();
     first.max_samples = whole.max_samples;
     loop.run();

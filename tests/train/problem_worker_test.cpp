@@ -46,8 +46,7 @@ std::vector<TestResult> results_of(LocalSgd method, const ProblemSetup& setup, i
   const auto processes = single_process();
   run_workers(workers, *processes, [&](Communicator& comm) {
     ProblemWorker worker(setup, comm);
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(2);
-    LoopOfWorker(method, worker, *outer, comm, 1).run();
+    LoopOfWorker(method, worker, make_averaging(), comm, 1).run();
     results[static_cast<std::size_t>(comm.worker())] = worker.evaluate(comm);
   });
   return results;
@@ -110,8 +109,7 @@ TEST_CASE("each worker's own gradient is clipped, which is not clipping of their
   const auto processes = single_process();
   run_workers(4, *processes, [&](Communicator& comm) {
     ProblemWorker worker(setup, comm);
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(2);
-    LoopOfWorker loop(method, worker, *outer, comm, 1);
+    LoopOfWorker loop(method, worker, make_averaging(), comm, 1);
     loop.run();
     norms[static_cast<std::size_t>(comm.worker())] = worker.gradient_length().norm;
     if (comm.worker() != 0) return;

@@ -67,10 +67,9 @@ class FailingWorker final : public Worker {
 
 /// The second meeting of a round alone.
 RoundNumbers share(const RoundNumbers& mine, FailingWorker& worker, Communicator& comm) {
-  const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
   LocalSgd method = make_method(100, 2, 0.1);
   method.num_workers = comm.num_workers();
-  return Synchronizer(method, worker, *outer, comm).share(mine);
+  return Synchronizer(method, worker, make_averaging(), comm).share(mine);
 }
 
 /// What each worker of `num_workers` says when `body` throws a SystemError, "" when it does not.
@@ -133,10 +132,9 @@ TEST_CASE("where worker 0 has failed all others differ from it") {
 
 TEST_CASE("a difference that is gone when it is looked for is told as well") {
   const auto errors = errors_of(2, [](FailingWorker& worker, Communicator& comm) {
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
     LocalSgd method = make_method(100, 2, 0.1);
     method.num_workers = 2;
-    Synchronizer all_workers(method, worker, *outer, comm);
+    Synchronizer all_workers(method, worker, make_averaging(), comm);
     worker.next_read_fails = comm.worker() == 1;
     all_workers.share({});
   });
@@ -153,10 +151,9 @@ TEST_CASE("a worker that spoils a value after a synchronization ends the run in 
         worker.failing_synchronization = 3;
         worker.failing_place = 4;
       }
-      const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
       LocalSgd method = make_method(100, 2, 0.1);
       method.num_workers = 4;
-      LoopOfWorker loop(method, worker, *outer, comm, 1);
+      LoopOfWorker loop(method, worker, make_averaging(), comm, 1);
       const auto keep_rounds = [&] {
         if (comm.worker() == 0)
           for (const RoundRecord& round : loop.observer.rounds) rounds.push_back(round.round);
@@ -204,10 +201,9 @@ TEST_CASE("a run ends behind the round in which one worker asks for it") {
   std::vector<Outcome> outcomes(3);
   std::vector<bool> saved;
   const auto errors = errors_of(3, [&](FailingWorker& worker, Communicator& comm) {
-    const auto outer = default_part(outer_optimizer_table(), "averaging")(6);
     LocalSgd method = make_method(600, 2, 0.1);
     method.num_workers = 3;
-    LoopOfWorker loop(method, worker, *outer, comm, 1);
+    LoopOfWorker loop(method, worker, make_averaging(), comm, 1);
     loop.observer.requests = [&] {
       return Request{.save = comm.worker() == 0 && loop.at.round == 1,
                      .stop = comm.worker() == 1 && loop.at.round == 3};

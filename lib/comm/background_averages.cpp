@@ -1,0 +1,122 @@
+#include "comm/background_averages.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "comm/workers.h"
+#include "core/error.h"
+
+namespace localbatch {
+
+BackgroundAverages::BackgroundAverages(int num_workers, ProcessGroup& processes)
+    : mailbox_(processes.side_channel()),
+      started_(static_cast<std::size_t>(
+          hosted_workers(num_workers, processes.rank(), processes.num_ranks()).count)),
+      finished_(started_.size()) {
+  if (processes.num_ranks() > 1)
+    rank_average_.emplace(num_workers, mailbox_);
+  else
+    mean_of_all_ = mean_of_all_workers(num_workers);
+}
+
+BackgroundAverages::~BackgroundAverages() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  changed_.notify_all();
+}
+
+void BackgroundAverages::start(int local_index, const Started& what) {
+  std::vector<float> copy(what.mine.begin(), what.mine.end());
+  {
+    const std::lock_guard lock(mutex_);
+    const std::size_t place = started_[local_index]++ - removed_;
+    if (place == jobs_.size()) {
+      Job& job = jobs_.emplace_back();
+      job.arrays.resize(started_.size());
+      job.of_all = what;
+      job.of_all.mine = {};
+    }
+    Job& job = jobs_[place];
+    job.arrays[local_index] = std::move(copy);
+    job.has_come += 1;
+    if (!thread_.joinable()) thread_ = std::jthread([this] { work(); });
+  }
+  changed_.notify_all();
+}
+
+void BackgroundAverages::finish(int local_index, std::span<float> mean) {
+  std::unique_lock lock(mutex_);
+  check(finished_[local_index] < started_[local_index], "what is finished was started");
+  const std::size_t number = finished_[local_index]++;
+  changed_.wait(lock, [&] { return failure_ || abandoned_ || jobs_[number - removed_].done; });
+  Job& job = jobs_[number - removed_];
+  if (!job.done && failure_) std::rethrow_exception(failure_);
+  if (!job.done) throw Abandoned("another worker of this process has failed");
+  check(mean.size() == job.mean.size(), "a mean has the length of what is averaged");
+  std::ranges::copy(job.mean, mean.begin());
+  if (++job.has_gone < started_.size()) return;
+  jobs_.pop_front();  // all workers finish in order, so this is the first
+  removed_ += 1;
+}
+
+void BackgroundAverages::abandon() {
+  {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+  }
+  changed_.notify_all();
+}
+
+void BackgroundAverages::work() {
+  std::unique_lock lock(mutex_);
+  for (std::size_t number = 0;; ++number) {
+    const auto has_come = [&] {
+      return number - removed_ < jobs_.size() &&
+             jobs_[number - removed_].has_come == started_.size();
+    };
+    changed_.wait(lock, [&] { return ends_ || abandoned_ || has_come(); });
+    if (ends_ || abandoned_) return;
+    Job& job = jobs_[number - removed_];  // it stays in its place until it is done
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      average(job);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    failure_ = failure;
+    job.done = !failure;
+    changed_.notify_all();
+    if (failure) return;
+  }
+}
+
+void BackgroundAverages::average(Job& job) {
+  const Started& what = job.of_all;
+  const std::size_t length = job.arrays.front().size();
+  job.mean.resize(length);
+  std::vector<const float*> rows;
+  for (const std::vector<float>& array : job.arrays) {
+    check(array.size() == length, "all workers average equally long arrays");
+    rows.push_back(array.data());
+  }
+  if (rank_average_) {
+    const std::array<RankVector, 1> vector{{{.rows = std::move(rows),
+                                             .mean = job.mean.data(),
+                                             .length = length,
+                                             .payload = what.payload,
+                                             .rounding_key = what.rounding_key,
+                                             .traffic = what.traffic}}};
+    rank_average_->run(vector);
+  } else {
+    const std::array<float*, 1> mean{job.mean.data()};
+    mean_of_all_.compute(rows, {0, length}, {.payload = what.payload, .key = what.rounding_key},
+                         mean);
+  }
+}
+
+}  // namespace localbatch
