@@ -170,7 +170,7 @@ def learning_rate(copy):
                     "LearningRate make_dummy_rate(Options& options);\n")
     copy.add_before("lib/optim/learning_rate.cpp", "learning_rate_table", """\
 LearningRate make_dummy_rate(Options&) {
-  return [](std::int64_t samples, std::int64_t) { return 1.0 / static_cast<double>(100 + samples); };
+  return {.rate = [](std::int64_t samples, std::int64_t) { return 1.0 / static_cast<double>(100 + samples); }};
 }
 """)
     copy.add_part("lib/optim/learning_rate.cpp", "learning_rate_table", "dummy_rate")

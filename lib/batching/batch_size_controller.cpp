@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "batching/noise_scales.h"
 #include "batching/noise_tests.h"
 #include "batching/schedules.h"
 #include "core/error.h"
@@ -50,7 +51,7 @@ bool wants_size(Reason reason) {
 
 namespace {
 
-constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTable{{
+constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 13> kTable{{
     {.name = "fixed",
      .summary = "the initial batch size throughout",
      .make = make_fixed,
@@ -74,6 +75,23 @@ constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTa
      .make = make_geometric,
      .formula = "b = batch_size.initial factor^floor(samples/every_samples)",
      .source = "Smith et al. 2018 and AdaBatch, as recalled"},
+    {.name = "seesaw",
+     .summary = "grows as much as the learning rate's schedule falls (Meterez et al. 2025)",
+     .make = make_seesaw,
+     .formula = "b = batch_size.initial peak/lr, with the lr of the schedule alone, and "
+                "batch_size.initial "
+                "in the warm-up; learning_rate_coupling: sqrt makes the rate sqrt(peak lr)",
+     .source =
+         "Meterez et al. 2025 (arXiv 2510.14717): where a schedule halves the rate, twice the "
+         "batch and 1/sqrt(2) of the rate (read in its abstract); closed form derived"},
+    {.name = "measured_warm_up",
+     .summary = "doubles where critical batch sizes that were measured allow it",
+     .make = make_measured_warm_up,
+     .formula = "b = batch_size.initial 2^k, the largest that is not above the line through sizes "
+                "over samples, which ends at the last one",
+     .source = "Merrill et al. 2025 (arXiv 2505.23971): a batch warm-up by critical batch sizes "
+               "that branches measure (read in its abstract); they fit a curve, the rate goes by "
+               "learning_rate_coupling: sqrt"},
     {.name = "norm_test",
      .summary = "the variance of the mean gradient against its squared norm (Byrd et al. 2012)",
      .make = make_norm_test,
@@ -117,6 +135,23 @@ constexpr std::array<PartRow<std::shared_ptr<const BatchSizeController>>, 9> kTa
          "<= 0 (variance: of one sample's gradient, g: the mean gradient, both as "
          "gradient_statistics says)",
      .source = "McCandlish et al. 2018, the rule as recalled; without moving averages"},
+    {.name = "divebatch",
+     .summary = "in proportion to the diversity of gradients (Chen et al. 2025)",
+     .make = make_divebatch,
+     .formula =
+         "wants b = scale (|g|^2 + variance)/(M |g|^2), or max(2, scale) times the present b where "
+         "|g|^2 <= 0 (variance: of one sample's gradient, g: the mean gradient, both as "
+         "gradient_statistics says)",
+     .source = "Chen et al. 2025 (arXiv 2509.16173), the rule as recalled; there once an epoch, "
+               "over all its samples: for a round's statistics derived"},
+    {.name = "simigrad",
+     .summary = "so that two halves of the batch have similar gradients (Qin et al. 2021)",
+     .make = make_simigrad,
+     .formula = "wants b = 2 similarity/(1 - similarity) variance/(M |g|^2), or max(2, 2 "
+                "similarity/(1 - similarity)) times the present b where |g|^2 <= 0 (variance: of "
+                "one sample's gradient, g: the mean gradient, both as gradient_statistics says)",
+     .source = "Qin et al. 2021, which changes b by a tenth (as recalled); the batch at which the "
+               "cosine of two halves is expected to be that: derived"},
     {.name = "cabs",
      .summary = "by variance, learning rate and loss (Balles et al. 2017)",
      .make = make_cabs,

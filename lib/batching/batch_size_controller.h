@@ -62,6 +62,9 @@ struct BatchContext {
   std::int64_t samples = 0;  ///< processed by all workers together
   double learning_rate = 0;  ///< of the round's first local step
   double loss = 0;           ///< mean over workers and local steps
+  /// What the next round begins with of the peak of its learning rate's schedule, before a coupling
+  /// to the batch size; 1 in the warm-up.
+  double share_of_peak = 1;
 };
 
 /// The rule that says how large the next local batch should be. A controller is a pure function: it

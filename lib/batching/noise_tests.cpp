@@ -4,39 +4,14 @@
 
 #include <algorithm>
 
+#include "batching/noise_rule.h"
 #include "core/error.h"
 
 namespace localbatch {
 
 namespace {
 
-/// Refuses what no test can judge, and leaves the rest to `judge`.
-class NoiseTest : public BatchSizeController {
- public:
-  Wanted wanted(const BatchContext& round, const GradientStatistics& statistics) const final {
-    if (const auto reason = unusable(statistics))
-      return {.local_batch_size = static_cast<double>(round.local_batch_size), .reason = *reason};
-    return judge(round, statistics);
-  }
-
- private:
-  virtual Wanted judge(const BatchContext& round, const GradientStatistics& statistics) const = 0;
-};
-
-Reason reason_of(bool passes) { return passes ? Reason::kPass : Reason::kGrow; }
-
-Wanted judge_norm(double eta_squared, const BatchContext& round,
-                  const GradientStatistics& statistics) {
-  const Inequality test{statistics.variance / static_cast<double>(statistics.global_batch_size),
-                        eta_squared * std::max(statistics.squared_norm, 0.0)};
-  return {.local_batch_size = noise_hides_gradient(statistics)
-                                  ? noise_limited_batch_size(round.local_batch_size, eta_squared)
-                                  : batch_size_to_pass(test, statistics),
-          .reason = reason_of(test.passes()),
-          .test = test};
-}
-
-class NormTest final : public NoiseTest {
+class NormTest final : public NoiseRule {
  public:
   explicit NormTest(const NormTestSettings& settings) : eta_(settings.eta) {}
 
@@ -74,43 +49,7 @@ std::string norm_test_label(std::span<const KeyValue> settings) {
 
 namespace {
 
-class GradientNoiseScale final : public NoiseTest {
- public:
-  explicit GradientNoiseScale(const GradientNoiseScaleSettings& settings)
-      : scale_(settings.scale) {}
-
-  StatisticsNeeds needs() const override { return {.variance = true}; }
-
- private:
-  Wanted judge(const BatchContext& round, const GradientStatistics& statistics) const override {
-    return judge_norm(1 / scale_, round, statistics);
-  }
-
-  double scale_;
-};
-
-}  // namespace
-
-std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(
-    const GradientNoiseScaleSettings& settings) {
-  return std::make_shared<GradientNoiseScale>(settings);
-}
-
-std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(Options& options) {
-  GradientNoiseScaleSettings settings;
-  settings.scale = options.number(
-      "scale", {.fallback = settings.scale,
-                .min = 1e-6,
-                .max = 1e6,
-                .meaning = "the batch of all workers is to be this many simple noise scales, "
-                           "variance of a gradient/squared norm of its mean (1: McCandlish et al. "
-                           "2018); consider gradient_statistics.squared_norm: unbiased"});
-  return make_gradient_noise_scale(settings);
-}
-
-namespace {
-
-class InnerProductTest final : public NoiseTest {
+class InnerProductTest final : public NoiseRule {
  public:
   explicit InnerProductTest(const InnerProductTestSettings& settings)
       : theta_(settings.theta), nu_(settings.nu) {}
@@ -184,7 +123,7 @@ std::string inner_product_test_label(std::span<const KeyValue> settings) {
 
 namespace {
 
-class CoordinateNormTest final : public NoiseTest {
+class CoordinateNormTest final : public NoiseRule {
  public:
   explicit CoordinateNormTest(const CoordinateNormTestSettings& settings) : eta_(settings.eta) {
     const auto share = std::ranges::find(kCoordinateShares, settings.share);
@@ -230,45 +169,6 @@ std::shared_ptr<const BatchSizeController> make_coordinate_norm_test(Options& op
                 .meaning = "of the coordinates that must pass; 1 is the definition, and decided by "
                            "the one coordinate that is nearest to 0"});
   return make_coordinate_norm_test(settings);
-}
-
-namespace {
-
-class Cabs final : public NoiseTest {
- public:
-  explicit Cabs(const CabsSettings& settings) : scale_(settings.scale) {}
-
-  StatisticsNeeds needs() const override { return {.variance = true}; }
-
- private:
-  Wanted judge(const BatchContext& round, const GradientStatistics& statistics) const override {
-    // Without a learning rate noise does no harm: any batch passes.
-    const Inequality test{scale_ * round.learning_rate * statistics.variance /
-                              static_cast<double>(statistics.global_batch_size),
-                          std::max(round.loss, 0.0)};
-    return {.local_batch_size = batch_size_to_pass(test, statistics),
-            .reason = reason_of(test.passes()),
-            .test = test};
-  }
-
-  double scale_;
-};
-
-}  // namespace
-
-std::shared_ptr<const BatchSizeController> make_cabs(const CabsSettings& settings) {
-  return std::make_shared<Cabs>(settings);
-}
-
-std::shared_ptr<const BatchSizeController> make_cabs(Options& options) {
-  CabsSettings settings;
-  settings.scale = options.number(
-      "scale", {.fallback = settings.scale,
-                .min = 1e-6,
-                .max = 1e6,
-                .meaning = "factor of the rule; the batch of all workers is to be scale x learning "
-                           "rate x variance of a gradient/loss (1: Balles et al. 2017)"});
-  return make_cabs(settings);
 }
 
 }  // namespace localbatch

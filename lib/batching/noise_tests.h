@@ -33,22 +33,6 @@ struct CoordinateNormTestSettings {
   double share = 1;  ///< one of kCoordinateShares
 };
 
-/// A batch in proportion to the simple noise scale of McCandlish, Kaplan and Amodei (2018):
-///   M b = scale variance/|g|^2,
-/// which is what the norm test asks for with eta^2 = 1/scale. In the definition |g| is the true
-/// gradient's norm, so an unbiased estimate is meant (method.md 2.7).
-struct GradientNoiseScaleSettings {
-  double scale = 1;
-};
-
-/// CABS (Balles, Romero and Hennig 2017), which couples the batch to the learning rate:
-///   M b = scale learning_rate variance/loss.
-/// The rule assumes plain SGD and a smallest loss of about 0. The averages over steps of the paper
-/// are left out.
-struct CabsSettings {
-  double scale = 1;
-};
-
 // Every part can be made from its settings, and from the keys of an experiment file.
 std::shared_ptr<const BatchSizeController> make_norm_test(const NormTestSettings& settings);
 std::shared_ptr<const BatchSizeController> make_norm_test(Options& options);
@@ -58,11 +42,6 @@ std::shared_ptr<const BatchSizeController> make_inner_product_test(Options& opti
 std::shared_ptr<const BatchSizeController> make_coordinate_norm_test(
     const CoordinateNormTestSettings& settings);
 std::shared_ptr<const BatchSizeController> make_coordinate_norm_test(Options& options);
-std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(
-    const GradientNoiseScaleSettings& settings);
-std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(Options& options);
-std::shared_ptr<const BatchSizeController> make_cabs(const CabsSettings& settings);
-std::shared_ptr<const BatchSizeController> make_cabs(Options& options);
 std::string norm_test_label(std::span<const KeyValue> settings);
 std::string inner_product_test_label(std::span<const KeyValue> settings);
 

@@ -160,4 +160,84 @@ std::shared_ptr<const BatchSizeController> make_stagewise(Options& options) {
   return make_stagewise(settings);
 }
 
+namespace {
+
+class Seesaw final : public BatchSizeController {
+ public:
+  StatisticsNeeds needs() const override { return {}; }
+
+  Wanted wanted(const BatchContext& round,
+                const GradientStatistics& /*statistics*/) const override {
+    return {.local_batch_size = round.initial_local_batch_size / round.share_of_peak,
+            .reason = Reason::kSchedule};
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const BatchSizeController> make_seesaw() { return std::make_shared<Seesaw>(); }
+
+std::shared_ptr<const BatchSizeController> make_seesaw(Options& /*options*/) {
+  return make_seesaw();
+}
+
+namespace {
+
+class MeasuredWarmUp final : public BatchSizeController {
+ public:
+  explicit MeasuredWarmUp(const MeasuredWarmUpSettings& settings) : settings_(settings) {
+    check(settings.sizes.size() == settings.samples.size(), "each place has a size");
+  }
+
+  StatisticsNeeds needs() const override { return {}; }
+
+  Wanted wanted(const BatchContext& round,
+                const GradientStatistics& /*statistics*/) const override {
+    const double limit = size_at(round.samples);
+    double size = round.initial_local_batch_size;
+    while (2 * size <= limit) size *= 2;
+    return {.local_batch_size = size, .reason = Reason::kSchedule};
+  }
+
+ private:
+  /// On straight lines between what was measured; nothing is known beyond the ends.
+  double size_at(std::int64_t samples) const {
+    const auto& [places, sizes] = settings_;
+    const auto next =
+        static_cast<std::size_t>(std::ranges::upper_bound(places, samples) - places.begin());
+    if (next == 0) return 0;
+    const auto before = static_cast<double>(sizes[next - 1]);
+    if (next == places.size()) return before;
+    const double share = static_cast<double>(samples - places[next - 1]) /
+                         static_cast<double>(places[next] - places[next - 1]);
+    return before + share * (static_cast<double>(sizes[next]) - before);
+  }
+
+  MeasuredWarmUpSettings settings_;
+};
+
+}  // namespace
+
+std::shared_ptr<const BatchSizeController> make_measured_warm_up(
+    const MeasuredWarmUpSettings& settings) {
+  return std::make_shared<MeasuredWarmUp>(settings);
+}
+
+std::shared_ptr<const BatchSizeController> make_measured_warm_up(Options& options) {
+  MeasuredWarmUpSettings settings;
+  settings.samples = options.integers(
+      "samples", {.min = 0,
+                  .ascending = true,
+                  .meaning = "of all workers together, where critical batch sizes were measured "
+                             "('localbatch branch'); increasing"});
+  settings.sizes = options.integers(
+      "sizes", {.min = 1,
+                .max = 1 << 30,
+                .meaning = "critical local batch size at each, as many as samples"});
+  if (settings.sizes.size() != settings.samples.size())
+    options.fail("sizes", fmt::format("found {} numbers, expected one for each of {} samples",
+                                      settings.sizes.size(), settings.samples.size()));
+  return make_measured_warm_up(settings);
+}
+
 }  // namespace localbatch

@@ -33,6 +33,14 @@ struct StagewiseSettings {
   std::vector<std::int64_t> sizes;       ///< local batch size from each milestone on
 };
 
+/// Batch sizes that were measured to do no harm, and the local batch as a power of two times the
+/// initial one that follows them from below: a batch warm-up (Merrill, Arora, Groeneveld and
+/// Hajishirzi 2025), which couples the learning rate to the square root of the batch.
+struct MeasuredWarmUpSettings {
+  std::vector<std::int64_t> samples;  ///< where they were measured, increasing
+  std::vector<std::int64_t> sizes;    ///< critical local batch size at each
+};
+
 // Every part can be made from its settings, and from the keys of an experiment file.
 std::shared_ptr<const BatchSizeController> make_fixed();
 std::shared_ptr<const BatchSizeController> make_fixed(Options& options);
@@ -42,6 +50,14 @@ std::shared_ptr<const BatchSizeController> make_linear_ramp(const LinearRampSett
 std::shared_ptr<const BatchSizeController> make_linear_ramp(Options& options);
 std::shared_ptr<const BatchSizeController> make_stagewise(const StagewiseSettings& settings);
 std::shared_ptr<const BatchSizeController> make_stagewise(Options& options);
+/// Seesaw (Meterez et al. 2025): where a schedule would multiply the learning rate by a, the batch
+/// is multiplied by 1/a and the rate by sqrt(a). In closed form b = initial peak/lr, with the rate
+/// of the schedule alone; the rate's own share is learning_rate_coupling: sqrt.
+std::shared_ptr<const BatchSizeController> make_seesaw();
+std::shared_ptr<const BatchSizeController> make_seesaw(Options& options);
+std::shared_ptr<const BatchSizeController> make_measured_warm_up(
+    const MeasuredWarmUpSettings& settings);
+std::shared_ptr<const BatchSizeController> make_measured_warm_up(Options& options);
 std::string fixed_label(std::span<const KeyValue> settings);
 
 }  // namespace localbatch

@@ -21,10 +21,14 @@ double share(std::int64_t part, std::int64_t whole) {
 /// The warm-up, and after it what `later` says.
 template <class Later>
 LearningRate after(const WarmUp& warm_up, Later later) {
-  return [=](std::int64_t samples, std::int64_t max_samples) {
-    if (samples < warm_up.samples) return warm_up.peak * share(samples, warm_up.samples);
-    return later(samples, max_samples);
-  };
+  return {.rate =
+              [=](std::int64_t samples, std::int64_t max_samples) {
+                if (samples < warm_up.samples)
+                  return warm_up.peak * share(samples, warm_up.samples);
+                return later(samples, max_samples);
+              },
+          .peak = warm_up.peak,
+          .warm_up_samples = warm_up.samples};
 }
 
 /// The warm-up, the peak until `first`, then min + shape(p) (peak - min), where p goes from 0 at

@@ -13,7 +13,15 @@ namespace localbatch {
 /// The learning rate as a pure function of the samples that all workers together have processed, so
 /// that neither batch sizes nor a resumed run can change it. `max_samples` is the budget of the
 /// run.
-using LearningRate = std::function<double(std::int64_t samples, std::int64_t max_samples)>;
+struct LearningRate {
+  std::function<double(std::int64_t samples, std::int64_t max_samples)> rate;
+  double peak = 0;                   ///< the highest rate, at the end of the warm-up
+  std::int64_t warm_up_samples = 0;  ///< of all workers together
+
+  double operator()(std::int64_t samples, std::int64_t max_samples) const {
+    return rate(samples, max_samples);
+  }
+};
 
 /// A linear rise from 0 to the peak, with which every learning rate begins.
 struct WarmUp {

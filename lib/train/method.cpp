@@ -72,6 +72,11 @@ std::function<double(int h)> LocalSgd::learning_rates(const Progress& progress) 
   };
 }
 
+double LocalSgd::share_of_peak(std::int64_t samples) const {
+  if (samples < learning_rate.warm_up_samples || learning_rate.peak <= 0) return 1;
+  return learning_rate(samples, scheduled_samples.value_or(max_samples)) / learning_rate.peak;
+}
+
 RoundRecord LocalSgd::record_of(const RoundPlan& plan, const RoundNumbers& numbers) const {
   RoundRecord record{.round = plan.round,
                      .samples = plan.samples,
@@ -106,7 +111,8 @@ Wanted LocalSgd::wanted_by(const BatchSizeController& asked, const RoundRecord& 
                        .initial_local_batch_size = initial_local_batch_size,
                        .samples = round.samples,
                        .learning_rate = round.learning_rate,
-                       .loss = round.loss},
+                       .loss = round.loss,
+                       .share_of_peak = share_of_peak(round.samples)},
                       seen.value_or(GradientStatistics{}));
 }
 

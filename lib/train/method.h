@@ -75,6 +75,7 @@ struct LocalSgd {
 
  private:
   std::function<double(int h)> learning_rates(const Progress& progress) const;
+  double share_of_peak(std::int64_t samples) const;
   RoundRecord record_of(const RoundPlan& plan, const RoundNumbers& numbers) const;
 };
 

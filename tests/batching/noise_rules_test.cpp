@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "batching/brute_force.h"
+#include "batching/noise_scales.h"
 #include "batching/noise_tests.h"
 
 using namespace localbatch;
@@ -40,6 +41,34 @@ TEST_CASE("the gradient noise scale is the norm test with eta^2 = 1/scale") {
     CHECK(a.reason == b.reason);
     CHECK(a.local_batch_size == doctest::Approx(b.local_batch_size));
     CHECK(a.test->threshold == doctest::Approx(b.test->threshold));
+  }
+}
+
+TEST_CASE("DiveBatch asks for the diversity of gradients, shared by the workers") {
+  // Of samples -1, 1, 3 and 5 in one dimension: mean 2, mean square 9, so n sum g^2/|sum g|^2 =
+  // 4 36/64 = 2.25, and the variance is 5 with the divisor n.
+  const double diversity = 4.0 * (1 + 1 + 9 + 25) / (8.0 * 8.0);
+  const auto rule = make_divebatch({.scale = 100});
+  const Wanted wanted = rule->wanted({64}, statistics_of(5, 4));
+  CHECK(wanted.local_batch_size == doctest::Approx(100 * diversity / 4));  // of four workers
+  CHECK(wanted.reason == (wanted.local_batch_size > 64 ? Reason::kGrow : Reason::kPass));
+  CHECK(rule->needs().variance);
+  CHECK(rule->wanted({64}, statistics_of(5, 0)).local_batch_size == doctest::Approx(6400));
+  CHECK(make_divebatch({.scale = 0.1})->wanted({64}, statistics_of(5, -1)).local_batch_size ==
+        doctest::Approx(128));
+}
+
+TEST_CASE("SimiGrad asks for the batch whose halves have the cosine that is asked for") {
+  for (const double similarity : {0.1, 0.5, 0.9}) {
+    CAPTURE(similarity);
+    const double variance = 4000, squared_norm = 10;
+    const double b = make_simigrad({.similarity = similarity})
+                         ->wanted({64}, statistics_of(variance, squared_norm))
+                         .local_batch_size;
+    // Halves g + e and g + f with independent e, f of variance/(N/2): E (g+e)(g+f) = |g|^2 and
+    // E |g+e|^2 = |g|^2 + 2 variance/N.
+    const double N = 4 * b;
+    CHECK(squared_norm / (squared_norm + 2 * variance / N) == doctest::Approx(similarity));
   }
 }
 

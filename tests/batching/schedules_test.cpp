@@ -70,6 +70,38 @@ TEST_CASE("stages of batch sizes begin at their milestones") {
   CHECK(size_after(controller, 500) == 16);
 }
 
+TEST_CASE("Seesaw grows as the learning rate's schedule falls") {
+  const auto seesaw = make_seesaw();
+  CHECK_FALSE(seesaw->needs().any());
+  for (const double share : {1.0, 0.5, 0.01})
+    CHECK(seesaw->wanted({.initial_local_batch_size = 8, .share_of_peak = share}, {})
+              .local_batch_size == doctest::Approx(8 / share));
+  // At the end of a schedule that falls to 0 the maximum of the batch is all there is.
+  const Wanted end = seesaw->wanted({.initial_local_batch_size = 8, .share_of_peak = 0}, {});
+  CHECK(apply_limits({.max = 512}, 8, end).next == 512);
+}
+
+TEST_CASE("a measured warm-up doubles where the line through measured sizes allows it") {
+  const auto warm_up = make_measured_warm_up({.samples = {100, 300, 400}, .sizes = {10, 30, 90}});
+  CHECK(size_after(warm_up, 0) == 8);
+  CHECK(size_after(warm_up, 159) == 8);
+  CHECK(size_after(warm_up, 160) == 16);
+  CHECK(size_after(warm_up, 303) == 16);
+  CHECK(size_after(warm_up, 304) == 32);
+  CHECK(size_after(warm_up, 399) == 64);
+  CHECK(size_after(warm_up, 123456) == 64);
+  const auto refused = [](const std::vector<std::string>& sizes) {
+    std::vector<Node> items;
+    for (const std::string& size : sizes) items.push_back(scalar(size));
+    CHECK_THROWS_AS(make({{"name", scalar("measured_warm_up")},
+                          {"samples", list({scalar("1"), scalar("2")})},
+                          {"sizes", list(items)}}),
+                    InputError);
+  };
+  refused({"4"});
+  refused({"4", "8", "16"});
+}
+
 TEST_CASE("stages need a size for each milestone, and milestones that increase") {
   const auto stages = [](const std::vector<Node>& milestones, const std::vector<Node>& sizes) {
     return make(

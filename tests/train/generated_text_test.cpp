@@ -33,7 +33,7 @@ double trained_loss(int order) {
                               .inner_optimizer = default_part(inner_optimizer_table(), "sgd")});
   task.allocate(kTextWorkers, available_cores());
   LocalSgd method = make_method(kSamples, 4, 0);
-  method.learning_rate = [](std::int64_t samples, std::int64_t) {
+  method.learning_rate.rate = [](std::int64_t samples, std::int64_t) {
     return 160.0 * (1 - static_cast<double>(samples) / kSamples);
   };
   method.num_workers = kTextWorkers;

@@ -22,7 +22,7 @@ Part default_part(std::span<const PartRow<Part>> table, std::string_view name) {
 
 inline LocalSgd make_method(std::int64_t max_samples, int sync_interval, double learning_rate) {
   return {.max_samples = max_samples,
-          .learning_rate = [=](std::int64_t, std::int64_t) { return learning_rate; },
+          .learning_rate = {[=](std::int64_t, std::int64_t) { return learning_rate; }},
           .learning_rate_coupling = {},
           .sync_interval = {[=](const SyncContext&) { return sync_interval; }},
           .controller = default_part(batch_size_controller_table(), "fixed"),

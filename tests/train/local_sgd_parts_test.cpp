@@ -45,7 +45,7 @@ TEST_CASE("the outer optimizer is told the learning rate of the last local step"
   };
   const auto listens = [&rates](std::size_t) { return std::make_unique<Listener>(rates); };
   LocalSgd method = make_method(24, 3, 0);
-  method.learning_rate = [](std::int64_t samples, std::int64_t) {
+  method.learning_rate.rate = [](std::int64_t samples, std::int64_t) {
     return 1.0 / static_cast<double>(1 + samples);
   };
   run_workers(1, *single_process(), [&](Communicator& comm) {

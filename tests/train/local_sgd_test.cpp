@@ -84,7 +84,7 @@ TEST_CASE("the last round is cut to the local steps that the budget allows") {
 TEST_CASE("the learning rate is a function of the samples processed before each local step") {
   std::vector<std::int64_t> asked;
   LocalSgd method = make_method(24, 2, 0);
-  method.learning_rate = [&](std::int64_t samples, std::int64_t) {
+  method.learning_rate.rate = [&](std::int64_t samples, std::int64_t) {
     asked.push_back(samples);
     return 0.1;
   };

@@ -17,7 +17,7 @@ LocalSgd tested_method() {
   method.num_workers = 4;
   method.initial_local_batch_size = 4;
   method.controller = default_part(batch_size_controller_table(), "norm_test");
-  method.learning_rate = [](std::int64_t samples, std::int64_t max_samples) {
+  method.learning_rate.rate = [](std::int64_t samples, std::int64_t max_samples) {
     return 1.0 - static_cast<double>(samples) / static_cast<double>(max_samples);
   };
   method.learning_rate_coupling.factor = [](const CouplingContext& now) {
