@@ -30,14 +30,14 @@ export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
 # about tests needs doctest.
 PREFIX ?=
 TESTS = $(if $(filter no,$(PACKAGES)),OFF,ON)
-test test-kill hardening mpich cluster-bench: TESTS = ON
+test test-kill hardening mpich cluster-bench cluster-overlap: TESTS = ON
 override CONFIGURE += $(if $(PREFIX),-DCMAKE_PREFIX_PATH=$(abspath $(PREFIX))) -DBUILD_TESTING=$(TESTS)
 INSTALL_PACKAGES = $(if $(filter no,$(PACKAGES)),@:,third_party/install_packages.sh)
 
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo install test test-slurm test-kill hardening compare run mpich aarch64 table bench cluster-bench cluster-replays theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo install test test-slurm test-kill hardening compare run mpich aarch64 table bench cluster-bench cluster-overlap cluster-replays theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release $(CONFIGURE)
@@ -101,6 +101,11 @@ cluster-bench: release  ## two hosts with 1 Gbit/s between them; as root (CIFAR1
 
 cluster-replays: release  ## predicted seconds against measured ones; as root (CIFAR10=folder, about an hour)
 	python3 tests/cluster/validate_replay.py build/release/apps/localbatch --root $(CIFAR10)
+
+cluster-overlap: release  ## do streams of parameters hide the network, averages of 8 bits; as root (CIFAR10=folder, 10 minutes)
+	cmake --build --preset release -j $(JOBS) --target localbatch_plain_allreduce
+	python3 tests/cluster/overlap.py build/release/apps/localbatch \
+	  build/release/tests/localbatch_plain_allreduce --root $(CIFAR10)
 
 theory: release  ## compare runs on problems whose theory is known with what theory says (a minute)
 	python3 experiments/theory/check.py build/release/apps/localbatch

@@ -10,7 +10,7 @@
 namespace localbatch {
 
 BackgroundAverages::BackgroundAverages(int num_workers, ProcessGroup& processes)
-    : mailbox_(processes.side_channel()),
+    : mailbox_(processes.side_channel(), Mailbox::Waiting::kAsleep),
       started_(static_cast<std::size_t>(
           hosted_workers(num_workers, processes.rank(), processes.num_ranks()).count)),
       finished_(started_.size()) {
@@ -29,22 +29,31 @@ BackgroundAverages::~BackgroundAverages() {
 }
 
 void BackgroundAverages::start(int local_index, const Started& what) {
-  std::vector<float> copy(what.mine.begin(), what.mine.end());
-  {
-    const std::lock_guard lock(mutex_);
-    const std::size_t place = started_[local_index]++ - removed_;
-    if (place == jobs_.size()) {
-      Job& job = jobs_.emplace_back();
-      job.arrays.resize(started_.size());
-      job.of_all = what;
-      job.of_all.mine = {};
-    }
-    Job& job = jobs_[place];
-    job.arrays[local_index] = std::move(copy);
-    job.has_come += 1;
-    if (!thread_.joinable()) thread_ = std::jthread([this] { work(); });
-  }
+  std::unique_lock lock(mutex_);
+  const std::size_t place = started_[local_index]++ - removed_;
+  if (place == jobs_.size()) add_job(what);
+  Job& job = jobs_[place];  // it stays in its place until all have finished it
+  lock.unlock();
+  job.arrays[local_index].assign(what.mine.begin(), what.mine.end());
+  lock.lock();
+  job.has_come += 1;
+  if (!thread_.joinable()) thread_ = std::jthread([this] { work(); });
+  lock.unlock();
   changed_.notify_all();
+}
+
+/// With the memory of one that is over, if there is one: to ask for new pages takes longer than to fill them.
+void BackgroundAverages::add_job(const Started& what) {
+  Job& job = jobs_.emplace_back();
+  if (!spare_.empty()) {
+    job = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  job.arrays.resize(started_.size());
+  job.of_all = what;
+  job.of_all.mine = {};
+  job.has_come = job.has_gone = 0;
+  job.done = false;
 }
 
 void BackgroundAverages::finish(int local_index, std::span<float> mean) {
@@ -58,6 +67,7 @@ void BackgroundAverages::finish(int local_index, std::span<float> mean) {
   check(mean.size() == job.mean.size(), "a mean has the length of what is averaged");
   std::ranges::copy(job.mean, mean.begin());
   if (++job.has_gone < started_.size()) return;
+  spare_.push_back(std::move(job));
   jobs_.pop_front();  // all workers finish in order, so this is the first
   removed_ += 1;
 }
@@ -79,7 +89,7 @@ void BackgroundAverages::work() {
     };
     changed_.wait(lock, [&] { return ends_ || abandoned_ || has_come(); });
     if (ends_ || abandoned_) return;
-    Job& job = jobs_[number - removed_];  // it stays in its place until it is done
+    Job& job = jobs_[number - removed_];
     lock.unlock();
     std::exception_ptr failure;
     try {

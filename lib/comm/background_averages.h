@@ -50,6 +50,7 @@ class BackgroundAverages {
     bool done = false;
   };
 
+  void add_job(const Started& what);
   void work();
   void average(Job& job);
 
@@ -60,6 +61,7 @@ class BackgroundAverages {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  std::vector<Job> spare_;
   std::size_t removed_ = 0;                      ///< jobs before those
   std::vector<std::size_t> started_, finished_;  ///< jobs, by local index
   std::exception_ptr failure_;

@@ -18,25 +18,35 @@ namespace {
 /// Bytes of the largest message, far below what the int counts of MPI can hold.
 constexpr std::size_t kLargestMessage = std::size_t{1} << 26;
 
-/// Waits between two looks at a message: awake at first, when an answer is likely to come soon,
-/// then asleep for longer and longer.
+/// Waits between two looks at a message.
 class Pause {
  public:
+  explicit Pause(Mailbox::Waiting waiting) : waiting_(waiting) {}
+
   void take() {
-    if (looks_++ < kAwake) {
+    if (waiting_ == Mailbox::Waiting::kAsleep) {
+      std::this_thread::sleep_for(kAsleep);
+    } else if (looks_++ < kAwake) {
       std::this_thread::yield();
-      return;
+    } else {
+      std::this_thread::sleep_for(sleep_);
+      sleep_ = std::min(2 * sleep_, kLongest);
     }
-    std::this_thread::sleep_for(sleep_);
-    sleep_ = std::min(2 * sleep_, kLongest);
+  }
+
+  /// After a message that has come: others are likely to come soon.
+  void begin_again() {
+    looks_ = 0;
+    sleep_ = kShortest;
   }
 
  private:
   static constexpr int kAwake = 200;
-  static constexpr std::chrono::microseconds kLongest{500};
+  static constexpr std::chrono::microseconds kShortest{20}, kLongest{500}, kAsleep{250};
 
+  Mailbox::Waiting waiting_;
   int looks_ = 0;
-  std::chrono::microseconds sleep_{20};
+  std::chrono::microseconds sleep_ = kShortest;
 };
 
 }  // namespace
@@ -56,12 +66,12 @@ void Mailbox::receive(int from, std::span<std::byte> bytes, Messages& messages) 
 
 void Mailbox::wait(Messages& messages) {
   const double started = monotonic_seconds(), limit = processes_.patience().seconds;
-  Pause pause;
+  Pause pause(waiting_);
   while (true) {
     const std::size_t before = messages.size();
     std::erase_if(messages, [&](const Message& m) { return processes_.has_finished(m.ticket); });
     if (messages.empty()) return;
-    if (messages.size() < before) pause = {};
+    if (messages.size() < before) pause.begin_again();
     pause.take();
     if (limit <= 0 || monotonic_seconds() - started < limit) continue;
     std::set<int> missing;

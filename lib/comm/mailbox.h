@@ -22,7 +22,12 @@ using Messages = std::vector<Message>;
 /// rank that does not answer.
 class Mailbox {
  public:
-  explicit Mailbox(ProcessGroup& processes) : processes_(processes) {}
+  /// How a thread waits for messages: awake at first, when an answer is likely to come soon, or
+  /// asleep, as one does that shares a core with somebody who computes.
+  enum class Waiting { kAwakeAtFirst, kAsleep };
+
+  explicit Mailbox(ProcessGroup& processes, Waiting waiting = Waiting::kAwakeAtFirst)
+      : processes_(processes), waiting_(waiting) {}
 
   int rank() const { return processes_.rank(); }
   int num_ranks() const { return processes_.num_ranks(); }
@@ -56,6 +61,7 @@ class Mailbox {
 
  private:
   ProcessGroup& processes_;
+  Waiting waiting_;
   Ledger ledger_;
 };
 

@@ -22,6 +22,7 @@ class Hosts:
 
     def __enter__(self):
         self.limit(self.rate)
+        self.check_cores()
         return self
 
     def __exit__(self, *_):
@@ -32,6 +33,13 @@ class Hosts:
         self.rate = rate
         words = ["up", "--hosts", str(self.count), "--rate", rate]
         subprocess.run([HERE / "hosts.sh", *words], check=True)
+
+    def check_cores(self):
+        """Hosts share cores only where there are more of them."""
+        output, _ = self.run("grep", "-w", "Cpus_allowed_list", "/proc/self/status")
+        cores = {line.split()[-1] for line in output.splitlines()}
+        if len(cores) != min(self.count, os.cpu_count()):
+            sys.exit(f"{self.count} hosts have the cores {', '.join(sorted(cores))}")
 
     def run(self, *command):
         """Standard output, and the share of the machine that others took meanwhile."""

@@ -35,7 +35,10 @@ number_of() {
 
 address() { echo "10.77.0.$((1 + $(number_of "$1")))"; }
 
-core() { echo $(($(number_of "$1") % $(nproc))); }
+# Cores of this machine: what runs on a host, such as mpirun and the agent that it starts, has one of them.
+export CLUSTER_CORES=${CLUSTER_CORES:-$(nproc)}
+
+core() { echo $(($(number_of "$1") % CLUSTER_CORES)); }
 
 # The hosts that are up, in their order.
 present() {
@@ -83,7 +86,7 @@ make_hosts() {
     in_namespace "$host" ip link set lo up
     in_namespace "$host" ip address add "$(address "$host")/${subnet#*/}" dev "$link"
     in_namespace "$host" ip link set "$link" up
-    [ "$1" -le "$(nproc)" ] || share_core "$host" $((($1 + $(nproc) - 1) / $(nproc)))
+    [ "$1" -le "$CLUSTER_CORES" ] || share_core "$host" $((($1 + CLUSTER_CORES - 1) / CLUSTER_CORES))
   done
 }
 
@@ -95,7 +98,7 @@ limit_rate() {
       device=${place#* }
       tc -n "${place% *}" qdisc delete dev "$device" root 2>/dev/null || true
       [ "$1" = none ] ||
-        tc -n "${place% *}" qdisc add dev "$device" root tbf rate "$1" burst 256kbit latency 400ms
+        tc -n "${place% *}" qdisc add dev "$device" root tbf rate "$1" burst 2mbit latency 400ms
     done
   done
 }
