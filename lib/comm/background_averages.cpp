@@ -42,7 +42,8 @@ void BackgroundAverages::start(int local_index, const Started& what) {
   changed_.notify_all();
 }
 
-/// With the memory of one that is over, if there is one: to ask for new pages takes longer than to fill them.
+/// With the memory of one that is over, if there is one: to ask for new pages takes longer than to
+/// fill them.
 void BackgroundAverages::add_job(const Started& what) {
   Job& job = jobs_.emplace_back();
   if (!spare_.empty()) {

@@ -125,9 +125,8 @@ AxisScale scale_of(const std::string& name) {
     return {.title = "MB given to averages by each worker", .divisor = 1e6, .is_logarithmic = true};
   if (name == "seconds") return {.title = "wall time (s)"};
   if (name == "bandwidth")
-    return {.title = "bandwidth of a host's link (Gbit/s)",
-            .divisor = 1e9 / 8,
-            .is_logarithmic = true};
+    return {
+        .title = "bandwidth of a host's link (Gbit/s)", .divisor = 1e9 / 8, .is_logarithmic = true};
   if (name == "predicted_seconds") return {.title = "predicted seconds", .is_logarithmic = true};
   if (name == "samples") return {.title = "samples (thousands)", .divisor = 1e3};
   const bool is_size = name.ends_with("local_batch_size") || name.ends_with("global_batch_size");

@@ -75,6 +75,15 @@ std::string key_text(const Figure& figure, std::size_t row) {
   return fmt::format("{} ({})", figure.rows[row], join(notes, "; "));
 }
 
+/// The rows that have a line in some panel.
+std::vector<std::size_t> drawn_rows(const Figure& figure) {
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < figure.rows.size(); ++row)
+    if (std::ranges::find(figure.series, row, &Series::row) != figure.series.end())
+      rows.push_back(row);
+  return rows;
+}
+
 bool has_bands(const Figure& figure) {
   return std::ranges::any_of(figure.series, [](const Series& series) { return series.band.n > 1; });
 }
@@ -90,10 +99,10 @@ class Layout {
     width_ = left_ + columns_ * (kPanelWidth + kGap) + kGap;
     const bool bands = has_bands(figure);
     std::size_t longest = bands ? kBandText.size() : 0;
-    for (std::size_t row = 0; row < figure.rows.size(); ++row)
-      longest = std::max(longest, key_text(figure, row).size());
+    const std::vector<std::size_t> rows = drawn_rows(figure);
+    for (const std::size_t row : rows) longest = std::max(longest, key_text(figure, row).size());
     key_columns_ = std::max(1, width_ / (static_cast<int>(longest) * kLetter + 60));
-    const int entries = static_cast<int>(figure.rows.size()) + (bands ? 1 : 0);
+    const int entries = static_cast<int>(rows.size()) + (bands ? 1 : 0);
     key_ = kKeyLine * ((entries + key_columns_ - 1) / key_columns_ + 1);
     height_ = rows_ * (kPanelHeight + kHead + kFoot) + key_ + kTitle;
   }
@@ -150,7 +159,7 @@ std::string plot_of_key(const Figure& figure, const Layout& layout) {
       "  set key center center horizontal maxcols {} Left reverse noenhanced samplen 5 font ',10'\n"
       "  plot [0:1] -1 notitle",
       layout.key_top(), layout.key_columns());
-  for (std::size_t row = 0; row < figure.rows.size(); ++row)
+  for (const std::size_t row : drawn_rows(figure))
     plot += fmt::format(", \\\n       keyentry with linespoints {} linewidth 1.6 title {}",
                         line_style(row), quoted(key_text(figure, row)));
   if (has_bands(figure))

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "report/gnuplot.h"
 #include "report/run_files.h"
 
 namespace localbatch {
@@ -49,6 +50,10 @@ TEST_CASE("seconds to a target fall with bandwidth, in a panel for each number o
       CHECK(series.band.max[i] == doctest::Approx(4 * round));
     }
   }
+  // What is not drawn is not in the legend.
+  const std::string script = script_of(figure, {"svg"});
+  CHECK(contains(script, "title 'constant 8 "));
+  CHECK_FALSE(contains(script, "title 'constant 16"));
   CHECK(figure.remarks ==
         std::vector<std::string>{
             "constant 8, H = 4, seed 3 is not shown: does not reach test_accuracy >= 0.5",
