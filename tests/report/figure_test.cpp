@@ -213,6 +213,10 @@ TEST_CASE("names with quotes, braces and backslashes are drawn as they are") {
   const std::vector<std::string> rows{"'quoted' first", "two ''quotes", "a \\",
                                       "{ `date` \"x\" $1 @y"};
   figure.rows = rows;
+  while (figure.series.size() < rows.size()) {
+    figure.series.push_back(figure.series.front());
+    figure.series.back().row = figure.series.size() - 1;
+  }
   figure.groups = {"group \\"};
   figure.remarks = {"a remark that ends with \\", "\x1b[2J and two\nlines"};
   CHECK_FALSE(contains(script_of(figure, {"svg"}), "\\\n  set lmargin"));
