@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "command_line.h"
@@ -54,22 +53,19 @@ void declare_options(CommandLine& line, PlotOptions& options) {
 std::vector<std::string> chosen_formats(std::string_view names) {
   const std::vector<std::string> known{"svg", "png", "pdf"};
   std::vector<std::string> chosen;
-  while (true) {
-    const std::string name(names.substr(0, names.find(',')));
+  for (const std::string& name : split(names, ',')) {
     if (std::ranges::find(known, name) == known.end())
       fail_input("plot: --format: found '{}', allowed is {}", name, allowed_names(name, known));
     if (std::ranges::find(chosen, name) == chosen.end()) chosen.push_back(name);
-    if (name.size() == names.size()) return chosen;
-    names.remove_prefix(name.size() + 1);
   }
+  return chosen;
 }
 
 /// The numbers of --workers.
 std::vector<int> chosen_workers(const std::string& list) {
+  constexpr int kMost = 65536;
   std::vector<int> chosen;
-  std::istringstream words(list + ",");
-  for (std::string word; std::getline(words, word, ',');) {
-    constexpr int kMost = 65536;
+  for (const std::string& word : split(list, ',')) {
     const std::optional<std::int64_t> number = integer_in(word);
     if (!number || *number < 1 || *number > kMost)
       fail_input("plot: --workers: found '{}', expected a list of numbers from 1 to {}", word,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "command_line.h"
@@ -129,8 +128,7 @@ std::vector<NamedInterconnect> networks_of(const TableOptions& options) {
     fail_input("table: --workers: found {}, expected 1 or more", *options.workers);
   std::vector<NamedInterconnect> networks;
   if (!options.networks) return networks;
-  std::istringstream names(*options.networks + ",");
-  for (std::string name; std::getline(names, name, ',');) {
+  for (const std::string& name : split(*options.networks, ',')) {
     networks.emplace_back(name, parse_interconnect("table: --network", name));
     if (std::ranges::count(networks, name, &NamedInterconnect::first) > 1)
       fail_input("table: --network: found '{}' twice", name);

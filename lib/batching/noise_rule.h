@@ -16,6 +16,11 @@ class NoiseRule : public BatchSizeController {
 
 Reason reason_of(bool passes);
 
+/// What a test against the squared norm wants: the batch that passes it, or the growth of
+/// noise_limited_batch_size() where noise hides the gradient.
+Wanted judge_against_norm(const Inequality& test, double parameter_squared,
+                          const BatchContext& round, const GradientStatistics& statistics);
+
 /// The norm test, variance/N <= eta_squared |g|^2.
 Wanted judge_norm(double eta_squared, const BatchContext& round,
                   const GradientStatistics& statistics);

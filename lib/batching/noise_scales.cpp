@@ -1,12 +1,18 @@
 #include "batching/noise_scales.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "batching/noise_rule.h"
 
 namespace localbatch {
 
 namespace {
+
+double read_scale(Options& options, double fallback, std::string_view meaning) {
+  return options.number("scale",
+                        {.fallback = fallback, .min = 1e-6, .max = 1e6, .meaning = meaning});
+}
 
 class GradientNoiseScale final : public NoiseRule {
  public:
@@ -32,13 +38,11 @@ std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(
 
 std::shared_ptr<const BatchSizeController> make_gradient_noise_scale(Options& options) {
   GradientNoiseScaleSettings settings;
-  settings.scale = options.number(
-      "scale", {.fallback = settings.scale,
-                .min = 1e-6,
-                .max = 1e6,
-                .meaning = "the batch of all workers is to be this many simple noise scales, "
-                           "variance of a gradient/squared norm of its mean (1: McCandlish et al. "
-                           "2018); consider gradient_statistics.squared_norm: unbiased"});
+  settings.scale =
+      read_scale(options, settings.scale,
+                 "the batch of all workers is to be this many simple noise scales, "
+                 "variance of a gradient/squared norm of its mean (1: McCandlish et al. "
+                 "2018); consider gradient_statistics.squared_norm: unbiased");
   return make_gradient_noise_scale(settings);
 }
 
@@ -56,11 +60,7 @@ class DiveBatch final : public NoiseRule {
     const Inequality test{scale_ * (squared_norm + statistics.variance) /
                               static_cast<double>(statistics.global_batch_size),
                           squared_norm};
-    return {.local_batch_size = noise_hides_gradient(statistics)
-                                    ? noise_limited_batch_size(round.local_batch_size, 1 / scale_)
-                                    : batch_size_to_pass(test, statistics),
-            .reason = reason_of(test.passes()),
-            .test = test};
+    return judge_against_norm(test, 1 / scale_, round, statistics);
   }
 
   double scale_;
@@ -74,13 +74,10 @@ std::shared_ptr<const BatchSizeController> make_divebatch(const DiveBatchSetting
 
 std::shared_ptr<const BatchSizeController> make_divebatch(Options& options) {
   DiveBatchSettings settings;
-  settings.scale = options.number(
-      "scale", {.fallback = settings.scale,
-                .min = 1e-6,
-                .max = 1e6,
-                .meaning = "the batch of all workers is to be this many times the diversity of "
-                           "gradients, mean |g_i|^2/|mean g_i|^2 (1 is a suggestion, not the "
-                           "paper's); consider gradient_statistics.squared_norm: unbiased"});
+  settings.scale = read_scale(options, settings.scale,
+                              "the batch of all workers is to be this many times the diversity of "
+                              "gradients, mean |g_i|^2/|mean g_i|^2 (1 is a suggestion, not the "
+                              "paper's); consider gradient_statistics.squared_norm: unbiased");
   return make_divebatch(settings);
 }
 
@@ -149,12 +146,10 @@ std::shared_ptr<const BatchSizeController> make_cabs(const CabsSettings& setting
 
 std::shared_ptr<const BatchSizeController> make_cabs(Options& options) {
   CabsSettings settings;
-  settings.scale = options.number(
-      "scale", {.fallback = settings.scale,
-                .min = 1e-6,
-                .max = 1e6,
-                .meaning = "factor of the rule; the batch of all workers is to be scale x learning "
-                           "rate x variance of a gradient/loss (1: Balles et al. 2017)"});
+  settings.scale =
+      read_scale(options, settings.scale,
+                 "factor of the rule; the batch of all workers is to be scale x learning "
+                 "rate x variance of a gradient/loss (1: Balles et al. 2017)");
   return make_cabs(settings);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -134,6 +135,17 @@ class Stagewise final : public BatchSizeController {
   StagewiseSettings settings_;
 };
 
+/// As many local batch sizes as another key has places.
+std::vector<std::int64_t> read_sizes(Options& options, std::size_t places, std::string_view key,
+                                     std::string_view meaning) {
+  std::vector<std::int64_t> sizes =
+      options.integers("sizes", {.min = 1, .max = 1 << 30, .meaning = meaning});
+  if (sizes.size() != places)
+    options.fail("sizes", fmt::format("found {} numbers, expected one for each of {} {}",
+                                      sizes.size(), places, key));
+  return sizes;
+}
+
 }  // namespace
 
 std::shared_ptr<const BatchSizeController> make_stagewise(const StagewiseSettings& settings) {
@@ -147,16 +159,10 @@ std::shared_ptr<const BatchSizeController> make_stagewise(Options& options) {
                      .ascending = true,
                      .meaning = "samples, of all workers together, at which the local batch size "
                                 "changes; increasing"});
-  settings.sizes = options.integers(
-      "sizes",
-      {.min = 1,
-       .max = 1 << 30,
-       .meaning = "local batch size from each milestone on, as many as milestones; smaller than "
-                  "the one before it needs monotone: false"});
-  const auto& [milestones, sizes] = settings;
-  if (sizes.size() != milestones.size())
-    options.fail("sizes", fmt::format("found {} numbers, expected one for each of {} milestones",
-                                      sizes.size(), milestones.size()));
+  settings.sizes =
+      read_sizes(options, settings.milestones.size(), "milestones",
+                 "local batch size from each milestone on, as many as milestones; smaller than "
+                 "the one before it needs monotone: false");
   return make_stagewise(settings);
 }
 
@@ -230,13 +236,8 @@ std::shared_ptr<const BatchSizeController> make_measured_warm_up(Options& option
                   .ascending = true,
                   .meaning = "of all workers together, where critical batch sizes were measured "
                              "('localbatch branch'); increasing"});
-  settings.sizes = options.integers(
-      "sizes", {.min = 1,
-                .max = 1 << 30,
-                .meaning = "critical local batch size at each, as many as samples"});
-  if (settings.sizes.size() != settings.samples.size())
-    options.fail("sizes", fmt::format("found {} numbers, expected one for each of {} samples",
-                                      settings.sizes.size(), settings.samples.size()));
+  settings.sizes = read_sizes(options, settings.samples.size(), "samples",
+                              "critical local batch size at each, as many as samples");
   return make_measured_warm_up(settings);
 }
 

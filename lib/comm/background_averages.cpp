@@ -10,15 +10,11 @@
 namespace localbatch {
 
 BackgroundAverages::BackgroundAverages(int num_workers, ProcessGroup& processes)
-    : mailbox_(processes.side_channel(), Mailbox::Waiting::kAsleep),
+    : num_workers_(num_workers),
+      mailbox_(processes.side_channel(), Mailbox::Waiting::kAsleep),
       started_(static_cast<std::size_t>(
           hosted_workers(num_workers, processes.rank(), processes.num_ranks()).count)),
-      finished_(started_.size()) {
-  if (processes.num_ranks() > 1)
-    rank_average_.emplace(num_workers, mailbox_);
-  else
-    mean_of_all_ = mean_of_all_workers(num_workers);
-}
+      finished_(started_.size()) {}
 
 BackgroundAverages::~BackgroundAverages() {
   {
@@ -28,12 +24,14 @@ BackgroundAverages::~BackgroundAverages() {
   changed_.notify_all();
 }
 
-void BackgroundAverages::start(int local_index, const Started& what) {
+void BackgroundAverages::start(int local_index, const Averaged& what) {
+  check(what.mine.size() == what.mean.size(), "a mean has the length of what is averaged");
   std::unique_lock lock(mutex_);
   const std::size_t place = started_[local_index]++ - removed_;
-  if (place == jobs_.size()) add_job(what);
+  if (place == jobs_.size()) add_job();
   Job& job = jobs_[place];  // it stays in its place until all have finished it
   lock.unlock();
+  job.calls[local_index] = what;
   job.arrays[local_index].assign(what.mine.begin(), what.mine.end());
   lock.lock();
   job.has_come += 1;
@@ -44,20 +42,19 @@ void BackgroundAverages::start(int local_index, const Started& what) {
 
 /// With the memory of one that is over, if there is one: to ask for new pages takes longer than to
 /// fill them.
-void BackgroundAverages::add_job(const Started& what) {
+void BackgroundAverages::add_job() {
   Job& job = jobs_.emplace_back();
   if (!spare_.empty()) {
     job = std::move(spare_.back());
     spare_.pop_back();
   }
+  job.calls.resize(started_.size());
   job.arrays.resize(started_.size());
-  job.of_all = what;
-  job.of_all.mine = {};
   job.has_come = job.has_gone = 0;
   job.done = false;
 }
 
-void BackgroundAverages::finish(int local_index, std::span<float> mean) {
+void BackgroundAverages::finish(int local_index) {
   std::unique_lock lock(mutex_);
   check(finished_[local_index] < started_[local_index], "what is finished was started");
   const std::size_t number = finished_[local_index]++;
@@ -65,8 +62,7 @@ void BackgroundAverages::finish(int local_index, std::span<float> mean) {
   Job& job = jobs_[number - removed_];
   if (!job.done && failure_) std::rethrow_exception(failure_);
   if (!job.done) throw Abandoned("another worker of this process has failed");
-  check(mean.size() == job.mean.size(), "a mean has the length of what is averaged");
-  std::ranges::copy(job.mean, mean.begin());
+  std::ranges::copy(job.mean, job.calls[local_index].mean.begin());
   if (++job.has_gone < started_.size()) return;
   spare_.push_back(std::move(job));
   jobs_.pop_front();  // all workers finish in order, so this is the first
@@ -107,15 +103,16 @@ void BackgroundAverages::work() {
 }
 
 void BackgroundAverages::average(Job& job) {
-  const Started& what = job.of_all;
-  const std::size_t length = job.arrays.front().size();
+  const Averaged& what = job.calls.front();
+  const std::size_t length = what.mine.size();
   job.mean.resize(length);
   std::vector<const float*> rows;
   for (const std::vector<float>& array : job.arrays) {
     check(array.size() == length, "all workers average equally long arrays");
     rows.push_back(array.data());
   }
-  if (rank_average_) {
+  if (mailbox_.num_ranks() > 1) {
+    if (!rank_average_) rank_average_.emplace(num_workers_, mailbox_);
     const std::array<RankVector, 1> vector{{{.rows = std::move(rows),
                                              .mean = job.mean.data(),
                                              .length = length,
@@ -124,9 +121,10 @@ void BackgroundAverages::average(Job& job) {
                                              .traffic = what.traffic}}};
     rank_average_->run(vector);
   } else {
+    if (!mean_of_all_) mean_of_all_ = mean_of_all_workers(num_workers_);
     const std::array<float*, 1> mean{job.mean.data()};
-    mean_of_all_.compute(rows, {0, length}, {.payload = what.payload, .key = what.rounding_key},
-                         mean);
+    mean_of_all_->compute(rows, {0, length}, {.payload = what.payload, .key = what.rounding_key},
+                          mean);
   }
 }
 

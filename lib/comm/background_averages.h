@@ -22,18 +22,18 @@ namespace localbatch {
 /// its arrays with it, at any time.
 class BackgroundAverages {
  public:
-  /// Starts its thread at the first start().
+  /// Needs nothing but its counters before the first start().
   BackgroundAverages(int num_workers, ProcessGroup& processes);
   ~BackgroundAverages();
   BackgroundAverages(const BackgroundAverages&) = delete;
   BackgroundAverages& operator=(const BackgroundAverages&) = delete;
 
   /// Brings the array of a hosted worker for the next average that it has not started.
-  void start(int local_index, const Started& what);
+  void start(int local_index, const Averaged& what);
 
-  /// Gives the first mean that this worker has started and not finished, when it is there. Throws
-  /// what ended it, and Abandoned when another worker of this process has failed.
-  void finish(int local_index, std::span<float> mean);
+  /// Returns when the first mean that this worker has started and not finished is in its place.
+  /// Throws what ended it, and Abandoned when another worker of this process has failed.
+  void finish(int local_index);
 
   void abandon();
 
@@ -42,21 +42,23 @@ class BackgroundAverages {
 
  private:
   struct Job {
-    std::vector<std::vector<float>> arrays;  ///< by local index
-    Started of_all;                          ///< without an array
+    std::vector<Averaged> calls;             ///< by local index
+    std::vector<std::vector<float>> arrays;  ///< copies of theirs
     std::vector<float> mean;
     std::size_t has_come = 0;  ///< workers that have brought theirs
     std::size_t has_gone = 0;  ///< workers that have the mean
     bool done = false;
   };
 
-  void add_job(const Started& what);
+  void add_job();
   void work();
   void average(Job& job);
 
+  int num_workers_;
   Mailbox mailbox_;
-  std::optional<RankAverage> rank_average_;  ///< where there are several ranks
-  SubtreeMeans mean_of_all_;                 ///< where there is one
+  // Those of the thread, made there: one of them, where there are several ranks or one.
+  std::optional<RankAverage> rank_average_;
+  std::optional<SubtreeMeans> mean_of_all_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

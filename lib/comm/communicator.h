@@ -32,15 +32,6 @@ struct Averaged {
   std::uint32_t rounding_key = 0;  ///< of round_mean(), another one at every meeting
 };
 
-/// An array of which every worker has one of the same length, and whose mean is made while they do
-/// something else.
-struct Started {
-  std::span<const float> mine;
-  Traffic traffic = Traffic::kParameters;
-  Payload payload = Payload::kFloat32;  ///< as in Averaged
-  std::uint32_t rounding_key = 0;
-};
-
 /// What one worker contributes to an exchange, and where it receives the results.
 struct Exchange {
   std::span<const Averaged> averaged = {};
@@ -66,12 +57,12 @@ class Communicator {
 
   virtual void exchange(const Exchange& what) = 0;
 
-  /// Starts a mean that is made, and travels, while the worker goes on; the array may change at
-  /// once. All workers start and finish the same ones in the same order.
-  virtual void start_average(const Started& what) = 0;
+  /// Starts a mean that is made, and travels, while the worker goes on; `mine` may change at once.
+  /// All workers start and finish the same ones in the same order.
+  virtual void start_average(const Averaged& what) = 0;
 
-  /// Gives the first mean that was started and not finished, when it is there.
-  virtual void finish_average(std::span<float> mean) = 0;
+  /// Returns when the first mean that was started and not finished is in its place.
+  virtual void finish_average() = 0;
 
   using Bytes = std::vector<std::byte>;
 
@@ -129,13 +120,13 @@ class TimedCommunicator final : public Communicator {
     const Stopwatch::Scope timed(watch_);
     inner_.exchange(what);
   }
-  void start_average(const Started& what) override {
+  void start_average(const Averaged& what) override {
     const Stopwatch::Scope timed(watch_);
     inner_.start_average(what);
   }
-  void finish_average(std::span<float> mean) override {
+  void finish_average() override {
     const Stopwatch::Scope timed(watch_);
-    inner_.finish_average(mean);
+    inner_.finish_average();
   }
   void gather(std::span<const std::byte> mine,
               const std::function<void(int, std::span<const std::byte>)>& take) override {

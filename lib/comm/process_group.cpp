@@ -16,7 +16,6 @@
 #include <deque>
 #include <limits>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string_view>
 #include <thread>
@@ -147,16 +146,24 @@ void refuse_unconnected_processes(int num_ranks) {
     fail_input("{}; {}", unconnected->found, unconnected->advice);
 }
 
-/// Messages with a tag of their own. MPI_THREAD_SERIALIZED allows one call of MPI at a time, which
-/// the mutex of all channels sees to.
-class MpiChannel {
+/// What all channels of this process have in common.
+struct MpiRanks {
+  int rank = 0, num_ranks = 1;
+  std::vector<int> hosts;
+  std::mutex calls;  ///< MPI_THREAD_SERIALIZED allows one at a time
+};
+
+/// The ranks of MPI, with messages of one tag.
+class MpiChannel : public ProcessGroup {
  public:
-  using Ticket = ProcessGroup::Ticket;
+  MpiChannel(MpiRanks& ranks, int tag) : ranks_(ranks), tag_(tag) {}
 
-  MpiChannel(int tag, std::mutex& mpi) : tag_(tag), mpi_(mpi) {}
+  int rank() const override { return ranks_.rank; }
+  int num_ranks() const override { return ranks_.num_ranks; }
+  const std::vector<int>& hosts() const override { return ranks_.hosts; }
 
-  Ticket start_send(int to, std::span<const std::byte> bytes) {
-    const std::lock_guard lock(mpi_);
+  Ticket start_send(int to, std::span<const std::byte> bytes) override {
+    const std::lock_guard lock(ranks_.calls);
     const Ticket ticket = free_ticket();
     require_success(MPI_Isend(bytes.data(), as_int(bytes.size()), MPI_BYTE, to, tag_,
                               MPI_COMM_WORLD, &requests_[ticket]),
@@ -164,8 +171,8 @@ class MpiChannel {
     return ticket;
   }
 
-  Ticket start_receive(int from, std::span<std::byte> bytes) {
-    const std::lock_guard lock(mpi_);
+  Ticket start_receive(int from, std::span<std::byte> bytes) override {
+    const std::lock_guard lock(ranks_.calls);
     const Ticket ticket = free_ticket();
     require_success(MPI_Irecv(bytes.data(), as_int(bytes.size()), MPI_BYTE, from, tag_,
                               MPI_COMM_WORLD, &requests_[ticket]),
@@ -173,13 +180,15 @@ class MpiChannel {
     return ticket;
   }
 
-  bool has_finished(Ticket ticket) {
-    const std::lock_guard lock(mpi_);
+  bool has_finished(Ticket ticket) override {
+    const std::lock_guard lock(ranks_.calls);
     int finished = 0;
     require_success(MPI_Test(&requests_[ticket], &finished, MPI_STATUS_IGNORE), "MPI_Test");
     if (finished != 0) free_.push_back(ticket);
     return finished != 0;
   }
+
+  ProcessGroup& side_channel() override { internal_error("there is one side channel"); }
 
  private:
   Ticket free_ticket() {
@@ -192,54 +201,39 @@ class MpiChannel {
     return ticket;
   }
 
+  MpiRanks& ranks_;
   int tag_;
-  std::mutex& mpi_;
   // MPI writes to a request while its message is under way, so none may move.
   std::deque<MPI_Request> requests_;
   std::vector<Ticket> free_;
 };
 
-/// The ranks of a group that is there, with another channel.
-class MpiSideChannel final : public ProcessGroup {
- public:
-  MpiSideChannel(const ProcessGroup& whole, int tag, std::mutex& mpi)
-      : whole_(whole), channel_(tag, mpi) {
-    set_patience(whole.patience());
-  }
-
-  int rank() const override { return whole_.rank(); }
-  int num_ranks() const override { return whole_.num_ranks(); }
-  const std::vector<int>& hosts() const override { return whole_.hosts(); }
-  Ticket start_send(int to, std::span<const std::byte> bytes) override {
-    return channel_.start_send(to, bytes);
-  }
-  Ticket start_receive(int from, std::span<std::byte> bytes) override {
-    return channel_.start_receive(from, bytes);
-  }
-  bool has_finished(Ticket ticket) override { return channel_.has_finished(ticket); }
-  ProcessGroup& side_channel() override { internal_error("there is one side channel"); }
-
- private:
-  const ProcessGroup& whole_;
-  MpiChannel channel_;
-};
-
-class MpiProcesses final : public ProcessGroup {
- public:
-  explicit MpiProcesses(const Patience& patience) : session_(patience) {
-    set_patience(patience);
+/// MPI's session and ranks, which come before channels and go after them.
+struct MpiJob {
+  explicit MpiJob(const Patience& patience) : session(patience) {
     require_success(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),
                     "MPI_Comm_set_errhandler");
-    if (session_.thread_level() < MPI_THREAD_SERIALIZED)
+    if (session.thread_level() < MPI_THREAD_SERIALIZED)
       fail_system(
           "MPI_Init_thread: this MPI offers thread level {}, but workers are threads and need "
           "MPI_THREAD_SERIALIZED ({})",
-          session_.thread_level(), static_cast<int>(MPI_THREAD_SERIALIZED));
-    require_success(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
-    require_success(MPI_Comm_size(MPI_COMM_WORLD, &num_ranks_), "MPI_Comm_size");
-    refuse_unconnected_processes(num_ranks_);
+          session.thread_level(), static_cast<int>(MPI_THREAD_SERIALIZED));
+    require_success(MPI_Comm_rank(MPI_COMM_WORLD, &ranks.rank), "MPI_Comm_rank");
+    require_success(MPI_Comm_size(MPI_COMM_WORLD, &ranks.num_ranks), "MPI_Comm_size");
+    refuse_unconnected_processes(ranks.num_ranks);
     const Watchdog watchdog(patience, "MPI_Comm_split_type");
-    hosts_ = find_hosts(rank_, num_ranks_);
+    ranks.hosts = find_hosts(ranks.rank, ranks.num_ranks);
+  }
+
+  MpiSession session;
+  MpiRanks ranks;
+};
+
+class MpiProcesses final : private MpiJob, public MpiChannel {
+ public:
+  explicit MpiProcesses(const Patience& patience)
+      : MpiJob(patience), MpiChannel(ranks, kTag), side_channel_(ranks, kTag + 1) {
+    set_patience(patience);
   }
 
   /// The others may come much later, one that still writes results for example: here a rank that
@@ -252,32 +246,15 @@ class MpiProcesses final : public ProcessGroup {
     }
   }
 
-  int rank() const override { return rank_; }
-  int num_ranks() const override { return num_ranks_; }
-  const std::vector<int>& hosts() const override { return hosts_; }
-  Ticket start_send(int to, std::span<const std::byte> bytes) override {
-    return channel_.start_send(to, bytes);
-  }
-  Ticket start_receive(int from, std::span<std::byte> bytes) override {
-    return channel_.start_receive(from, bytes);
-  }
-  bool has_finished(Ticket ticket) override { return channel_.has_finished(ticket); }
-
   ProcessGroup& side_channel() override {
-    if (!side_channel_) side_channel_.emplace(*this, kTag + 1, mpi_);
-    return *side_channel_;
+    side_channel_.set_patience(patience());
+    return side_channel_;
   }
 
  private:
   static constexpr int kTag = 1;
 
-  MpiSession session_;
-  int rank_ = 0;
-  int num_ranks_ = 1;
-  std::vector<int> hosts_;
-  std::mutex mpi_;
-  MpiChannel channel_{kTag, mpi_};
-  std::optional<MpiSideChannel> side_channel_;
+  MpiChannel side_channel_;
 };
 
 }  // namespace

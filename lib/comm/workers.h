@@ -80,10 +80,10 @@ class WorkerGroup {
               const std::function<void(int, std::span<const std::byte>)>& take);
   Communicator::Bytes scatter(int local_index, const std::function<Communicator::Bytes(int)>& give);
 
-  void start_average(int local_index, const Started& what) { background_.start(local_index, what); }
-  void finish_average(int local_index, std::span<float> mean) {
-    background_.finish(local_index, mean);
+  void start_average(int local_index, const Averaged& what) {
+    background_.start(local_index, what);
   }
+  void finish_average(int local_index) { background_.finish(local_index); }
 
   /// Makes every present and future collective of this process throw Abandoned.
   void abandon();
@@ -128,8 +128,8 @@ class ThreadCommunicator final : public Communicator {
   Bytes scatter(const std::function<Bytes(int)>& give) override {
     return group_.scatter(local_index_, give);
   }
-  void start_average(const Started& what) override { group_.start_average(local_index_, what); }
-  void finish_average(std::span<float> mean) override { group_.finish_average(local_index_, mean); }
+  void start_average(const Averaged& what) override { group_.start_average(local_index_, what); }
+  void finish_average() override { group_.finish_average(local_index_); }
   double waited_seconds() const override { return waited_; }
   Ledger ledger() const override { return local_index_ == 0 ? group_.ledger() : Ledger(); }
 

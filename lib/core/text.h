@@ -14,6 +14,9 @@ std::string join(std::span<const std::string> texts, std::string_view separator)
 std::string join(std::span<const int> numbers, std::string_view separator);
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator);
 
+/// The parts between separators, at least one: "a,,b" are "a", "" and "b".
+std::vector<std::string> split(std::string_view text, char separator);
+
 /// "1 core", "2 cores".
 std::string counted(std::int64_t count, std::string_view thing);
 

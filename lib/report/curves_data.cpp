@@ -56,16 +56,6 @@ double at(const Curve& curve, double x) {
   return curve.y[i - 1] + share * (curve.y[i] - curve.y[i - 1]);
 }
 
-std::string note_of(const ResultCell& cell, Counted counted, int drawn) {
-  if (counted == Counted::kDiverged) return "diverged";
-  const auto all = static_cast<int>(cell.runs.size());
-  std::string note;
-  if (counted == Counted::kUnfinished)
-    note = all == 1 ? fmt::format("unfinished, {} %", cell.runs[0].run.percent) : "unfinished";
-  if (drawn == all) return note;
-  return fmt::format("{}{}{} of {} seeds", note, note.empty() ? "" : "; ", drawn, all);
-}
-
 }  // namespace
 
 std::optional<std::vector<std::optional<double>>> ends_of_rows(const FinishedRun& run,
@@ -227,6 +217,22 @@ Band without_flat_points(const Band& band) {
   return kept;
 }
 
+std::string note_of(const ResultCell& cell, Counted counted, int drawn) {
+  if (counted == Counted::kDiverged) return "diverged";
+  const auto all = static_cast<int>(cell.runs.size());
+  std::string note;
+  if (counted == Counted::kUnfinished)
+    note = all == 1 ? fmt::format("unfinished, {} %", cell.runs[0].run.percent) : "unfinished";
+  if (drawn == all) return note;
+  return fmt::format("{}{}{} of {} seeds", note, note.empty() ? "" : "; ", drawn, all);
+}
+
+std::string not_shown(const Results& results, const ResultCell& cell, const SeedRun& run,
+                      const std::string& reason) {
+  return fmt::format("{}, {}, seed {} is not shown: {}", results.rows[cell.row],
+                     results.groups[cell.group], run.seed, reason);
+}
+
 Figure make_figure(const Results& results, const FigureAxes& given) {
   const FigureAxes axes = checked_axes(given);
   Figure figure{.axes = axes,
@@ -246,9 +252,8 @@ Figure make_figure(const Results& results, const FigureAxes& given) {
         curves.push_back(axes.smooth > 1 ? smoothed(*curve, axes.smooth) : *curve);
         continue;
       }
-      figure.remarks.push_back(fmt::format(
-          "{}, {}, seed {} is not shown: {}", results.rows[cell.row], results.groups[cell.group],
-          run.seed, is_shown ? "its files do not hold the data" : status_text(run.run)));
+      figure.remarks.push_back(not_shown(
+          results, cell, run, is_shown ? "its files do not hold the data" : status_text(run.run)));
     }
     Band band = without_flat_points(band_of(curves));
     if (band.x.empty()) continue;

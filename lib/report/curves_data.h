@@ -82,6 +82,13 @@ struct Figure {
   std::vector<std::string> remarks;  ///< runs that are not in it
 };
 
+/// What a line of so many of the runs of a cell is marked with: Series::note.
+std::string note_of(const ResultCell& cell, Counted counted, int drawn);
+
+/// "constant 64, H = 16, seed 1 is not shown: missing", a remark of a figure.
+std::string not_shown(const Results& results, const ResultCell& cell, const SeedRun& run,
+                      const std::string& reason);
+
 /// Of each cell: the runs that have finished; if there is none and the results ask for it, those
 /// that have not ended; else those that have diverged, up to there.
 Figure make_figure(const Results& results, const FigureAxes& axes);

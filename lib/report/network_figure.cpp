@@ -23,23 +23,23 @@ std::vector<double> bandwidths() {
 }
 
 /// The runs of a cell that reach the target, with a remark for each of the others.
-std::vector<const SeedRun*> runs_to(const Target& target, const Results& results,
-                                    const ResultCell& cell, const PredictedEnds& ends,
-                                    std::vector<std::string>& remarks) {
+std::vector<const FinishedRun*> runs_to(const Target& target, const Results& results,
+                                        const ResultCell& cell, const PredictedEnds& ends,
+                                        std::vector<std::string>& remarks) {
   const Counted counted = counted_runs(results, cell);
-  std::vector<const SeedRun*> shown;
+  std::vector<const FinishedRun*> shown;
   for (const SeedRun& run : cell.runs) {
-    std::string reason = status_text(run.run);
-    if (counts(run.run, counted)) {
-      const std::optional<double> seconds = predicted_column(target, "", "", ends).value(run.run);
-      if (seconds && std::isfinite(*seconds)) {
-        shown.push_back(&run);
-        continue;
-      }
-      reason = seconds ? "does not reach " + text_of(target) : "its speed is not known";
+    if (!counts(run.run, counted)) {
+      remarks.push_back(not_shown(results, cell, run, status_text(run.run)));
+      continue;
     }
-    remarks.push_back(fmt::format("{}, {}, seed {} is not shown: {}", results.rows[cell.row],
-                                  results.groups[cell.group], run.seed, reason));
+    const std::optional<double> seconds = predicted_seconds(run.run, target, ends);
+    if (!seconds)
+      remarks.push_back(not_shown(results, cell, run, "its speed is not known"));
+    else if (!std::isfinite(*seconds))
+      remarks.push_back(not_shown(results, cell, run, "does not reach " + text_of(target)));
+    else
+      shown.push_back(&run.run);
   }
   return shown;
 }
@@ -48,9 +48,8 @@ Curve curve_over_links(const FinishedRun& run, const Target& target, int workers
                        const EndsOverLinks& ends) {
   Curve curve;
   for (const double bandwidth : bandwidths()) {
-    const ResultColumn seconds = predicted_column(target, "", "", ends(workers, bandwidth));
     curve.x.push_back(bandwidth);
-    curve.y.push_back(seconds.value(run).value());
+    curve.y.push_back(predicted_seconds(run, target, ends(workers, bandwidth)).value());
   }
   return curve;
 }
@@ -69,20 +68,20 @@ Figure network_figure(const Results& results, const Target& target, const std::v
     for (const int count : workers)
       figure.groups.push_back(fmt::format("{}, M = {}", group, count));
   for (const ResultCell& cell : results.cells) {
-    const std::vector<const SeedRun*> shown =
+    const std::vector<const FinishedRun*> shown =
         runs_to(target, results, cell, ends(workers.front(), bandwidths().back()), figure.remarks);
     if (shown.empty()) continue;
-    const bool all = shown.size() == cell.runs.size();
+    const std::string note =
+        note_of(cell, counted_runs(results, cell), static_cast<int>(shown.size()));
     for (std::size_t i = 0; i < workers.size(); ++i) {
       std::vector<Curve> curves;
       curves.reserve(shown.size());
-      for (const SeedRun* const run : shown)
-        curves.push_back(curve_over_links(run->run, target, workers[i], ends));
-      figure.series.push_back(
-          {.row = cell.row,
-           .group = cell.group * workers.size() + i,
-           .note = all ? "" : fmt::format("{} of {} seeds", shown.size(), cell.runs.size()),
-           .band = band_of(curves)});
+      for (const FinishedRun* const run : shown)
+        curves.push_back(curve_over_links(*run, target, workers[i], ends));
+      figure.series.push_back({.row = cell.row,
+                               .group = cell.group * workers.size() + i,
+                               .note = note,
+                               .band = band_of(curves)});
     }
   }
   return figure;

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/parse.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -159,17 +160,15 @@ std::vector<ResultColumn> chosen_columns(std::string_view names) {
   known.reserve(kColumns.size());
   for (const ResultColumn& column : kColumns) known.emplace_back(column.name);
   std::vector<ResultColumn> chosen;
-  while (true) {
-    const std::string_view name = names.substr(0, names.find(','));
+  for (const std::string& name : split(names, ',')) {
     const auto found = std::ranges::find(kColumns, name, &ResultColumn::name);
     if (found == kColumns.end())
       fail_input("--columns: found '{}', allowed is {}", name, allowed_names(name, known));
     if (std::ranges::find(chosen, name, &ResultColumn::name) != chosen.end())
       fail_input("--columns: found '{}' twice", name);
     chosen.push_back(*found);
-    if (name.size() == names.size()) return chosen;
-    names.remove_prefix(name.size() + 1);
   }
+  return chosen;
 }
 
 }  // namespace localbatch

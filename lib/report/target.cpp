@@ -134,28 +134,32 @@ std::vector<ResultColumn> columns_of(const Target& target) {
                  "seconds")};
 }
 
-ResultColumn predicted_column(const Target& target, const std::string& network,
-                              const std::string& by, const PredictedEnds& ends) {
-  const auto ends_of = [ends](const FinishedRun& run) -> EndsOfEvaluations {
-    const std::optional<std::map<double, double>> of_rounds = ends(run);
+std::optional<double> predicted_seconds(const FinishedRun& run, const Target& target,
+                                        const PredictedEnds& ends) {
+  return spent(run, target, [&ends](const FinishedRun& of) -> EndsOfEvaluations {
+    const std::optional<std::map<double, double>> of_rounds = ends(of);
     if (!of_rounds) return {};
     std::vector<std::optional<double>> of_evaluations;
-    for (const double round : run.evaluations->positions("round")) {
+    for (const double round : of.evaluations->positions("round")) {
       const auto found = of_rounds->find(round);
       of_evaluations.push_back(found == of_rounds->end() ? std::nullopt
                                                          : std::optional(found->second));
     }
     return of_evaluations;
-  };
-  return {
-      .name = "predicted_seconds_" + network,
-      .title = "predicted seconds, " + network,
-      .meaning =
-          "predicted, not measured: until the target is reached, evaluations included, " + by,
-      .better = ResultColumn::Better::kLess,
-      .decimals = kThreeDigits,
-      .value = [target, ends_of](const FinishedRun& run) { return spent(run, target, ends_of); },
-      .target = text_of(target)};
+  });
+}
+
+ResultColumn predicted_column(const Target& target, const std::string& network,
+                              const std::string& by, const PredictedEnds& ends) {
+  return {.name = "predicted_seconds_" + network,
+          .title = "predicted seconds, " + network,
+          .meaning =
+              "predicted, not measured: until the target is reached, evaluations included, " + by,
+          .better = ResultColumn::Better::kLess,
+          .decimals = kThreeDigits,
+          .value = [target,
+                    ends](const FinishedRun& run) { return predicted_seconds(run, target, ends); },
+          .target = text_of(target)};
 }
 
 }  // namespace localbatch

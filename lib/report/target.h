@@ -37,6 +37,11 @@ std::vector<ResultColumn> columns_of(const Target& target);
 /// number; nothing where its files do not say what that depends on.
 using PredictedEnds = std::function<std::optional<std::map<double, double>>(const FinishedRun&)>;
 
+/// The seconds at which a run would reach the target: kNever for one that does not, nothing where
+/// its files do not say.
+std::optional<double> predicted_seconds(const FinishedRun& run, const Target& target,
+                                        const PredictedEnds& ends);
+
 /// Like target_seconds, with seconds that somebody predicts for a network: predicted_seconds_1gbit.
 /// `by` says in a few words what they follow from.
 ResultColumn predicted_column(const Target& target, const std::string& network,

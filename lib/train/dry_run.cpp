@@ -7,28 +7,27 @@
 
 namespace localbatch {
 
+namespace {
+
+/// The mean of arrays that are all the same, in a meeting that knows of it.
+void average_alone(const Averaged& array, Meeting& meeting) {
+  meeting.averaged.push_back(
+      {.length = array.mine.size(), .traffic = array.traffic, .payload = array.payload});
+  if (array.mean.data() != array.mine.data()) std::ranges::copy(array.mine, array.mean.begin());
+}
+
+}  // namespace
+
 void DryCommunicator::exchange(const Exchange& what) {
   Meeting& meeting = meetings_.emplace_back();
-  for (const Averaged& array : what.averaged) {
-    meeting.averaged.push_back(
-        {.length = array.mine.size(), .traffic = array.traffic, .payload = array.payload});
-    if (array.mean.data() != array.mine.data()) std::ranges::copy(array.mine, array.mean.begin());
-  }
+  for (const Averaged& array : what.averaged) average_alone(array, meeting);
   meeting.numbers = what.mine.size();
   meeting.traffic = what.traffic;
   for (std::size_t i = 0; i < what.all.size(); ++i) what.all[i] = what.mine[i % what.mine.size()];
 }
 
-void DryCommunicator::start_average(const Started& what) {
-  meetings_.push_back(
-      {.averaged = {{.length = what.mine.size(), .traffic = what.traffic, .payload = what.payload}},
-       .in_background = true});
-  started_.emplace_back(what.mine.begin(), what.mine.end());
-}
-
-void DryCommunicator::finish_average(std::span<float> mean) {
-  std::ranges::copy(started_.front(), mean.begin());
-  started_.pop_front();
+void DryCommunicator::start_average(const Averaged& what) {
+  average_alone(what, meetings_.emplace_back(Meeting{.in_background = true}));
 }
 
 DryNetworkWorker::DryNetworkWorker(const InnerOptimizerFactory& optimizer,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <utility>
 #include <vector>
 
@@ -38,8 +37,8 @@ class DryCommunicator final : public Communicator {
   int worker() const override { return 0; }
   int num_workers() const override { return num_workers_; }
   void exchange(const Exchange& what) override;
-  void start_average(const Started& what) override;
-  void finish_average(std::span<float> mean) override;
+  void start_average(const Averaged& what) override;
+  void finish_average() override {}
   void gather(std::span<const std::byte>,
               const std::function<void(int, std::span<const std::byte>)>&) override {}
   Bytes scatter(const std::function<Bytes(int)>&) override { return {}; }
@@ -52,7 +51,6 @@ class DryCommunicator final : public Communicator {
  private:
   int num_workers_;
   std::vector<Meeting> meetings_;
-  std::deque<std::vector<float>> started_;
 };
 
 /// A worker on a network whose arrays have the right lengths and hold nothing but zeros.

@@ -66,19 +66,15 @@ void ParameterStream::end(std::span<float> x) {
 void ParameterStream::send(Fragment& fragment, std::span<const float> x) {
   const std::span<float> sent = part(std::span(sent_), fragment.slice);
   std::ranges::copy(part(x, fragment.slice), sent.begin());
-  const Averaged what = fragment.average.begin(sent, part(x_global_, fragment.slice),
-                                               part(std::span(mean_), fragment.slice));
-  comm_.start_average({.mine = what.mine,
-                       .traffic = what.traffic,
-                       .payload = what.payload,
-                       .rounding_key = what.rounding_key});
+  comm_.start_average(fragment.average.begin(sent, part(x_global_, fragment.slice),
+                                             part(std::span(mean_), fragment.slice)));
 }
 
 void ParameterStream::receive(Fragment& fragment, std::span<float> x) {
   const std::span<float> global = part(x_global_, fragment.slice);
   const std::span<float> mean = part(std::span(mean_), fragment.slice);
   const std::span<const float> sent = part(std::span(sent_), fragment.slice);
-  comm_.finish_average(mean);
+  comm_.finish_average();
   fragment.average.finish(global, mean);
   drift_ += squared_distance(sent, mean);
   fragment.outer_optimizer->step(global, mean, learning_rate_);

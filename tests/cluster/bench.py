@@ -104,40 +104,50 @@ def count_rounds(program, network, sync_interval, arguments):
     return max(FEWEST_ROUNDS, math.ceil(arguments.seconds / (compute + synchronize)))
 
 
-def train_localbatch(hosts, network, sync_interval, arguments):
-    rounds = count_rounds("localbatch", network, sync_interval, arguments)
+def train(hosts, network, sync_interval, rounds, desk, program, root, *words):
+    """A run of so many rounds beside the first, which does not count; `words` are for its command line."""
     of_round = WORKERS * BATCHES[network] * sync_interval
-    desk = arguments.desk / f"{network}-{sync_interval}"
     desk.mkdir(exist_ok=True)
     file = desk / "cluster.yaml"
     text = EXPERIMENT.format(
         workers=WORKERS,
         samples=(1 + rounds) * of_round,
-        root=arguments.root.resolve(),
+        root=root.resolve(),
         depth=DEPTHS[network],
         sync_interval=sync_interval,
         batch=BATCHES[network],
     )
     file.write_text(text)
-    _, load = hosts.run(arguments.program, "run", file, "--output", desk, "--force")
+    _, load = hosts.run(program, "run", file, "--output", desk, "--force", *words)
     (folder,) = [path.parent for path in desk.rglob("rounds.csv")]
     rows, times = (
         list(csv.DictReader(open(folder / name)))[1:] for name in ("rounds.csv", "timing.csv")
     )
-    seconds = sum(float(row["total_seconds"]) - float(row["evaluation_seconds"]) for row in times)
-    communication = sum(float(row["communication_seconds"]) for row in times)
+
+    def total(column):
+        return sum(float(row[column]) for row in times)
+
+    seconds = total("total_seconds") - total("evaluation_seconds")
     samples = of_round * len(rows)
     return {
         "program": "localbatch",
         "samples": samples,
         "seconds": seconds,
         "seconds_per_100000_samples": 1e5 * seconds / samples,
-        "communication_share": communication / seconds,
+        "communication_seconds": total("communication_seconds"),
+        "communication_share": total("communication_seconds") / seconds,
+        "waiting_seconds": total("waiting_seconds"),
         "bytes_per_round": sum(int(row["method_bytes"]) for row in rows) / len(rows),
         "foreign_load": load,
         "file": file,
         "folder": folder,
     }
+
+
+def train_localbatch(hosts, network, sync_interval, arguments):
+    rounds = count_rounds("localbatch", network, sync_interval, arguments)
+    desk = arguments.desk / f"{network}-{sync_interval}"
+    return train(hosts, network, sync_interval, rounds, desk, arguments.program, arguments.root)
 
 
 @functools.lru_cache

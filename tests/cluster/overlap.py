@@ -11,58 +11,31 @@ Prints Markdown and writes overlap.csv and int8.csv, one row a run. Needs root.
 """
 
 import argparse
-import csv
 import json
 import pathlib
 import statistics
 import tempfile
 
-from bench import EXPERIMENT, PARAMETERS, write
+from bench import BATCHES, PARAMETERS, WORKERS, train, write
 from hosts import Hosts, adopt_orphans, check_placement
 
-WORKERS, NETWORK, BATCH = 2, "resnet18", 32
+NETWORK = "resnet18"
 COLUMNS = ["way", "rate", "repeat", "seconds", "communication_seconds", "waiting_seconds", "foreign_load"]
 
 
-def train(hosts, way, stream, arguments):
-    rounds = arguments.samples // (WORKERS * BATCH * arguments.interval)
-    desk = arguments.desk / way
-    desk.mkdir(exist_ok=True)
-    file = desk / "overlap.yaml"
-    text = EXPERIMENT.format(
-        workers=WORKERS,
-        samples=(1 + rounds) * WORKERS * BATCH * arguments.interval,
-        root=arguments.root.resolve(),
-        depth=18,
-        sync_interval=arguments.interval,
-        batch=BATCH,
-    ).replace("1000000000}", "1000000000, max_samples: 64}")
-    file.write_text(text + stream)
-    _, load = hosts.run(arguments.program, "run", file, "--output", desk, "--force")
-    (path,) = desk.rglob("timing.csv")
-    rows = list(csv.DictReader(open(path)))[1:]
-    total = {
-        name: sum(float(row[name]) for row in rows)
-        for name in ("total_seconds", "evaluation_seconds", "communication_seconds", "waiting_seconds")
-    }
-    return {
-        "way": way,
-        "rate": hosts.rate,
-        "seconds": total["total_seconds"] - total["evaluation_seconds"],
-        "communication_seconds": total["communication_seconds"],
-        "waiting_seconds": total["waiting_seconds"],
-        "foreign_load": load,
-    }
-
-
 def compare_streams(hosts, arguments):
-    stream = f"streaming: {{fragments: {arguments.fragments}, delay: {arguments.delay}, keep_late_steps: true}}\n"
-    ways = [("no limit", "none", ""), ("still", arguments.rate, ""), ("streaming", arguments.rate, stream)]
+    keys = {"fragments": arguments.fragments, "delay": arguments.delay, "keep_late_steps": "true"}
+    stream = [word for key, text in keys.items() for word in ("--set", f"streaming.{key}={text}")]
+    ways = [("no limit", "none", []), ("still", arguments.rate, []), ("streaming", arguments.rate, stream)]
+    rounds = arguments.samples // (WORKERS * BATCHES[NETWORK] * arguments.interval)
     rows = []
     for repeat in range(1, arguments.repeats + 1):
-        for way, rate, extra in ways:
+        for way, rate, words in ways:
             hosts.limit(rate)
-            rows.append({**train(hosts, way, extra, arguments), "repeat": repeat})
+            place = (arguments.desk / way, arguments.program, arguments.root)
+            words = ["--set", "evaluation.max_samples=64", *words]
+            run = train(hosts, NETWORK, arguments.interval, rounds, *place, *words)
+            rows.append({**run, "way": way, "rate": rate, "repeat": repeat})
             write(arguments.output / "overlap.csv", COLUMNS, rows)
     print("| links | parameters | s (range) | of it communication | times no limit (range of pairs) |")
     print("|---|---|---|---|---|")

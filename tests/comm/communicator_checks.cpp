@@ -208,18 +208,19 @@ void check_idempotence(Communicator& communicator) {
 void check_background(Communicator& communicator) {
   for (const std::size_t length : {1, 7, 5000}) {
     std::vector<float> mine = values_of(communicator.worker(), length), mean(length);
-    communicator.start_average({.mine = mine});
+    communicator.start_average({.mine = mine, .mean = mean});
     std::vector<float> halves = mine;
     round_to_nearest(halves, Payload::kBfloat16);
     std::vector<float> mean_of_halves(length), in_exchange(length);
-    communicator.start_average({.mine = halves, .payload = Payload::kBfloat16});
+    communicator.start_average(
+        {.mine = halves, .mean = mean_of_halves, .payload = Payload::kBfloat16});
     const std::vector<Averaged> averaged{
         {.mine = halves, .mean = in_exchange, .payload = Payload::kBfloat16}};
     communicator.exchange({.averaged = averaged});
     mine.assign(length, -1);
     halves.assign(length, -1);
-    communicator.finish_average(mean);
-    communicator.finish_average(mean_of_halves);
+    communicator.finish_average();
+    communicator.finish_average();
     check_mean(communicator, mean);
     CHECK(mean_of_halves == in_exchange);
   }

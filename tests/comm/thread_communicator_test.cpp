@@ -153,11 +153,12 @@ TEST_CASE("a failing worker ends those that wait for a mean in the background") 
     std::atomic<int> abandoned = 0;
     const std::string message = failure_of(3, [&](Communicator& communicator) {
       std::vector<float> x(1000);
-      if (communicator.worker() != 1 || has_started) communicator.start_average({.mine = x});
+      if (communicator.worker() != 1 || has_started)
+        communicator.start_average({.mine = x, .mean = x});
       if (communicator.worker() == 1) throw std::runtime_error("worker 1 fell");
-      communicator.start_average({.mine = x});  // which worker 1 never does
+      communicator.start_average({.mine = x, .mean = x});  // which worker 1 never does
       try {
-        for (int i = 0; i < 2; ++i) communicator.finish_average(x);
+        for (int i = 0; i < 2; ++i) communicator.finish_average();
       } catch (const Abandoned&) {
         ++abandoned;
         throw;

@@ -72,10 +72,8 @@ class ThreadRank final : public ProcessGroup {
 
   ProcessGroup& side_channel() override {
     check(channel_ == 0, "there is one side channel");
-    if (!side_channel_) {
-      side_channel_ = std::make_unique<ThreadRank>(post_, hosts_, rank_, 1);
-      side_channel_->set_patience(patience());
-    }
+    if (!side_channel_) side_channel_ = std::make_unique<ThreadRank>(post_, hosts_, rank_, 1);
+    side_channel_->set_patience(patience());
     return *side_channel_;
   }
 

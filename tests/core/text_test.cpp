@@ -12,6 +12,14 @@ TEST_CASE("texts and numbers are joined with separators between them only") {
   CHECK(join(std::vector<std::int64_t>{1LL << 40}, ", ") == "1099511627776");
 }
 
+TEST_CASE("a text is split at every separator, into one part at least") {
+  using Parts = std::vector<std::string>;
+  CHECK(split("a", ',') == Parts{"a"});
+  CHECK(split("", ',') == Parts{""});
+  CHECK(split("a,,b", ',') == Parts{"a", "", "b"});
+  CHECK(split("a,", ',') == Parts{"a", ""});
+}
+
 TEST_CASE("columns of a table for a terminal are as wide as their widest cell") {
   const std::vector<TextRow> rows{
       {"name", "value", "unit"}, {"loss", "12.25", "nats"}, {"b", "8", ""}};
