@@ -5,12 +5,15 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "comm/agreement.h"
+#include "comm/launch.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "run/run_sweep.h"
+#include "stop_requests.h"
 #include "train/local_sgd.h"
 
 namespace localbatch {
@@ -55,6 +58,8 @@ void end_failed_run(const RunRequest& request, const std::exception& failure, bo
 }
 
 std::unique_ptr<ProcessGroup> start_processes(double stall_limit) {
+  std::optional<StopSignalsWait> until_mpi_has_started;
+  if (launcher(launch_environment()) != Launcher::kNone) until_mpi_has_started.emplace();
   return mpi_processes({.seconds = stall_limit, .give_up = [](const std::string& why) {
                           print(stderr, "localbatch: {}\n", why);
                           std::_Exit(kSystemFailure);

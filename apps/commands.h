@@ -62,7 +62,8 @@ std::function<void(const std::exception&)> ending_the_job(const ProcessGroup& pr
                                  bool training, const ProcessGroup& processes);
 
 /// The processes that MPI connects; if it does not start, or end, in `stall_limit` seconds, this
-/// process says so and ends.
+/// process says so and ends. Signals that ask it to stop wait until MPI has started: an mpirun
+/// whose rank leaves while it is being connected may never end.
 std::unique_ptr<ProcessGroup> start_processes(double stall_limit = Patience().seconds);
 
 /// Returns what `body` does, or ends the job when another rank hangs meanwhile: then no collective

@@ -26,7 +26,7 @@ from program_fixture import (QUICK, ProgramFixture, checkpoints, require, requir
 KILL = pathlib.Path(__file__).resolve().parents[1] / "kill"
 EXPERIMENTS = {"trace": 3, "adamw": 2, "instruments": 1, "sweep": 2}
 MOST_KILLS_OF_A_RUN = 6
-PATIENCE = 300  # seconds for a job to end, also on a busy machine
+PATIENCE = 120  # seconds for a job to end, also on a busy machine; a test has 300
 SWEEP = QUICK.replace("quick", "sweep").replace("640", "24000") + """
 sweep:
   sync_interval.H: [4, 8]

@@ -9,11 +9,12 @@ has an n-th call. --first leaves out the calls before it, --stride takes every s
 
 import math
 import re
+import signal
 import sys
 import time
 
 from campaign import Campaign, launcher_crashed, parser_of  # first: it says where the fixture is
-from program_fixture import QUICK, Failure, ProgramFixture, require, require_same, run_folder
+from program_fixture import QUICK, Failure, ProgramFixture, require, require_same, run_folder, send_signal
 
 RANKS = 3
 SHORTEST_LIMIT = 2  # seconds; on a busy machine a start takes longer
@@ -29,6 +30,7 @@ class StoppedRanks:
         self.reference = fixture.reference(self.experiment)
         self.limit, self.longest = 0, 0  # at first for ever, as it is not known how long a job takes
         self.calls = [self.calls_of(rank) for rank in range(RANKS)]
+        self.ask_to_stop_while_mpi_starts()
         self.limit = max(SHORTEST_LIMIT, math.ceil(1.5 * self.longest))
         campaign.count("seconds of --stall-limit", self.limit)
 
@@ -46,6 +48,21 @@ class StoppedRanks:
         finished.require(0)
         self.longest = max(self.longest, finished.seconds)
         return int(report.read_text())
+
+    def ask_to_stop_while_mpi_starts(self):
+        """mpirun may wait for ever for a rank that leaves while it is being connected: it leaves behind that."""
+        for sent in (signal.SIGUSR1, signal.SIGTERM):
+            job, report = self.start(1, 1, self.fixture.folder / "starting")
+            end = time.monotonic() + 60
+            while not report.exists() and time.monotonic() < end:
+                time.sleep(0.01)
+            rank = job.process_of(1)
+            send_signal(rank, sent)
+            send_signal(rank, signal.SIGCONT)
+            finished = job.wait(60)
+            require(finished.status == 75 or launcher_crashed(finished), sent.name, finished)
+            require(report.read_text() == "MPI has started", f"{sent.name}: the rank has left before", finished)
+            report.unlink()
 
     def stop(self, rank, number):
         output = self.fixture.folder / f"rank{rank}-call{number}"

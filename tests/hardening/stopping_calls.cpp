@@ -4,7 +4,7 @@
 //   STOPPING_RANK    the rank, as Open MPI's launcher numbers it
 //   STOPPING_NUMBER  the call, counted from 1; 0: none
 //   STOPPING_REPORT  a file that gets the name of the call, or at the end of the process the number
-//   of calls
+//   of calls; "MPI has started" when it has, behind a stop on the way there
 // MPI_Test is not counted: how often a rank looks is a matter of time.
 
 #define OMPI_SKIP_MPICXX 1
@@ -43,10 +43,12 @@ bool is_chosen() {
 
 std::atomic<int> calls = 0;
 
-void count(const char* call) {
-  if (!is_chosen() || ++calls != std::atoi(setting("STOPPING_NUMBER").c_str())) return;
+/// Whether this is the call to stop at; returns when the process goes on.
+bool count(const char* call) {
+  if (!is_chosen() || ++calls != std::atoi(setting("STOPPING_NUMBER").c_str())) return false;
   report(call);
   ::kill(::getpid(), SIGSTOP);
+  return true;
 }
 
 /// What a process that came to its end reports.
@@ -61,8 +63,10 @@ struct AtEnd {
 extern "C" {
 
 int MPI_Init_thread(int* argc, char*** argv, int wanted, int* provided) {
-  count("MPI_Init_thread");
-  return PMPI_Init_thread(argc, argv, wanted, provided);
+  const bool was_stopped = count("MPI_Init_thread");
+  const int status = PMPI_Init_thread(argc, argv, wanted, provided);
+  if (was_stopped) report("MPI has started");
+  return status;
 }
 
 int MPI_Finalize() {
