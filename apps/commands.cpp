@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
 #include <thread>
 
 #include "comm/agreement.h"
@@ -58,8 +57,8 @@ void end_failed_run(const RunRequest& request, const std::exception& failure, bo
 }
 
 std::unique_ptr<ProcessGroup> start_processes(double stall_limit) {
-  std::optional<StopSignalsWait> until_mpi_has_started;
-  if (launcher(launch_environment()) != Launcher::kNone) until_mpi_has_started.emplace();
+  if (!may_have_been_launched(whole_environment())) return single_process();
+  const StopSignalsWait until_mpi_has_started;
   return mpi_processes({.seconds = stall_limit, .give_up = [](const std::string& why) {
                           print(stderr, "localbatch: {}\n", why);
                           std::_Exit(kSystemFailure);

@@ -61,9 +61,10 @@ std::function<void(const std::exception&)> ending_the_job(const ProcessGroup& pr
 [[noreturn]] void end_failed_run(const RunRequest& request, const std::exception& failure,
                                  bool training, const ProcessGroup& processes);
 
-/// The processes that MPI connects; if it does not start, or end, in `stall_limit` seconds, this
-/// process says so and ends. Signals that ask it to stop wait until MPI has started: an mpirun
-/// whose rank leaves while it is being connected may never end.
+/// The processes that MPI connects, or this one alone when no launcher has started it; if MPI does
+/// not start, or end, in `stall_limit` seconds, this process says so and ends. Signals that ask it
+/// to stop wait until MPI has started: an mpirun whose rank leaves while it is being connected may
+/// never end.
 std::unique_ptr<ProcessGroup> start_processes(double stall_limit = Patience().seconds);
 
 /// Returns what `body` does, or ends the job when another rank hangs meanwhile: then no collective

@@ -16,6 +16,12 @@ constexpr const char* kOpenMpiSize = "OMPI_COMM_WORLD_SIZE";
 constexpr const char* kPmiSize = "PMI_SIZE";
 constexpr const char* kStepSize = "SLURM_STEP_NUM_TASKS";
 
+// How the names of variables begin that tell a process its place: the languages of process
+// managers, Open MPI, srun, then Cray's PALS and ALPS, Flux, IBM's jsrun and MVAPICH.
+constexpr std::array<std::string_view, 8> kPlaces{
+    "PMI",      "OMPI_COMM_WORLD", "SLURM_STEP_NUM_TASKS", "PALS_",
+    "ALPS_APP", "FLUX_TASK",       "JSM_NAMESPACE",        "MV2_COMM_WORLD"};
+
 }  // namespace
 
 Environment variables_with(std::span<const std::string_view> beginnings) {
@@ -54,6 +60,15 @@ Launcher launcher(const Environment& environment) {
   if (pmi && pmi != step) return Launcher::kMpirun;
   return step ? Launcher::kSrun : Launcher::kNone;
 }
+
+bool may_have_been_launched(const Environment& whole_environment) {
+  return std::ranges::any_of(whole_environment, [](const auto& variable) {
+    return std::ranges::any_of(kPlaces,
+                               [&](auto name) { return variable.first.starts_with(name); });
+  });
+}
+
+Environment whole_environment() { return variables_with(std::array<std::string_view, 1>{""}); }
 
 int launched_processes(const Environment& environment) {
   for (const char* const name : {kOpenMpiSize, kPmiSize, kStepSize})

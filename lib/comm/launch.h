@@ -31,6 +31,14 @@ enum class Launcher { kNone, kMpirun, kSrun };
 /// programs that it starts directly.
 Launcher launcher(const Environment& environment);
 
+/// Whether any launcher may have started this process together with others, also one that
+/// launcher() does not know: all tell a process its place by a variable. Without one it is alone,
+/// and needs no MPI, which takes half a second to start.
+bool may_have_been_launched(const Environment& whole_environment);
+
+/// All variables of this process.
+Environment whole_environment();
+
 /// The number of processes that the launcher started together, 1 without a launcher. mpirun inside
 /// a task of srun starts processes of its own.
 int launched_processes(const Environment& environment);

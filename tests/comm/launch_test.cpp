@@ -17,6 +17,22 @@ struct Start {
 
 }  // namespace
 
+TEST_CASE("a process without any variable of a launcher is alone") {
+  const Environment alone{{"PATH", "/bin"},      {"OMPI_MCA_btl", "tcp"}, {"UCX_TLS", "tcp"},
+                          {"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"},   {"SLURM_NTASKS", "4"}};
+  CHECK_FALSE(may_have_been_launched(alone));
+  for (const char* const place :
+       {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI2_RANK", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_FD",
+        "SLURM_STEP_NUM_TASKS", "PALS_RANKID", "ALPS_APP_PE", "FLUX_TASK_RANK",
+        "JSM_NAMESPACE_RANK", "MV2_COMM_WORLD_RANK"}) {
+    CAPTURE(place);
+    Environment launched = alone;
+    launched[place] = "0";
+    CHECK(may_have_been_launched(launched));
+  }
+  CHECK(whole_environment().contains("PATH"));
+}
+
 TEST_CASE("the environment says who started a process, and with how many others") {
   const Start starts[] = {
       {{}, Launcher::kNone, 1, 0},
