@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "core/error.h"
@@ -93,6 +94,42 @@ class SlowMo final : public OuterOptimizer {
   std::vector<float> state_;
 };
 
+/// FedAdam (Reddi et al. 2021), Adam along the mean move without correction of its bias:
+///   pseudo_gradient = x_k - mean,
+///   m       = beta1 m + (1 - beta1) pseudo_gradient,
+///   v       = beta2 v + (1 - beta2) pseudo_gradient^2,
+///   x_{k+1} = x_k - learning_rate m/(sqrt(v) + tau),
+/// with m and v from 0.
+class OuterAdam final : public OuterOptimizer {
+ public:
+  OuterAdam(const OuterAdamSettings& settings, std::size_t parameter_count)
+      : learning_rate_(static_cast<float>(settings.learning_rate)),
+        beta1_(static_cast<float>(settings.beta1)),
+        beta2_(static_cast<float>(settings.beta2)),
+        tau_(static_cast<float>(settings.tau)),
+        state_(2 * parameter_count) {}
+
+  void step(std::span<float> global, std::span<const float> mean_local,
+            double /*learning_rate*/) override {
+    check(global.size() == mean_local.size() && 2 * global.size() == state_.size(),
+          "global and local parameters are of one length");
+    const auto m = state().first(global.size()), v = state().last(global.size());
+    for (std::size_t i = 0; i < global.size(); ++i) {
+      const float pseudo_gradient = global[i] - mean_local[i];
+      m[i] = beta1_ * m[i] + (1 - beta1_) * pseudo_gradient;
+      v[i] = beta2_ * v[i] + (1 - beta2_) * pseudo_gradient * pseudo_gradient;
+      global[i] -= learning_rate_ * m[i] / (std::sqrt(v[i]) + tau_);
+    }
+  }
+
+  /// m, then v.
+  std::span<float> state() override { return state_; }
+
+ private:
+  float learning_rate_, beta1_, beta2_, tau_;
+  std::vector<float> state_;
+};
+
 }  // namespace
 
 OuterOptimizerFactory make_averaging() {
@@ -108,6 +145,12 @@ OuterOptimizerFactory make_nesterov(const NesterovSettings& settings) {
 OuterOptimizerFactory make_slowmo(const SlowmoSettings& settings) {
   return [settings](std::size_t parameter_count) {
     return std::make_unique<SlowMo>(settings, parameter_count);
+  };
+}
+
+OuterOptimizerFactory make_outer_adam(const OuterAdamSettings& settings) {
+  return [settings](std::size_t parameter_count) {
+    return std::make_unique<OuterAdam>(settings, parameter_count);
   };
 }
 
@@ -147,8 +190,35 @@ OuterOptimizerFactory make_slowmo(Options& options) {
   return make_slowmo(settings);
 }
 
+OuterOptimizerFactory make_outer_adam(Options& options) {
+  OuterAdamSettings settings;
+  settings.learning_rate = options.number(
+      "learning_rate", {.fallback = settings.learning_rate,
+                        .min = 0,
+                        .max = 1e3,
+                        .meaning = "factor of the outer step, about by how much a parameter moves "
+                                   "in a round (not the paper's, which tunes it)"});
+  settings.beta1 = options.number(
+      "beta1", {.fallback = settings.beta1,
+                .min = 0,
+                .max = 1,
+                .meaning = "share of the mean move that stays from one round to the next"});
+  settings.beta2 = options.number(
+      "beta2", {.fallback = settings.beta2,
+                .min = 0,
+                .max = 1,
+                .meaning = "share of the mean square that stays from one round to the next"});
+  settings.tau =
+      options.number("tau", {.fallback = settings.tau,
+                             .min = 1e-12,
+                             .max = 1e3,
+                             .meaning = "added to the root of the mean square: of moves that are "
+                                        "much smaller the step is a share"});
+  return make_outer_adam(settings);
+}
+
 std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
-  static constexpr std::array<PartRow<OuterOptimizerFactory>, 3> kTable{{
+  static constexpr std::array<PartRow<OuterOptimizerFactory>, 4> kTable{{
       {.name = "averaging",
        .summary = "the mean of the workers' parameters becomes the global ones",
        .make = make_averaging,
@@ -171,6 +241,15 @@ std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
            "workers' parameters and the lr of the round's last step; lr = 0 leaves x and u as "
            "they are",
        .source = "Wang et al. 2020, defaults of FairScale's code"},
+      {.name = "adam",
+       .summary = "Adam along the mean move, FedAdam (Reddi et al. 2021)",
+       .make = make_outer_adam,
+       .formula =
+           "d = x - mean, m = beta1 m + (1 - beta1) d, v = beta2 v + (1 - beta2) d^2, "
+           "x = x - learning_rate m/(sqrt(v) + tau), with the mean of the workers' parameters, "
+           "m and v from 0",
+       .source = "Reddi et al. 2021 (arXiv 2003.00295), as recalled and as public implementations "
+                 "have it: no correction of the bias"},
   }};
   return kTable;
 }

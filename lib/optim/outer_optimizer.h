@@ -38,6 +38,13 @@ struct SlowmoSettings {
   double momentum = 0.5;
 };
 
+/// The betas and tau are those of the paper, as recalled and as public implementations have them.
+struct OuterAdamSettings {
+  double learning_rate = 0.01;  ///< about by how much a parameter moves in a round
+  double beta1 = 0.9, beta2 = 0.99;
+  double tau = 1e-3;  ///< of moves that are much smaller the step is a share
+};
+
 // Every part can be made from its settings, and from the keys of an experiment file.
 OuterOptimizerFactory make_averaging();
 OuterOptimizerFactory make_averaging(Options& options);
@@ -45,6 +52,8 @@ OuterOptimizerFactory make_nesterov(const NesterovSettings& settings);
 OuterOptimizerFactory make_nesterov(Options& options);
 OuterOptimizerFactory make_slowmo(const SlowmoSettings& settings);
 OuterOptimizerFactory make_slowmo(Options& options);
+OuterOptimizerFactory make_outer_adam(const OuterAdamSettings& settings);
+OuterOptimizerFactory make_outer_adam(Options& options);
 
 std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table();
 

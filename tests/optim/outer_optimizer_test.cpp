@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "core/make_node.h"
@@ -81,6 +82,40 @@ TEST_CASE("SlowMo's buffer is measured in learning rates") {
   // u = 0.5 16 + 1/0.125 = 16, moved by 0.125 16 = 2.
   optimizer->step(global, std::vector<float>{3}, 0.125);
   CHECK(global[0] == 2);
+}
+
+TEST_CASE("outer Adam follows its formula in double over many rounds") {
+  const double lr = 0.02, beta1 = 0.8, beta2 = 0.95, tau = 0.01;
+  constexpr std::size_t kParameters = 50;
+  const auto optimizer = make_outer_adam(
+      {.learning_rate = lr, .beta1 = beta1, .beta2 = beta2, .tau = tau})(kParameters);
+  RandomStream random(2, Purpose::kTest);
+  std::vector<float> global(kParameters), mean(kParameters);
+  for (float& value : global) value = random.normal();
+  std::vector<double> x(global.begin(), global.end()), m(kParameters), v(kParameters);
+  for (int round = 0; round < 30; ++round) {
+    for (std::size_t i = 0; i < kParameters; ++i) mean[i] = global[i] + 0.1F * random.normal();
+    for (std::size_t i = 0; i < kParameters; ++i) {
+      const double d = x[i] - mean[i];
+      m[i] = beta1 * m[i] + (1 - beta1) * d;
+      v[i] = beta2 * v[i] + (1 - beta2) * d * d;
+      x[i] -= lr * m[i] / (std::sqrt(v[i]) + tau);
+    }
+    optimizer->step(global, mean, kAnyRate);
+    for (std::size_t i = 0; i < kParameters; ++i)
+      CHECK(global[i] == doctest::Approx(x[i]).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("each key of outer Adam sets its own number") {
+  const auto with = [](const char* key, const char* value) {
+    return two_rounds(read_outer_optimizer({{"name", scalar("adam")}, {key, scalar(value)}}));
+  };
+  CHECK(with("learning_rate", "0.5") == two_rounds(make_outer_adam({.learning_rate = 0.5})));
+  CHECK(with("beta1", "0.5") == two_rounds(make_outer_adam({.beta1 = 0.5})));
+  CHECK(with("beta2", "0.5") == two_rounds(make_outer_adam({.beta2 = 0.5})));
+  CHECK(with("tau", "0.5") == two_rounds(make_outer_adam({.tau = 0.5})));
+  CHECK(with("beta1", "0.5") != with("beta2", "0.5"));
 }
 
 TEST_CASE("on a quadratic, momentum between rounds gets there in fewer rounds") {
