@@ -18,9 +18,9 @@ constexpr const char* kStepSize = "SLURM_STEP_NUM_TASKS";
 
 // How the names of variables begin that tell a process its place: the languages of process
 // managers, Open MPI, srun, then Cray's PALS and ALPS, Flux, IBM's jsrun and MVAPICH.
-constexpr std::array<std::string_view, 8> kPlaces{
-    "PMI",      "OMPI_COMM_WORLD", "SLURM_STEP_NUM_TASKS", "PALS_",
-    "ALPS_APP", "FLUX_TASK",       "JSM_NAMESPACE",        "MV2_COMM_WORLD"};
+constexpr std::array<std::string_view, 8> kPlaces{"PMI",           "OMPI_COMM_WORLD", kStepSize,
+                                                  "PALS_",         "ALPS_APP",        "FLUX_TASK",
+                                                  "JSM_NAMESPACE", "MV2_COMM_WORLD"};
 
 }  // namespace
 

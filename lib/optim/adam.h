@@ -11,7 +11,8 @@
 
 namespace localbatch {
 
-// What adamw does with all parameters, and muon with those that are no hidden matrices.
+// What adamw does with all parameters, muon with those that are no hidden matrices, and an outer
+// optimizer with the mean move of the workers.
 
 /// The constants of one step of Adam, in f32.
 struct AdamStep {
@@ -33,6 +34,12 @@ AdamStep adam_step(const Settings& settings, double learning_rate, std::int64_t 
           .rest2 = static_cast<float>(1 - settings.beta2)};
 }
 
+/// Moves as many parameters x with moments m and v as there are gradients g:
+///   m = beta1 m + rest1 g,  v = beta2 v + rest2 g^2,  x = keep x - rate m/(sqrt(v)/root +
+///   epsilon).
+void move_by_adam(const AdamStep& step, std::span<const float> gradient, float* x, float* m,
+                  float* v);
+
 /// The parameters that Adam moves, and where their moments are: a first moment m in the place of
 /// its parameter, and the second moments v one behind the other after the places of all parameters.
 class AdamParameters {
@@ -43,9 +50,7 @@ class AdamParameters {
   /// Numbers in a flat array with a place for every parameter and these second moments.
   std::size_t state_size() const { return state_size_; }
 
-  /// For those of the places first .. last - 1, with their gradient g times a factor:
-  ///   m = beta1 m + rest1 g,  v = beta2 v + rest2 g^2,  x = keep x - rate m/(sqrt(v)/root +
-  ///   epsilon).
+  /// move_by_adam() for those of the places first .. last - 1, with their gradient times a factor.
   void move(std::size_t first, std::size_t last, const AdamStep& step, double gradient_factor,
             std::span<const float> gradient, std::span<float> parameters,
             std::span<float> state) const;

@@ -33,10 +33,8 @@ void AdamParameters::add_until(std::size_t last, bool decays) {
   done_ = last;
 }
 
-namespace {
-
-void move_alike(const AdamStep& step, std::span<const float> gradient, float* x, float* m,
-                float* v) {
+void move_by_adam(const AdamStep& step, std::span<const float> gradient, float* x, float* m,
+                  float* v) {
   const auto [keep, rate, root, epsilon, beta1, beta2, rest1, rest2] = step;
   const float* const g = gradient.data();
   for (std::size_t i = 0; i < gradient.size(); ++i) {
@@ -45,8 +43,6 @@ void move_alike(const AdamStep& step, std::span<const float> gradient, float* x,
     x[i] = keep * x[i] - rate * m[i] / (std::sqrt(v[i]) / root + epsilon);
   }
 }
-
-}  // namespace
 
 void AdamParameters::move(std::size_t first, std::size_t last, const AdamStep& step,
                           double gradient_factor, std::span<const float> gradient,
@@ -64,8 +60,8 @@ void AdamParameters::move(std::size_t first, std::size_t last, const AdamStep& s
     for_scaled(gradient.subspan(from, to - from), gradient_factor,
                [&](std::size_t offset, std::span<const float> g) {
                  const std::size_t place = from + offset;
-                 move_alike(part->decays ? step : without_decay, g, parameters.data() + place,
-                            state.data() + place, second_moments + (place - begin));
+                 move_by_adam(part->decays ? step : without_decay, g, parameters.data() + place,
+                              state.data() + place, second_moments + (place - begin));
                });
   }
 }

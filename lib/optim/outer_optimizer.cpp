@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <vector>
 
 #include "core/error.h"
+#include "optim/adam.h"
 
 namespace localbatch {
 
@@ -103,22 +103,29 @@ class SlowMo final : public OuterOptimizer {
 class OuterAdam final : public OuterOptimizer {
  public:
   OuterAdam(const OuterAdamSettings& settings, std::size_t parameter_count)
-      : learning_rate_(static_cast<float>(settings.learning_rate)),
-        beta1_(static_cast<float>(settings.beta1)),
-        beta2_(static_cast<float>(settings.beta2)),
-        tau_(static_cast<float>(settings.tau)),
+      : step_{.keep = 1,
+              .rate = static_cast<float>(settings.learning_rate),
+              .root = 1,
+              .epsilon = static_cast<float>(settings.tau),
+              .beta1 = static_cast<float>(settings.beta1),
+              .beta2 = static_cast<float>(settings.beta2),
+              .rest1 = static_cast<float>(1 - settings.beta1),
+              .rest2 = static_cast<float>(1 - settings.beta2)},
         state_(2 * parameter_count) {}
 
   void step(std::span<float> global, std::span<const float> mean_local,
             double /*learning_rate*/) override {
     check(global.size() == mean_local.size() && 2 * global.size() == state_.size(),
           "global and local parameters are of one length");
-    const auto m = state().first(global.size()), v = state().last(global.size());
-    for (std::size_t i = 0; i < global.size(); ++i) {
-      const float pseudo_gradient = global[i] - mean_local[i];
-      m[i] = beta1_ * m[i] + (1 - beta1_) * pseudo_gradient;
-      v[i] = beta2_ * v[i] + (1 - beta2_) * pseudo_gradient * pseudo_gradient;
-      global[i] -= learning_rate_ * m[i] / (std::sqrt(v[i]) + tau_);
+    float* const m = state_.data();
+    float* const v = m + global.size();
+    std::array<float, 1024> pseudo_gradient{};
+    for (std::size_t begin = 0; begin < global.size(); begin += pseudo_gradient.size()) {
+      const std::size_t count = std::min(pseudo_gradient.size(), global.size() - begin);
+      for (std::size_t i = 0; i < count; ++i)
+        pseudo_gradient[i] = global[begin + i] - mean_local[begin + i];
+      move_by_adam(step_, std::span(pseudo_gradient).first(count), global.data() + begin, m + begin,
+                   v + begin);
     }
   }
 
@@ -126,7 +133,7 @@ class OuterAdam final : public OuterOptimizer {
   std::span<float> state() override { return state_; }
 
  private:
-  float learning_rate_, beta1_, beta2_, tau_;
+  AdamStep step_;
   std::vector<float> state_;
 };
 

@@ -49,13 +49,17 @@ class StoppedRanks:
         self.longest = max(self.longest, finished.seconds)
         return int(report.read_text())
 
+    @staticmethod
+    def wait_for_report(job, report):
+        end = time.monotonic() + 60
+        while not report.exists() and job.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+
     def ask_to_stop_while_mpi_starts(self):
         """mpirun may wait for ever for a rank that leaves while it is being connected: it leaves behind that."""
         for sent in (signal.SIGUSR1, signal.SIGTERM):
             job, report = self.start(1, 1, self.fixture.folder / "starting")
-            end = time.monotonic() + 60
-            while not report.exists() and time.monotonic() < end:
-                time.sleep(0.01)
+            self.wait_for_report(job, report)
             rank = job.process_of(1)
             send_signal(rank, sent)
             send_signal(rank, signal.SIGCONT)
@@ -67,9 +71,7 @@ class StoppedRanks:
     def stop(self, rank, number):
         output = self.fixture.folder / f"rank{rank}-call{number}"
         job, report = self.start(rank, number, output)
-        end = time.monotonic() + 60
-        while not report.exists() and job.process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
+        self.wait_for_report(job, report)
         stopped_at = time.monotonic()
         call = report.read_text() if report.exists() else "no call"
         what = f"rank {rank} stopped at its call {number}, {call}"
