@@ -25,6 +25,10 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
 
+# Ninja compiles a library before those that it uses are linked, and keeps all cores busy; make waits.
+CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
+export CMAKE_GENERATOR
+
 # PREFIX: where 'make install' puts the program, and where cmake looks for libraries first, as those that
 # third_party/build_dependencies.sh builds. PACKAGES=no: nothing is installed by a package manager, and only what is
 # about tests needs doctest.

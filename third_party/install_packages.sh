@@ -3,7 +3,7 @@
 # Usage: install_packages.sh [build|clang|slurm|ci|aarch64]
 set -eu
 
-packages="g++ cmake make pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
+packages="g++ cmake make ninja-build pkg-config git libdnnl-dev libopenmpi-dev openmpi-bin libyaml-cpp-dev
   libfmt-dev libboost-program-options-dev libxxhash-dev nlohmann-json3-dev doctest-dev zlib1g-dev
   libjpeg-dev ocl-icd-opencl-dev gnuplot-nox python3-jsonschema python3-yaml"
 case ${1:-build} in
