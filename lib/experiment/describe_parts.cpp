@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "data/dataset.h"
+#include "experiment/communication.h"
 #include "experiment/experiment.h"
 
 namespace localbatch {
@@ -35,6 +36,7 @@ std::vector<PartDescription> describe_implementations() {
   describe_table("learning_rate", learning_rate_table(), implementations);
   describe_table("learning_rate_coupling", learning_rate_coupling_table(), implementations);
   describe_table("sync_interval", sync_interval_table(), implementations);
+  describe_table("communication.parameters", parameter_format_table(), implementations);
   describe_table("batch_size_controller", batch_size_controller_table(), implementations);
   return implementations;
 }

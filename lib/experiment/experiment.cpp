@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "experiment/communication.h"
+
 namespace localbatch {
 
 namespace {
@@ -177,54 +179,6 @@ void read_rules(Options& options, Experiment& experiment) {
   method.velocity_at_sync = experiment.inner_optimizer.at_sync;
 }
 
-/// Parameters that travel while local steps go on.
-std::optional<StreamOptions> read_stream(Options& experiment, const LocalSgd& method) {
-  std::optional<Options> part = experiment.optional_part(
-      "streaming",
-      "parameters travel while local steps go on, in fragments, in place of all at their end");
-  if (!part) return {};
-  Options& options = *part;
-  StreamOptions stream;
-  stream.fragments = options.integer<int>(
-      "fragments", {.fallback = stream.fragments,
-                    .min = 1,
-                    .max = 1024,
-                    .meaning = "P; fragment p = 1 .. P leaves after ceil(p (H - delay)/P) local "
-                               "steps of a round"});
-  stream.delay = options.integer<int>(
-      "delay", {.fallback = stream.delay,
-                .min = 0,
-                .max = 65536,
-                .meaning = "local steps from leaving to arrival, at most H - 1"});
-  stream.mix = options.number(
-      "mix", {.fallback = stream.mix,
-              .min = 0,
-              .max = 1,
-              .meaning = "x = (1 - mix) x + mix y, where a fragment x of a worker meets y, which "
-                         "arrives"});
-  stream.keeps_late_steps = options.flag(
-      "keep_late_steps",
-      {.fallback = stream.keeps_late_steps,
-       .meaning = "y is the global fragment and what the worker has moved since x left (delayed "
-                  "averaging), not the global one alone (Streaming DiLoCo)"});
-  if (method.statistics.chunks == Chunks::kDelta)
-    experiment.fail("streaming",
-                    "found with gradient_statistics: {chunks: delta}, which compares moves of "
-                    "workers that begin a round at one point; allowed is one of both");
-  return stream;
-}
-
-void read_communication(Options& options, Experiment& experiment) {
-  Options communication = options.part("communication", "what travels at a synchronization");
-  experiment.method.payload = communication.choice<Payload>(
-      "parameters",
-      {.fallback = Payload::kFloat32,
-       .choices = {kPayloads.begin(), kPayloads.end()},
-       .meaning = "the workers' parameters as they are, or their moves since the last "
-                  "synchronization as numbers of 16, 8 or 4 bits, the latter two with a scale for "
-                  "every 32 of them; what rounding takes away is sent along with the next one"});
-}
-
 void read_evaluation(Options& options, Experiment& experiment) {
   Options evaluation = options.part("evaluation", "of the averaged model on the test set");
   experiment.evaluate_every_samples = evaluation.integer(
@@ -336,8 +290,7 @@ Experiment read_experiment(Options options, bool cpu_has_bfloat16) {
   read_batch_size(options, *task, read);
   read_statistics(options, read);
   task->read_synchronization(options);
-  read_communication(options, read);
-  read.method.stream = read_stream(options, read.method);
+  read_communication(options, read.method);
   read_evaluation(options, read);
   read_branching(options, read);
   options.finish();

@@ -109,13 +109,18 @@ void add_keys(const std::vector<Declaration>& keys, Json& properties) {
 
 namespace {
 
-/// The keys of an implementation, and those that its nested choices may have.
+/// Those that nested choices may have.
+void add_nested_keys(const Part& part, Json& properties) {
+  for (const PartDescription& nested : part.nested)
+    for (const Declaration& key : nested.keys) properties[key.key] = true;
+}
+
+/// The keys of an implementation, and those of nested choices.
 Json implementation_schema(const Part& part, const PartDescription& implementation) {
   Json properties = Json::object();
   add_keys(part.shared.keys, properties);
   add_keys(implementation.keys, properties);
-  for (const PartDescription& nested : part.nested)
-    for (const Declaration& key : nested.keys) properties[key.key] = true;
+  add_nested_keys(part, properties);
   return {{"description", implementation.summary},
           {"properties", std::move(properties)},
           {"additionalProperties", false}};
@@ -124,12 +129,13 @@ Json implementation_schema(const Part& part, const PartDescription& implementati
 /// If a choice within a part is this one, the keys of the others are out of place.
 Json nested_rule(const Part& part, const PartDescription& nested) {
   Json properties = Json::object();
-  bool is_default = false;
   for (const PartDescription& other : part.nested)
     for (const Declaration& key : other.keys) properties[key.key] = false;
   add_keys(nested.keys, properties);
-  for (const Declaration& key : part.implementations.front().keys)
-    if (key.key == nested.choice) is_default = key.fallback == nested.name;
+  const Declaration* const choice =
+      find_key(part.implementations.empty() ? part.shared.keys : part.implementations.front().keys,
+               nested.choice);
+  const bool is_default = choice != nullptr && choice->fallback == nested.name;
   return {{"if", chosen(nested.choice, {{"const", nested.name}}, is_default)},
           {"then", {{"properties", std::move(properties)}}}};
 }
@@ -140,18 +146,16 @@ Json part_schema(const Part& part) {
   Json schema{{"type", "object"}, {"description", part.shared.summary}};
   Json properties = Json::object();
   add_keys(part.shared.keys, properties);
+  if (part.implementations.empty()) add_nested_keys(part, properties);
   schema["properties"] = std::move(properties);
-  if (part.implementations.empty()) {
-    schema["additionalProperties"] = false;
-    return schema;
-  }
+  if (part.implementations.empty()) schema["additionalProperties"] = false;
   Json rules = Json::array();
   for (const PartDescription& one : part.implementations)
     rules.push_back({{"if", chosen("name", {{"const", one.name}}, part.is_default(one))},
                      {"then", implementation_schema(part, one)}});
   for (const PartDescription& nested : part.nested)
     if (!nested.name.empty()) rules.push_back(nested_rule(part, nested));
-  schema["allOf"] = std::move(rules);
+  if (!rules.empty()) schema["allOf"] = std::move(rules);
   return schema;
 }
 

@@ -107,16 +107,16 @@ constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
      "growth_limit)",
      [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
     {"method_bytes", "bytes",
-     "that each worker gives to averages in the round: 4 per parameter and per value of averaged "
-     "state, and 4 per parameter again when gradients are tested whose mean over workers is taken "
-     "(8 coordinate-wise)",
+     "that each worker gives to averages in the round: 4 per parameter (or what "
+     "communication.parameters makes of it) and per value of averaged state, and 4 per parameter "
+     "again when gradients are tested whose mean over workers is taken (8 coordinate-wise)",
      [](Row r) { return csv_cell(r.method_bytes); }},
     {"measured_variance", "", "variance of this round alone, before moving averages",
      [](Row r) { return before_averages(r, &GradientStatistics::variance); }},
     {"measured_squared_norm", "", "squared norm of this round alone",
      [](Row r) { return before_averages(r, &GradientStatistics::squared_norm); }},
     {"payload_residual", "",
-     "where parameters travel rounded: mean squared norm of what that took away from a worker's "
+     "where parameters travel as moves: mean squared norm of what was taken away from a worker's "
      "move, which goes with its next one; to be compared with drift",
      [](Row r) { return csv_cell(r.record.residual); }},
     {"gradient_norm", "",

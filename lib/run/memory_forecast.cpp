@@ -38,6 +38,21 @@ int statistics_arrays(const Experiment& experiment) {
   return arrays;
 }
 
+/// What a worker keeps beside its parameters where these travel as moves: what is left to send, and
+/// what is on its way.
+std::size_t moves_to_send(const Experiment& experiment, std::size_t parameters,
+                          int hosted_workers) {
+  const ParameterFormat& format = experiment.method.format;
+  if (!format.sends_moves()) return 0;
+  // Places and values of all workers' largest numbers, and the sums of their mean.
+  const std::size_t on_its_way =
+      format.sends_all()
+          ? parameters * sizeof(float)
+          : format.bytes_sent(parameters) * static_cast<std::size_t>(experiment.workers) +
+                parameters * sizeof(double);
+  return static_cast<std::size_t>(hosted_workers) * (parameters * sizeof(float) + on_its_way);
+}
+
 }  // namespace
 
 std::size_t MemoryForecast::total() const {
@@ -61,6 +76,7 @@ MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, i
        worker * n * experiment.inner_optimizer.make({.size = 1})->state().size()},
       {"batch norm statistics", worker * facts.running_moments},
       {"global parameters and mean", worker * 2 * n},
+      {"moves to send", moves_to_send(experiment, n, hosted_workers)},
       // A worker's own point, what it has sent, and the copy that travels.
       {"parameters under way", experiment.method.stream ? worker * 3 * n : 0},
       {"outer optimizer state", worker * n * experiment.make_outer_optimizer(1)->state().size()},

@@ -76,7 +76,7 @@ std::int64_t method_bytes(const LocalSgd& method, TrainingWorker& worker, bool t
     arrays += method.controller->needs().coordinates ? 2 : 1;
   const std::size_t parameters = worker.parameters().size();
   std::size_t bytes =
-      encoded_size(method.payload, parameters) + (arrays - 1) * parameters * sizeof(float);
+      method.format.bytes_sent(parameters) + (arrays - 1) * parameters * sizeof(float);
   std::vector<Averaged> state;
   worker.add_averaged_state(state);
   for (const Averaged& array : state) bytes += array.mine.size() * sizeof(float);

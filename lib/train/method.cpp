@@ -88,7 +88,7 @@ RoundRecord LocalSgd::record_of(const RoundPlan& plan, const RoundNumbers& numbe
                      .gradient_norm = numbers.gradient_norm,
                      .clipped_steps = static_cast<std::int64_t>(numbers.clipped_steps),
                      .request = numbers.request};
-  if (payload != Payload::kFloat32) record.residual = numbers.residual;
+  if (format.sends_moves()) record.residual = numbers.residual;
   return record;
 }
 

@@ -5,10 +5,10 @@
 #include <optional>
 
 #include "batching/batch_size_limits.h"
-#include "comm/payload.h"
 #include "optim/learning_rate.h"
 #include "optim/momentum_response.h"
 #include "optim/sync_interval.h"
+#include "train/parameter_average.h"
 #include "train/parameter_stream.h"
 #include "train/round.h"
 
@@ -42,8 +42,11 @@ struct LocalSgd {
   StatisticsNeeds observer_needs = {};  ///< of those who look at statistics beside the controller
   std::optional<LinearSteps> inner_steps = {};  ///< if the inner optimizer's are linear
   StatePolicy velocity_at_sync = StatePolicy::kKeep;
-  Payload payload = Payload::kFloat32;       ///< what parameters travel as
+  ParameterFormat format = {};               ///< what parameters travel as
   std::optional<StreamOptions> stream = {};  ///< they travel while local steps go on
+  /// FedProx's mu: after each local step a proximal step of mu/2 |x - x_k|^2; 0: none. Not beside a
+  /// stream.
+  double proximal = 0;
 
   /// The round after `progress`: b as it is there, H as the rule says, and who looks at its
   /// gradients. The local steps of the last two rounds share evenly what is left of the budget, so

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/state.h"
 #include "core/vector_math.h"
+#include "train/method.h"
 
 namespace localbatch {
 
@@ -25,28 +26,29 @@ FragmentTimes times_of(const StreamOptions& options, int p, int H) {
   return {.sent = sent, .arrives = sent + delay};
 }
 
-ParameterStream::ParameterStream(const StreamOptions& options, Payload payload,
-                                 std::span<float> x_global,
+ParameterStream::ParameterStream(const LocalSgd& method, std::span<const float> x,
                                  const OuterOptimizerFactory& make_outer_optimizer,
                                  Communicator& comm)
-    : options_(options),
-      x_global_(x_global),
+    : GlobalParameters(x),
+      options_(*method.stream),
       comm_(comm),
-      own_(x_global.begin(), x_global.end()),
-      sent_(x_global.size()),
-      mean_(x_global.size()) {
-  const auto count = static_cast<std::size_t>(options.fragments);
+      own_(x.begin(), x.end()),
+      sent_(x.size()),
+      mean_(x.size()) {
+  check(method.format.sends_all(), "averages that go on beside local steps are of whole arrays");
+  const auto count = static_cast<std::size_t>(options_.fragments);
   for (std::size_t p = 0; p < count; ++p) {
-    const Slice slice = slice_of(x_global.size(), p, count, block_of(payload));
-    fragments_.push_back({.slice = slice,
-                          .average = ParameterAverage(payload, slice.size()),
-                          .outer_optimizer = make_outer_optimizer(slice.size())});
+    const Slice slice = slice_of(x.size(), p, count, block_of(method.format.payload));
+    fragments_.push_back(
+        {.slice = slice,
+         .average = ParameterAverage(method.format, slice.size(), method.num_workers),
+         .outer_optimizer = make_outer_optimizer(slice.size())});
   }
 }
 
-void ParameterStream::begin(int H, double learning_rate, std::span<float> x) {
-  H_ = H;
-  learning_rate_ = learning_rate;
+void ParameterStream::begin(const RoundPlan& round, std::span<float> x) {
+  H_ = round.local_steps;
+  learning_rate_ = round.learning_rate(H_ - 1);
   drift_ = 0;
   std::ranges::copy(own_, x.begin());
 }
@@ -58,20 +60,21 @@ void ParameterStream::after_step(int steps, std::span<float> x) {
     if (times_of(options_, static_cast<int>(p), H_).arrives == steps) receive(fragments_[p], x);
 }
 
-void ParameterStream::end(std::span<float> x) {
+void ParameterStream::move(std::span<float> x) {
   std::ranges::copy(x, own_.begin());
-  std::ranges::copy(x_global_, x.begin());
+  std::ranges::copy(values(), x.begin());
 }
 
 void ParameterStream::send(Fragment& fragment, std::span<const float> x) {
   const std::span<float> sent = part(std::span(sent_), fragment.slice);
   std::ranges::copy(part(x, fragment.slice), sent.begin());
-  comm_.start_average(fragment.average.begin(sent, part(x_global_, fragment.slice),
-                                             part(std::span(mean_), fragment.slice)));
+  const Exchange average = fragment.average.begin(sent, part(values(), fragment.slice),
+                                                  part(std::span(mean_), fragment.slice));
+  comm_.start_average(average.averaged.front());
 }
 
 void ParameterStream::receive(Fragment& fragment, std::span<float> x) {
-  const std::span<float> global = part(x_global_, fragment.slice);
+  const std::span<float> global = part(x_global(), fragment.slice);
   const std::span<float> mean = part(std::span(mean_), fragment.slice);
   const std::span<const float> sent = part(std::span(sent_), fragment.slice);
   comm_.finish_average();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "comm/mean_tree.h"
-#include "optim/outer_optimizer.h"
+#include "train/global_parameters.h"
 #include "train/parameter_average.h"
 
 namespace localbatch {
@@ -32,28 +32,28 @@ FragmentTimes times_of(const StreamOptions& options, int p, int H);
 
 /// One worker's part in such a stream. The worker has a point of its own, which is another one than
 /// the global parameters between rounds, too.
-class ParameterStream {
+class ParameterStream final : public GlobalParameters {
  public:
-  /// The global parameters must outlive the stream, which moves them. The worker begins there.
-  ParameterStream(const StreamOptions& options, Payload payload, std::span<float> x_global,
+  /// The method has stream options.
+  ParameterStream(const LocalSgd& method, std::span<const float> x,
                   const OuterOptimizerFactory& make_outer_optimizer, Communicator& comm);
 
-  /// Begins a round of H local steps: `x`, the worker's parameters, becomes its own point.
-  void begin(int H, double learning_rate, std::span<float> x);
+  /// `x` becomes the worker's own point.
+  void begin(const RoundPlan& round, std::span<float> x) override;
 
-  /// After so many local steps of the round: sends the fragments that are due, and moves the global
-  /// parameters and the worker's by those that arrive. Collective.
-  void after_step(int steps, std::span<float> x);
+  /// Sends the fragments that are due, and moves the global parameters and the worker's by those
+  /// that arrive.
+  void after_step(int steps, std::span<float> x) override;
 
-  /// Ends the round: `x` becomes the global parameters.
-  void end(std::span<float> x);
+  Exchange meet(std::span<const float> /*x*/) override { return {}; }
+  void finish() override {}
+  std::span<const float> mean() const override { return {}; }
+  double drift(std::span<const float> /*x*/) const override { return drift_; }
+  double squared_residual() const override;
+  void move(std::span<float> x) override;
 
-  /// Squared distance of the worker from the mean of all, each fragment when it was sent.
-  double drift() const { return drift_; }
-  double squared_residual() const;
-
-  void visit_common_state(StateVisitor& visitor);
-  void visit_own_state(StateVisitor& visitor);
+  void visit_common_state(StateVisitor& visitor) override;
+  void visit_own_state(StateVisitor& visitor) override;
 
  private:
   struct Fragment {
@@ -66,7 +66,6 @@ class ParameterStream {
   void receive(Fragment& fragment, std::span<float> x);
 
   StreamOptions options_;
-  std::span<float> x_global_;
   Communicator& comm_;
   std::vector<Fragment> fragments_;
   std::vector<float> own_, sent_, mean_;

@@ -9,7 +9,6 @@
 #include "core/files.h"
 #include "core/state.h"
 #include "core/text.h"
-#include "core/vector_math.h"
 #include "train/meter.h"
 #include "train/method.h"
 #include "train/worker.h"
@@ -20,46 +19,30 @@ Synchronizer::Synchronizer(const LocalSgd& method, Worker& worker,
                            const OuterOptimizerFactory& make_outer_optimizer, Communicator& comm)
     : worker_(worker),
       comm_(comm),
-      x_global_(worker.parameters().begin(), worker.parameters().end()),
-      mean_(method.stream ? 0 : x_global_.size()),
-      parameters_(method.payload, mean_.size()) {
+      global_(make_global_parameters(method, worker.parameters(), make_outer_optimizer, comm)) {
   check(method.num_workers == comm.num_workers(), "the method knows how many workers there are");
-  if (method.stream)
-    stream_.emplace(*method.stream, method.payload, x_global_, make_outer_optimizer, comm);
-  else
-    outer_optimizer_ = make_outer_optimizer(x_global_.size());
 }
 
-void Synchronizer::begin(const RoundPlan& round) {
-  learning_rate_ = round.learning_rate(round.local_steps - 1);
-  if (stream_) stream_->begin(round.local_steps, learning_rate_, worker_.parameters());
-}
+void Synchronizer::begin(const RoundPlan& round) { global_->begin(round, worker_.parameters()); }
 
-void Synchronizer::after_step(int steps) {
-  if (stream_) stream_->after_step(steps, worker_.parameters());
-}
+void Synchronizer::after_step(int steps) { global_->after_step(steps, worker_.parameters()); }
 
 RoundNumbers Synchronizer::average(Meter& meter) {
   const std::span<float> x = worker_.parameters();
-  std::vector<Averaged> averaged;
-  if (!stream_) averaged.push_back(parameters_.begin(x, x_global_, mean_));
+  Exchange meeting = global_->meet(x);
+  std::vector<Averaged> averaged(meeting.averaged.begin(), meeting.averaged.end());
   worker_.add_averaged_state(averaged);
   meter.add_averaged(worker_, averaged);
-  if (!averaged.empty()) comm_.exchange({.averaged = averaged});
-  if (!stream_) parameters_.finish(x_global_, mean_);
+  meeting.averaged = averaged;
+  if (!averaged.empty() || !meeting.mine.empty()) comm_.exchange(meeting);
+  global_->finish();
 
-  const RoundNumbers mine{
-      .drift = stream_ ? stream_->drift() : squared_distance(x, mean_),
-      .residual = stream_ ? stream_->squared_residual() : parameters_.squared_residual(),
-      .gradient_norm = meter.mean_gradient_norm(),
-      .clipped_steps = static_cast<double>(meter.clipped_steps()),
-      .gradients = meter.own_sums(x, mean_, x_global_)};
-  if (stream_) {
-    stream_->end(x);
-  } else {
-    outer_optimizer_->step(x_global_, mean_, learning_rate_);
-    std::ranges::copy(x_global_, x.begin());
-  }
+  const RoundNumbers mine{.drift = global_->drift(x),
+                          .residual = global_->squared_residual(),
+                          .gradient_norm = meter.mean_gradient_norm(),
+                          .clipped_steps = static_cast<double>(meter.clipped_steps()),
+                          .gradients = meter.own_sums(x, global_->mean(), global_->values())};
+  global_->move(x);
   worker_.finish_synchronization();
   return mine;
 }
@@ -180,18 +163,10 @@ void Synchronizer::fail_different() {
 
 void Synchronizer::visit_common_state(StateVisitor& visitor) {
   visitor.visit("parameters", worker_.parameters());
-  if (visitor.reads()) std::ranges::copy(worker_.parameters(), x_global_.begin());
-  if (stream_)
-    stream_->visit_common_state(visitor);
-  else
-    visitor.visit("outer_optimizer", outer_optimizer_->state());
+  if (visitor.reads()) global_->put(worker_.parameters());
+  global_->visit_common_state(visitor);
 }
 
-void Synchronizer::visit_own_state(StateVisitor& visitor) {
-  if (stream_)
-    stream_->visit_own_state(visitor);
-  else
-    parameters_.visit_state(visitor);
-}
+void Synchronizer::visit_own_state(StateVisitor& visitor) { global_->visit_own_state(visitor); }
 
 }  // namespace localbatch

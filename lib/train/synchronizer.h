@@ -1,12 +1,9 @@
 #pragma once
 
 #include <memory>
-#include <optional>
-#include <vector>
 
 #include "optim/outer_optimizer.h"
-#include "train/parameter_average.h"
-#include "train/parameter_stream.h"
+#include "train/global_parameters.h"
 #include "train/round.h"
 
 namespace localbatch {
@@ -15,8 +12,7 @@ class Meter;
 class Worker;
 struct LocalSgd;
 
-/// One worker's part in the two meetings that end a round, and in what travels before, where
-/// parameters do so in fragments.
+/// One worker's part in the two meetings that end a round, and in what travels before.
 class Synchronizer {
  public:
   /// The worker holds the global parameters. What it refers to must outlive the synchronizer.
@@ -26,13 +22,12 @@ class Synchronizer {
   /// Before the local steps of a round.
   void begin(const RoundPlan& round);
 
-  /// After so many of them: fragments of the parameters leave and arrive. Collective.
+  /// After so many of them: see GlobalParameters. Collective.
   void after_step(int steps);
 
   /// First meeting: averages parameters, what else belongs to them, and the gradients that `meter`
   /// asks for; then the outer optimizer moves the global parameters with the learning rate of the
-  /// last local step, and they become the worker's. Parameters that travel in fragments have moved
-  /// before, and the worker is lent the global ones until the next round begins. Returns what this
+  /// last local step, and they become the worker's until the next round begins. Returns what this
   /// worker has seen: drift, residual and gradients. Collective.
   RoundNumbers average(Meter& meter);
 
@@ -52,12 +47,7 @@ class Synchronizer {
 
   Worker& worker_;
   Communicator& comm_;
-  std::vector<float> x_global_, mean_;
-  double learning_rate_ = 0;  ///< of the round's last local step
-
-  std::optional<ParameterStream> stream_;  ///< in place of the two below
-  std::unique_ptr<OuterOptimizer> outer_optimizer_;
-  ParameterAverage parameters_;
+  std::unique_ptr<GlobalParameters> global_;
 };
 
 }  // namespace localbatch

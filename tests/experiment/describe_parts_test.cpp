@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "experiment/communication.h"
 #include "experiment/experiment.h"
 #include "experiment/fixtures.h"
 
@@ -99,6 +100,8 @@ TEST_CASE("a part reads exactly the keys that its description lists") {
       described.merge(names(description_of(parts, "dataset", "synthetic").keys));
       described.merge(names_of_shared(parts, "dataset"));
     }
+    if (description.part == "communication.parameters")
+      described.merge(names_of_shared(parts, "communication"));
     const std::vector<Declaration> read = read_text(experiment_with(description, "")).resolved;
     const auto part = std::ranges::find(read, mapping_of(description), &Declaration::key);
     REQUIRE(part != read.end());
@@ -169,8 +172,9 @@ TEST_CASE("all implementations of all tables are described") {
   same("learning_rate", part_names(learning_rate_table()));
   same("learning_rate_coupling", part_names(learning_rate_coupling_table()));
   same("sync_interval", part_names(sync_interval_table()));
+  same("communication.parameters", part_names(parameter_format_table()));
   same("batch_size_controller", part_names(batch_size_controller_table()));
-  CHECK(described.size() == 10);
+  CHECK(described.size() == 11);
 }
 
 TEST_CASE("a choice within a part follows it, with the keys that stand beside it") {
@@ -191,9 +195,11 @@ TEST_CASE("a choice within a part follows it, with the keys that stand beside it
 }
 
 TEST_CASE("every method has a formula and a source, each one line of ASCII") {
-  const std::set<std::string> without_formula = {"batch_size_controller fixed", "problem network"};
+  const std::set<std::string> without_formula = {"batch_size_controller fixed", "problem network",
+                                                 "communication.parameters f32"};
   const std::set<std::string> without_source = {"batch_size_controller fixed", "problem network",
-                                                "model mlp", "model softmax_regression"};
+                                                "communication.parameters f32", "model mlp",
+                                                "model softmax_regression"};
   for (const PartDescription& description : describe_parts()) {
     if (description.name.empty()) {
       CHECK(description.formula.empty());

@@ -30,6 +30,8 @@ sync_interval: {H: 4}
 batch_size: {initial: 32, max: 256}
 batch_size_controller: {name: norm_test, eta: 0.9}
 shadow_controllers: [{name: inner_product_test, theta: 0.9}]
+communication: {parameters: top_k, share: 0.1}
+proximal_term: {mu: 0.1}
 """
 SWEEP = WHOLE + """
 sweep:
@@ -64,6 +66,10 @@ BROKEN = [
     ("a key of a controller that is not named", WHOLE, "name: norm_test, ", ""),
     ("a key of another partition", WHOLE, "partition: dirichlet", "partition: iid"),
     ("a partition without its key", WHOLE, ", alpha: 0.1", ""),
+    ("a share of what travels as a whole", WHOLE, "parameters: top_k", "parameters: int8"),
+    ("a share of what travels as a whole by default", WHOLE, "parameters: top_k, ", ""),
+    ("a share out of range", WHOLE, "share: 0.1", "share: 0.6"),
+    ("a proximal term without its factor", WHOLE, "{mu: 0.1}", "{}"),
     ("an unknown choice", WHOLE, "workers: 4", "precision: f16"),
     ("no budget", WHOLE, "max_samples: 2e4", ""),
     ("no learning rate", WHOLE, "learning_rate: {name: cosine, peak: 0.1}", ""),

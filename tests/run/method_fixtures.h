@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "experiment/communication.h"
 #include "experiment/fixtures.h"
 
 namespace localbatch {
@@ -23,6 +24,7 @@ inline std::set<std::string> registered_methods() {
   add("learning_rate_coupling", part_names(learning_rate_coupling_table()));
   add("sync_interval", part_names(sync_interval_table()));
   add("partition", part_names(partition_table()));
+  add("parameters", part_names(parameter_format_table()));
   add("chunks", {"workers", "micro_batches", "samples", "delta"});
   add("batch_size_controller", part_names(batch_size_controller_table()));
   return methods;
@@ -33,7 +35,8 @@ inline std::set<std::string> methods_of(const Experiment& experiment) {
   std::set<std::string> methods;
   for (const Declaration& part : experiment.resolved)
     for (const Declaration& key : part.parts)
-      if (key.key == "name" || key.key == "partition" || key.key == "chunks")
+      if (key.key == "name" || key.key == "partition" || key.key == "chunks" ||
+          key.key == "parameters")
         methods.insert((key.key == "name" ? part.key : key.key) + " " + key.value);
   return methods;
 }

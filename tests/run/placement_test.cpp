@@ -93,7 +93,7 @@ TEST_CASE("a stream of one fragment without delay leaves the bytes of rounds tha
 
 TEST_CASE("results do not depend on the number of ranks, nor on what parameters travel as") {
   const ScratchFolder scratch;
-  for (const std::string payload : {"f32", "bf16", "int8", "int4"}) {
+  for (const std::string payload : {"f32", "bf16", "int8", "int4", "top_k"}) {
     const std::vector<std::string> settings{"communication.parameters=" + payload};
     const RunResult alone =
         run_alone(request(scratch, tiny_experiment(), "one" + payload, settings));

@@ -142,7 +142,7 @@ TEST_CASE("without statistics a test keeps the batch, and a schedule does not ne
   CHECK(kept.loss == 3);
   CHECK(kept.samples == plan.samples);
   CHECK_FALSE(kept.residual);
-  method.payload = Payload::kBfloat16;
+  method.format.payload = Payload::kBfloat16;
   CHECK(method.decide(plan, {.residual = 0.25}, {}).residual == 0.25);
 }
 

@@ -35,21 +35,23 @@ Trace streamed(const StreamOptions& options, const std::vector<int>& rounds, int
   Trace trace{.own = std::vector<std::vector<float>>(kWorkers), .global = {}, .drift = {}};
   run_simulated_ranks(ranks, [&](ProcessGroup& processes) {
     run_workers(kWorkers, processes, [&](Communicator& comm) {
-      std::vector<float> x(kLength), global(kLength);
-      ParameterStream stream(options, Payload::kFloat32, global, make_averaging(), comm);
+      std::vector<float> x(kLength);
+      LocalSgd method;
+      method.num_workers = kWorkers;
+      method.stream = options;
+      ParameterStream stream(method, x, make_averaging(), comm);
       for (const int H : rounds) {
-        stream.begin(H, 0.1, x);
+        stream.begin({.local_steps = H}, x);
         for (int h = 0; h < H; ++h) {
           local_step(x, comm.worker());
           stream.after_step(h + 1, x);
         }
-        if (comm.worker() == 0) trace.drift.push_back(stream.drift());
-        stream.end(x);
-        CHECK(x == global);
+        if (comm.worker() == 0) trace.drift.push_back(stream.drift(x));
+        stream.move(x);
       }
-      stream.begin(1, 0.1, x);
+      if (comm.worker() == 0) trace.global = x;
+      stream.begin({}, x);
       trace.own[static_cast<std::size_t>(comm.worker())] = x;
-      if (comm.worker() == 0) trace.global = global;
     });
   });
   return trace;
@@ -137,7 +139,7 @@ TEST_CASE("a stream does what its formula says, on any placement") {
 TEST_CASE("one fragment without delay trains as a round that stands still does, to the bit") {
   for (const bool has_residual : {false, true}) {
     LocalSgd method = make_method(4000, 5, 0.05);
-    if (has_residual) method.payload = Payload::kInt8;
+    if (has_residual) method.format.payload = Payload::kInt8;
     const Run still = run(method, kNoisy, 3, 4);
     method.stream = StreamOptions();
     const Run streams = run(method, kNoisy, 3, 4);
