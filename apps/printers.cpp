@@ -110,9 +110,13 @@ std::string evaluation_line(const RunProgress& progress, const EvaluationRow& ro
                         row.test.loss);
     // Of texts the loss says more than how many tokens are guessed, and speeds take the room.
     if (row.test.images) line += fmt::format(" {:.2f}%", 100 * test_accuracy(row.test).value());
-    if (const std::optional<ValidationResult>& held_out = row.test.validation) {
+    if (const std::optional<SetResult>& held_out = row.test.validation) {
       line += fmt::format("  validation {:.4f}", held_out->loss);
       if (row.test.images) line += fmt::format(" {:.2f}%", 100 * held_out->accuracy());
+    }
+    if (row.averaged) {
+      line += fmt::format("  mean {:.4f}", row.averaged->loss);
+      if (row.test.images) line += fmt::format(" {:.2f}%", 100 * row.averaged->accuracy());
     }
   }
   return fmt::format("{}  {}", line, pace(progress));

@@ -194,6 +194,20 @@ void read_evaluation(Options& options, Experiment& experiment) {
     evaluation.fail("max_samples",
                     fmt::format("found {}, which is for problem: network; others have no test set",
                                 experiment.max_test_samples));
+  const std::optional<std::int64_t> averaged_over = evaluation.optional_integer(
+      "averaged_over",
+      {.min = 0,
+       .meaning = "also evaluates the mean of the global parameters over rounds, which after a "
+                  "round of s samples keeps exp(-s/averaged_over) of its distance from them; 0: "
+                  "does not"});
+  experiment.averaged_over = averaged_over.value_or(0);
+  if (experiment.averaged_over > 0 && !experiment.task->evaluates_any_parameters())
+    evaluation.fail(
+        "averaged_over",
+        experiment.task->has_network()
+            ? "found with batch norm, whose running statistics are those of other parameters; "
+              "allowed with batch_norm_at_sync: recompute"
+            : "found a mean to evaluate, which is for problem: network; others have no test set");
 }
 
 void read_branching(Options& options, Experiment& experiment) {

@@ -35,6 +35,7 @@ struct Experiment {
   std::vector<ShadowController> shadow_controllers;
   std::int64_t evaluate_every_samples = 0;  ///< 0: once per epoch
   std::int64_t max_test_samples = 0;        ///< of an evaluation; 0: all
+  std::int64_t averaged_over = 0;           ///< samples, see AveragedWeights; 0: not evaluated
   std::optional<BranchPlan> branches;
   std::vector<std::int64_t> kept_checkpoints;  ///< samples, ascending, those of branches included
   std::optional<Branch> branch;                ///< where it is one

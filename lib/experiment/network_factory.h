@@ -25,6 +25,10 @@ class NetworkTaskFactory final : public TaskFactory {
   int threads(int threads_per_worker) const override { return threads_per_worker; }
   std::optional<int> micro_batch() const override { return settings_.micro_batch; }
   bool couples_samples() const override { return settings_.model.has_batch_norm; }
+  bool evaluates_any_parameters() const override {
+    return !couples_samples() ||
+           settings_.batch_norm_at_sync.policy == BatchNormAtSync::Policy::kRecompute;
+  }
   bool has_network() const override { return true; }
   bool has_validation() const override { return settings_.dataset.held_out > 0; }
   std::unique_ptr<Task> load(const WorkerSettings& workers) const override;

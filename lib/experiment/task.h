@@ -48,6 +48,10 @@ class TaskFactory {
   /// Whether the gradient of a sample depends on the others of its micro-batch.
   virtual bool couples_samples() const { return false; }
 
+  /// Whether an evaluation takes nothing from training but the parameters, so that others can be
+  /// evaluated in their place.
+  virtual bool evaluates_any_parameters() const { return false; }
+
   /// Whether a network is trained.
   virtual bool has_network() const = 0;
 

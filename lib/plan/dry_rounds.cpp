@@ -63,6 +63,7 @@ RunMeetings meetings_of(
   meetings.audited_round = round_of(method);
 
   worker->evaluate(comm);
+  if (experiment.averaged_over > 0) worker->evaluate(comm);
   meetings.evaluation = comm.take_meetings();
   worker->final_model(comm);
   meetings.end = comm.take_meetings();

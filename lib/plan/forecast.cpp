@@ -97,7 +97,9 @@ CostModel::CostModel(const Experiment& experiment, const Task& task, const Place
   const int ranks_of_host = (ranks_ + hosts_ - 1) / hosts_;
   slots_ =
       execution_slots(cores_of_host / ranks_of_host, experiment.worker_threads(), hosted_workers_);
-  evaluated_samples_ = static_cast<double>(facts.evaluated_samples + facts.validation_samples);
+  const int evaluated_models = experiment.averaged_over > 0 ? 2 : 1;
+  evaluated_samples_ =
+      evaluated_models * static_cast<double>(facts.evaluated_samples + facts.validation_samples);
   const TrafficForecast forecast(placement);
   buffer_bytes_ = forecast.buffer_bytes(facts.parameters);
   traffic_ = parts_of(experiment, task, forecast);

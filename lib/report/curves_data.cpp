@@ -109,6 +109,8 @@ FigureAxes checked_axes(FigureAxes axes) {
 
 AxisScale scale_of(const std::string& name) {
   if (name == "test_accuracy") return {.title = "test accuracy (%)", .divisor = 0.01};
+  if (name == "averaged_test_accuracy")
+    return {.title = "test accuracy of the mean over rounds (%)", .divisor = 0.01};
   if (name == "validation_accuracy") return {.title = "validation accuracy (%)", .divisor = 0.01};
   // Schedules and H make the same training differ by orders of magnitude.
   if (name == "bytes")

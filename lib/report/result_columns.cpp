@@ -85,7 +85,7 @@ std::optional<double> samples_of_best(Run run, const std::string& name) {
 
 constexpr std::size_t kUsual = 8;
 
-const std::array<ResultColumn, 23> kColumns{{
+const std::array<ResultColumn, 25> kColumns{{
     {"steps", "steps", "local steps of a worker", Better::kLess, 0, 1,
      [](Run run) { return sum(run.rounds, "sync_interval"); }},
     {"rounds", "rounds", "synchronizations", Better::kLess, 0, 1,
@@ -137,6 +137,13 @@ const std::array<ResultColumn, 23> kColumns{{
     {"final_validation_loss", "final val. loss",
      "of the last evaluation on what dataset.validation holds out", Better::kLess, 3, 1,
      [](Run run) { return last(run.evaluations, "validation_loss"); }},
+    {"final_averaged_test_accuracy", "final mean acc. (%)",
+     "of the last evaluation of the mean over rounds (evaluation.averaged_over), percent",
+     Better::kMore, 2, 1,
+     [](Run run) { return last(run.evaluations, "averaged_test_accuracy", 100); }},
+    {"final_averaged_test_loss", "final mean loss",
+     "of the last evaluation of the mean over rounds (evaluation.averaged_over)", Better::kLess, 3,
+     1, [](Run run) { return last(run.evaluations, "averaged_test_loss"); }},
 }};
 
 }  // namespace

@@ -142,7 +142,7 @@ std::string gap(Eval row, Field ObjectiveGap::*field) {
   return row.test.gap ? csv_cell((*row.test.gap).*field) : std::string();
 }
 
-constexpr std::array<CsvColumn<EvaluationRow>, 20> kEvaluationColumns{{
+constexpr std::array<CsvColumn<EvaluationRow>, 22> kEvaluationColumns{{
     {"round", "", "after which the averaged model was evaluated",
      [](Eval r) { return csv_cell(r.round); }},
     {"samples", "samples", "processed by all workers together",
@@ -187,6 +187,12 @@ constexpr std::array<CsvColumn<EvaluationRow>, 20> kEvaluationColumns{{
      [](Eval r) { return r.test.validation ? csv_cell(r.test.validation->loss) : ""; }},
     {"validation_accuracy", "", "share of the targets of these samples that are predicted",
      [](Eval r) { return r.test.validation ? csv_cell(r.test.validation->accuracy()) : ""; }},
+    {"averaged_test_loss", "nats",
+     "as test_loss, of the mean of the global parameters over rounds, where "
+     "evaluation.averaged_over asks for one; else empty",
+     [](Eval r) { return r.averaged ? csv_cell(r.averaged->loss) : ""; }},
+    {"averaged_test_accuracy", "", "as test_accuracy, of that mean",
+     [](Eval r) { return r.averaged ? csv_cell(r.averaged->accuracy()) : ""; }},
 }};
 
 using Timing = const TimingRow&;

@@ -29,6 +29,7 @@ struct EvaluationRow {
   TestResult test;
   int local_batch_size = 0;
   int sync_interval = 0;
+  std::optional<SetResult> averaged = {};  ///< of the mean over rounds, on the test set
 };
 
 /// A row of timing.csv: seconds of worker 0 in one round.

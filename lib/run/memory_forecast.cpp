@@ -79,6 +79,7 @@ MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, i
       {"moves to send", moves_to_send(experiment, n, hosted_workers)},
       // A worker's own point, what it has sent, and the copy that travels.
       {"parameters under way", experiment.method.stream ? worker * 3 * n : 0},
+      {"mean over rounds", experiment.averaged_over > 0 ? worker * n : 0},
       {"outer optimizer state", worker * n * experiment.make_outer_optimizer(1)->state().size()},
       {"gradients to compare",
        worker * n * static_cast<std::size_t>(statistics_arrays(experiment))},

@@ -37,19 +37,19 @@ void visit_gap(StateVisitor& visitor, ObjectiveGap& gap) {
   visit_optional(visitor, "gap.mean_squared_gradient_norm", mean_squared_gradient_norm);
 }
 
-void visit_validation(StateVisitor& visitor, std::optional<ValidationResult>& validation) {
-  bool is_there = validation.has_value();
-  ValidationResult result = validation.value_or(ValidationResult());
+void visit_result(StateVisitor& visitor, const std::string& name, std::optional<SetResult>& found) {
+  bool is_there = found.has_value();
+  SetResult result = found.value_or(SetResult());
   auto& [loss, correct, targets] = result;
-  visitor.visit("validation", is_there);
-  visitor.visit("validation.loss", loss);
-  visitor.visit("validation.correct", correct);
-  visitor.visit("validation.targets", targets);
-  validation = is_there ? std::optional(result) : std::nullopt;
+  visitor.visit(name, is_there);
+  visitor.visit(name + ".loss", loss);
+  visitor.visit(name + ".correct", correct);
+  visitor.visit(name + ".targets", targets);
+  found = is_there ? std::optional(result) : std::nullopt;
 }
 
 void visit_evaluation(StateVisitor& visitor, EvaluationRow& row) {
-  auto& [round, samples, epoch, train_loss, test, local_batch_size, sync_interval] = row;
+  auto& [round, samples, epoch, train_loss, test, local_batch_size, sync_interval, averaged] = row;
   auto& [loss, correct, images, tokens, bytes_per_token, gap, of_held_out] = test;
   visitor.visit("evaluation.round", round);
   visitor.visit("evaluation.samples", samples);
@@ -128,6 +128,9 @@ RoundWriter::RoundWriter(const WorkerRunSetup& setup, TrainingWorker& worker,
                                        experiment_.method.max_samples)) {
   result_.first_local_batch_size = experiment_.method.initial_local_batch_size;
   result_.tokens_per_sample = setup.tokens_per_sample;
+  if (experiment_.averaged_over > 0)
+    averaged_weights_.emplace(static_cast<double>(experiment_.averaged_over),
+                              worker.parameters().size());
 }
 
 RoundWriter::~RoundWriter() = default;
@@ -150,6 +153,7 @@ void RoundWriter::observe(const RoundRecord& round) {
     if (round.audit) files_->audits->write({.record = round, .audit = *round.audit});
     events_.on_round(progress(round));
   }
+  if (averaged_weights_) averaged_weights_->add(worker_.parameters(), samples);
   const double evaluated = evaluating_.seconds();
   if (round.finite() && evaluations_.due(round.samples)) evaluate(round);
   if (files_ != nullptr) write_timing(round.round, samples, evaluating_.seconds() - evaluated);
@@ -166,7 +170,11 @@ void RoundWriter::visit_state(StateVisitor& visitor) {
   visitor.visit("last_local_batch_size", result_.last_local_batch_size);
   visit_evaluation(visitor, result_.last_evaluation);
   if (experiment_.task->has_validation())
-    visit_validation(visitor, result_.last_evaluation.test.validation);
+    visit_result(visitor, "validation", result_.last_evaluation.test.validation);
+  if (averaged_weights_) {
+    averaged_weights_->visit_state(visitor);
+    visit_result(visitor, "averaged", result_.last_evaluation.averaged);
+  }
   visitor.visit("next_evaluation", evaluations_.next);
   visitor.visit("samples_at_evaluation", samples_at_evaluation_);
   visitor.visit("loss_since_evaluation", loss_since_evaluation_);
@@ -220,9 +228,11 @@ double RoundWriter::epoch(std::int64_t samples) const {
 void RoundWriter::evaluate(const RoundRecord& round) {
   const RunProgress before = progress(round);
   TestResult test;
+  std::optional<SetResult> averaged;
   {
     const Stopwatch::Scope timed(evaluating_);
     test = worker_.evaluate(comm_);
+    if (averaged_weights_) averaged = evaluate_averaged_weights();
   }
   evaluations_.pass(round.samples);
   const EvaluationRow row{.round = round.round,
@@ -232,7 +242,8 @@ void RoundWriter::evaluate(const RoundRecord& round) {
                                         static_cast<double>(round.samples - samples_at_evaluation_),
                           .test = test,
                           .local_batch_size = round.local_batch_size,
-                          .sync_interval = round.local_steps};
+                          .sync_interval = round.local_steps,
+                          .averaged = averaged};
   result_.last_evaluation = row;
   loss_since_evaluation_ = 0;
   samples_at_evaluation_ = round.samples;
@@ -240,6 +251,16 @@ void RoundWriter::evaluate(const RoundRecord& round) {
   files_->evaluations->write(row);
   events_.on_evaluation(before, row);
   training_seconds_at_evaluation_ = before.training_seconds;
+}
+
+/// Collective.
+std::optional<SetResult> RoundWriter::evaluate_averaged_weights() {
+  averaged_weights_->swap(worker_.parameters());
+  const TestResult found = worker_.evaluate(comm_);
+  averaged_weights_->swap(worker_.parameters());
+  return SetResult{.loss = found.loss,
+                   .correct = found.correct.value(),
+                   .targets = (found.images ? found.images : found.tokens).value()};
 }
 
 void RoundWriter::write_timing(std::int64_t round, std::int64_t samples,

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "comm/communicator.h"
 #include "core/stopwatch.h"
 #include "run/run_experiment.h"
+#include "train/averaged_weights.h"
 #include "train/round.h"
 #include "train/worker.h"
 
@@ -68,6 +70,7 @@ class RoundWriter {
   double epoch(std::int64_t samples) const;
   double seconds() const;
   void evaluate(const RoundRecord& round);
+  std::optional<SetResult> evaluate_averaged_weights();
   void write_timing(std::int64_t round, std::int64_t samples, double evaluation_seconds);
   RunProgress progress(const RoundRecord& round) const;
 
@@ -78,6 +81,7 @@ class RoundWriter {
   std::int64_t epoch_samples_;
   const RunEvents& events_;
   std::unique_ptr<Files> files_;  ///< worker 0 only
+  std::optional<AveragedWeights> averaged_weights_;
   RunResult result_;
 
   double seconds_before_ = 0;    ///< of the stretches of the run before this one

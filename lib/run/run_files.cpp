@@ -126,7 +126,8 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
                    const RunResult& result) {
   const EvaluationRow& last = result.last_evaluation;
   const bool evaluated = last.round > 0;
-  const std::optional<ValidationResult>& validation = last.test.validation;
+  const std::optional<SetResult>& validation = last.test.validation;
+  const std::optional<SetResult>& averaged = last.averaged;
   const auto if_evaluated = [evaluated](std::optional<double> value) {
     return evaluated ? or_null(value) : Json();
   };
@@ -145,6 +146,8 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
               {"test_accuracy", if_evaluated(test_accuracy(last.test))},
               {"validation_loss", validation ? Json(validation->loss) : Json()},
               {"validation_accuracy", validation ? Json(validation->accuracy()) : Json()},
+              {"averaged_test_loss", averaged ? Json(averaged->loss) : Json()},
+              {"averaged_test_accuracy", averaged ? Json(averaged->accuracy()) : Json()},
               {"test_perplexity", if_evaluated(test_perplexity(last.test))},
               {"test_bits_per_byte", if_evaluated(test_bits_per_byte(last.test))},
               {"first_local_batch_size", result.first_local_batch_size},

@@ -266,9 +266,9 @@ TestResult NetworkWorker::evaluate(Communicator& comm) {
       });
   TestResult result = test_result(found[0], setup_.dataset);
   if (found.size() > 1)
-    result.validation = ValidationResult{.loss = mean_loss(found[1], "validation", setup_.dataset),
-                                         .correct = found[1].correct,
-                                         .targets = found[1].count};
+    result.validation = SetResult{.loss = mean_loss(found[1], "validation", setup_.dataset),
+                                  .correct = found[1].correct,
+                                  .targets = found[1].count};
   return result;
 }
 

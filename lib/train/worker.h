@@ -96,8 +96,8 @@ struct ObjectiveGap {
   std::optional<double> mean_suboptimality = {}, mean_squared_gradient_norm = {};
 };
 
-/// What it finds on the samples that were held out of the training set.
-struct ValidationResult {
+/// What an evaluation finds on a set of samples.
+struct SetResult {
   double loss = 0;                        ///< mean over targets
   std::int64_t correct = 0, targets = 0;  ///< targets that are predicted, and all
 
@@ -111,7 +111,7 @@ struct TestResult {
   std::optional<std::int64_t> images = {}, tokens = {};  ///< targets; one of both has a number
   std::optional<double> bytes_per_token = {};            ///< of the text; empty where it is unknown
   std::optional<ObjectiveGap> gap = {};
-  std::optional<ValidationResult> validation = {};
+  std::optional<SetResult> validation = {};
 };
 
 /// A trained model as files want it: arrays one behind the other, in canonical order.

@@ -121,6 +121,8 @@ const std::vector<Mistake> kMistakes = {
      "1e-06 .. 0.5"},
     {"workers: 2\ngradient_statistics: {chunks: delta}\ncommunication: {parameters: top_k}", "6:29",
      "communication.parameters", "found 'top_k' with gradient_statistics: {chunks: delta}"},
+    {"evaluation: {averaged_over: 1000}", "4:29", "evaluation.averaged_over",
+     "found with batch norm", "batch_norm_at_sync: recompute"},
     {"proximal_term: {mu: -1}", "4:21", "proximal_term.mu", "found -1", "0 .. 1000000"},
     {"streaming: {fragments: 2}\nproximal_term: {mu: 1}", "5:16", "proximal_term",
      "found with streaming"},

@@ -89,7 +89,8 @@ TEST_CASE("the columns of a run are fixed") {
         "round,samples,epoch,train_loss,test_loss,test_accuracy,test_correct,test_images,"
         "local_batch_size,sync_interval,suboptimality,squared_distance,squared_gradient_norm,"
         "mean_suboptimality,mean_squared_gradient_norm,test_tokens,test_perplexity,"
-        "test_bits_per_byte,validation_loss,validation_accuracy");
+        "test_bits_per_byte,validation_loss,validation_accuracy,averaged_test_loss,"
+        "averaged_test_accuracy");
   CHECK(header(timing_columns()) ==
         "round,total_seconds,slot_seconds,data_seconds,gradient_seconds,optimizer_seconds,"
         "communication_seconds,evaluation_seconds,forward_seconds,backward_seconds,statistics_"
@@ -211,11 +212,22 @@ TEST_CASE("an evaluation's cells hold its numbers") {
   CHECK(cell.at("sync_interval") == "2");
   CHECK(cell.at("validation_loss").empty());
   CHECK(cell.at("validation_accuracy").empty());
+  CHECK(cell.at("averaged_test_loss").empty());
+  CHECK(cell.at("averaged_test_accuracy").empty());
+}
+
+TEST_CASE("what the mean over rounds says has columns of its own") {
+  const EvaluationRow row{.test = {.loss = 2},
+                          .averaged = SetResult{.loss = 1.5, .correct = 3, .targets = 4}};
+  const auto cell = cells(evaluation_columns(), row);
+  CHECK(cell.at("averaged_test_loss") == "1.5");
+  CHECK(cell.at("averaged_test_accuracy") == "0.75");
+  CHECK(cell.at("test_loss") == "2");
 }
 
 TEST_CASE("what held-out samples say has columns of its own") {
   const EvaluationRow row{
-      .test = {.loss = 2, .validation = ValidationResult{.loss = 0.5, .correct = 3, .targets = 8}}};
+      .test = {.loss = 2, .validation = SetResult{.loss = 0.5, .correct = 3, .targets = 8}}};
   const auto cell = cells(evaluation_columns(), row);
   CHECK(cell.at("validation_loss") == "0.5");
   CHECK(cell.at("validation_accuracy") == "0.375");

@@ -108,6 +108,24 @@ TEST_CASE("results do not depend on the number of ranks, nor on what parameters 
   }
 }
 
+TEST_CASE("a mean over no more than the last round is what the run has reached") {
+  const ScratchFolder scratch;
+  const std::string text = tiny_experiment() + "batch_norm_at_sync: recompute\n";
+  const RunResult without = run_alone(request(scratch, text, "without"));
+  const RunResult with = run_alone(request(scratch, text, "with", {"evaluation.averaged_over=1"}));
+  CHECK(text_of(without.folder / "rounds.csv") == text_of(with.folder / "rounds.csv"));
+  const Columns evaluations = read_csv(with.folder / "evaluations.csv");
+  CHECK(evaluations.at("test_loss") ==
+        read_csv(without.folder / "evaluations.csv").at("test_loss"));
+  CHECK(evaluations.at("averaged_test_loss") == evaluations.at("test_loss"));
+  CHECK(evaluations.at("averaged_test_accuracy") == evaluations.at("test_accuracy"));
+  const RunResult slow =
+      run_alone(request(scratch, text, "slow", {"evaluation.averaged_over=1000"}));
+  CHECK(text_of(without.folder / "rounds.csv") == text_of(slow.folder / "rounds.csv"));
+  const Columns behind = read_csv(slow.folder / "evaluations.csv");
+  CHECK(behind.at("averaged_test_loss") != behind.at("test_loss"));
+}
+
 TEST_CASE("what held-out samples say does not depend on the number of ranks") {
   const ScratchFolder scratch;
   const std::string text = tiny_experiment() + "batch_norm_at_sync: recompute\n";

@@ -118,6 +118,25 @@ TEST_CASE("a run that validates may be stopped after every round, its last one t
   }
 }
 
+TEST_CASE("a run that evaluates a mean over rounds may be stopped after every round") {
+  const ScratchFolder scratch;
+  const auto averaging = [&](const std::string& output) {
+    RunRequest request = tiny_request(scratch, output);
+    request.settings.emplace_back("evaluation.averaged_over=500");
+    request.settings.emplace_back("batch_norm_at_sync=recompute");
+    return request;
+  };
+  const RunResult whole = run_stretch(averaging("whole"));
+  const RunRequest parts = averaging("parts");
+  for (int round = 1; round <= whole.rounds; ++round)
+    CHECK(run_stretch(parts, {.ranks = 1 + round % 3, .rounds = 1}).rounds == round);
+  const RunResult last = run_stretch(parts, {.ranks = 2});
+  check_same_run(whole.folder, last.folder);
+  CHECK(last.last_evaluation.averaged->loss == whole.last_evaluation.averaged->loss);
+  CHECK(contains(text_of(last.folder / "summary.json"),
+                 fmt::format("\"averaged_test_loss\": {}", last.last_evaluation.averaged->loss)));
+}
+
 TEST_CASE("checkpoints on the way change nothing") {
   const ScratchFolder scratch;
   RunRequest saved = tiny_request(scratch, "saved");
