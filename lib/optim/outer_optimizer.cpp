@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "core/error.h"
@@ -14,7 +16,7 @@ namespace {
 class Averaging final : public OuterOptimizer {
  public:
   void step(std::span<float> global, std::span<const float> mean_local,
-            double /*learning_rate*/) override {
+            const OuterStep& /*size*/) override {
     check(global.size() == mean_local.size(), "global and local parameters are of one length");
     std::ranges::copy(mean_local, global.begin());
   }
@@ -31,20 +33,21 @@ class Averaging final : public OuterOptimizer {
 class Nesterov final : public OuterOptimizer {
  public:
   Nesterov(const NesterovSettings& settings, std::size_t parameter_count)
-      : learning_rate_(static_cast<float>(settings.learning_rate)),
+      : learning_rate_(settings.learning_rate),
         momentum_(static_cast<float>(settings.momentum)),
         buffer_(parameter_count) {}
 
   void step(std::span<float> global, std::span<const float> mean_local,
-            double /*learning_rate*/) override {
+            const OuterStep& size) override {
     check(global.size() == mean_local.size() && global.size() == buffer_.size(),
           "global and local parameters are of one length");
+    const auto learning_rate = static_cast<float>(learning_rate_.at(size.elapsed));
     for (std::size_t i = 0; i < global.size(); ++i) {
       const float pseudo_gradient = global[i] - mean_local[i];
       buffer_[i] = momentum_ * buffer_[i] + pseudo_gradient;
       // The sum starts from the mean, so that a rate of 1 without momentum is averaging to the last
       // bit.
-      const float wanted = learning_rate_ * (pseudo_gradient + momentum_ * buffer_[i]);
+      const float wanted = learning_rate * (pseudo_gradient + momentum_ * buffer_[i]);
       global[i] = mean_local[i] + (pseudo_gradient - wanted);
     }
   }
@@ -52,7 +55,8 @@ class Nesterov final : public OuterOptimizer {
   std::span<float> state() override { return buffer_; }
 
  private:
-  float learning_rate_, momentum_;
+  OuterRate learning_rate_;
+  float momentum_;
   std::vector<float> buffer_;
 };
 
@@ -64,15 +68,16 @@ class Nesterov final : public OuterOptimizer {
 class SlowMo final : public OuterOptimizer {
  public:
   SlowMo(const SlowmoSettings& settings, std::size_t parameter_count)
-      : learning_rate_(static_cast<float>(settings.learning_rate)),
+      : learning_rate_(settings.learning_rate),
         momentum_(static_cast<float>(settings.momentum)),
         state_(parameter_count + 1) {}
 
   void step(std::span<float> global, std::span<const float> mean_local,
-            double learning_rate) override {
+            const OuterStep& size) override {
     check(global.size() == mean_local.size() && global.size() + 1 == state_.size(),
           "global and local parameters are of one length");
-    const auto gamma = static_cast<float>(learning_rate);
+    const auto gamma = static_cast<float>(size.inner_rate);
+    const auto learning_rate = static_cast<float>(learning_rate_.at(size.elapsed));
     if (gamma == 0) return;
     float& last_gamma = state_.back();
     const float kept = last_gamma == 0 ? 0 : momentum_ * (gamma / last_gamma);
@@ -82,7 +87,7 @@ class SlowMo final : public OuterOptimizer {
       state_[i] = kept * state_[i] + pseudo_gradient;
       // The sum starts from the mean, so that a rate of 1 without momentum is averaging to the last
       // bit.
-      global[i] = mean_local[i] + (pseudo_gradient - learning_rate_ * state_[i]);
+      global[i] = mean_local[i] + (pseudo_gradient - learning_rate * state_[i]);
     }
   }
 
@@ -90,7 +95,8 @@ class SlowMo final : public OuterOptimizer {
   std::span<float> state() override { return state_; }
 
  private:
-  float learning_rate_, momentum_;
+  OuterRate learning_rate_;
+  float momentum_;
   std::vector<float> state_;
 };
 
@@ -103,8 +109,9 @@ class SlowMo final : public OuterOptimizer {
 class OuterAdam final : public OuterOptimizer {
  public:
   OuterAdam(const OuterAdamSettings& settings, std::size_t parameter_count)
-      : step_{.keep = 1,
-              .rate = static_cast<float>(settings.learning_rate),
+      : learning_rate_(settings.learning_rate),
+        step_{.keep = 1,
+              .rate = 0,
               .root = 1,
               .epsilon = static_cast<float>(settings.tau),
               .beta1 = static_cast<float>(settings.beta1),
@@ -114,9 +121,10 @@ class OuterAdam final : public OuterOptimizer {
         state_(2 * parameter_count) {}
 
   void step(std::span<float> global, std::span<const float> mean_local,
-            double /*learning_rate*/) override {
+            const OuterStep& size) override {
     check(global.size() == mean_local.size() && 2 * global.size() == state_.size(),
           "global and local parameters are of one length");
+    step_.rate = static_cast<float>(learning_rate_.at(size.elapsed));
     float* const m = state_.data();
     float* const v = m + global.size();
     std::array<float, 1024> pseudo_gradient{};
@@ -133,6 +141,7 @@ class OuterAdam final : public OuterOptimizer {
   std::span<float> state() override { return state_; }
 
  private:
+  OuterRate learning_rate_;
   AdamStep step_;
   std::vector<float> state_;
 };
@@ -161,15 +170,38 @@ OuterOptimizerFactory make_outer_adam(const OuterAdamSettings& settings) {
   };
 }
 
+double OuterRate::at(double elapsed) const {
+  const double fall = (1 - std::cos(std::numbers::pi * elapsed)) / 2;
+  return initial * (1 - (1 - decay_to) * fall);
+}
+
+namespace {
+
+/// Reads `learning_rate` and `decay_to`.
+OuterRate read_outer_rate(Options& options, double fallback, std::string_view meaning) {
+  OuterRate rate;
+  rate.initial = options.number("learning_rate",
+                                {.fallback = fallback, .min = 0, .max = 1e3, .meaning = meaning});
+  rate.decay_to =
+      options
+          .optional_number("decay_to",
+                           {.fallback = 1,
+                            .min = 0,
+                            .max = 1,
+                            .meaning = "learning_rate falls to this share of itself, along half a "
+                                       "cosine over the budget of samples"})
+          .value_or(1);
+  return rate;
+}
+
+}  // namespace
+
 OuterOptimizerFactory make_averaging(Options& /*options*/) { return make_averaging(); }
 
 OuterOptimizerFactory make_nesterov(Options& options) {
   NesterovSettings settings;
-  settings.learning_rate = options.number(
-      "learning_rate", {.fallback = settings.learning_rate,
-                        .min = 0,
-                        .max = 1e3,
-                        .meaning = "factor of the outer step (0.7: OpenDiLoCo's default)"});
+  settings.learning_rate = read_outer_rate(options, settings.learning_rate.initial,
+                                           "factor of the outer step (0.7: OpenDiLoCo's default)");
   settings.momentum =
       options.number("momentum", {.fallback = settings.momentum,
                                   .min = 0,
@@ -181,12 +213,8 @@ OuterOptimizerFactory make_nesterov(Options& options) {
 
 OuterOptimizerFactory make_slowmo(Options& options) {
   SlowmoSettings settings;
-  settings.learning_rate =
-      options.number("learning_rate", {.fallback = settings.learning_rate,
-                                       .min = 0,
-                                       .max = 1e3,
-                                       .meaning = "factor of the outer step (1: FairScale's "
-                                                  "default)"});
+  settings.learning_rate = read_outer_rate(options, settings.learning_rate.initial,
+                                           "factor of the outer step (1: FairScale's default)");
   settings.momentum = options.number(
       "momentum", {.fallback = settings.momentum,
                    .min = 0,
@@ -199,12 +227,10 @@ OuterOptimizerFactory make_slowmo(Options& options) {
 
 OuterOptimizerFactory make_outer_adam(Options& options) {
   OuterAdamSettings settings;
-  settings.learning_rate = options.number(
-      "learning_rate", {.fallback = settings.learning_rate,
-                        .min = 0,
-                        .max = 1e3,
-                        .meaning = "factor of the outer step, about by how much a parameter moves "
-                                   "in a round (not the paper's, which tunes it)"});
+  settings.learning_rate =
+      read_outer_rate(options, settings.learning_rate.initial,
+                      "factor of the outer step, about by how much a parameter moves in a round "
+                      "(not the paper's, which tunes it)");
   settings.beta1 = options.number(
       "beta1", {.fallback = settings.beta1,
                 .min = 0,
@@ -236,7 +262,8 @@ std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
        .make = make_nesterov,
        .formula =
            "d = x - mean, u = momentum u + d, x = x - learning_rate (d + momentum u), with the "
-           "mean of the workers' parameters",
+           "mean of the workers' parameters; learning_rate times 1 - (1 - decay_to)(1 - cos(pi "
+           "p))/2, p the share of the budget before the round",
        .source =
            "Douillard et al. 2023, defaults of OpenDiLoCo's code; Nesterov as PyTorch defines "
            "it, as recalled"},
@@ -246,7 +273,7 @@ std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
        .formula =
            "u = momentum u + (x - mean)/lr, x = x - learning_rate lr u, with the mean of the "
            "workers' parameters and the lr of the round's last step; lr = 0 leaves x and u as "
-           "they are",
+           "they are; decay_to as nesterov has it",
        .source = "Wang et al. 2020, defaults of FairScale's code"},
       {.name = "adam",
        .summary = "Adam along the mean move, FedAdam (Reddi et al. 2021)",
@@ -254,7 +281,7 @@ std::span<const PartRow<OuterOptimizerFactory>> outer_optimizer_table() {
        .formula =
            "d = x - mean, m = beta1 m + (1 - beta1) d, v = beta2 v + (1 - beta2) d^2, "
            "x = x - learning_rate m/(sqrt(v) + tau), with the mean of the workers' parameters, "
-           "m and v from 0",
+           "m and v from 0; decay_to as nesterov has it",
        .source = "Reddi et al. 2021 (arXiv 2003.00295), as recalled and as public implementations "
                  "have it: no correction of the bias"},
   }};

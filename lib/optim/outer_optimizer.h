@@ -8,16 +8,30 @@
 
 namespace localbatch {
 
+/// What the step after a round depends on beside the parameters.
+struct OuterStep {
+  double inner_rate = 0;  ///< the learning rate of the round's last local step
+  double elapsed = 0;     ///< share of the run's budget that was processed before the round
+};
+
+/// The learning rate of outer steps, a factor of what each rule moves by: it falls along half a
+/// cosine to `decay_to` of itself at the end of the budget.
+struct OuterRate {
+  double initial = 1;
+  double decay_to = 1;  ///< 1: it stays
+
+  double at(double elapsed) const;
+};
+
 /// The rule of a synchronization: how the global parameters move, given the mean of the workers'
 /// ones. Every worker runs the same rule on the same values.
 class OuterOptimizer {
  public:
   virtual ~OuterOptimizer() = default;
 
-  /// `global` holds x_k on entry and x_{k+1} on return. `learning_rate` is that of the round's last
-  /// local step.
+  /// `global` holds x_k on entry and x_{k+1} on return.
   virtual void step(std::span<float> global, std::span<const float> mean_local,
-                    double learning_rate) = 0;
+                    const OuterStep& size) = 0;
 
   /// Everything besides `global` that the next step depends on.
   virtual std::span<float> state() = 0;
@@ -28,19 +42,19 @@ using OuterOptimizerFactory = std::function<std::unique_ptr<OuterOptimizer>(std:
 
 /// The defaults are those of OpenDiLoCo.
 struct NesterovSettings {
-  double learning_rate = 0.7;  ///< factor of the outer step
+  OuterRate learning_rate = {.initial = 0.7};
   double momentum = 0.9;
 };
 
 /// The defaults are those of FairScale.
 struct SlowmoSettings {
-  double learning_rate = 1;  ///< factor of the outer step
+  OuterRate learning_rate = {.initial = 1};
   double momentum = 0.5;
 };
 
 /// The betas and tau are those of the paper, as recalled and as public implementations have them.
 struct OuterAdamSettings {
-  double learning_rate = 0.01;  ///< about by how much a parameter moves in a round
+  OuterRate learning_rate = {.initial = 0.01};  ///< about how far a parameter moves in a round
   double beta1 = 0.9, beta2 = 0.99;
   double tau = 1e-3;  ///< of moves that are much smaller the step is a share
 };

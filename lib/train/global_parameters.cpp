@@ -11,6 +11,10 @@
 
 namespace localbatch {
 
+OuterStep outer_step_of(const RoundPlan& round) {
+  return {.inner_rate = round.learning_rate(round.local_steps - 1), .elapsed = round.elapsed};
+}
+
 namespace {
 
 /// All parameters travel at the end of a round, while the workers stand still.
@@ -26,7 +30,7 @@ class StandingParameters final : public GlobalParameters {
 
   void begin(const RoundPlan& round, std::span<float> /*x*/) override {
     learning_rates_ = round.learning_rate;
-    last_learning_rate_ = learning_rates_(round.local_steps - 1);
+    outer_step_ = outer_step_of(round);
   }
 
   void after_step(int steps, std::span<float> x) override {
@@ -41,7 +45,7 @@ class StandingParameters final : public GlobalParameters {
   double squared_residual() const override { return average_.squared_residual(); }
 
   void move(std::span<float> x) override {
-    outer_optimizer_->step(x_global(), mean_, last_learning_rate_);
+    outer_optimizer_->step(x_global(), mean_, outer_step_);
     std::ranges::copy(values(), x.begin());
   }
 
@@ -61,7 +65,7 @@ class StandingParameters final : public GlobalParameters {
 
   double proximal_;  ///< mu
   std::function<double(int h)> learning_rates_;
-  double last_learning_rate_ = 0;
+  OuterStep outer_step_;
   std::vector<float> mean_;
   ParameterAverage average_;
   std::unique_ptr<OuterOptimizer> outer_optimizer_;

@@ -62,6 +62,9 @@ class GlobalParameters {
   std::vector<float> x_global_;
 };
 
+/// The outer step that ends a round.
+OuterStep outer_step_of(const RoundPlan& round);
+
 /// As the method says, from the worker's parameters. What it refers to must outlive the result.
 std::unique_ptr<GlobalParameters> make_global_parameters(
     const LocalSgd& method, std::span<const float> x,

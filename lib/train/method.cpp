@@ -46,6 +46,8 @@ RoundPlan LocalSgd::plan(const Progress& reached) const {
   Progress at_b = progress;
   at_b.local_batch_size = b;
   plan.learning_rate = learning_rates(at_b);
+  plan.elapsed = static_cast<double>(progress.samples) /
+                 static_cast<double>(scheduled_samples.value_or(max_samples));
 
   const bool regular = plan.round % limits.every_rounds == 0;
   plan.tested = (controller->needs().any() && limits.due(plan.round, b)) ||

@@ -48,7 +48,7 @@ ParameterStream::ParameterStream(const LocalSgd& method, std::span<const float> 
 
 void ParameterStream::begin(const RoundPlan& round, std::span<float> x) {
   H_ = round.local_steps;
-  learning_rate_ = round.learning_rate(H_ - 1);
+  outer_step_ = outer_step_of(round);
   drift_ = 0;
   std::ranges::copy(own_, x.begin());
 }
@@ -80,7 +80,7 @@ void ParameterStream::receive(Fragment& fragment, std::span<float> x) {
   comm_.finish_average();
   fragment.average.finish(global, mean);
   drift_ += squared_distance(sent, mean);
-  fragment.outer_optimizer->step(global, mean, learning_rate_);
+  fragment.outer_optimizer->step(global, mean, outer_step_);
 
   const std::span<float> own = part(x, fragment.slice);
   const auto kept = static_cast<float>(1 - options_.mix);

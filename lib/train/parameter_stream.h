@@ -72,7 +72,8 @@ class ParameterStream final : public GlobalParameters {
 
   // Of the round.
   int H_ = 1;
-  double learning_rate_ = 0, drift_ = 0;
+  OuterStep outer_step_;
+  double drift_ = 0;
 };
 
 }  // namespace localbatch

@@ -37,6 +37,7 @@ struct RoundPlan {
   int local_batch_size = 1;  ///< b
   int local_steps = 1;       ///< H
   std::function<double(int h)> learning_rate = [](int) { return 0.0; };  ///< of local step h < H
+  double elapsed = 0;  ///< share of the budget that was processed before the round
 
   bool observed = false;  ///< somebody looks at statistics of the round's gradients
   bool tested = false;    ///< the method itself does, for its test or its learning rate
