@@ -32,18 +32,21 @@ TEST_CASE("a rule for H sees the losses of the first round and of the one before
   CHECK(local.progress.last_loss == local.rounds[7].loss);
 }
 
-TEST_CASE("the outer optimizer is told the learning rate of the last local step") {
-  std::vector<double> rates;
+TEST_CASE(
+    "the outer optimizer is told the learning rate of the last local step, and how late it is") {
+  std::vector<double> rates, elapsed;
   struct Listener final : OuterOptimizer {
-    explicit Listener(std::vector<double>& heard) : rates(heard) {}
-    void step(std::span<float> global, std::span<const float> mean, double rate) override {
+    Listener(std::vector<double>& heard, std::vector<double>& late) : rates(heard), elapsed(late) {}
+    void step(std::span<float> global, std::span<const float> mean,
+              const OuterStep& size) override {
       std::ranges::copy(mean, global.begin());
-      rates.push_back(rate);
+      rates.push_back(size.inner_rate);
+      elapsed.push_back(size.elapsed);
     }
     std::span<float> state() override { return {}; }
-    std::vector<double>& rates;
+    std::vector<double>&rates, &elapsed;
   };
-  const auto listens = [&rates](std::size_t) { return std::make_unique<Listener>(rates); };
+  const auto listens = [&](std::size_t) { return std::make_unique<Listener>(rates, elapsed); };
   LocalSgd method = make_method(24, 3, 0);
   method.learning_rate.rate = [](std::int64_t samples, std::int64_t) {
     return 1.0 / static_cast<double>(1 + samples);
@@ -53,6 +56,7 @@ TEST_CASE("the outer optimizer is told the learning rate of the last local step"
     LoopOfWorker(method, worker, listens, comm, 4).run();
   });
   CHECK(rates == std::vector<double>{1.0 / 9, 1.0 / 21});
+  CHECK(elapsed == std::vector<double>{0, 0.5});
 }
 
 TEST_CASE("a schedule of batch sizes is followed without a test") {
