@@ -152,7 +152,7 @@ def outer_optimizer(copy):
     copy.add_before("lib/optim/outer_optimizer.cpp", "outer_optimizer_table", """\
 class DummyOuterOptimizer final : public OuterOptimizer {
  public:
-  void step(std::span<float> global, std::span<const float> mean_local, double) override {
+  void step(std::span<float> global, std::span<const float> mean_local, const OuterStep&) override {
     for (std::size_t i = 0; i < global.size(); ++i) global[i] = (global[i] + mean_local[i]) / 2;
   }
   std::span<float> state() override { return {}; }
