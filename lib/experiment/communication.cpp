@@ -1,6 +1,7 @@
 #include "experiment/communication.h"
 
 #include <array>
+#include <string_view>
 
 #include "train/method.h"
 
@@ -107,13 +108,14 @@ void check_stream(const Options& experiment, const LocalSgd& method) {
                     "beside local steps; allowed here is f32 | bf16 | int8 | int4");
 }
 
-void check_proximal_term(const Options& experiment, const LocalSgd& method) {
+/// Of a part that compares a worker with the point at which a round began.
+void check_moves(const Options& experiment, std::string_view part, const LocalSgd& method) {
   if (method.statistics.chunks == Chunks::kDelta)
-    experiment.fail("proximal_term",
+    experiment.fail(part,
                     "found with gradient_statistics: {chunks: delta}, for which moves are sums of "
-                    "gradients; allowed is one of both");
+                    "gradients and count alike; allowed is one of both");
   if (method.stream)
-    experiment.fail("proximal_term",
+    experiment.fail(part,
                     "found with streaming, where no worker begins a round at the global "
                     "parameters; allowed is one of both");
 }
@@ -138,7 +140,21 @@ void read_communication(Options& experiment, LocalSgd& method) {
           "it)")) {
     method.proximal =
         part->number("mu", {.min = 0, .max = 1e6, .meaning = "factor of the term; 0: none"});
-    if (method.proximal > 0) check_proximal_term(experiment, method);
+    if (method.proximal > 0) check_moves(experiment, "proximal_term", method);
+  }
+  if (auto part = experiment.optional_part(
+          "worker_weights",
+          "the mean of the workers' parameters is x_k + sum of w^m (x^m - x_k) with w = "
+          "softmax(-|x^m - x_k|/temperature), which counts workers that have gone far less "
+          "(EDiT, Cheng et al. 2024, arXiv 2412.07210, as read in public code: at the end of a "
+          "round, without its elimination of anomalies)")) {
+    const double temperature = part->number(
+        "temperature",
+        {.min = 0, .max = 1e9, .meaning = "in units of parameters (EDiT: 1); 0: all count alike"});
+    if (temperature > 0) {
+      method.weights_temperature = temperature;
+      check_moves(experiment, "worker_weights", method);
+    }
   }
 }
 

@@ -10,7 +10,8 @@ namespace localbatch {
 struct LocalSgd;
 
 /// Reads what travels between workers and when, and what holds each of them near the others before:
-/// `communication`, `streaming` and `proximal_term`. Statistics must have been read.
+/// `communication`, `streaming`, `proximal_term` and `worker_weights`. Statistics must have been
+/// read.
 void read_communication(Options& experiment, LocalSgd& method);
 
 /// f32, bf16, int8, int4, top_k.

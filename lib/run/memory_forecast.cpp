@@ -38,19 +38,24 @@ int statistics_arrays(const Experiment& experiment) {
   return arrays;
 }
 
-/// What a worker keeps beside its parameters where these travel as moves: what is left to send, and
-/// what is on its way.
+/// What a worker keeps beside its parameters where these travel as moves or with weights: what is
+/// left to send, and what is on its way.
 std::size_t moves_to_send(const Experiment& experiment, std::size_t parameters,
                           int hosted_workers) {
   const ParameterFormat& format = experiment.method.format;
-  if (!format.sends_moves()) return 0;
+  const std::size_t weighted =
+      experiment.method.weights_temperature
+          ? static_cast<std::size_t>(hosted_workers) * parameters * sizeof(float)
+          : 0;
+  if (!format.sends_moves()) return weighted;
   // Places and values of all workers' largest numbers, and the sums of their mean.
   const std::size_t on_its_way =
       format.sends_all()
           ? parameters * sizeof(float)
           : format.bytes_sent(parameters) * static_cast<std::size_t>(experiment.workers) +
                 parameters * sizeof(double);
-  return static_cast<std::size_t>(hosted_workers) * (parameters * sizeof(float) + on_its_way);
+  return weighted +
+         static_cast<std::size_t>(hosted_workers) * (parameters * sizeof(float) + on_its_way);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ class GlobalParameters {
   virtual void after_step(int steps, std::span<float> x) = 0;
 
   /// After all of them: what is to travel in the meeting that ends the round. What it refers to
-  /// stays until finish().
+  /// stays until finish(). Collective.
   virtual Exchange meet(std::span<const float> x) = 0;
 
   /// After that meeting.
@@ -61,6 +61,10 @@ class GlobalParameters {
  private:
   std::vector<float> x_global_;
 };
+
+/// Weights of workers whose moves have these norms, softmax(-norms/temperature), times how many
+/// workers there are: factors of their moves in a mean.
+std::vector<double> weights_of_moves(std::span<const double> norms, double temperature);
 
 /// The outer step that ends a round.
 OuterStep outer_step_of(const RoundPlan& round);

@@ -47,6 +47,9 @@ struct LocalSgd {
   /// FedProx's mu: after each local step a proximal step of mu/2 |x - x_k|^2; 0: none. Not beside a
   /// stream.
   double proximal = 0;
+  /// Workers' moves are averaged with the weights softmax(-|x^m - x_k|/temperature); none: alike.
+  /// Not beside a stream.
+  std::optional<double> weights_temperature = {};
 
   /// The round after `progress`: b as it is there, H as the rule says, and who looks at its
   /// gradients. The local steps of the last two rounds share evenly what is left of the budget, so

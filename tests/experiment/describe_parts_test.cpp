@@ -71,11 +71,14 @@ const PartDescription& shared_description(const std::vector<PartDescription>& pa
 }
 
 /// Of keys that a file without them has.
-std::set<std::string> names_of_shared(const std::vector<PartDescription>& parts,
-                                      std::string_view part) {
-  std::vector<Declaration> keys = shared_description(parts, part).keys;
+std::set<std::string> names_of_settings(std::vector<Declaration> keys) {
   std::erase_if(keys, [](const Declaration& key) { return key.may_be_absent; });
   return names(keys);
+}
+
+std::set<std::string> names_of_shared(const std::vector<PartDescription>& parts,
+                                      std::string_view part) {
+  return names_of_settings(shared_description(parts, part).keys);
 }
 
 }  // namespace
@@ -94,7 +97,7 @@ TEST_CASE("a part reads exactly the keys that its description lists") {
     if (description.part.empty() || description.name.empty()) continue;
     CAPTURE(description.part);
     CAPTURE(description.name);
-    std::set<std::string> described = names(description.keys);
+    std::set<std::string> described = names_of_settings(description.keys);
     described.merge(names_of_shared(parts, description.part));
     if (description.part == "dataset.partition") {
       described.merge(names(description_of(parts, "dataset", "synthetic").keys));

@@ -1,4 +1,4 @@
-// FedProx's proximal term against closed forms.
+// What holds a worker near the others, and how much it counts among them, against closed forms.
 
 #include "train/global_parameters.h"
 
@@ -51,6 +51,40 @@ TEST_CASE("workers that go apart stay nearer to each other with a proximal term"
   LocalSgd none = proximal_method(64, 16, 0.1);
   none.proximal = 0;
   CHECK(run(none, apart, 4, 1).rounds[0].drift == free.rounds[0].drift);
+}
+
+TEST_CASE("weights of moves are a softmax of their negative norms, times the workers") {
+  const std::vector<double> norms{1, 2, 4};
+  const std::vector<double> weights = weights_of_moves(norms, 2);
+  const double sum = std::exp(-0.5) + std::exp(-1) + std::exp(-2);
+  for (std::size_t m = 0; m < 3; ++m)
+    CHECK(weights[m] == doctest::Approx(3 * std::exp(-norms[m] / 2) / sum));
+  CHECK(weights_of_moves(std::vector<double>{7, 7, 7, 7}, 1) == std::vector<double>(4, 1));
+  // Norms that differ by far more than the temperature leave the shortest move alone.
+  CHECK(weights_of_moves(std::vector<double>{1e6, 3, 1e6}, 1) == std::vector<double>{0, 3, 0});
+  CHECK(std::isnan(weights_of_moves(std::vector<double>{std::nan(""), 3}, 1)[1]));
+}
+
+TEST_CASE("the mean has the weights of the workers' moves") {
+  // Two workers at x_k = 0 that go to c and to -c/2, and to different lengths so.
+  constexpr double kTemperature = 0.5;
+  LocalSgd method = make_method(2, 1, 1);
+  method.num_workers = 2;
+  method.weights_temperature = kTemperature;
+  const std::vector<float> c{0.6F, 0.8F};
+  std::vector<float> reached;
+  run_workers(2, *single_process(), [&](Communicator& comm) {
+    QuadraticWorker::Problem problem{.target = c};
+    if (comm.worker() == 1) problem.target = {-0.3F, -0.4F};
+    QuadraticWorker worker(problem, 0);
+    LoopOfWorker loop(method, worker, make_averaging(), comm, 1);
+    loop.run();
+    if (comm.worker() == 0) reached.assign(worker.parameters().begin(), worker.parameters().end());
+  });
+  const double far = std::exp(-1 / kTemperature), near = std::exp(-0.5 / kTemperature);
+  const double factor = (far - 0.5 * near) / (far + near);
+  for (std::size_t i = 0; i < c.size(); ++i)
+    CHECK(double{reached[i]} == doctest::Approx(factor * double{c[i]}).epsilon(1e-5));
 }
 
 }  // namespace
