@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "command_line.h"
 #include "commands.h"
@@ -12,6 +13,7 @@
 #include "core/parse.h"
 #include "core/text.h"
 #include "elsewhere.h"
+#include "report/controllers_figure.h"
 #include "report/gnuplot.h"
 #include "report/network_figure.h"
 
@@ -24,6 +26,7 @@ struct PlotOptions {
   ResultOptions results;
   FigureAxes axes{.x = "samples", .y = "test_accuracy"};
   std::string folder = ".", formats = "svg";
+  bool controllers = false;
   std::optional<std::string> target;
   std::string workers = "4,16,64,256";
   ElsewhereOptions elsewhere;
@@ -38,6 +41,9 @@ void declare_options(CommandLine& line, PlotOptions& options) {
                       "evaluations.csv' lists them");
   line.default_option("smooth", "N", options.axes.smooth,
                       "draw the median of N points of a curve, an odd number, in place of each");
+  line.flag("controllers", options.controllers,
+            "in place of --y: the local batch sizes that shadow_controllers want, a panel for each "
+            "run, beside the measured critical ones of its branches");
   line.option("target", "COLUMN=VALUE", options.target,
               "in place of --x and --y: the seconds that 'plan --replay' predicts until "
               "evaluations reach test_accuracy=0.8 and stay there, or another target of 'table', "
@@ -90,20 +96,32 @@ Figure figure_of_networks(const PlotOptions& options, const Target& target) {
   });
 }
 
+/// Refuses options that change nothing beside `option`.
+void check_unused(const std::string& option,
+                  const std::vector<std::pair<std::string, bool>>& others) {
+  for (const auto& [name, is_usual] : others)
+    if (!is_usual) fail_input("plot: --{}: found with --{}, expected one of these", option, name);
+}
+
 Figure figure_of(const PlotOptions& options) {
   options.elsewhere.check("plot", "target", options.target.has_value());
   const PlotOptions usual;
+  if (options.controllers) {
+    check_unused("controllers", {{"x", options.axes.x == usual.axes.x},
+                                 {"y", options.axes.y == usual.axes.y},
+                                 {"target", !options.target},
+                                 {"workers", options.workers == usual.workers}});
+    return controllers_figure(options.results.collect("plot"), checked_axes(options.axes).smooth);
+  }
   if (!options.target) {
     if (options.workers != usual.workers)
       fail_input("plot: --workers: found without --target, expected both");
     const FigureAxes axes = checked_axes(options.axes);
     return make_figure(options.results.collect("plot"), axes);
   }
-  for (const auto& [name, is_usual] :
-       {std::pair("x", options.axes.x == usual.axes.x),
-        std::pair("y", options.axes.y == usual.axes.y),
-        std::pair("smooth", options.axes.smooth == usual.axes.smooth)})
-    if (!is_usual) fail_input("plot: --target: found with --{}, expected one of these", name);
+  check_unused("target", {{"x", options.axes.x == usual.axes.x},
+                          {"y", options.axes.y == usual.axes.y},
+                          {"smooth", options.axes.smooth == usual.axes.smooth}});
   return figure_of_networks(options, parse_target(*options.target));
 }
 

@@ -120,6 +120,7 @@ AxisScale scale_of(const std::string& name) {
     return {
         .title = "bandwidth of a host's link (Gbit/s)", .divisor = 1e9 / 8, .is_logarithmic = true};
   if (name == "predicted_seconds") return {.title = "predicted seconds", .is_logarithmic = true};
+  if (name == "wanted_by_controllers") return {.title = "local batch size", .is_logarithmic = true};
   if (name == "samples") return {.title = "samples (thousands)", .divisor = 1e3};
   const bool is_size = name.ends_with("local_batch_size") || name.ends_with("global_batch_size");
   std::string title = name;

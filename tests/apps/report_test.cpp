@@ -167,6 +167,10 @@ TEST_CASE("table, plot and report refuse what they do not know") {
   check_refused(program, target + "1gbit --samples-per-second 0", {"found 0, expected a positive"});
   check_refused(program, "table tiny.yaml --workers 4", {"--workers: found without --network"});
   check_refused(program, target + "1gbit --workers 0", {"--workers: found 0"});
+  check_refused(program, "plot tiny.yaml --controllers --y loss",
+                {"--controllers: found with --y"});
+  check_refused(program, "plot tiny.yaml --controllers --target test_loss=1",
+                {"--controllers: found with --target"});
   check_refused(program, "plot tiny.yaml --hosts 2", {"--hosts: found without --target"});
   check_refused(program, "plot tiny.yaml --workers 2", {"--workers: found without --target"});
   const std::string seconds = "plot tiny.yaml --target test_loss=1 ";
