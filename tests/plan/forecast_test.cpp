@@ -98,6 +98,8 @@ TEST_CASE("the forecast of what is sent is what a run's summary shows") {
        "audit={every_rounds: 2, samples: 48, samples_in_batch: true}"},
       {fixed, "model={name: resnet}", "max_samples=70", "inner_optimizer.at_sync=keep",
        "batch_norm_at_sync=recompute", "batch_norm_batches=3"},
+      {fixed, "communication={parameters: top_k, share: 0.1}", "worker_weights={temperature: 1}"},
+      {fixed, "evaluation.averaged_over=100", "dataset.validation=23"},
       {"sync_interval={name: post_local, H: 5, start_samples: 100}",
        "batch_size_controller={name: geometric, factor: 2, every_samples: 150}"}};
   for (const std::vector<std::string>& settings : experiments)
