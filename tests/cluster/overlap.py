@@ -34,6 +34,7 @@ def compare_streams(hosts, arguments):
             hosts.limit(rate)
             place = (arguments.desk / way, arguments.program, arguments.root)
             words = ["--set", "evaluation.max_samples=64", *words]
+            words += ["--set", f"communication.parameters={arguments.parameters}"]
             run = train(hosts, NETWORK, arguments.interval, rounds, *place, *words)
             rows.append({**run, "way": way, "rate": rate, "repeat": repeat})
             write(arguments.output / "overlap.csv", COLUMNS, rows)
@@ -85,6 +86,7 @@ def main():
     add("--interval", type=int, default=4, help="H")
     add("--fragments", type=int, default=1)
     add("--delay", type=int, default=3, help="of the stream, in local steps")
+    add("--parameters", default="f32", help="what parameters travel as, in all three runs")
     add("--samples", type=int, default=2560, help="of a run, beside its first round")
     add("--repeats", type=int, default=3, help="of the three runs")
     add("--pairs", type=int, default=5, help="of averages")
