@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/parse.h"
 #include "core/text.h"
+#include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "run/run_files.h"
 
@@ -172,12 +173,42 @@ Settings settings_of(const Node& experiment) {
 }
 
 bool is_place(const std::string& key) {
+  for (const std::string_view part : {"branches", "checkpoint"})
+    if (key == part || key.starts_with(std::string(part) + ".")) return true;
   return key == "experiment" || key == "dataset.root" || key == "kernels" || key == "model.initial";
 }
 
+namespace {
+
+/// The keys and parts whose absence says something, as nothing stands in for them.
+const std::vector<std::string>& keys_without_default() {
+  static const std::vector<std::string> keys = [] {
+    std::vector<std::string> found;
+    for (const PartDescription& description : describe_parts()) {
+      if (description.may_be_absent) found.push_back(description.part);
+      // The keys of a choice within a part stand in that part.
+      const std::string part = description.part.substr(0, description.part.find('.'));
+      const std::string within = part.empty() ? "" : part + ".";
+      for (const Declaration& key : description.keys)
+        if (key.may_be_absent) found.push_back(within + key.key);
+    }
+    std::erase_if(found, is_place);
+    return found;
+  }();
+  return keys;
+}
+
+}  // namespace
+
+bool has_no_default(const std::string& key) {
+  return std::ranges::any_of(keys_without_default(), [&key](const std::string& optional) {
+    return key == optional || key.starts_with(optional + ".");
+  });
+}
+
 bool agree(const Settings& a, const Settings& b) {
-  constexpr const char* kValidation = "dataset.validation";
-  if ((a.find(kValidation) == nullptr) != (b.find(kValidation) == nullptr)) return false;
+  for (const std::string& key : keys_without_default())
+    if (a.has_part(key) != b.has_part(key)) return false;
   const std::map<std::string, std::string> others(b.entries().begin(), b.entries().end());
   return std::ranges::all_of(a.entries(), [&others](const auto& entry) {
     const auto other = others.find(entry.first);
@@ -203,7 +234,8 @@ std::vector<std::string> differing_keys(const std::vector<Settings>& all, bool a
       use.differs = use.differs || use.first != value;
     }
   for (const std::string& key : order)
-    if (uses[key].differs || (absence_counts && uses[key].count < all.size()))
+    if (uses[key].differs ||
+        ((absence_counts || has_no_default(key)) && uses[key].count < all.size()))
       differing.push_back(key);
   return differing;
 }

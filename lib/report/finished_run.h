@@ -37,17 +37,23 @@ class Settings {
 
 Settings settings_of(const Node& experiment);
 
-/// Whether a key says where something lies or what it is called, not what a run does:
-/// `experiment`, `dataset.root`, `kernels` and `model.initial`.
+/// Whether a key says where something lies, what it is called or what is kept of a run, not what
+/// the run does: `experiment`, `dataset.root`, `kernels`, `model.initial`, and those of `branches`
+/// and `checkpoint`.
 bool is_place(const std::string& key);
 
+/// Whether nothing stands in for a key, or for the part that it is in, where a file has none: its
+/// absence says something.
+bool has_no_default(const std::string& key);
+
 /// Whether all keys that both know have the same values, except for places. So a version that knows
-/// more keys still finds the runs of an earlier one. A key whose absence says something has to be
-/// there in both or in neither: a run has a validation set only where its settings name one.
+/// more keys still finds the runs of an earlier one. A key without a default has to be there in
+/// both or in neither: a run has a validation set, or streams, only where its settings name them.
 bool agree(const Settings& a, const Settings& b);
 
 /// The keys that have more than one value, in the order in which they come, without places.
-/// Settings that do not have a key do not count for it, or count as one more value.
+/// Settings that do not have a key do not count for it, or count as one more value, as they always
+/// do for a key without a default.
 std::vector<std::string> differing_keys(const std::vector<Settings>& all,
                                         bool absence_counts = false);
 

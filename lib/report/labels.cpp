@@ -90,7 +90,8 @@ namespace {
 
 std::string value_or_unknown(const Settings& settings, const std::string& key) {
   const std::string* const value = settings.find(key);
-  return value == nullptr ? "unknown" : *value;
+  if (value != nullptr) return *value;
+  return has_no_default(key) ? "none" : "unknown";
 }
 
 /// How many different settings there are for somebody who sees these keys only.

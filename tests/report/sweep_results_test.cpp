@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "report/finished_run.h"
 #include "report/results.h"
@@ -151,6 +152,48 @@ TEST_CASE("a run on all samples is no result of a file that holds some out, nor 
   CHECK_FALSE(agree(all, some));
   CHECK_FALSE(agree(some, all));
   CHECK_FALSE(agree(some, settings("name: synthetic, validation: 6")));
+}
+
+TEST_CASE("a key without a default tells two cells apart, wherever it stands") {
+  const auto with = [](const std::string& keys) {
+    return settings_of(parse_yaml("seed: 1\ndataset: {name: synthetic}\n" + keys, "test.yaml"));
+  };
+  const Settings plain = with("");
+  int found = 0;
+  for (const PartDescription& description : describe_parts()) {
+    const std::string part = description.part.substr(0, description.part.find('.'));
+    const auto check = [&](const std::string& keys) {
+      CAPTURE(keys);
+      const Settings other = with(keys);
+      const bool is_about_the_run = part != "branches" && part != "checkpoint";
+      CHECK(agree(plain, other) != is_about_the_run);
+      CHECK(agree(other, plain) != is_about_the_run);
+      CHECK(agree(other, other));
+      CHECK(differing_keys({plain, other}).empty() != is_about_the_run);
+      ++found;
+    };
+    if (part == "dataset") continue;  // see above
+    if (description.may_be_absent) check(part + ": {some: 1}\n");
+    for (const Declaration& key : description.keys)
+      if (key.may_be_absent)
+        check(part.empty() ? key.key + ": 1\n" : part + ": {" + key.key + ": 1}\n");
+  }
+  CHECK(found >= 9);  // streaming, proximal_term, worker_weights, branch, and keys of parts
+}
+
+TEST_CASE("cells of which one has an optional part, and one has not, find their runs") {
+  const SweepFixture fixture(
+      "sweep:\n  way:\n    plain: {batch_size.max: 8}\n    held: {proximal_term.mu: 0.5}\n"
+      "    weighted: {worker_weights.temperature: 0.5}\n");
+  for (int cell = 1; cell <= 3; ++cell)
+    fixture.leave("of " + std::to_string(cell), fixture.resolved(cell), 0.5);
+  const Results results = fixture.collect();
+  REQUIRE(results.cells.size() == 3);
+  for (std::size_t cell = 0; cell < 3; ++cell)
+    CHECK(results.cells[cell].runs[0].run.folder == "tiny/of " + std::to_string(cell + 1));
+  CHECK(results.remarks.empty());
+  const Results folder = collect_results({.sources = {fixture.results()}});
+  CHECK(folder.rows.size() == 3);
 }
 
 TEST_CASE("a run with another value of a key belongs to no cell") {
