@@ -33,35 +33,71 @@ class Lines {
   Figure& figure_;
 };
 
-/// A logarithmic axis has the positive sizes; the others say no more than "less".
-bool can_be_drawn(const std::optional<double>& size) {
-  return size && std::isfinite(*size) && *size > 0;
-}
-
-void add_controllers(const CsvColumns& columns, int smooth, Lines& lines) {
+/// What a controller wants after each round that it was asked after. Whatever is less than one
+/// sample counts as one: a rule that wants a thousandth would else leave no room for the others.
+Curve wanted_by(const std::string& controller, const CsvColumns& columns) {
   const std::vector<std::string>& settings = columns.cells("settings");
   const std::vector<double> samples = columns.positions("samples");
   const auto wanted = columns.numbers("wanted_local_batch_size");
+  Curve curve;
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    if (settings[i] != controller || !wanted[i] || std::isnan(*wanted[i])) continue;
+    curve.x.push_back(samples[i]);
+    curve.y.push_back(std::max(1.0, *wanted[i]));
+  }
+  return curve;
+}
+
+Curve without_infinity(const Curve& curve) {
+  Curve finite;
+  for (std::size_t i = 0; i < curve.x.size(); ++i) {
+    if (!std::isfinite(curve.y[i])) continue;
+    finite.x.push_back(curve.x[i]);
+    finite.y.push_back(curve.y[i]);
+  }
+  return finite;
+}
+
+void add_controllers(const CsvColumns& columns, int smooth, Lines& lines) {
   std::vector<std::string> names;
-  for (const std::string& name : settings)
+  for (const std::string& name : columns.cells("settings"))
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);
   for (const std::string& name : names) {
-    Curve curve;
-    for (std::size_t i = 0; i < settings.size(); ++i) {
-      if (settings[i] != name || !can_be_drawn(wanted[i])) continue;
-      curve.x.push_back(samples[i]);
-      curve.y.push_back(*wanted[i]);
-    }
-    if (!curve.x.empty()) lines.add(name, band_of({smoothed(curve, smooth)}));
+    const Curve curve = without_infinity(smoothed(wanted_by(name, columns), smooth));
+    if (!curve.x.empty()) lines.add(name, band_of({curve}));
   }
 }
 
 void add_critical(const CsvColumns& columns, Lines& lines) {
+  const std::vector<double> repeats = columns.all_numbers("repeats");
   lines.add("measured critical", {.x = columns.positions("at_samples"),
                                   .mean = columns.all_numbers("critical_local_batch_size"),
                                   .min = columns.all_numbers("lowest"),
                                   .max = columns.all_numbers("highest"),
-                                  .n = 2});
+                                  .n = repeats.empty() ? 0 : static_cast<int>(repeats.front())});
+}
+
+/// A panel for the run, if its folder has what is to be drawn.
+void add_run(const Results& results, const ResultCell& cell, const SeedRun& run, Figure& figure) {
+  const Counted counted = counted_runs(results, cell);
+  const std::filesystem::path controllers = run.run.path / "controllers.csv",
+                              critical = run.run.path / "critical_batch_sizes.csv";
+  const std::string lacks = !counts(run.run, counted)               ? status_text(run.run)
+                            : !std::filesystem::exists(controllers) ? "it has no controllers.csv"
+                                                                    : "";
+  if (!lacks.empty()) {
+    figure.remarks.push_back(not_shown(results, cell, run, lacks));
+    return;
+  }
+  const std::string note = note_of(cell, counted, static_cast<int>(cell.runs.size()));
+  figure.groups.push_back(fmt::format("{}, {}, seed {}{}{}", results.rows[cell.row],
+                                      results.groups[cell.group], run.seed,
+                                      note.empty() ? "" : ", ", note));
+  Lines lines(figure);
+  add_controllers(CsvColumns(controllers), figure.axes.smooth, lines);
+  if (const auto used = curve_of(run.run, {.x = "samples", .y = "local_batch_size"}))
+    lines.add("used", without_flat_points(band_of({*used})));
+  if (std::filesystem::exists(critical)) add_critical(CsvColumns(critical), lines);
 }
 
 }  // namespace
@@ -72,26 +108,11 @@ Figure controllers_figure(const Results& results, int smooth) {
                 .rows = {},
                 .groups = {},
                 .series = {},
-                .remarks = {}};
+                .remarks = {},
+                .band_text = "band: smallest to largest of repeats"};
   if (smooth > 1) figure.title += fmt::format(" (moving median of {} rounds)", smooth);
-  Lines lines(figure);
   for (const ResultCell& cell : results.cells)
-    for (const SeedRun& run : cell.runs) {
-      const std::filesystem::path controllers = run.run.path / "controllers.csv",
-                                  critical = run.run.path / "critical_batch_sizes.csv";
-      if (run.run.path.empty() || !std::filesystem::exists(controllers)) {
-        figure.remarks.push_back(
-            not_shown(results, cell, run,
-                      run.run.path.empty() ? status_text(run.run) : "it has no controllers.csv"));
-        continue;
-      }
-      figure.groups.push_back(fmt::format("{}, {}, seed {}", results.rows[cell.row],
-                                          results.groups[cell.group], run.seed));
-      add_controllers(CsvColumns(controllers), smooth, lines);
-      if (const auto used = curve_of(run.run, {.x = "samples", .y = "local_batch_size"}))
-        lines.add("used", without_flat_points(band_of({*used})));
-      if (std::filesystem::exists(critical)) add_critical(CsvColumns(critical), lines);
-    }
+    for (const SeedRun& run : cell.runs) add_run(results, cell, run, figure);
   return figure;
 }
 

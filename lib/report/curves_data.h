@@ -80,6 +80,7 @@ struct Figure {
   std::vector<std::string> rows, groups;
   std::vector<Series> series;
   std::vector<std::string> remarks;  ///< runs that are not in it
+  std::string band_text = "line: mean of seeds, band: smallest to largest";
 };
 
 /// What a line of so many of the runs of a cell is marked with: Series::note.

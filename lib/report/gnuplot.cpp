@@ -31,8 +31,6 @@ constexpr std::array<int, 8> kPoints{7, 5, 9, 4, 6, 8, 2, 1};
 constexpr int kPanelWidth = 320, kPanelHeight = 250, kHead = 26, kFoot = 56, kGap = 34,
               kKeyLine = 19, kTitle = 36, kLetter = 7, kDigit = 10;
 
-constexpr std::string_view kBandText = "line: mean of seeds, band: smallest to largest";
-
 /// A text for gnuplot. In single quotes everything stands for itself, but a quote in them is not
 /// read right inside of braces; so other texts are in double quotes, with numbers for what is
 /// special there. A number below \100 would swallow a digit behind it.
@@ -98,7 +96,7 @@ class Layout {
     left_ = std::max(76, 48 + kDigit * longest_y_label(figure));
     width_ = left_ + columns_ * (kPanelWidth + kGap) + kGap;
     const bool bands = has_bands(figure);
-    std::size_t longest = bands ? kBandText.size() : 0;
+    std::size_t longest = bands ? figure.band_text.size() : 0;
     const std::vector<std::size_t> rows = drawn_rows(figure);
     for (const std::size_t row : rows) longest = std::max(longest, key_text(figure, row).size());
     key_columns_ = std::max(1, width_ / (static_cast<int>(longest) * kLetter + 60));
@@ -166,7 +164,7 @@ std::string plot_of_key(const Figure& figure, const Layout& layout) {
     plot += fmt::format(
         ", \\\n       keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 "
         "noborder title '{}'",
-        kBandText);
+        figure.band_text);
   return plot + "\n";
 }
 

@@ -137,11 +137,11 @@ const std::array<ResultColumn, 25> kColumns{{
     {"final_validation_loss", "final val. loss",
      "of the last evaluation on what dataset.validation holds out", Better::kLess, 3, 1,
      [](Run run) { return last(run.evaluations, "validation_loss"); }},
-    {"final_averaged_test_accuracy", "final mean acc. (%)",
+    {"final_averaged_test_accuracy", "acc. of mean over rounds (%)",
      "of the last evaluation of the mean over rounds (evaluation.averaged_over), percent",
      Better::kMore, 2, 1,
      [](Run run) { return last(run.evaluations, "averaged_test_accuracy", 100); }},
-    {"final_averaged_test_loss", "final mean loss",
+    {"final_averaged_test_loss", "loss of mean over rounds",
      "of the last evaluation of the mean over rounds (evaluation.averaged_over)", Better::kLess, 3,
      1, [](Run run) { return last(run.evaluations, "averaged_test_loss"); }},
 }};

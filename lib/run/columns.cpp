@@ -108,8 +108,9 @@ constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
      [](Row r) { return std::string(to_string(r.record.decision.reason)); }},
     {"method_bytes", "bytes",
      "that each worker gives to averages in the round: 4 per parameter (or what "
-     "communication.parameters makes of it) and per value of averaged state, and 4 per parameter "
-     "again when gradients are tested whose mean over workers is taken (8 coordinate-wise)",
+     "communication.parameters makes of it; numbers of top_k go to every rank by themselves) and "
+     "per value of averaged state, and 4 per parameter again when gradients are tested whose mean "
+     "over workers is taken (8 coordinate-wise)",
      [](Row r) { return csv_cell(r.method_bytes); }},
     {"measured_variance", "", "variance of this round alone, before moving averages",
      [](Row r) { return before_averages(r, &GradientStatistics::variance); }},

@@ -38,24 +38,20 @@ int statistics_arrays(const Experiment& experiment) {
   return arrays;
 }
 
-/// What a worker keeps beside its parameters where these travel as moves or with weights: what is
-/// left to send, and what is on its way.
+/// What a rank keeps beside parameters where these travel as moves or with weights: what is left to
+/// send, and what is on its way.
 std::size_t moves_to_send(const Experiment& experiment, std::size_t parameters,
-                          int hosted_workers) {
-  const ParameterFormat& format = experiment.method.format;
-  const std::size_t weighted =
-      experiment.method.weights_temperature
-          ? static_cast<std::size_t>(hosted_workers) * parameters * sizeof(float)
-          : 0;
-  if (!format.sends_moves()) return weighted;
-  // Places and values of all workers' largest numbers, and the sums of their mean.
-  const std::size_t on_its_way =
-      format.sends_all()
-          ? parameters * sizeof(float)
-          : format.bytes_sent(parameters) * static_cast<std::size_t>(experiment.workers) +
-                parameters * sizeof(double);
-  return weighted +
-         static_cast<std::size_t>(hosted_workers) * (parameters * sizeof(float) + on_its_way);
+                          std::size_t hosted_workers) {
+  const LocalSgd& method = experiment.method;
+  const std::size_t array = parameters * sizeof(float);
+  const std::size_t weighted = method.weights_temperature ? hosted_workers * array : 0;
+  if (!method.format.sends_moves()) return weighted;
+  if (method.format.sends_all()) return weighted + hosted_workers * 2 * array;
+  // The numbers of all workers, which each worker has and the rank that tells them; a worker's own,
+  // here and there; and the sums of their mean.
+  const std::size_t own = method.format.bytes_sent(parameters);
+  const std::size_t all = own * static_cast<std::size_t>(experiment.workers);
+  return weighted + all + hosted_workers * (array + all + 2 * own + parameters * sizeof(double));
 }
 
 }  // namespace
@@ -81,7 +77,7 @@ MemoryForecast forecast_memory(const Experiment& experiment, const Task& task, i
        worker * n * experiment.inner_optimizer.make({.size = 1})->state().size()},
       {"batch norm statistics", worker * facts.running_moments},
       {"global parameters and mean", worker * 2 * n},
-      {"moves to send", moves_to_send(experiment, n, hosted_workers)},
+      {"moves to send", moves_to_send(experiment, n, static_cast<std::size_t>(hosted_workers))},
       // A worker's own point, what it has sent, and the copy that travels.
       {"parameters under way", experiment.method.stream ? worker * 3 * n : 0},
       {"mean over rounds", experiment.averaged_over > 0 ? worker * n : 0},

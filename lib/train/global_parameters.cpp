@@ -13,8 +13,8 @@
 namespace localbatch {
 
 std::vector<double> weights_of_moves(std::span<const double> norms, double temperature) {
-  // From the shortest one, whose weight is never 0; a norm that is not finite makes all weights
-  // NaN.
+  // From the shortest one, whose weight is never 0. Of moves that are not finite the mean is none
+  // either: a NaN makes all weights NaN, and infinity times the weight 0 is NaN.
   const double shortest = *std::ranges::min_element(norms);
   std::vector<double> weights;
   double sum = 0;

@@ -24,7 +24,8 @@ class GlobalParameters {
   /// Before the local steps of a round: `x` becomes the point at which the worker begins.
   virtual void begin(const RoundPlan& round, std::span<float> x) = 0;
 
-  /// After so many of them. Collective.
+  /// After so many of them: a proximal step, where the method has one, or parameters that leave and
+  /// arrive. Collective.
   virtual void after_step(int steps, std::span<float> x) = 0;
 
   /// After all of them: what is to travel in the meeting that ends the round. What it refers to

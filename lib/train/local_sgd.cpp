@@ -17,7 +17,7 @@ Outcome local_sgd(const LocalSgd& method, Worker& worker, Meter& meter, Synchron
     double loss = 0;
     for (int h = 0; h < H; ++h) {
       loss += meter.local_step(worker, h) / H;
-      all_workers.after_step(h + 1);  // parameters may travel while local steps go on
+      all_workers.after_step(h + 1);  // a proximal step, or parameters that travel meanwhile
     }
 
     RoundNumbers mine = all_workers.average(meter);

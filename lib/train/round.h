@@ -56,7 +56,7 @@ struct Request {
 struct RoundNumbers {
   double loss = 0;           ///< mean over local steps, and over workers
   double drift = 0;          ///< squared distance from the average, mean over workers
-  double residual = 0;       ///< squared norm of what rounding took away, mean over workers
+  double residual = 0;       ///< squared norm of what is still to be sent, mean over workers
   double gradient_norm = 0;  ///< before clipping, mean over local steps, and over workers
   double clipped_steps = 0;  ///< added up over workers
   GroupSums gradients = {};  ///< likewise
@@ -91,7 +91,7 @@ struct RoundRecord {
   double learning_rate = 0;  ///< of the first local step
   double loss = 0;           ///< mean over workers and local steps
   double drift = 0;          ///< mean squared distance of the workers from their average
-  /// Where parameters travel rounded: mean squared norm of what this took away.
+  /// Where parameters travel as moves: mean squared norm of what was taken away from these.
   std::optional<double> residual = {};
   /// Of a local step's gradient before clipping, mean over workers and local steps.
   double gradient_norm = 0;

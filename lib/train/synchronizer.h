@@ -26,9 +26,9 @@ class Synchronizer {
   void after_step(int steps);
 
   /// First meeting: averages parameters, what else belongs to them, and the gradients that `meter`
-  /// asks for; then the outer optimizer moves the global parameters with the learning rate of the
-  /// last local step, and they become the worker's until the next round begins. Returns what this
-  /// worker has seen: drift, residual and gradients. Collective.
+  /// asks for; then the outer optimizer moves the global parameters, which become the worker's
+  /// until the next round begins. Returns what this worker has seen: drift, residual and gradients.
+  /// Collective.
   RoundNumbers average(Meter& meter);
 
   /// Second meeting: turns a worker's own numbers into those of all, and makes sure that whatever

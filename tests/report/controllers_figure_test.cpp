@@ -26,7 +26,7 @@ const char* const kControllers =
     "1,64,1,norm_test eta=0.8,10\n"
     "1,64,2,cabs scale=20,0\n"
     "2,128,1,norm_test eta=0.8,\n"
-    "2,128,2,cabs scale=20,nan\n"
+    "2,128,2,cabs scale=20,inf\n"
     "3,192,1,norm_test eta=0.8,40\n"
     "3,192,2,cabs scale=20,7.5\n"
     "4,256,1,norm_test eta=0.8,20\n"
@@ -43,11 +43,14 @@ TEST_CASE("each controller has a line of what it wants, where it wants something
   CHECK(figure.groups == std::vector<std::string>{"constant 8, H = 4, seed 1"});
   CHECK(find_series(figure, "norm_test eta=0.8")->band.x == std::vector<double>{64, 192, 256});
   CHECK(find_series(figure, "norm_test eta=0.8")->band.mean == std::vector<double>{10, 40, 20});
-  CHECK(find_series(figure, "cabs scale=20")->band.mean == std::vector<double>{7.5, 8});
+  // Nothing is drawn as one sample, and everything not at all.
+  CHECK(find_series(figure, "cabs scale=20")->band.x == std::vector<double>{64, 192, 256});
+  CHECK(find_series(figure, "cabs scale=20")->band.mean == std::vector<double>{1, 7.5, 8});
   CHECK(find_series(figure, "used")->band.mean.front() == 8);
   CHECK(figure.remarks.empty());
   const Figure smooth = figure_of(folder.path(), 3);
   CHECK(find_series(smooth, "norm_test eta=0.8")->band.mean[1] == 20);
+  CHECK(find_series(smooth, "cabs scale=20")->band.mean[1] == 8);  // of 1, infinity, 7.5 and 8
   CHECK(contains(smooth.title, "moving median of 3 rounds"));
   CHECK(contains(script_of(figure, {"svg"}), "set logscale y"));
 }
@@ -67,9 +70,23 @@ TEST_CASE("what branches have measured stands beside it, and runs without contro
   CHECK(critical->band.mean == std::vector<double>{32, 128});
   CHECK(critical->band.min == std::vector<double>{16, 128});
   CHECK(critical->band.max == std::vector<double>{64, 128});
+  CHECK(critical->band.n == 2);
+  CHECK(contains(script_of(figure, {"svg"}), "band: smallest to largest of repeats"));
   CHECK(figure.remarks ==
         std::vector<std::string>{
             "constant 16, H = 4, seed 1 is not shown: it has no controllers.csv"});
+}
+
+TEST_CASE("runs that have not ended are named, and shown where somebody asks for them") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .outcome = "", .rounds_left = 6});
+  write_text(folder.path() / "a" / "controllers.csv", kControllers);
+  const Figure figure = figure_of(folder.path());
+  CHECK(figure.series.empty());
+  REQUIRE(figure.remarks.size() == 1);
+  CHECK(contains(figure.remarks[0], "unfinished, 25 %"));
+  const Results all = collect_results({.sources = {folder.path()}, .unfinished = true});
+  CHECK(contains(controllers_figure(all, 1).groups.at(0), "unfinished, 25 %"));
 }
 
 TEST_CASE("a damaged file of controllers is refused by name") {
