@@ -43,8 +43,8 @@ std::optional<BranchPlan> read_branch_plan(Options& file) {
       .loss = part.choice<BranchLoss>(
           "loss", {.fallback = BranchLoss::kTrain,
                    .choices = {{"train", BranchLoss::kTrain}, {"test", BranchLoss::kTest}},
-                   .meaning = "what is compared: the mean training loss since the evaluation "
-                              "before the last, or the test loss at the end, which is noisier"}),
+                   .meaning = "what is compared: the mean training loss of a branch's rounds, or "
+                              "the test loss at its end, which is noisier"}),
       .tolerance = part.number(
           "tolerance", {.fallback = 0.01,
                         .min = 0,

@@ -23,9 +23,8 @@ struct Branch {
   int repeat = 1;
 };
 
-/// What branches are compared by: the mean training loss since the evaluation before the last one,
-/// over many samples, or the test loss of the averaged model at their end, which is that of one
-/// moment.
+/// What branches are compared by: the mean training loss of all their rounds, over many samples, or
+/// the test loss of the averaged model at their end, which is that of one moment.
 enum class BranchLoss { kTrain, kTest };
 
 /// Which branches of a run are to be compared.

@@ -68,6 +68,27 @@ RunRequest branch_request(const fs::path& run, const Branch& branch) {
   return request;
 }
 
+namespace {
+
+/// The mean over samples of the rounds behind the one that was the first to reach `at`. Evaluations
+/// tell their losses since the one before, which may be a round or many.
+std::optional<double> mean_loss_behind(std::int64_t at, const CsvColumns& rounds) {
+  const std::vector<double> samples = rounds.positions("samples");
+  const std::vector<std::optional<double>> losses = rounds.numbers("loss");
+  std::size_t round = 0;
+  while (round < samples.size() && samples[round] < static_cast<double>(at)) ++round;
+  double sum = 0, weight = 0;
+  for (++round; round < samples.size(); ++round) {
+    const double of_round = samples[round] - samples[round - 1];
+    if (!losses[round]) return {};
+    sum += of_round * *losses[round];
+    weight += of_round;
+  }
+  return weight > 0 ? std::optional(sum / weight) : std::nullopt;
+}
+
+}  // namespace
+
 BranchEnd read_branch_end(const fs::path& run, const Branch& branch) {
   const fs::path folder = branch_folder(run, branch);
   const CsvColumns rounds(folder / "rounds.csv"), evaluations(folder / "evaluations.csv");
@@ -77,7 +98,7 @@ BranchEnd read_branch_end(const fs::path& run, const Branch& branch) {
     end.samples = static_cast<std::int64_t>(rounds.positions("samples").back());
   }
   if (end.samples < branch.at + branch.samples || evaluations.num_rows() == 0) return end;
-  end.train_loss = evaluations.numbers("train_loss").back();
+  end.train_loss = mean_loss_behind(branch.at, rounds);
   end.test_loss = evaluations.numbers("test_loss").back();
   end.test_accuracy = evaluations.numbers("test_accuracy").back();
   return end;
@@ -134,7 +155,7 @@ constexpr std::array<CsvColumn<BranchEnd>, 9> kBranchColumns{{
      [](End e) { return csv_cell(e.branch.samples); }},
     {"rounds", "", "of run and branch together", [](End e) { return csv_cell(e.rounds); }},
     {"samples", "samples", "likewise", [](End e) { return csv_cell(e.samples); }},
-    {"train_loss", "nats", "mean training loss since the evaluation before the last",
+    {"train_loss", "nats", "mean training loss of the branch, weighted by samples",
      [](End e) { return csv_cell(e.train_loss); }},
     {"test_loss", "nats", "at the end; empty: it has diverged",
      [](End e) { return csv_cell(e.test_loss); }},

@@ -30,7 +30,7 @@ RunRequest branch_request(const std::filesystem::path& run, const Branch& branch
 struct BranchEnd {
   Branch branch;
   std::int64_t rounds = 0, samples = 0;   ///< of run and branch together
-  std::optional<double> train_loss = {};  ///< mean since the evaluation before
+  std::optional<double> train_loss = {};  ///< mean of the branch over samples
   std::optional<double> test_loss = {};   ///< nothing: it has diverged
   std::optional<double> test_accuracy = {};
 };

@@ -50,6 +50,21 @@ TEST_CASE("a branch with the run's own local batch has the bytes of the run") {
   CHECK(read_csv(branch / "evaluations.csv").at("samples").back() == "480");
 }
 
+TEST_CASE("the training loss of a branch is that of all its rounds, whenever it was evaluated") {
+  const ScratchFolder scratch;
+  const fs::path run = tiny_run(scratch, "out", {"batch_size_controller={name: fixed}"});
+  const Branch larger{.at = 240, .local_batch_size = 7, .samples = 240, .repeat = 1};
+  for (const Branch& branch : {kTinyBranch, larger}) {
+    const Columns rounds = read_csv(run_tiny_branch(run, branch) / "rounds.csv");
+    double sum = 0;
+    for (std::size_t k = 10; k < rounds.at("round").size(); ++k)
+      sum += (std::stod(rounds.at("samples")[k]) - std::stod(rounds.at("samples")[k - 1])) *
+             std::stod(rounds.at("loss")[k]);
+    const BranchEnd end = read_branch_end(run, branch);
+    CHECK(*end.train_loss == doctest::Approx(sum / static_cast<double>(end.samples - 240)));
+  }
+}
+
 TEST_CASE("a run has the same bytes with branches and without") {
   const ScratchFolder scratch;
   const fs::path kept = tiny_run(scratch, "kept");
