@@ -170,7 +170,7 @@ std::string plot_of_key(const Figure& figure, const Layout& layout) {
 
 /// The title, as far as the picture has room for it.
 std::string title_of(const Figure& figure, const Layout& layout) {
-  const auto room = static_cast<std::size_t>(layout.width() / (kLetter + 2));
+  const auto room = static_cast<std::size_t>(layout.width() / (kLetter + 3));
   std::string title = figure.title;
   if (title.size() <= room) return title;
   title.resize(room);
