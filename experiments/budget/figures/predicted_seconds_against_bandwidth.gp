@@ -2,15 +2,13 @@
 # constant 2048, H = 16, seed 1 is not shown: does not reach test_accuracy >= 0.8
 # norm test 0.8, first step, H = 16, seed 1 is not shown: missing
 # norm test 0.8, unbiased, H = 16, seed 1 is not shown: missing
-# constant 1470, H = 16, seed 1 is not shown: missing
-# repeats norm test 0.8, H = 16, seed 2 is not shown: missing
 data = 'predicted_seconds_against_bandwidth.csv'
 set datafile separator ','
 do for [format in 'svg'] {
   reset
-  if (format eq 'svg') { set terminal svg size 830,501 font 'sans-serif,12' background '#ffffff' }
-  if (format eq 'png') { set terminal pngcairo size 1660,1002 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
-  if (format eq 'pdf') { set terminal pdfcairo size 8.646in,5.219in font 'sans-serif,9' background '#ffffff' }
+  if (format eq 'svg') { set terminal svg size 830,520 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 1660,1040 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 8.646in,5.417in font 'sans-serif,9' background '#ffffff' }
   set datafile separator ','
   set output 'predicted_seconds_against_bandwidth.'.format
   set multiplot title 'budget-cifar10-resnet20: predicted seconds to test_accuracy >= 0.8' noenhanced font ',13'
@@ -27,8 +25,8 @@ set yrange [93.556:10995.5]
   # H = 16, M = 4
   set lmargin at screen 0.10602
   set rmargin at screen 0.49157
-  set bmargin at screen 0.37725
-  set tmargin at screen 0.87625
+  set bmargin at screen 0.40000
+  set tmargin at screen 0.88077
   set title 'H = 16, M = 4' noenhanced offset 0,-0.6
   set ylabel 'predicted seconds' noenhanced
   set format y '%g'
@@ -42,12 +40,14 @@ set yrange [93.556:10995.5]
        data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==19?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==21?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2
+       data using ($1==21?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==23?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==25?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2
   # H = 16, M = 256
   set lmargin at screen 0.53253
   set rmargin at screen 0.91807
-  set bmargin at screen 0.37725
-  set tmargin at screen 0.87625
+  set bmargin at screen 0.40000
+  set tmargin at screen 0.88077
   set title 'H = 16, M = 256' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
@@ -61,12 +61,14 @@ set yrange [93.556:10995.5]
        data using ($1==16?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==22?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2
+       data using ($1==22?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==24?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==26?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2
   # What all panels have in common.
   set lmargin at screen 0
   set rmargin at screen 1
   set bmargin at screen 0
-  set tmargin at screen 0.26547
+  set tmargin at screen 0.29231
   unset border
   unset tics
   unset xlabel
@@ -87,7 +89,9 @@ set yrange [93.556:10995.5]
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 title 'augmented inner-product test', \
        keyentry with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 title 'norm test 0.8, moving average', \
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 title 'constant 597', \
-       keyentry with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 title 'repeats norm test 0.8, better statistics'
+       keyentry with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 title 'constant 1470', \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 title 'repeats norm test 0.8, better statistics', \
+       keyentry with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 title 'repeats norm test 0.8'
   unset multiplot
   unset output
 }
