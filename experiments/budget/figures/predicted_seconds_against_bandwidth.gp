@@ -1,7 +1,6 @@
 # Draws predicted_seconds_against_bandwidth from predicted_seconds_against_bandwidth.csv: gnuplot predicted_seconds_against_bandwidth.gp
 # constant 2048, H = 16, seed 1 is not shown: does not reach test_accuracy >= 0.8
-# norm test 0.8, first step, H = 16, seed 1 is not shown: missing
-# norm test 0.8, unbiased, H = 16, seed 1 is not shown: missing
+# norm test 0.8, unbiased, H = 16, seed 1 is not shown: does not reach test_accuracy >= 0.8
 data = 'predicted_seconds_against_bandwidth.csv'
 set datafile separator ','
 do for [format in 'svg'] {
@@ -38,11 +37,12 @@ set yrange [93.556:10995.5]
        data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==13?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==19?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==21?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==23?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==25?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2
+       data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 3 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==19?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==21?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==23?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==25?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==27?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2
   # H = 16, M = 256
   set lmargin at screen 0.53253
   set rmargin at screen 0.91807
@@ -59,11 +59,12 @@ set yrange [93.556:10995.5]
        data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==16?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==22?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==24?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==26?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2
+       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 3 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==22?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==24?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==26?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==28?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2
   # What all panels have in common.
   set lmargin at screen 0
   set rmargin at screen 1
@@ -87,6 +88,7 @@ set yrange [93.556:10995.5]
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'constant 1024', \
        keyentry with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 title 'doubling every ten epochs', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 title 'augmented inner-product test', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 3 pointtype 5 linewidth 1.6 title 'norm test 0.8, first step', \
        keyentry with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 title 'norm test 0.8, moving average', \
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 title 'constant 597', \
        keyentry with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 title 'constant 1470', \
