@@ -70,6 +70,17 @@ BranchPlan plan_of(const BranchOptions& options) {
   return *experiment.branches;
 }
 
+/// The branches that are asked for, when all of them can be made.
+std::vector<Branch> checked_branches(const BranchOptions& options, const BranchPlan& plan,
+                                     ProcessGroup& processes) {
+  std::vector<Branch> branches = branches_of(plan);
+  agree(processes, [&] {
+    if (processes.rank() == 0) check_branches(options.run, branches);
+    return true;
+  });
+  return branches;
+}
+
 /// False: it was asked to stop.
 bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup& processes) {
   agree(processes, [&] {
@@ -94,11 +105,12 @@ bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup
 }
 
 void print_critical(const BranchPlan& plan, std::span<const CriticalBatchSize> critical) {
-  print("\nlargest local batch that ends at most {} above the {} loss of {}:\n", plan.tolerance,
-        plan.loss == BranchLoss::kTrain ? "training" : "test", plan.local_batch_sizes.front());
+  print("\nlargest local batch whose {} loss is at most {} above that of the smallest:\n",
+        plan.loss == BranchLoss::kTrain ? "training" : "test", plan.tolerance);
   for (const CriticalBatchSize& point : critical)
-    print("  after {:>10} samples  {:>6}  (lowest {}, highest {} of {})\n", point.at,
-          point.local_batch_size, point.lowest, point.highest, counted(point.repeats, "repeat"));
+    print("  after {:>10} samples  {:>6}  (lowest {}, highest {} of {}){}\n", point.at,
+          point.local_batch_size, point.lowest, point.highest, counted(point.repeats, "repeat"),
+          point.local_batch_size == point.largest_tried ? ", the largest that was tried" : "");
 }
 
 }  // namespace
@@ -109,17 +121,10 @@ int branch_command(std::span<const std::string> arguments) {
   catch_stop_signals();
   return with_processes(start_processes(options->stall_limit), [&](ProcessGroup& processes) -> int {
     const BranchPlan plan = agree(processes, [&] { return plan_of(*options); });
-    const std::vector<Branch> branches = branches_of(plan);
-    for (const Branch& branch : branches)
+    for (const Branch& branch : checked_branches(*options, plan, processes))
       if (!run_branch(*options, branch, processes)) return kStopped;
     if (processes.rank() != 0) return kSuccess;
-    std::vector<BranchEnd> ends(branches.size());
-    std::ranges::transform(branches, ends.begin(), [&](const Branch& branch) {
-      return read_branch_end(options->run, branch);
-    });
-    const std::vector<CriticalBatchSize> critical =
-        critical_batch_sizes(ends, plan.loss, plan.tolerance);
-    write_branches(options->run, ends, critical);
+    const std::vector<CriticalBatchSize> critical = tabulate_branches(options->run, plan);
     if (!options->quiet) print_critical(plan, critical);
     return kSuccess;
   });

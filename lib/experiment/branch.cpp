@@ -1,5 +1,7 @@
 #include "experiment/branch.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -14,7 +16,7 @@ constexpr std::int64_t kMostLocalBatch = std::numeric_limits<std::int32_t>::max(
 
 }  // namespace
 
-std::optional<BranchPlan> read_branch_plan(Options& file) {
+std::optional<BranchPlan> read_branch_plan(Options& file, std::int64_t max_samples) {
   std::optional<Options> given = file.optional_part(
       "branches",
       "branches of this run, which 'localbatch branch' makes to measure how large a local batch "
@@ -50,20 +52,29 @@ std::optional<BranchPlan> read_branch_plan(Options& file) {
                         .min = 0,
                         .meaning = "by how much more loss than the smallest one a local batch "
                                    "counts as no worse"})};
+  const std::int64_t last = plan.at.empty() ? 0 : plan.at.back();
+  if (last + plan.samples > max_samples)
+    part.fail("samples", fmt::format("found {}, with which the branch at {} would end at {}, and "
+                                     "the run does at {}",
+                                     plan.samples, last, last + plan.samples, max_samples));
   return plan;
 }
 
-std::vector<std::int64_t> read_kept_checkpoints(Options& file) {
+std::vector<std::int64_t> read_kept_checkpoints(Options& file, std::int64_t max_samples) {
   std::optional<Options> given =
       file.optional_part("checkpoint", "checkpoints that stay; no influence on results");
   if (!given) return {};
   Options& part = *given;
-  return part.integers(
+  std::vector<std::int64_t> keep_at = part.integers(
       "keep_at", {.fallback = std::vector<std::int64_t>(),
                   .min = 1,
                   .ascending = true,
                   .meaning = "samples, of all workers together: a checkpoint behind the first "
                              "round that reaches them is kept, to branch from"});
+  if (!keep_at.empty() && keep_at.back() > max_samples)
+    part.fail("keep_at", fmt::format("found {}, expected at most {}, where the run ends",
+                                     keep_at.back(), max_samples));
+  return keep_at;
 }
 
 std::optional<Branch> read_branch(Options& file) {

@@ -37,11 +37,11 @@ struct BranchPlan {
   double tolerance = 0;  ///< of that loss, see critical_batch_sizes()
 };
 
-/// The part `branches`; nothing where the file has none.
-std::optional<BranchPlan> read_branch_plan(Options& file);
+/// The part `branches` of a run of so many samples; nothing where the file has none.
+std::optional<BranchPlan> read_branch_plan(Options& file, std::int64_t max_samples);
 
 /// The part `checkpoint`: samples at which checkpoints are kept beside those of the branch plan.
-std::vector<std::int64_t> read_kept_checkpoints(Options& file);
+std::vector<std::int64_t> read_kept_checkpoints(Options& file, std::int64_t max_samples);
 
 /// The part `branch`, by which a branch's own settings differ from those of the run.
 std::optional<Branch> read_branch(Options& file);

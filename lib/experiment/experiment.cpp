@@ -211,8 +211,9 @@ void read_evaluation(Options& options, Experiment& experiment) {
 }
 
 void read_branching(Options& options, Experiment& experiment) {
-  experiment.kept_checkpoints = read_kept_checkpoints(options);
-  experiment.branches = read_branch_plan(options);
+  const std::int64_t max_samples = experiment.method.max_samples;
+  experiment.kept_checkpoints = read_kept_checkpoints(options, max_samples);
+  experiment.branches = read_branch_plan(options, max_samples);
   if (experiment.branches) {
     std::vector<std::int64_t> all;
     std::ranges::set_union(experiment.kept_checkpoints, experiment.branches->at,

@@ -93,10 +93,7 @@ Json settings_schema(const std::vector<Declaration>& top, const std::vector<Part
         for (const Declaration& key : one.keys) add(name + "." + key.key, key);
     for (const Declaration& key : part.shared.keys) add(name + "." + key.key, key);
   }
-  return {{"type", "object"},
-          {"minProperties", 1},
-          {"properties", std::move(settings)},
-          {"additionalProperties", false}};
+  return {{"type", "object"}, {"properties", std::move(settings)}, {"additionalProperties", false}};
 }
 
 /// Axes: a key with its values, or a name of its own with named settings of several keys.

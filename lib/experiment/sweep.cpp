@@ -47,7 +47,7 @@ SweepAxis read_axis(const Node::Entry& entry) {
   for (const Node& item : values.items)
     axis.choices.push_back({.value = flow_text(item), .item = &item});
   for (const Node::Entry& named : values.entries) {
-    if (named.value.kind != Node::Kind::kMap || named.value.entries.empty())
+    if (named.value.kind != Node::Kind::kMap)
       fail(named.value.where, fmt::format("{}: {}: found {}, expected a mapping of keys to values",
                                           entry.key, named.key, describe_found(named.value)));
     Choice& choice = axis.choices.emplace_back(Choice{.value = named.key});

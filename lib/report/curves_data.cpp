@@ -259,7 +259,13 @@ Figure make_figure(const Results& results, const FigureAxes& given) {
           results, cell, run, is_shown ? "its files do not hold the data" : status_text(run.run)));
     }
     Band band = without_flat_points(band_of(curves));
-    if (band.x.empty()) continue;
+    if (band.x.empty()) {
+      if (!curves.empty())
+        figure.remarks.push_back(fmt::format("{}, {} is not shown: its seeds have no {} in common",
+                                             results.rows[cell.row], results.groups[cell.group],
+                                             axes.x));
+      continue;
+    }
     std::string note = note_of(cell, counted, static_cast<int>(curves.size()));
     figure.series.push_back(
         {.row = cell.row, .group = cell.group, .note = std::move(note), .band = std::move(band)});

@@ -104,6 +104,15 @@ void note_failure(FinishedRun& run, const fs::path& folder) {
   run.failure = failure->substr(0, failure->find('\n'));
 }
 
+bool have_same_results(const FinishedRun& a, const FinishedRun& b) {
+  const auto same = [&a, &b](const char* const curves) {
+    return is_there(a.path / curves) && is_there(b.path / curves) &&
+           read_text(a.path / curves) == read_text(b.path / curves);
+  };
+  return has_ended(a.status) && a.status == b.status && same("rounds.csv") &&
+         same("evaluations.csv");
+}
+
 std::vector<fs::path> folders_of_runs(const fs::path& below) {
   std::vector<fs::path> folders;
   std::error_code error;

@@ -79,6 +79,10 @@ FinishedRun read_finished_run(const std::filesystem::path& folder, std::string s
 /// Makes a run that has not ended kFailed when a failure is recorded in its folder.
 void note_failure(FinishedRun& run, const std::filesystem::path& folder);
 
+/// Whether both have ended with the same bytes of their curves: it is one run that was done twice,
+/// as when it has to keep other checkpoints.
+bool have_same_results(const FinishedRun& a, const FinishedRun& b);
+
 /// Folders with an experiment.yaml at or below this one, sorted; none when it is not there. What
 /// lies below the folder of a run are its branches, which are found from there only.
 std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& below);

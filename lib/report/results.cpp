@@ -46,11 +46,16 @@ Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std
     });
     if (cell == results.cells.end())
       cell = results.cells.insert(cell, {.row = row, .group = group, .runs = {}});
-    for (const SeedRun& other : cell->runs)
-      if (other.seed == placed.seed_run.seed)
-        fail_input("{} and {}: both are {}, {}, seed {}; expected one of them", name_of(other),
-                   name_of(placed.seed_run), placed.row, placed.group, other.seed);
-    cell->runs.push_back(std::move(placed.seed_run));
+    const auto other = std::ranges::find(cell->runs, placed.seed_run.seed, &SeedRun::seed);
+    if (other == cell->runs.end()) {
+      cell->runs.push_back(std::move(placed.seed_run));
+      continue;
+    }
+    if (!have_same_results(other->run, placed.seed_run.run))
+      fail_input("{} and {}: both are {}, {}, seed {}; expected one of them", name_of(*other),
+                 name_of(placed.seed_run), placed.row, placed.group, other->seed);
+    results.remarks.push_back(fmt::format("{} was left out, as {} has the same results",
+                                          name_of(placed.seed_run), name_of(*other)));
   }
   std::ranges::sort(results.cells, [](const ResultCell& a, const ResultCell& b) {
     return std::pair(a.row, a.group) < std::pair(b.row, b.group);
@@ -206,9 +211,14 @@ void keep(FinishedRun run, int number, std::optional<FinishedRun>& kept,
     kept = std::move(run);
     return;
   }
-  if (has_ended(run.status) && has_ended(kept->status))
-    fail_input("{} and {}: both are results of cell {}, expected one of them", kept->folder,
-               run.folder, number);
+  if (has_ended(run.status) && has_ended(kept->status)) {
+    if (!have_same_results(run, *kept))
+      fail_input("{} and {}: both are results of cell {}, expected one of them", kept->folder,
+                 run.folder, number);
+    remarks.push_back(fmt::format("cell {}: {} was left out, as {} has the same results", number,
+                                  run.folder, kept->folder));
+    return;
+  }
   if (has_ended(run.status) || (!has_ended(kept->status) && run.percent > kept->percent))
     std::swap(run, *kept);
   remarks.push_back(fmt::format("cell {}: {} was left out, as {} has more of the same run", number,

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <string>
 #include <system_error>
+#include <tuple>
 
 #include "core/csv.h"
 #include "core/error.h"
@@ -42,13 +44,68 @@ fs::path branch_folder(const fs::path& run, const Branch& branch) {
                      branch.samples, branch.repeat);
 }
 
+namespace {
+
+/// Of all workers, at the end of a round of the run.
+std::int64_t samples_after(std::int64_t round, const fs::path& run) {
+  const CsvColumns rounds(run / "rounds.csv");
+  const std::vector<double> numbers = rounds.positions("round");
+  const auto found = std::ranges::find(numbers, static_cast<double>(round));
+  if (found == numbers.end())
+    fail_input("{}: has no round {}, behind which a checkpoint was kept",
+               (run / "rounds.csv").string(), round);
+  return static_cast<std::int64_t>(
+      rounds.positions("samples")[static_cast<std::size_t>(found - numbers.begin())]);
+}
+
+bool is_made(const fs::path& run, const Branch& branch) {
+  return is_there(branch_folder(run, branch) / "experiment.yaml");
+}
+
+/// The rounds of a branch share evenly what is left at its end (LocalSgd::plan), so local steps are
+/// smaller than its local batch when that does not divide it. A result of it must not be called one
+/// of the local batch when their mean is less than this part of it.
+constexpr double kLeastPartOfBatch = 0.9;
+
+void check_local_batch(const Branch& branch, const fs::path& run, std::int64_t reached,
+                       int num_workers) {
+  const std::int64_t left = branch.at + branch.samples - reached;
+  if (left <= 0)
+    fail_input(
+        "{}: a branch at {} samples would end at {}, and the round that reached its beginning ends "
+        "at {}; expected more samples",
+        run.string(), branch.at, branch.at + branch.samples, reached);
+  const double share = std::ceil(static_cast<double>(left) / num_workers);
+  const double mean = share / std::ceil(share / branch.local_batch_size);
+  if (mean < kLeastPartOfBatch * branch.local_batch_size)
+    fail_input(
+        "{}: a branch at {} samples has {} left for each worker, in local steps of {:.0f}, too few "
+        "for a local batch of {}; expected more samples",
+        run.string(), branch.at, share, mean, branch.local_batch_size);
+}
+
+}  // namespace
+
+void check_branches(const fs::path& run, std::span<const Branch> branches) {
+  std::map<std::int64_t, std::int64_t> reached;  // samples at the end of the round, by points
+  for (const Branch& branch : branches) {
+    if (is_made(run, branch)) continue;
+    const Experiment experiment = branch_experiment(run, branch);
+    if (experiment.method.max_samples > *experiment.method.scheduled_samples)
+      fail_input("{}: a branch at {} samples would end at {}, and the run does at {}", run.string(),
+                 branch.at, experiment.method.max_samples, *experiment.method.scheduled_samples);
+    if (!reached.contains(branch.at)) {
+      const std::int64_t round = kept_checkpoint(run, branch.at, experiment.workers).round;
+      reached[branch.at] = samples_after(round, run);
+    }
+    check_local_batch(branch, run, reached[branch.at], experiment.workers);
+  }
+}
+
 void prepare_branch(const fs::path& run, const Branch& branch) {
+  if (is_made(run, branch)) return;
   const fs::path folder = branch_folder(run, branch);
-  if (is_there(folder / "experiment.yaml")) return;
   const Experiment experiment = branch_experiment(run, branch);
-  if (experiment.method.max_samples > *experiment.method.scheduled_samples)
-    fail_input("{}: a branch at {} samples would end at {}, and the run does at {}", run.string(),
-               branch.at, experiment.method.max_samples, *experiment.method.scheduled_samples);
   const fs::path begun = folder.string() + ".new";
   std::error_code error;
   fs::remove_all(begun, error);
@@ -58,6 +115,22 @@ void prepare_branch(const fs::path& run, const Branch& branch) {
   for (const char* const curves : kCopiedCurves) copy_file_atomically(run / curves, begun / curves);
   write_file_atomically(begun / "experiment.yaml", resolved_yaml(experiment.resolved));
   rename_file(begun, folder);
+}
+
+std::vector<Branch> finished_branches(const fs::path& run) {
+  std::vector<Branch> finished;
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(run / "branches", none)) {
+    const fs::path settings = entry.path() / "experiment.yaml";
+    if (!is_there(settings) || !is_there(entry.path() / "summary.json")) continue;
+    const Node node = parse_yaml(read_text(settings), settings.string());
+    Options options(node);
+    if (const std::optional<Branch> branch = read_branch(options)) finished.push_back(*branch);
+  }
+  std::ranges::sort(finished, {}, [](const Branch& branch) {
+    return std::tuple(branch.at, branch.repeat, branch.local_batch_size, branch.samples);
+  });
+  return finished;
 }
 
 RunRequest branch_request(const fs::path& run, const Branch& branch) {
@@ -128,14 +201,19 @@ std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> e
   std::vector<CriticalBatchSize> critical;
   for (const auto& [at, repeats] : by_point) {
     std::vector<int> sizes;
-    for (const auto& [repeat, of_repeat] : repeats)
+    int largest_tried = 0;
+    for (const auto& [repeat, of_repeat] : repeats) {
       sizes.push_back(critical_size(of_repeat, loss, tolerance));
+      for (const BranchEnd& end : of_repeat)
+        largest_tried = std::max(largest_tried, end.branch.local_batch_size);
+    }
     std::ranges::sort(sizes);
     critical.push_back({.at = at,
                         .local_batch_size = sizes[(sizes.size() - 1) / 2],
                         .lowest = sizes.front(),
                         .highest = sizes.back(),
-                        .repeats = static_cast<int>(sizes.size())});
+                        .repeats = static_cast<int>(sizes.size()),
+                        .largest_tried = largest_tried});
   }
   return critical;
 }
@@ -198,11 +276,15 @@ void write_table(const fs::path& path, std::span<const CsvColumn<Row>> columns,
 
 }  // namespace
 
-void write_branches(const fs::path& run, std::span<const BranchEnd> ends,
-                    std::span<const CriticalBatchSize> critical) {
+std::vector<CriticalBatchSize> tabulate_branches(const fs::path& run, const BranchPlan& plan) {
+  std::vector<BranchEnd> ends;
+  for (const Branch& branch : finished_branches(run)) ends.push_back(read_branch_end(run, branch));
   write_table<BranchEnd>(run / "branches.csv", branch_columns(), ends);
+  std::erase_if(ends, [&plan](const BranchEnd& end) { return end.branch.samples != plan.samples; });
+  std::vector<CriticalBatchSize> critical = critical_batch_sizes(ends, plan.loss, plan.tolerance);
   write_table<CriticalBatchSize>(run / "critical_batch_sizes.csv", critical_batch_size_columns(),
                                  critical);
+  return critical;
 }
 
 }  // namespace localbatch

@@ -19,9 +19,16 @@ namespace localbatch {
 /// `<run>/branches/at=100000-b=64-samples=50000-repeat=1`
 std::filesystem::path branch_folder(const std::filesystem::path& run, const Branch& branch);
 
-/// Makes the folder of a branch, unless it is there. Throws an InputError where the run is none, is
-/// a branch itself, or has not kept the checkpoint.
+/// Throws an InputError where one of the branches that are not there yet cannot be made: the run is
+/// none, is a branch itself, or has not kept the checkpoint; or the branch would end behind the
+/// run, or have so few samples that its local steps had to be much smaller than its local batch.
+void check_branches(const std::filesystem::path& run, std::span<const Branch> branches);
+
+/// Makes the folder of a branch that has been checked, unless it is there.
 void prepare_branch(const std::filesystem::path& run, const Branch& branch);
+
+/// The branches of a run that have ended, whoever asked for them, in the order of branches_of().
+std::vector<Branch> finished_branches(const std::filesystem::path& run);
 
 /// What runs a branch whose folder is there, or goes on with it.
 RunRequest branch_request(const std::filesystem::path& run, const Branch& branch);
@@ -44,6 +51,7 @@ struct CriticalBatchSize {
   int local_batch_size = 0;  ///< the median of the repeats, the lower one of two
   int lowest = 0, highest = 0;
   int repeats = 0;
+  int largest_tried = 0;  ///< where this is the critical one, it only bounds that from below
 };
 
 /// One for every point. In each repeat it is the size up to which no branch has more than
@@ -55,8 +63,10 @@ std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> e
 std::span<const CsvColumn<BranchEnd>> branch_columns();
 std::span<const CsvColumn<CriticalBatchSize>> critical_batch_size_columns();
 
-/// Writes branches.csv and critical_batch_sizes.csv into the folder of the run.
-void write_branches(const std::filesystem::path& run, std::span<const BranchEnd> ends,
-                    std::span<const CriticalBatchSize> critical);
+/// Writes branches.csv, of all branches of the run that have ended, and critical_batch_sizes.csv,
+/// of those among them that are as long as the plan says, into the folder of the run. Returns the
+/// latter.
+std::vector<CriticalBatchSize> tabulate_branches(const std::filesystem::path& run,
+                                                 const BranchPlan& plan);
 
 }  // namespace localbatch

@@ -218,19 +218,22 @@ void keep_checkpoint(const fs::path& folder, std::int64_t round, std::int64_t sa
   copy_file_atomically(folder / checkpoint_name(round), to);
 }
 
-void copy_kept_checkpoint(const fs::path& run, std::int64_t samples, int num_workers,
-                          const fs::path& to) {
+CheckpointFacts kept_checkpoint(const fs::path& run, std::int64_t samples, int num_workers) {
   const fs::path kept = kept_path(run, samples);
   if (!is_there(kept))
     fail_input("{}: is not there; 'checkpoint: {{keep_at: [{}]}}' in the experiment keeps it",
                kept.string(), samples);
-  std::int64_t round = 0;
   try {
-    round = open_checkpoint(kept, num_workers).facts.round;
+    return open_checkpoint(kept, num_workers).facts;
   } catch (const InputError& damage) {
     fail_input("{}: damaged: {}", kept.string(), damage.what());
   }
-  copy_file_atomically(kept, to / checkpoint_name(round));
+}
+
+void copy_kept_checkpoint(const fs::path& run, std::int64_t samples, int num_workers,
+                          const fs::path& to) {
+  const std::int64_t round = kept_checkpoint(run, samples, num_workers).round;
+  copy_file_atomically(kept_path(run, samples), to / checkpoint_name(round));
 }
 
 void remove_checkpoints(const fs::path& folder) {

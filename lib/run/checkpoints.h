@@ -80,8 +80,12 @@ class CheckpointWriter {
 /// samples; neither later checkpoints nor the end of the run remove it. Throws a SystemError.
 void keep_checkpoint(const std::filesystem::path& folder, std::int64_t round, std::int64_t samples);
 
-/// Puts what was kept there into another folder, as the checkpoint that a run goes on from. Throws
-/// an InputError where nothing was kept under this name, or it is damaged.
+/// The facts of the checkpoint that was kept there. Throws an InputError where nothing was kept
+/// under this name, or it is damaged.
+CheckpointFacts kept_checkpoint(const std::filesystem::path& run, std::int64_t samples,
+                                int num_workers);
+
+/// Puts it into another folder, as the checkpoint that a run goes on from. Throws likewise.
 void copy_kept_checkpoint(const std::filesystem::path& run, std::int64_t samples, int num_workers,
                           const std::filesystem::path& to);
 

@@ -92,6 +92,12 @@ TEST_CASE("values of a sweep keep their place in the file, for messages") {
   CHECK(to_string(at_path(cells.at(1).experiment, {"seed"}).where) == "f.yaml:5:13");
 }
 
+TEST_CASE("a choice without keys is the file as it is") {
+  const auto cells = cells_of("sweep: {rows: {plain: {}, longer: {sync_interval.H: 8}}}\n");
+  CHECK(names_of(cells) == std::vector<std::string>{"rows=plain", "rows=longer"});
+  CHECK(at_path(cells.at(0).experiment, {"sync_interval", "H"}).scalar == "2");
+}
+
 TEST_CASE("mistakes in a sweep are refused with their place") {
   const auto message = [](const std::string& sweep) {
     return input_error([&] { cells_of(sweep); });

@@ -131,6 +131,20 @@ TEST_CASE("runs that have not ended are drawn where somebody asks for them, and 
   CHECK(figure.remarks.empty());
 }
 
+TEST_CASE("seeds that have nothing of an axis in common are said not to be drawn") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a", .accuracies = {0.1, 0.2, 0.3, 0.4}});
+  write_run(folder.path(), {.folder = "b", .seed = 2, .accuracies = {0.1, 0.2, 0.3, 0.4}});
+  write_text(folder.path() / "b" / "timing.csv",
+             "round,total_seconds\n1,100\n2,101\n3,102\n4,103\n");
+  const Figure figure = make_figure(collect_results({.sources = {folder.path()}}),
+                                    {.x = "seconds", .y = "test_accuracy"});
+  CHECK(figure.series.empty());
+  CHECK(figure.remarks ==
+        std::vector<std::string>{
+            "constant 8, H = 4 is not shown: its seeds have no seconds in common"});
+}
+
 TEST_CASE("the data of a figure, to the letter") {
   const ScratchFolder folder;
   const Figure figure =

@@ -229,9 +229,26 @@ TEST_CASE("what belongs to no cell, and the shorter one of two, is left out with
         std::vector<std::string>{
             "tiny/other was left out: it belongs to no cell of tiny.yaml",
             "cell 1: tiny/half was left out, as tiny/whole has more of the same run"});
-  fixture.leave("again", fixture.resolved(1), 0.5);
+  fixture.leave("again", fixture.resolved(1), 0.25);
   CHECK(contains(input_error([&] { fixture.collect(); }),
                  "tiny/again and tiny/whole: both are results of cell 1"));
+}
+
+TEST_CASE("a run that was done again to keep a checkpoint is the same run") {
+  const SweepFixture fixture("sweep: {seed: [1, 2]}\n");
+  fixture.leave("first", fixture.resolved(1), 0.5);
+  fixture.leave("later", fixture.resolved(1) + "checkpoint:\n  keep_at: [32]\n", 0.5);
+  for (const char* const name : {"first", "later"})
+    write_text(fixture.results() / "tiny" / name / "rounds.csv", "round,samples\n1,64\n");
+  const Results results = fixture.collect();
+  CHECK(results.cells[0].runs[0].run.folder == "tiny/first");
+  CHECK(results.remarks ==
+        std::vector<std::string>{
+            "cell 1: tiny/later was left out, as tiny/first has the same results"});
+  const Results folder = collect_results({.sources = {fixture.results()}});
+  CHECK(folder.cells[0].runs.size() == 1);
+  REQUIRE(folder.remarks.size() == 1);
+  CHECK(contains(folder.remarks[0], "later was left out, as "));
 }
 
 TEST_CASE("rows of two files with the same name are told apart") {

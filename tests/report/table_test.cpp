@@ -365,7 +365,7 @@ TEST_CASE("folders without a run, damaged files and the same run twice are refus
   const ScratchFolder folder;
   CHECK(contains(input_error([&] { table_of(folder.path(), ""); }), "holds no run"));
   write_run(folder.path(), {.folder = "a"});
-  write_run(folder.path(), {.folder = "b"});
+  write_run(folder.path(), {.folder = "b", .accuracies = {0.25, 0.75}});
   CHECK(contains(input_error([&] { table_of(folder.path(), ""); }),
                  "both are constant 8, H = 4, seed 1; expected one of them"));
   std::filesystem::remove_all(folder.path() / "b");

@@ -191,7 +191,9 @@ TEST_CASE("on a noisy quadratic the measured critical batch is that of the close
     CHECK(point.highest >= expected_size(point.at));
     CHECK(point.repeats == 3);
   }
-  write_branches(run, ends, critical);
+  const auto tabulated = tabulate_branches(run, *experiment.branches);
+  CHECK(tabulated.size() == critical.size());
+  CHECK(tabulated.back().largest_tried == sizes.back());
   CHECK(read_csv(run / "branches.csv").at("test_loss").size() == 30);
   CHECK(read_csv(run / "critical_batch_sizes.csv").at("critical_local_batch_size") ==
         std::vector<std::string>{"8", "64"});
@@ -214,28 +216,70 @@ TEST_CASE("the critical batch is the last one before a loss that is worse") {
   CHECK(critical[0].lowest == 8);
   CHECK(critical[0].highest == 32);
   CHECK(critical[0].repeats == 3);
+  CHECK(critical[0].largest_tried == 64);
   CHECK(critical[1].local_batch_size == 8);
   CHECK(critical[1].highest == 64);
   // Nobody has a training loss here.
   CHECK(critical_batch_sizes(ends, BranchLoss::kTrain, 0.15)[0].highest == 8);
 }
 
-TEST_CASE("what cannot be branched is refused in a line") {
+TEST_CASE("a branch that would end before it begins is refused") {
+  const ScratchFolder scratch;
+  // Rounds have 24 samples, so the one that reaches 121 ends at 144.
+  const fs::path run =
+      run_alone(request(scratch, tiny_experiment() + "checkpoint: {keep_at: [121]}\n", "out",
+                        {"batch_size_controller={name: fixed}"}))
+          .folder;
+  constexpr Branch kShort{.at = 121, .local_batch_size = 4, .samples = 20, .repeat = 1};
+  CHECK(input_error([&] { check_branches(run, {{kShort}}); }).find("ends at 144") !=
+        std::string::npos);
+}
+
+TEST_CASE("branches that were made before stay in the tables") {
   const ScratchFolder scratch;
   const fs::path run = tiny_run(scratch, "out");
+  BranchPlan plan{.at = {240}, .local_batch_sizes = {4}, .samples = 240};
+  const auto run_plan = [&] {
+    for (const Branch& branch : branches_of(plan)) run_tiny_branch(run, branch);
+    return tabulate_branches(run, plan);
+  };
+  CHECK(run_plan().front().largest_tried == 4);
+  plan.local_batch_sizes = {8};
+  CHECK(run_plan().front().largest_tried == 8);
+  CHECK(read_csv(run / "branches.csv").at("local_batch_size") ==
+        std::vector<std::string>{"4", "8"});
+  // Losses after other numbers of samples cannot be compared.
+  plan = {.at = {240}, .local_batch_sizes = {16}, .samples = 300};
+  CHECK(run_plan().size() == 1);
+  CHECK(read_csv(run / "branches.csv").at("branch_samples") ==
+        std::vector<std::string>{"240", "240", "300"});
+  CHECK(read_csv(run / "critical_batch_sizes.csv").at("critical_local_batch_size") ==
+        std::vector<std::string>{"16"});
+}
+
+TEST_CASE("what cannot be branched is refused in a line") {
+  const ScratchFolder scratch;
+  const fs::path run = tiny_run(scratch, "out", {"batch_size_controller={name: fixed}"});
+  const auto refused = [&run](const Branch& branch, const std::string& reason) {
+    CHECK(input_error([&] {
+            check_branches(run, {{kTinyBranch, branch}});
+          }).find(reason) != std::string::npos);
+    CHECK_FALSE(fs::exists(run / "branches"));
+  };
   Branch branch = kTinyBranch;
   branch.at = 250;
-  CHECK(input_error([&] { prepare_branch(run, branch); }).find("keep_at: [250]") !=
-        std::string::npos);
+  refused(branch, "keep_at: [250]");
   branch = kTinyBranch;
   branch.samples = 400;
-  CHECK(input_error([&] {
-          prepare_branch(run, branch);
-        }).find("a branch at 240 samples would end at 640, and the run does at 600") !=
-        std::string::npos);
-  CHECK_FALSE(fs::exists(branch_folder(run, branch)));
+  refused(branch, "a branch at 240 samples would end at 640, and the run does at 600");
+  // Each of three workers has 80 samples, which are 2 local steps of 40.
+  branch = kTinyBranch;
+  branch.local_batch_size = 70;
+  refused(branch,
+          "a branch at 240 samples has 80 left for each worker, in local steps of 40, too few for "
+          "a local batch of 70");
   const fs::path of_branch = run_tiny_branch(run, kTinyBranch);
-  CHECK(input_error([&] { prepare_branch(of_branch, kTinyBranch); }).find("branch") !=
+  CHECK(input_error([&] { check_branches(of_branch, {{kTinyBranch}}); }).find("branch") !=
         std::string::npos);
   // From its settings alone a branch does not begin.
   const RunRequest alone{
