@@ -287,6 +287,13 @@ std::vector<std::string> doubtful_settings(const Experiment& experiment, const T
     doubts.emplace_back(
         "learning_rate_coupling: sqrt is the rule for steps that do not grow with gradients, such "
         "as adamw's; for inner_optimizer: sgd it is linear");
+  const StatisticsOptions& statistics = method.statistics;
+  if (method.controller->needs().any() && statistics.unbiased_squared_norm &&
+      !statistics.at_first_step && statistics.moving_average == 0)
+    doubts.emplace_back(
+        "gradient_statistics: squared_norm: unbiased can come out of a single round as next to "
+        "nothing, and a batch-size test then asks for the largest batch at once; moving_average: "
+        "0.9 averages it over rounds");
   const auto share = static_cast<std::int64_t>(facts.train_samples) / experiment.workers;
   if (experiment.task->has_network() && method.initial_local_batch_size > share)
     doubts.push_back(

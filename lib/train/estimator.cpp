@@ -19,11 +19,12 @@ StatisticsOptions read_statistics_options(Options& options) {
                   "gradients at the synchronization), stretches of micro-batches in each local "
                   "batch, single samples (costs another step; not under batch norm, which couples "
                   "them), or the workers' displacements in a round (costs nothing; for sgd)"});
-  read.at_first_step =
-      options.choice<bool>("at", {.fallback = false,
-                                  .choices = {{"last", false}, {"first", true}},
-                                  .meaning = "local step whose gradients are tested; at the first "
-                                             "one all workers stand at the same point"});
+  read.at_first_step = options.choice<bool>(
+      "at", {.fallback = false,
+             .choices = {{"last", false}, {"first", true}},
+             .meaning = "local step whose gradients are tested: the last one, as in AdLoCo (arXiv "
+                        "2508.18182), or the first one, where all workers stand at the same point, "
+                        "so that their gradients differ by noise alone and a test grows later"});
   if (read.at_first_step && read.chunks == Chunks::kDelta)
     options.fail("at",
                  "found 'first', allowed with chunks: delta is last: displacements are those "
@@ -36,14 +37,16 @@ StatisticsOptions read_statistics_options(Options& options) {
       "squared_norm", {.fallback = false,
                        .choices = {{"biased", false}, {"unbiased", true}},
                        .meaning = "|g|^2 of the mean gradient as published, or less its "
-                                  "expected noise, variance/(M b)"});
+                                  "expected noise, variance/(M b), which in a single round can "
+                                  "leave nothing: with a moving average only"});
   read.moving_average = options.number(
       "moving_average",
       {.fallback = 0,
        .min = 0,
        .max = 0.9999,
        .meaning = "variances and squared norms are averaged over rounds, each by itself, a round "
-                  "counting this much of the one after it; 0: no average"});
+                  "counting this much of the one after it, so that no single round decides; 0: no "
+                  "average"});
   read.own_gradients = options.choice<bool>(
       "gradient",
       {.fallback = false,
