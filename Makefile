@@ -91,8 +91,8 @@ aarch64: packages  ## the program for 64-bit Arm under emulation: tests and a ru
 	$(INSTALL_PACKAGES) aarch64
 	tests/install/aarch64.sh $(AARCH64)
 
-table: release  ## table and figures of experiments/scaled from its CSV files, byte for byte the committed ones
-	experiments/scaled/make_table.sh build/release/apps/localbatch
+table: release  ## tables and figures of experiments from their CSV files, byte for byte the committed ones
+	for made in experiments/*/make_table.sh; do $$made build/release/apps/localbatch || exit 1; done
 
 bench: release  ## training steps in turn with PyTorch's, ratios in bench.json (ROUNDS=3, 10 minutes)
 	python3 tests/oracle/bench_against_pytorch.py build/release/apps/localbatch \
