@@ -34,14 +34,14 @@ export CMAKE_GENERATOR
 # about tests needs doctest.
 PREFIX ?=
 TESTS = $(if $(filter no,$(PACKAGES)),OFF,ON)
-test test-kill hardening mpich cluster-bench cluster-overlap: TESTS = ON
+test test-more test-kill hardening mpich cluster-bench cluster-overlap: TESTS = ON
 override CONFIGURE += $(if $(PREFIX),-DCMAKE_PREFIX_PATH=$(abspath $(PREFIX))) -DBUILD_TESTING=$(TESTS)
 INSTALL_PACKAGES = $(if $(filter no,$(PACKAGES)),@:,third_party/install_packages.sh)
 
 CPP = $(shell git ls-files --cached --others --exclude-standard 'apps/*.cpp' 'lib/*.cpp' 'tests/*.cpp')
 HEADERS = $(shell git ls-files --cached --others --exclude-standard 'apps/*.h' 'lib/*.h' 'tests/*.h')
 
-.PHONY: release demo install test test-slurm test-kill hardening compare run mpich aarch64 table bench cluster-bench cluster-overlap cluster-replays theory lint format asan tsan fuzz debug clean help packages
+.PHONY: release demo install test test-more test-slurm test-kill hardening compare run mpich aarch64 table bench cluster-bench cluster-overlap cluster-replays theory lint format asan tsan fuzz debug clean help packages
 
 release: packages  ## build the program: build/release/apps/localbatch
 	cmake --preset release $(CONFIGURE)
@@ -53,10 +53,16 @@ demo: release  ## train on the built-in data set with two workers and show the r
 install: release  ## put program, experiments and man page into a folder: make install PREFIX=$HOME/localbatch
 	cmake --install build/release $(if $(PREFIX),--prefix $(abspath $(PREFIX)))
 
-test: packages  ## build and run all tests but the slow ones of test-kill and test-slurm
+test: packages  ## build and run all tests but those of test-more, test-kill and test-slurm
 	cmake --preset release $(CONFIGURE)
 	cmake --build --preset release -j $(JOBS)
-	ctest --test-dir build/release --output-on-failure -j $(JOBS) -LE slow
+	ctest --test-dir build/release --output-on-failure -j $(JOBS) -LE 'slow|more|fuzz'
+
+test-more: packages  ## kernels for older CPUs, and the recipes of CONTRIBUTING.md (2 minutes)
+	cmake --preset release $(CONFIGURE)
+	cmake --build --preset release -j $(JOBS)
+	cmake --build --preset release -j $(JOBS) --target more_tests
+	ctest --test-dir build/release --output-on-failure -j $(JOBS) -L more
 
 test-slurm: release  ## the templates for Slurm on a private Slurm of this machine (3 minutes)
 	tests/slurm/slurm_test.sh build/release/apps/localbatch
