@@ -11,7 +11,6 @@
 #include "core/files.h"
 #include "doctor/output_check.h"
 #include "experiment/experiment.h"
-#include "experiment/experiment_file.h"
 #include "run/checkpointer.h"
 #include "run/memory_forecast.h"
 #include "run/requested_run.h"
@@ -34,7 +33,7 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
                             .ranks = processes.num_ranks(),
                             .threads_per_worker = experiment.threads_per_worker,
                             .max_samples = experiment.method.max_samples},
-                  .settings = resolved_yaml(experiment.resolved),
+                  .settings = std::move(asked.settings),
                   .is_branch = experiment.branch.has_value()};
   run.start.task = run.task->facts();
   run.start.data = run.task->data_checksum();

@@ -17,7 +17,13 @@ struct RequestedRun {
   std::vector<SweepCell::Coordinate> coordinates;  ///< in the file's sweep
   Experiment experiment;
   std::filesystem::path folder;  ///< of its results
+  std::string settings;          ///< the text of its experiment.yaml
 };
+
+// A version that knows more keys than the one before writes more of them into experiment.yaml, so
+// the hash in the name of a folder is another one. A run that has ended in the words of an earlier
+// version is still the run that is asked for where all that it does not say is a default: it is
+// neither looked for in vain nor run again, unless the request says --force.
 
 /// The cells of the experiment file with its settings, at least one. Throws an InputError for a
 /// setting that the sweep would overwrite.

@@ -7,7 +7,6 @@
 
 #include "comm/agreement.h"
 #include "core/error.h"
-#include "experiment/experiment_file.h"
 #include "run/prepared_run.h"
 #include "run/run_experiment.h"
 
@@ -19,7 +18,7 @@ namespace {
 
 /// Throws an InputError for a folder that holds something else.
 RunStatus status_of(const CellPreview& cell) {
-  return status_of_folder(cell.run.folder, resolved_yaml(cell.run.experiment.resolved));
+  return status_of_folder(cell.run.folder, cell.run.settings);
 }
 
 /// A checkpoint that is damaged is for the list of what is wrong with the cell.

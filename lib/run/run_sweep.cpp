@@ -9,7 +9,6 @@
 #include "core/files.h"
 #include "core/options.h"
 #include "core/parse.h"
-#include "experiment/experiment_file.h"
 #include "run/requested_run.h"
 #include "run/run_experiment.h"
 #include "run/run_files.h"
@@ -140,7 +139,7 @@ CellProgress progress_of_cell(RequestedRun run, int number) {
   cell.coordinates = std::move(run.coordinates);
   cell.folder = std::move(run.folder);
   cell.max_samples = run.experiment.method.max_samples;
-  cell.status = status_of_folder(cell.folder, resolved_yaml(run.experiment.resolved));
+  cell.status = status_of_folder(cell.folder, run.settings);
   read_folder(cell);
   return cell;
 }

@@ -109,6 +109,38 @@ TEST_CASE("cells with the same settings are one run, and all have ended when it 
   CHECK(progress_of_cells(asked)[2].folder.filename().string().starts_with("case=one"));
 }
 
+TEST_CASE("a cell that an earlier version ended, which knew fewer keys, is not run again") {
+  const ScratchFolder scratch;
+  const RunRequest asked =
+      request(scratch, tiny_experiment() + "sweep: {seed: [1, 2]}\n", "out", {});
+  sweep(asked);
+  // What the version before `batch_size.multiple_of` would have left there.
+  const auto make_earlier = [&](int cell, const std::string& line) {
+    const fs::path folder = progress_of_cells(asked).at(cell - 1).folder;
+    std::string settings = text_of(folder / "experiment.yaml");
+    REQUIRE(settings.find(line) != std::string::npos);
+    settings.erase(settings.find(line), line.size());
+    std::ofstream(folder / "experiment.yaml") << settings;
+    const fs::path earlier = folder.parent_path() / ("earlier-" + std::to_string(cell));
+    fs::rename(folder, earlier);
+    return earlier;
+  };
+  const fs::path earlier = make_earlier(1, "  multiple_of: 1\n");
+  CHECK(progress_of_cells(asked).front().folder == earlier);
+  CHECK(statuses_of(asked) == std::vector<RunStatus>{RunStatus::kFinished, RunStatus::kFinished});
+  CHECK(sweep(asked).cells.empty());
+  RunRequest alone = asked;
+  alone.cell = 1;
+  alone.resume = true;
+  CHECK(run_alone(alone).had_finished);
+  // 24 is not what such a version stood for.
+  make_earlier(2, "  max: 24\n");
+  CHECK(statuses_of(asked) == std::vector<RunStatus>{RunStatus::kFinished, RunStatus::kMissing});
+  alone.force = true;
+  alone.resume = false;
+  CHECK_FALSE(run_alone(alone).folder == earlier);
+}
+
 TEST_CASE("a cell that failed is forgotten to have failed when it runs") {
   const ScratchFolder scratch;
   const RunRequest asked =
