@@ -3,7 +3,7 @@
 #   readme_test.sh PROGRAM
 # Three things are not as for a person, as they would take minutes:
 # - The program is PROGRAM, not built again: cmake, the installer of packages and the builder of libraries do nothing.
-# - Runs end after BUDGET samples and evaluate once: the program that the clone has adds that to 'localbatch run'.
+# - Runs end after BUDGET samples and evaluate once, on 500: the program that the clone has adds that to 'localbatch run'.
 # - 'make test' is only looked up, as this is one of its tests.
 # data/fetch.sh finds the data of this tree's data folder, or of the one that LOCALBATCH_DATA names; without images it must
 # say what to do without a network, and files of zeros stand in; for a text README.md does.
@@ -30,7 +30,7 @@ cp "$folder/bin/cmake" third_party/install_packages.sh
 cp "$folder/bin/cmake" third_party/build_dependencies.sh
 cat >build/release/apps/localbatch <<SHIM
 #!/bin/sh
-if [ "\$1" = run ]; then set -- "\$@" --set max_samples=\${BUDGET:-600} --set evaluation.every_samples=1000000; fi
+if [ "\$1" = run ]; then set -- "\$@" --set max_samples=\${BUDGET:-600} --set evaluation.every_samples=1000000 --set evaluation.max_samples=500; fi
 exec "$program" "\$@"
 SHIM
 chmod +x "$folder/bin/cmake" build/release/apps/localbatch
