@@ -53,10 +53,11 @@ demo: release  ## train on the built-in data set with two workers and show the r
 install: release  ## put program, experiments and man page into a folder: make install PREFIX=$HOME/localbatch
 	cmake --install build/release $(if $(PREFIX),--prefix $(abspath $(PREFIX)))
 
+# One test more than cores: those that start mpirun wait most of the time.
 test: packages  ## build and run all tests but those of test-more, test-kill and test-slurm
 	cmake --preset release $(CONFIGURE)
 	cmake --build --preset release -j $(JOBS)
-	ctest --test-dir build/release --output-on-failure -j $(JOBS) -LE 'slow|more|fuzz'
+	ctest --test-dir build/release --output-on-failure -j $$(($(JOBS) + 1)) -LE 'slow|more|fuzz'
 
 test-more: packages  ## kernels for older CPUs, and the recipes of CONTRIBUTING.md (2 minutes)
 	cmake --preset release $(CONFIGURE)

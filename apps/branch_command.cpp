@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "printers.h"
 #include "run/branches.h"
 #include "run/run_experiment.h"
+#include "run/run_folder.h"
 #include "run/run_sweep.h"
 #include "stop_requests.h"
 
@@ -60,6 +62,10 @@ std::optional<BranchOptions> parse_branch(std::span<const std::string> arguments
 BranchPlan plan_of(const BranchOptions& options) {
   const std::filesystem::path file = std::filesystem::path(options.run) / "experiment.yaml";
   if (!is_there(file)) fail_input("{}: is no run: it has no experiment.yaml", options.run);
+  for (const std::string& setting : options.settings)
+    if (!setting.starts_with("branches.") && !setting.starts_with("branches="))
+      fail_input("branch: --set: found '{}', expected a key of branches: all else is as in the run",
+                 setting);
   const Node node = read_experiment_file(file, options.settings);
   const Experiment experiment = read_experiment(Options(node));
   if (!experiment.branches)
@@ -83,10 +89,8 @@ std::vector<Branch> checked_branches(const BranchOptions& options, const BranchP
 
 /// False: it was asked to stop.
 bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup& processes) {
-  agree(processes, [&] {
-    if (processes.rank() == 0) prepare_branch(options.run, branch);
-    return true;
-  });
+  const bool is_new = agree(
+      processes, [&] { return processes.rank() == 0 && prepare_branch(options.run, branch); });
   RunRequest request = branch_request(options.run, branch);
   request.command_line = {"branch", options.run};
   request.checkpoints = options.checkpoints;
@@ -100,6 +104,8 @@ bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup
     if (processes.rank() == 0 && !result.had_finished) printer.print_result(result);
     return result.had_finished || result.outcome != Outcome::kStopped;
   } catch (const std::exception& error) {
+    if (is_new && dynamic_cast<const InputError*>(&error) != nullptr)
+      discard_branch(options.run, branch);
     end_failed_run(request, error, training, processes);
   }
 }
@@ -121,6 +127,9 @@ int branch_command(std::span<const std::string> arguments) {
   catch_stop_signals();
   return with_processes(start_processes(options->stall_limit), [&](ProcessGroup& processes) -> int {
     const BranchPlan plan = agree(processes, [&] { return plan_of(*options); });
+    const std::unique_ptr<FolderLock> lock = agree(processes, [&] {
+      return processes.rank() == 0 ? std::make_unique<FolderLock>(options->run) : nullptr;
+    });
     for (const Branch& branch : checked_branches(*options, plan, processes))
       if (!run_branch(*options, branch, processes)) return kStopped;
     if (processes.rank() != 0) return kSuccess;

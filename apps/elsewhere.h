@@ -13,6 +13,8 @@ namespace localbatch {
 
 class CommandLine;
 
+constexpr int kMostWorkersElsewhere = 65536;  ///< as many as an experiment may have
+
 /// The options by which `table` and `plot` say on what runs would take place elsewhere.
 struct ElsewhereOptions {
   std::optional<int> hosts;

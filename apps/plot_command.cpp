@@ -69,13 +69,12 @@ std::vector<std::string> chosen_formats(std::string_view names) {
 
 /// The numbers of --workers.
 std::vector<int> chosen_workers(const std::string& list) {
-  constexpr int kMost = 65536;
   std::vector<int> chosen;
   for (const std::string& word : split(list, ',')) {
     const std::optional<std::int64_t> number = integer_in(word);
-    if (!number || *number < 1 || *number > kMost)
+    if (!number || *number < 1 || *number > kMostWorkersElsewhere)
       fail_input("plot: --workers: found '{}', expected a list of numbers from 1 to {}", word,
-                 kMost);
+                 kMostWorkersElsewhere);
     const int count = static_cast<int>(*number);
     if (std::ranges::find(chosen, count) == chosen.end()) chosen.push_back(count);
   }

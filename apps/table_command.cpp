@@ -124,8 +124,9 @@ std::vector<NamedInterconnect> networks_of(const TableOptions& options) {
   options.elsewhere.check("table", "network", options.networks.has_value());
   if (options.workers && !options.networks)
     fail_input("table: --workers: found without --network, expected both");
-  if (options.workers && *options.workers < 1)
-    fail_input("table: --workers: found {}, expected 1 or more", *options.workers);
+  if (options.workers && (*options.workers < 1 || *options.workers > kMostWorkersElsewhere))
+    fail_input("table: --workers: found {}, allowed are 1 .. {}", *options.workers,
+               kMostWorkersElsewhere);
   std::vector<NamedInterconnect> networks;
   if (!options.networks) return networks;
   for (const std::string& name : split(*options.networks, ',')) {

@@ -59,6 +59,11 @@ CsvFile::CsvFile(const std::filesystem::path& path, const std::vector<std::strin
   if (!written) write(header);
 }
 
+void CsvFile::check(const std::filesystem::path& path, const std::vector<std::string>& header,
+                    const CsvBeginning& written) {
+  checked(written, path, header);
+}
+
 void CsvFile::write(const std::vector<std::string>& cells) {
   const std::string line = line_of(cells);
   file_.write(line);

@@ -52,6 +52,10 @@ class CsvFile {
   CsvFile(const std::filesystem::path& path, const std::vector<std::string>& header,
           const std::optional<CsvBeginning>& written = {});
 
+  /// What going on with a file would throw of its bytes, before anything is cut off.
+  static void check(const std::filesystem::path& path, const std::vector<std::string>& header,
+                    const CsvBeginning& written);
+
   void write(const std::vector<std::string>& cells);
 
   CsvBeginning written() const { return {.size = file_.size(), .checksum = checksum_}; }
@@ -69,6 +73,11 @@ class CsvTable {
   CsvTable(const std::filesystem::path& path, std::span<const CsvColumn<Row>> columns,
            const std::optional<CsvBeginning>& written = {})
       : columns_(columns), file_(path, names(columns), written) {}
+
+  static void check(const std::filesystem::path& path, std::span<const CsvColumn<Row>> columns,
+                    const CsvBeginning& written) {
+    CsvFile::check(path, names(columns), written);
+  }
 
   void write(const Row& row) {
     std::vector<std::string> cells;

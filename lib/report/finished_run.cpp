@@ -39,6 +39,23 @@ double budget_of(const Settings& settings) {
   return number_in(settings.value("max_samples")).value_or(0);
 }
 
+/// A table of curves that somebody has cut short would be wrong without a sign of it.
+void check_is_whole(const FinishedRun& run, const fs::path& folder) {
+  const std::optional<std::int64_t> rounds = read_num_rounds(folder);
+  if (!rounds) return;
+  for (const auto& [name, columns] :
+       {std::pair("rounds.csv", &run.rounds), std::pair("evaluations.csv", &run.evaluations)}) {
+    if (!*columns || !(*columns)->has("round")) continue;
+    // A run that diverges ends before it is evaluated.
+    if (columns == &run.evaluations && run.status == RunStatus::kDiverged) continue;
+    const std::vector<double> found = (*columns)->positions("round");
+    const double last = found.empty() ? 0 : found.back();
+    if (last < static_cast<double>(*rounds))
+      fail_input("{}: ends at round {}, and the run of its summary.json at {}",
+                 (folder / name).string(), last, *rounds);
+  }
+}
+
 void judge_by_curves(FinishedRun& run) {
   const double evaluated = last_position(run.evaluations);
   const double samples = std::max(last_position(run.rounds), evaluated);
@@ -91,6 +108,7 @@ FinishedRun read_finished_run(const fs::path& folder, std::string shown) {
   if (is_there(folder / "summary.json")) {
     run.status = read_outcome(folder);
     run.percent = 100;
+    check_is_whole(run, folder);
   }
   if (!has_ended(run.status)) note_failure(run, folder);
   read_manifests(folder, run);

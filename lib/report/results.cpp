@@ -280,19 +280,29 @@ std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& tit
   const std::vector<ExpectedCell> cells = expected_cells(request);
   std::vector<std::optional<FinishedRun>> found(cells.size());
   std::set<std::string> experiments;
-  for (const ExpectedCell& cell : cells) experiments.insert(cell.experiment);
+  std::set<fs::path> own;
+  const auto shown = [&request](const fs::path& folder) {
+    return folder.lexically_relative(request.output).generic_string();
+  };
+  // Cells with the same settings have one folder, and one run.
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    experiments.insert(cells[i].experiment);
+    if (!is_there(cells[i].folder / "experiment.yaml")) continue;
+    own.insert(cells[i].folder);
+    found[i] = read_finished_run(cells[i].folder, shown(cells[i].folder));
+  }
   for (const std::string& experiment : experiments)
     for (const fs::path& folder : folders_of_runs(request.output / experiment)) {
-      FinishedRun run =
-          read_finished_run(folder, folder.lexically_relative(request.output).generic_string());
+      if (own.contains(folder)) continue;
+      FinishedRun run = read_finished_run(folder, shown(folder));
       const std::vector<std::size_t> places = cells_of_run(run.settings, cells);
-      if (places.size() == 1) {
-        keep(std::move(run), cells[places[0]].number, found[places[0]], remarks);
-      } else {
+      if (places.size() != 1) {
         remarks.push_back(fmt::format("{} was left out: it belongs to {} of {}", run.folder,
                                       places.empty() ? "no cell" : "more than one cell",
                                       request.file.filename().string()));
+        continue;
       }
+      keep(std::move(run), cells[places[0]].number, found[places[0]], remarks);
     }
   title = join(std::vector(experiments.begin(), experiments.end()), ", ");
   const std::vector<std::string> rows = row_labels(cells), groups = group_labels(cells);

@@ -73,7 +73,7 @@ std::string escaped_for_latex(std::string_view raw) {
       escaped += "\\textasciicircum{}";
     } else if (c == '~') {
       escaped += "\\textasciitilde{}";
-    } else if (c == '[' || c == ']') {  // behind a line's end they would be an argument
+    } else if (c == '[' || c == ']' || c == '*') {  // behind a line's end they would belong to it
       escaped += fmt::format("{{{}}}", c);
     } else if (c == '<' || c == '>' || c == '|') {
       escaped += fmt::format("${}$", c);

@@ -58,8 +58,11 @@ std::int64_t samples_after(std::int64_t round, const fs::path& run) {
       rounds.positions("samples")[static_cast<std::size_t>(found - numbers.begin())]);
 }
 
+/// Whether a branch has ended or can go on; one that lost its checkpoint is made again.
 bool is_made(const fs::path& run, const Branch& branch) {
-  return is_there(branch_folder(run, branch) / "experiment.yaml");
+  const fs::path folder = branch_folder(run, branch);
+  return is_there(folder / "experiment.yaml") &&
+         (is_there(folder / "summary.json") || has_checkpoint(folder));
 }
 
 /// The rounds of a branch share evenly what is left at its end (LocalSgd::plan), so local steps are
@@ -102,8 +105,8 @@ void check_branches(const fs::path& run, std::span<const Branch> branches) {
   }
 }
 
-void prepare_branch(const fs::path& run, const Branch& branch) {
-  if (is_made(run, branch)) return;
+bool prepare_branch(const fs::path& run, const Branch& branch) {
+  if (is_made(run, branch)) return false;
   const fs::path folder = branch_folder(run, branch);
   const Experiment experiment = branch_experiment(run, branch);
   const fs::path begun = folder.string() + ".new";
@@ -114,7 +117,15 @@ void prepare_branch(const fs::path& run, const Branch& branch) {
   copy_kept_checkpoint(run, branch.at, experiment.workers, begun);
   for (const char* const curves : kCopiedCurves) copy_file_atomically(run / curves, begun / curves);
   write_file_atomically(begun / "experiment.yaml", resolved_yaml(experiment.resolved));
+  fs::remove_all(folder, error);
+  if (error) fail_input("{}: cannot be replaced: {}", folder.string(), error.message());
   rename_file(begun, folder);
+  return true;
+}
+
+void discard_branch(const fs::path& run, const Branch& branch) {
+  std::error_code ignored;  // what is in the way is told of when the branch is made again
+  fs::remove_all(branch_folder(run, branch), ignored);
 }
 
 std::vector<Branch> finished_branches(const fs::path& run) {

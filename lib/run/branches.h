@@ -24,8 +24,11 @@ std::filesystem::path branch_folder(const std::filesystem::path& run, const Bran
 /// run, or have so few samples that its local steps had to be much smaller than its local batch.
 void check_branches(const std::filesystem::path& run, std::span<const Branch> branches);
 
-/// Makes the folder of a branch that has been checked, unless it is there.
-void prepare_branch(const std::filesystem::path& run, const Branch& branch);
+/// Makes the folder of a branch that has been checked, unless it is there; whether it was not.
+bool prepare_branch(const std::filesystem::path& run, const Branch& branch);
+
+/// Removes one that was made of files that do not fit each other.
+void discard_branch(const std::filesystem::path& run, const Branch& branch);
 
 /// The branches of a run that have ended, whoever asked for them, in the order of branches_of().
 std::vector<Branch> finished_branches(const std::filesystem::path& run);

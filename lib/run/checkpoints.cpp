@@ -218,6 +218,8 @@ void keep_checkpoint(const fs::path& folder, std::int64_t round, std::int64_t sa
   copy_file_atomically(folder / checkpoint_name(round), to);
 }
 
+bool has_checkpoint(const fs::path& folder) { return !checkpoints_in(folder).empty(); }
+
 CheckpointFacts kept_checkpoint(const fs::path& run, std::int64_t samples, int num_workers) {
   const fs::path kept = kept_path(run, samples);
   if (!is_there(kept))

@@ -58,6 +58,9 @@ struct Checkpoint {
 /// damaged, which offers the one before; it has to be removed by a person.
 std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder, int num_workers);
 
+/// Whether there is one, be it damaged.
+bool has_checkpoint(const std::filesystem::path& folder);
+
 /// Writes a checkpoint section by section. It counts from finish() on; until then the previous one
 /// is the newest.
 class CheckpointWriter {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "core/state.h"
@@ -89,17 +90,26 @@ struct RoundWriter::Files {
   /// What was written before in the order of all(), empty for new files.
   Files(const std::filesystem::path& folder, const Experiment& experiment,
         std::span<const CsvBeginning> before) {
+    // All are looked at before one is cut off, so that a refusal leaves all as they were.
     std::size_t next = 0;
-    const auto open = [&](auto& table, const char* name, const auto& columns) {
+    if (!before.empty())
+      for_each(experiment, [&](auto& table, const char* name, const auto& columns) {
+        std::remove_reference_t<decltype(*table)>::check(folder / name, columns, before[next++]);
+      });
+    next = 0;
+    for_each(experiment, [&](auto& table, const char* name, const auto& columns) {
       const auto written = before.empty() ? std::nullopt : std::optional(before[next++]);
       table.emplace(folder / name, columns, written);
-    };
-    open(rounds, "rounds.csv", round_columns());
-    open(evaluations, "evaluations.csv", evaluation_columns());
-    open(timing, "timing.csv", timing_columns());
+    });
+  }
+
+  void for_each(const Experiment& experiment, const auto& visit) {
+    visit(rounds, "rounds.csv", round_columns());
+    visit(evaluations, "evaluations.csv", evaluation_columns());
+    visit(timing, "timing.csv", timing_columns());
     if (!experiment.shadow_controllers.empty())
-      open(controllers, "controllers.csv", controller_columns());
-    if (experiment.method.audit.every_rounds > 0) open(audits, "audits.csv", audit_columns());
+      visit(controllers, "controllers.csv", controller_columns());
+    if (experiment.method.audit.every_rounds > 0) visit(audits, "audits.csv", audit_columns());
   }
 
   std::vector<CsvFile*> all() {

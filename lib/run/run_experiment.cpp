@@ -40,14 +40,13 @@ Claim claim_together(const RunRequest& request, const PreparedRun& run,
                      const RunEvents& events) {
   return agree(processes, [&] {
     if (processes.rank() != 0) return Claim();
-    Claim claim =
-        claim_folder(request, run.start.folder, run.settings, run.start.workers, facts, events);
-    if (run.is_branch && !claim.has_finished && !claim.checkpoint)
+    const std::filesystem::path& folder = run.start.folder;
+    if (run.is_branch && !is_there(folder / "summary.json") && !has_checkpoint(folder))
       fail_input(
           "{}: a branch goes on from a checkpoint, and there is none; 'localbatch branch' "
           "makes it again",
-          run.start.folder.string());
-    return claim;
+          folder.string());
+    return claim_folder(request, folder, run.settings, run.start.workers, facts, events);
   });
 }
 

@@ -195,6 +195,13 @@ Json to_json(const Ledger& ledger) {
   return purposes;
 }
 
+std::optional<std::int64_t> read_num_rounds(const std::filesystem::path& folder) {
+  const Json summary = read_json(folder / "summary.json");
+  const auto rounds = summary.find("rounds");
+  if (rounds == summary.end() || !rounds->is_number_integer()) return {};
+  return rounds->get<std::int64_t>();
+}
+
 RunStatus read_outcome(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "summary.json";
   const Json summary = read_json(path);

@@ -42,6 +42,9 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
 std::vector<float> read_final_model(const std::filesystem::path& folder,
                                     std::span<const TensorView> tensors);
 
+/// The rounds that summary.json counts, if it does.
+std::optional<std::int64_t> read_num_rounds(const std::filesystem::path& folder);
+
 /// kFinished or kDiverged, as summary.json says.
 RunStatus read_outcome(const std::filesystem::path& folder);
 

@@ -313,7 +313,7 @@ Claim claim_folder(const RunRequest& request, const fs::path& folder, const std:
   Claim claim{.lock = std::make_shared<FolderLock>(folder)};
   Standing standing = standing_of(request, folder, settings, workers, facts);
   if (standing.status != before)
-    fail_input("{}: another process has just written there", folder.string());
+    throw FolderInUse(folder.string() + ": another process has just written there");
   if (!standing.doubt.empty()) events.on_warning(standing.doubt);
   forget_failure(folder);
   claim.checkpoint = std::move(standing.checkpoint);

@@ -227,11 +227,32 @@ TEST_CASE("what belongs to no cell, and the shorter one of two, is left out with
   CHECK(results.cells[0].runs[0].run.folder == "tiny/whole");
   CHECK(results.remarks ==
         std::vector<std::string>{
-            "tiny/other was left out: it belongs to no cell of tiny.yaml",
-            "cell 1: tiny/half was left out, as tiny/whole has more of the same run"});
+            "cell 1: tiny/half was left out, as tiny/whole has more of the same run",
+            "tiny/other was left out: it belongs to no cell of tiny.yaml"});
   fixture.leave("again", fixture.resolved(1), 0.25);
   CHECK(contains(input_error([&] { fixture.collect(); }),
                  "tiny/again and tiny/whole: both are results of cell 1"));
+}
+
+TEST_CASE(
+    "cells with the same settings show the run that they share, and places tell cells apart") {
+  const SweepFixture fixture(
+      "sweep: {way: {a: {}, b: {batch_size.max: 8}, kept: {checkpoint.keep_at: [32]}}}\n");
+  for (const int cell : {1, 3}) {
+    const std::vector<ExpectedCell> cells =
+        expected_cells({.file = fixture.file(), .settings = {}, .output = fixture.results()});
+    fixture.leave(cells.at(cell - 1).folder.filename().string(), fixture.resolved(cell),
+                  0.25 * cell);
+  }
+  const Results results = fixture.collect();
+  CHECK(results.remarks.empty());
+  REQUIRE(results.cells.size() == 3);
+  const auto accuracy = [&](std::size_t cell) {
+    return results.cells[cell].runs[0].run.evaluations->numbers("test_accuracy").back();
+  };
+  CHECK(accuracy(0) == 0.25);
+  CHECK(accuracy(1) == 0.25);
+  CHECK(accuracy(2) == 0.75);
 }
 
 TEST_CASE("a run that was done again to keep a checkpoint is the same run") {

@@ -361,6 +361,17 @@ TEST_CASE("a run that went on in another version names both") {
   CHECK(origin_text(read_finished_run(run, "a")) == "commit abc123, second, third");
 }
 
+TEST_CASE("curves that were cut short behind the end of their run are refused") {
+  const ScratchFolder folder;
+  write_run(folder.path(), {.folder = "a"});
+  const std::filesystem::path run = folder.path() / "a";
+  write_text(run / "summary.json", R"({"outcome": "finished", "rounds": 2})");
+  CHECK_NOTHROW(table_of(folder.path(), ""));
+  write_text(run / "summary.json", R"({"outcome": "finished", "rounds": 3})");
+  CHECK(contains(input_error([&] { table_of(folder.path(), ""); }),
+                 "a/rounds.csv: ends at round 2, and the run of its summary.json at 3"));
+}
+
 TEST_CASE("folders without a run, damaged files and the same run twice are refused") {
   const ScratchFolder folder;
   CHECK(contains(input_error([&] { table_of(folder.path(), ""); }), "holds no run"));

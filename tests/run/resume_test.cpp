@@ -295,6 +295,19 @@ TEST_CASE("a curve that somebody has changed is refused by name, and nothing is 
     CHECK(text_of(folder / name) == changed);
     std::ofstream(folder / name) << whole;
   }
+  // Nor of the others, where rows are behind the checkpoint.
+  const std::string rounds = text_of(folder / "rounds.csv");
+  std::ofstream(folder / "rounds.csv", std::ios::app) << "behind the checkpoint";
+  for (const char* const name : {"evaluations.csv", "audits.csv"}) {
+    CAPTURE(name);
+    const std::string whole = text_of(folder / name);
+    std::string changed = whole;
+    changed[whole.size() - 3] ^= 1;
+    std::ofstream(folder / name) << changed;
+    CHECK(contains(error_of(parts), "somebody has changed them"));
+    CHECK(text_of(folder / "rounds.csv") == rounds + "behind the checkpoint");
+    std::ofstream(folder / name) << whole;
+  }
   check_same_run(run_alone(tiny_request(scratch, "whole")).folder, run_stretch(parts).folder);
 }
 
