@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <sstream>
+#include <system_error>
 
 #include "commands.h"
 #include "core/error.h"
@@ -181,9 +182,17 @@ void require_file(std::string_view command, const std::string& file) {
 }
 
 void check_can_hold_a_file(std::string_view command, std::string_view option,
-                           const std::string& path) {
+                           const std::string& path, std::span<const std::string> read) {
   const std::filesystem::path file = path;
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  std::error_code none;
+  for (const std::string& source : read)
+    if (std::filesystem::equivalent(source, file, none))
+      fail_input("{}: --{}: found '{}', which is read, expected another file", command, option,
+                 path);
+  if (std::filesystem::exists(folder / "experiment.yaml", none))
+    fail_input("{}: --{}: found '{}', which lies in the folder of a run, expected another one",
+               command, option, path);
   if (file.filename().empty() || std::filesystem::is_directory(file) ||
       !std::filesystem::is_directory(folder))
     fail_input("{}: --{}: found '{}', allowed is a file in a folder that exists", command, option,

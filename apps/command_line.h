@@ -84,9 +84,10 @@ class CommandLine {
 void require_file(std::string_view command, const std::string& file);
 
 /// Throws an InputError unless `path` can become a file: a command that writes it when its work is
-/// done finds that out before.
+/// done finds that out before. It must be none of the files that the command reads, nor lie among
+/// those of a run.
 void check_can_hold_a_file(std::string_view command, std::string_view option,
-                           const std::string& path);
+                           const std::string& path, std::span<const std::string> read = {});
 
 /// Throws an InputError for an option that is given and no finite number above 0.
 void check_is_positive(std::string_view command, std::string_view option,

@@ -318,7 +318,7 @@ int plan_file(const PlanOptions& options) {
   for (const auto& [name, is_there] : {std::pair("csv", options.csv.has_value()),
                                        std::pair("workers", options.workers.has_value())})
     if (is_there) fail_input("plan: --{}: found without --replay, expected both", name);
-  if (options.json) check_can_hold_a_file("plan", "json", *options.json);
+  if (options.json) check_can_hold_a_file("plan", "json", *options.json, options.words);
   RunRequest request{.file = file, .settings = options.settings, .output = {}};
   request.cell = options.cell;
   if (!request.cell && requested_cells(request).size() > 1) return plan_sweep(request, options);

@@ -98,6 +98,9 @@ TextRow row_of(const Replay& replay) {
 int replay_folders(const ReplayRequest& request) {
   if (request.json) check_can_hold_a_file("plan", "json", *request.json);
   if (request.csv) check_can_hold_a_file("plan", "csv", *request.csv);
+  if (request.json && request.json == request.csv)
+    fail_input("plan: --csv: found '{}', which --json has too, expected another file",
+               *request.csv);
   const std::optional<StepSeconds> common = common_speed(request);
   std::vector<Replay> replays;
   std::vector<TextRow> rows{{"run", "workers", "hosts", "rounds", "local steps", "average b",

@@ -26,7 +26,7 @@ constexpr std::array<Curves, 6> kCurves{{{"test_accuracy", "samples"},
                                          {"local_batch_size", "samples"}}};
 
 int report(const ResultOptions& options, const std::string& file) {
-  check_can_hold_a_file("report", "write", file);
+  check_can_hold_a_file("report", "write", file, options.sources);
   const Results results = options.collect("report");
   const TablePage table = page_of(make_table(results, chosen_columns("")));
   std::vector<PageFigure> figures;

@@ -101,7 +101,7 @@ void check_curves(const TableOptions& options) {
   if (!options.curves_of.empty() && std::ranges::find(kinds, options.curves_of) == kinds.end())
     fail_input("table: --curves-of: found '{}', allowed is {}", options.curves_of,
                allowed_names(options.curves_of, kinds));
-  check_can_hold_a_file("table", "curves", options.curves);
+  check_can_hold_a_file("table", "curves", options.curves, options.results.sources);
 }
 
 int write_curves(const TableOptions& options) {

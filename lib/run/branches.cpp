@@ -46,16 +46,23 @@ fs::path branch_folder(const fs::path& run, const Branch& branch) {
 
 namespace {
 
-/// Of all workers, at the end of a round of the run.
-std::int64_t samples_after(std::int64_t round, const fs::path& run) {
+/// Of all workers, at the end of a round of the run, which has to be the first that reaches `at`.
+std::int64_t samples_after(std::int64_t round, std::int64_t at, const fs::path& run) {
   const CsvColumns rounds(run / "rounds.csv");
   const std::vector<double> numbers = rounds.positions("round");
   const auto found = std::ranges::find(numbers, static_cast<double>(round));
   if (found == numbers.end())
     fail_input("{}: has no round {}, behind which a checkpoint was kept",
                (run / "rounds.csv").string(), round);
-  return static_cast<std::int64_t>(
-      rounds.positions("samples")[static_cast<std::size_t>(found - numbers.begin())]);
+  const auto row = static_cast<std::size_t>(found - numbers.begin());
+  const std::vector<double> samples = rounds.positions("samples");
+  if (samples[row] < static_cast<double>(at) ||
+      (row > 0 && samples[row - 1] >= static_cast<double>(at)))
+    fail_input(
+        "{}: the checkpoint that was kept at {} samples is that of round {}, which is not "
+        "the first that reaches them",
+        run.string(), at, round);
+  return static_cast<std::int64_t>(samples[row]);
 }
 
 /// Whether a branch has ended or can go on; one that lost its checkpoint is made again.
@@ -99,7 +106,7 @@ void check_branches(const fs::path& run, std::span<const Branch> branches) {
                  branch.at, experiment.method.max_samples, *experiment.method.scheduled_samples);
     if (!reached.contains(branch.at)) {
       const std::int64_t round = kept_checkpoint(run, branch.at, experiment.workers).round;
-      reached[branch.at] = samples_after(round, run);
+      reached[branch.at] = samples_after(round, branch.at, run);
     }
     check_local_batch(branch, run, reached[branch.at], experiment.workers);
   }

@@ -223,4 +223,19 @@ TEST_CASE("table --curves writes the curves of all runs to one file") {
   CHECK_FALSE(fs::exists(program.path("c.csv")));
 }
 
+TEST_CASE("what a command reads, and what a run wrote, is not written over") {
+  const ProgramFixture program;
+  REQUIRE(program.run("run tiny.yaml --quiet").status == 0);
+  const fs::path run = fs::directory_iterator(program.path("results") / "tiny")->path();
+  const std::string rounds = text_of(run / "rounds.csv");
+  check_refused_beside(program, "table tiny.yaml --curves ./tiny.yaml", {"--curves", "is read"});
+  check_refused_beside(program, "report tiny.yaml --write tiny.yaml", {"--write", "is read"});
+  check_refused_beside(program, "plan tiny.yaml --samples-per-second 9 --json tiny.yaml",
+                       {"--json", "is read"});
+  const std::string curves = "'" + (run / "rounds.csv").string() + "'";
+  check_refused_beside(program, "table results --curves " + curves, {"the folder of a run"});
+  check_refused_beside(program, "plan --replay results --json a --csv a", {"--json has too"});
+  CHECK(text_of(run / "rounds.csv") == rounds);
+}
+
 }  // namespace localbatch

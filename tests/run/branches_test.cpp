@@ -235,6 +235,18 @@ TEST_CASE("a branch that would end before it begins is refused") {
         std::string::npos);
 }
 
+TEST_CASE("a checkpoint that somebody put in the place of another is refused") {
+  const ScratchFolder scratch;
+  const fs::path run =
+      run_alone(request(scratch, tiny_experiment() + "checkpoint: {keep_at: [96, 240]}\n", "out"))
+          .folder;
+  fs::copy_file(run / "kept" / "checkpoint-at-240", run / "kept" / "checkpoint-at-96",
+                fs::copy_options::overwrite_existing);
+  constexpr Branch kEarly{.at = 96, .local_batch_size = 4, .samples = 240, .repeat = 1};
+  CHECK(input_error([&] { check_branches(run, {{kEarly}}); }).find("not the first that reaches") !=
+        std::string::npos);
+}
+
 TEST_CASE("branches that were made before stay in the tables") {
   const ScratchFolder scratch;
   const fs::path run = tiny_run(scratch, "out");
