@@ -61,8 +61,7 @@ test: packages  ## build and run all tests but those of test-more, test-kill and
 
 test-more: packages  ## kernels for older CPUs, and the recipes of CONTRIBUTING.md (2 minutes)
 	cmake --preset release $(CONFIGURE)
-	cmake --build --preset release -j $(JOBS)
-	cmake --build --preset release -j $(JOBS) --target more_tests
+	cmake --build --preset release -j $(JOBS) --target all more_tests
 	ctest --test-dir build/release --output-on-failure -j $(JOBS) -L more
 
 test-slurm: release  ## the templates for Slurm on a private Slurm of this machine (3 minutes)

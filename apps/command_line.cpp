@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "report/results.h"
 
 namespace localbatch {
@@ -190,7 +191,7 @@ void check_can_hold_a_file(std::string_view command, std::string_view option,
     if (std::filesystem::equivalent(source, file, none))
       fail_input("{}: --{}: found '{}', which is read, expected another file", command, option,
                  path);
-  if (std::filesystem::exists(folder / "experiment.yaml", none))
+  if (is_there(folder / "experiment.yaml"))
     fail_input("{}: --{}: found '{}', which lies in the folder of a run, expected another one",
                command, option, path);
   if (file.filename().empty() || std::filesystem::is_directory(file) ||

@@ -13,6 +13,7 @@
 #include "core/files.h"
 #include "core/machine.h"
 #include "core/text.h"
+#include "elsewhere.h"
 #include "experiment/experiment_file.h"
 #include "plan/forecast.h"
 #include "plan/measured_run.h"
@@ -215,9 +216,8 @@ void declare_options(CommandLine& line, PlanOptions& options) {
 }
 
 int count_of(std::string_view option, int found) {
-  constexpr int kMost = 65536;
-  if (found < 1 || found > kMost)
-    fail_input("plan: --{}: found {}, allowed is 1 .. {}", option, found, kMost);
+  if (found < 1 || found > kMostWorkersElsewhere)
+    fail_input("plan: --{}: found {}, allowed is 1 .. {}", option, found, kMostWorkersElsewhere);
   return found;
 }
 

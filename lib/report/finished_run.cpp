@@ -40,9 +40,7 @@ double budget_of(const Settings& settings) {
 }
 
 /// A table of curves that somebody has cut short would be wrong without a sign of it.
-void check_is_whole(const FinishedRun& run, const fs::path& folder) {
-  const std::optional<std::int64_t> rounds = read_num_rounds(folder);
-  if (!rounds) return;
+void check_is_whole(const FinishedRun& run, const fs::path& folder, std::int64_t rounds) {
   for (const auto& [name, columns] :
        {std::pair("rounds.csv", &run.rounds), std::pair("evaluations.csv", &run.evaluations)}) {
     if (!*columns || !(*columns)->has("round")) continue;
@@ -50,9 +48,9 @@ void check_is_whole(const FinishedRun& run, const fs::path& folder) {
     if (columns == &run.evaluations && run.status == RunStatus::kDiverged) continue;
     const std::vector<double> found = (*columns)->positions("round");
     const double last = found.empty() ? 0 : found.back();
-    if (last < static_cast<double>(*rounds))
+    if (last < static_cast<double>(rounds))
       fail_input("{}: ends at round {}, and the run of its summary.json at {}",
-                 (folder / name).string(), last, *rounds);
+                 (folder / name).string(), last, rounds);
   }
 }
 
@@ -106,9 +104,10 @@ FinishedRun read_finished_run(const fs::path& folder, std::string shown) {
                   .timing = read_columns(folder / "timing.csv")};
   judge_by_curves(run);
   if (is_there(folder / "summary.json")) {
-    run.status = read_outcome(folder);
+    const RunSummary summary = read_summary(folder);
+    run.status = summary.outcome;
     run.percent = 100;
-    check_is_whole(run, folder);
+    if (summary.rounds) check_is_whole(run, folder, *summary.rounds);
   }
   if (!has_ended(run.status)) note_failure(run, folder);
   read_manifests(folder, run);

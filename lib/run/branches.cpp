@@ -17,6 +17,7 @@
 #include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "run/checkpoints.h"
+#include "run/run_folder.h"
 
 namespace localbatch {
 
@@ -68,8 +69,7 @@ std::int64_t samples_after(std::int64_t round, std::int64_t at, const fs::path& 
 /// Whether a branch has ended or can go on; one that lost its checkpoint is made again.
 bool is_made(const fs::path& run, const Branch& branch) {
   const fs::path folder = branch_folder(run, branch);
-  return is_there(folder / "experiment.yaml") &&
-         (is_there(folder / "summary.json") || has_checkpoint(folder));
+  return is_there(folder / "experiment.yaml") && has_ended_or_can_go_on(folder);
 }
 
 /// The rounds of a branch share evenly what is left at its end (LocalSgd::plan), so local steps are

@@ -41,7 +41,7 @@ Claim claim_together(const RunRequest& request, const PreparedRun& run,
   return agree(processes, [&] {
     if (processes.rank() != 0) return Claim();
     const std::filesystem::path& folder = run.start.folder;
-    if (run.is_branch && !is_there(folder / "summary.json") && !has_checkpoint(folder))
+    if (run.is_branch && !has_ended_or_can_go_on(folder))
       fail_input(
           "{}: a branch goes on from a checkpoint, and there is none; 'localbatch branch' "
           "makes it again",

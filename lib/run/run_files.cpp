@@ -195,21 +195,18 @@ Json to_json(const Ledger& ledger) {
   return purposes;
 }
 
-std::optional<std::int64_t> read_num_rounds(const std::filesystem::path& folder) {
-  const Json summary = read_json(folder / "summary.json");
-  const auto rounds = summary.find("rounds");
-  if (rounds == summary.end() || !rounds->is_number_integer()) return {};
-  return rounds->get<std::int64_t>();
-}
-
-RunStatus read_outcome(const std::filesystem::path& folder) {
+RunSummary read_summary(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "summary.json";
   const Json summary = read_json(path);
   const auto outcome = summary.find("outcome");
   if (outcome == summary.end() || (*outcome != "finished" && *outcome != "diverged"))
     fail_input("{}: outcome: found {}, expected finished or diverged", path.string(),
                outcome == summary.end() ? "nothing" : outcome->dump());
-  return *outcome == "finished" ? RunStatus::kFinished : RunStatus::kDiverged;
+  RunSummary read{.outcome = *outcome == "finished" ? RunStatus::kFinished : RunStatus::kDiverged};
+  const auto rounds = summary.find("rounds");
+  if (rounds != summary.end() && rounds->is_number_integer())
+    read.rounds = rounds->get<std::int64_t>();
+  return read;
 }
 
 Ledger read_communication(const std::filesystem::path& folder) {

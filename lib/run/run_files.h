@@ -42,11 +42,16 @@ void write_final_model(const std::filesystem::path& folder, const FinalModel& mo
 std::vector<float> read_final_model(const std::filesystem::path& folder,
                                     std::span<const TensorView> tensors);
 
-/// The rounds that summary.json counts, if it does.
-std::optional<std::int64_t> read_num_rounds(const std::filesystem::path& folder);
+/// What summary.json says of a run that has ended.
+struct RunSummary {
+  RunStatus outcome = RunStatus::kFinished;  ///< or kDiverged
+  std::optional<std::int64_t> rounds = {};   ///< if it counts them
+};
+RunSummary read_summary(const std::filesystem::path& folder);
 
-/// kFinished or kDiverged, as summary.json says.
-RunStatus read_outcome(const std::filesystem::path& folder);
+inline RunStatus read_outcome(const std::filesystem::path& folder) {
+  return read_summary(folder).outcome;
+}
 
 /// {"parameters": {"messages": 4, "bytes": 64, "bytes_between_hosts": 0}, "state": ...}
 Json to_json(const Ledger& ledger);

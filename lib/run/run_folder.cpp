@@ -141,6 +141,10 @@ void forget_failure(const fs::path& folder) {
   if (error) fail_input("{}: cannot be removed: {}", (folder / kFailure).string(), error.message());
 }
 
+bool has_ended_or_can_go_on(const fs::path& folder) {
+  return is_there(folder / kSummary) || has_checkpoint(folder);
+}
+
 RunStatus status_of_folder(const fs::path& folder, const std::string& resolved) {
   std::error_code error;
   if (!fs::exists(folder, error)) return RunStatus::kMissing;

@@ -58,6 +58,9 @@ inline bool has_ended(RunStatus status) {
   return status == RunStatus::kFinished || status == RunStatus::kDiverged;
 }
 
+/// Whether the run of a folder has ended, or has a checkpoint to go on from, be it damaged.
+bool has_ended_or_can_go_on(const std::filesystem::path& folder);
+
 /// The status of the run that belongs to a folder, from the run's own files; a recorded failure is
 /// not considered. Throws an InputError when the folder holds something else; where it is a run
 /// with other settings, the message names the first key that differs. `resolved` is the text of

@@ -332,6 +332,8 @@ TEST_CASE("texts of a person are escaped") {
   CHECK(escaped_for_markdown("a|b*_") == "a\\|b\\*\\_");
   CHECK(escaped_for_latex("50 % & a_b #1 {x} ~^\\") ==
         "50 \\% \\& a\\_b \\#1 \\{x\\} \\textasciitilde{}\\textasciicircum{}\\textbackslash{}");
+  // Behind a line's end LaTeX would take them for a part of it.
+  CHECK(escaped_for_latex("*[1]") == "{*}{[}1{]}");
   CHECK(escaped_for_html("<a href=\"x\">&") == "&lt;a href=&quot;x&quot;&gt;&amp;");
 }
 
