@@ -91,7 +91,7 @@ Json json_of(const SeedRun& run) {
           {"percent_of_samples", run.run.percent},
           {"failure", text_or_null(run.run.failure)},
           {"folder", run.run.folder},
-          {"commit", text_or_null(commit_of(run.run))}};
+          {"commit", text_or_null(manifest_fact(run.run, "commit"))}};
 }
 
 }  // namespace

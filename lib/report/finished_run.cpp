@@ -71,11 +71,9 @@ void judge_by_curves(FinishedRun& run) {
 void read_manifests(const fs::path& folder, FinishedRun& run) {
   std::vector<fs::path> paths;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name == "manifest.json" || (name.starts_with("manifest-from-") && name.ends_with(".json")))
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.path().filename() == "manifest.json" || is_manifest_of_resumption(entry.path()))
       paths.push_back(entry.path());
-  }
   std::ranges::sort(paths, [](const fs::path& a, const fs::path& b) {
     const std::string x = a.filename().string(), y = b.filename().string();
     return std::pair(x != "manifest.json", std::pair(x.size(), x)) <
@@ -155,9 +153,9 @@ FinishedRun only_run_in(const fs::path& source) {
   return read_finished_run(folders.front(), folders.front().string());
 }
 
-std::string commit_of(const FinishedRun& run) {
+std::string manifest_fact(const FinishedRun& run, std::string_view name) {
   const auto found =
-      std::ranges::find(run.manifest, "commit", &std::pair<std::string, std::string>::first);
+      std::ranges::find(run.manifest, name, &std::pair<std::string, std::string>::first);
   return found == run.manifest.end() ? std::string() : found->second;
 }
 

@@ -91,7 +91,7 @@ std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& 
 /// none or there are several.
 FinishedRun only_run_in(const std::filesystem::path& source);
 
-/// The commit in the manifest; empty when it is not known.
-std::string commit_of(const FinishedRun& run);
+/// A fact of the manifest, such as "commit"; empty when it is not known.
+std::string manifest_fact(const FinishedRun& run, std::string_view name);
 
 }  // namespace localbatch

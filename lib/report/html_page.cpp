@@ -153,7 +153,7 @@ void add_runs(const Results& results, std::string& out) {
   for_each_run(results, [&](const ResultCell& cell, const SeedRun& run) {
     rows.push_back({run.cell > 0 ? fmt::format("{}", run.cell) : "", results.rows[cell.row],
                     results.groups[cell.group], run.seed, status_text(run.run), run.run.folder,
-                    commit_of(run.run)});
+                    manifest_fact(run.run, "commit")});
   });
   out += "<h2>Runs</h2>\n";
   add_page_table({"cell", "schedule", "H", "seed", "state", "folder", "commit"}, rows, out);

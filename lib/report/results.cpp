@@ -30,6 +30,35 @@ std::string name_of(const SeedRun& run) {
   return run.cell > 0 ? fmt::format("cell {}", run.cell) : run.run.folder;
 }
 
+/// The keys of a run's data set without its place, and the seed, which makes data that are made up.
+std::string data_asked_for(const Settings& settings) {
+  std::string all;
+  for (const auto& [key, value] : settings.entries())
+    if (key == "seed" || (key.starts_with("dataset.") && !is_place(key)))
+      all += fmt::format("{}: {}\n", key, value);
+  return all;
+}
+
+/// Says where runs of the same data set read other data, of which only their manifests tell.
+void compare_data(Results& results) {
+  std::map<std::string, const SeedRun*> first;
+  for (const ResultCell& cell : results.cells) {
+    for (const SeedRun& run : cell.runs) {
+      const std::string data = manifest_fact(run.run, "data");
+      if (data.empty()) continue;
+      const SeedRun* const other =
+          first.try_emplace(data_asked_for(run.run.settings), &run).first->second;
+      const std::string theirs = manifest_fact(other->run, "data");
+      if (theirs == data) continue;
+      results.remarks.push_back(
+          fmt::format("{} and {} have the same data set and read other data, with the checksums {} "
+                      "and {} in their manifests",
+                      name_of(*other), name_of(run), theirs, data));
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std::string> remarks) {
@@ -60,6 +89,7 @@ Results arranged(std::string title, std::vector<PlacedRun> runs, std::vector<std
   std::ranges::sort(results.cells, [](const ResultCell& a, const ResultCell& b) {
     return std::pair(a.row, a.group) < std::pair(b.row, b.group);
   });
+  compare_data(results);
   return results;
 }
 

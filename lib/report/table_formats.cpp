@@ -83,7 +83,8 @@ std::string to_csv(const ResultTable& table) {
     if (std::ranges::any_of(table.columns, is_of_best))
       line.push_back(text_of(chosen_on(table.results, cell)));
     line.push_back(joined(cell, [](const SeedRun& run) { return run.run.folder; }));
-    line.push_back(joined(cell, [](const SeedRun& run) { return commit_of(run.run); }));
+    line.push_back(
+        joined(cell, [](const SeedRun& run) { return manifest_fact(run.run, "commit"); }));
     csv += csv_line(line);
   }
   return csv;

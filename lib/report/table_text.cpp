@@ -212,7 +212,7 @@ std::string status_text(const FinishedRun& run) {
 }
 
 std::string origin_text(const FinishedRun& run) {
-  const std::string commit = commit_of(run);
+  const std::string commit = manifest_fact(run, "commit");
   return commit.empty() ? "commit not recorded" : "commit " + commit;
 }
 

@@ -118,8 +118,13 @@ void write_manifest(const std::filesystem::path& folder, const RunRequest& reque
               {"convolution", network ? Json(name_of(network->execution.convolution)) : Json()},
               {"kernels", kernels_json(network)},
               {"parameters", start.task.parameters},
+              {"data", start.data == 0 ? Json() : Json(fmt::format("{:016x}", start.data))},
               {"problem", problem_facts(start.task.objective)},
               {"environment", environment()}});
+}
+
+bool is_manifest_of_resumption(const std::filesystem::path& file) {
+  return file.filename().string().starts_with("manifest-from-") && file.extension() == ".json";
 }
 
 void write_summary(const std::filesystem::path& folder, const Experiment& experiment,

@@ -24,6 +24,9 @@ struct TensorView;
 void write_manifest(const std::filesystem::path& folder, const RunRequest& request,
                     const RunStart& start);
 
+/// Whether this is the name of a manifest of a run that went on: "manifest-from-120.json".
+bool is_manifest_of_resumption(const std::filesystem::path& file);
+
 /// Writes summary.json: the final figures of a run, with the schema version of its CSV files.
 void write_summary(const std::filesystem::path& folder, const Experiment& experiment,
                    const RunResult& result);

@@ -277,6 +277,19 @@ Standing standing_of(const RunRequest& request, const fs::path& folder, const st
   return standing;
 }
 
+/// A run that begins anew writes over all that it wrote before but this. What else is there is not
+/// its own: branches, or what somebody put there.
+void remove_earlier_starts(const fs::path& folder) {
+  remove_unfinished_files(folder);
+  std::error_code error;
+  std::vector<fs::path> manifests;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (is_manifest_of_resumption(entry.path())) manifests.push_back(entry.path());
+  for (const fs::path& path : manifests)
+    if (!error) fs::remove(path, error);
+  if (error) fail_input("{}: cannot be replaced: {}", folder.string(), error.message());
+}
+
 /// The run that has ended there may have been killed before it did this. Another process may do it
 /// now, or the folder be read-only: what is left over does no harm.
 void clean_up(const fs::path& folder) {
@@ -325,7 +338,10 @@ Claim claim_folder(const RunRequest& request, const fs::path& folder, const std:
     remove_unfinished_files(folder);
   } else {
     remove_checkpoints(folder);  // first: without the curves they are of no use
-    empty_folder(folder);
+    if (request.force)
+      empty_folder(folder);
+    else
+      remove_earlier_starts(folder);
   }
   return claim;
 }

@@ -363,6 +363,32 @@ TEST_CASE("a run that went on in another version names both") {
   CHECK(origin_text(read_finished_run(run, "a")) == "commit abc123, second, third");
 }
 
+TEST_CASE("runs of one data set that read other data are told of") {
+  const ScratchFolder folder;
+  const auto data_of = [&folder](const std::string& run, const std::string& checksum) {
+    write_text(folder.path() / run / "manifest.json",
+               fmt::format(R"({{"commit": "abc123", "data": "{}"}})", checksum));
+  };
+  const auto remarks = [&folder] {
+    return collect_results({.sources = {folder.path()}, .settings = {}}).remarks;
+  };
+  write_run(folder.path(), {.folder = "a"});
+  write_run(folder.path(), {.folder = "b", .local_batch_size = 16});
+  write_run(folder.path(), {.folder = "c", .local_batch_size = 32, .of_dataset = "  train: 10\n"});
+  CHECK(remarks().empty());
+  data_of("a", "01");
+  data_of("b", "01");
+  data_of("c", "03");
+  CHECK(remarks().empty());
+  data_of("b", "02");
+  const std::vector<std::string> found = remarks();
+  REQUIRE(found.size() == 1);
+  CHECK_MESSAGE(contains(found[0],
+                         "have the same data set and read other data, with the "
+                         "checksums 01 and 02"),
+                found[0]);
+}
+
 TEST_CASE("curves that were cut short behind the end of their run are refused") {
   const ScratchFolder folder;
   write_run(folder.path(), {.folder = "a"});

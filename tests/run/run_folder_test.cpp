@@ -19,6 +19,14 @@ std::string cell_name(const std::vector<std::string>& settings, const std::strin
 
 void write_text(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
 
+/// One that went on once and has lost its checkpoint, beside the folder of a branch.
+void write_unfinished_run(const fs::path& folder) {
+  fs::create_directories(folder / "branches");
+  write_text(folder / "experiment.yaml", "seed: 1\n");
+  write_text(folder / "rounds.csv", "round\n");
+  write_text(folder / "manifest-from-20.json", "{}");
+}
+
 }  // namespace
 
 TEST_CASE("a run's folder is named after its experiment, its settings and a hash of all") {
@@ -203,6 +211,23 @@ TEST_CASE("a finished run is cleaned up by who holds its lock only") {
   CHECK(is_in_use(folder) == false);
   CHECK(claim_folder(again, folder, "seed: 1\n", 2, {}, {}).has_finished);
   CHECK_FALSE(fs::exists(folder / "checkpoint-000000001"));
+}
+
+TEST_CASE("a run that begins anew leaves what it has not written, but with --force") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "run";
+  write_unfinished_run(folder);
+  write_text(folder / "slurm-12.out", "mine");
+  write_text(folder / "branches" / "rounds.csv", "of a branch");
+  CHECK_FALSE(claim_folder({}, folder, "seed: 1\n", 2, {}, {}).checkpoint.has_value());
+  CHECK(fs::exists(folder / "slurm-12.out"));
+  CHECK(fs::exists(folder / "branches" / "rounds.csv"));
+  CHECK(fs::exists(folder / "experiment.yaml"));
+  CHECK_FALSE(fs::exists(folder / "manifest-from-20.json"));
+  RunRequest force;
+  force.force = true;
+  CHECK_FALSE(claim_folder(force, folder, "seed: 1\n", 2, {}, {}).checkpoint.has_value());
+  CHECK_FALSE(fs::exists(folder / "slurm-12.out"));
 }
 
 TEST_CASE("the check of a folder refuses what a claim refuses, and leaves it as it is") {
