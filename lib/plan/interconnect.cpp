@@ -72,54 +72,67 @@ Interconnect parse_interconnect(const std::string& option, const std::string& te
 
 namespace {
 
-/// The sums of the normal equations: of products of waits (w) and bytes (b) per measured second,
-/// whose model is 1.
-struct NormalEquations {
-  double ww = 0, wb = 0, bb = 0, w = 0, b = 0;
+/// The seconds of a wait and of a byte.
+struct Line {
+  double latency = 0, seconds_per_byte = 0;
+
+  double seconds(const TimedAverage& time) const {
+    return latency * static_cast<double>(time.waits) +
+           seconds_per_byte * static_cast<double>(time.bytes);
+  }
 };
 
-NormalEquations normal_equations(const std::vector<TimedAverage>& times) {
-  NormalEquations sums;
-  for (const TimedAverage& time : times) {
-    check(time.seconds > 0, "an average takes time");
-    const double w = static_cast<double>(time.waits) / time.seconds;
-    const double b = static_cast<double>(time.bytes) / time.seconds;
-    sums.ww += w * w;
-    sums.wb += w * b;
-    sums.bb += b * b;
-    sums.w += w;
-    sums.b += b;
-  }
-  return sums;
+/// The line through two times; nothing where both have waits and bytes in the same proportion.
+std::optional<Line> line_through(const TimedAverage& one, const TimedAverage& other) {
+  const auto w1 = static_cast<double>(one.waits), w2 = static_cast<double>(other.waits);
+  const auto b1 = static_cast<double>(one.bytes), b2 = static_cast<double>(other.bytes);
+  const double determinant = w1 * b2 - w2 * b1;
+  if (determinant == 0) return {};
+  return Line{.latency = (one.seconds * b2 - other.seconds * b1) / determinant,
+              .seconds_per_byte = (w1 * other.seconds - w2 * one.seconds) / determinant};
+}
+
+/// The lines through two of the times; where one would have a negative latency, those without a
+/// latency through each of the two.
+std::vector<Line> lines_through(const std::vector<TimedAverage>& times) {
+  std::vector<Line> lines;
+  for (std::size_t i = 0; i < times.size(); ++i)
+    for (std::size_t j = i + 1; j < times.size(); ++j) {
+      const std::optional<Line> line = line_through(times[i], times[j]);
+      if (!line || !(line->seconds_per_byte > 0)) continue;
+      if (line->latency >= 0) {
+        lines.push_back(*line);
+        continue;
+      }
+      for (const TimedAverage& time : {times[i], times[j]})
+        if (time.bytes > 0) lines.push_back({0, time.seconds / static_cast<double>(time.bytes)});
+    }
+  return lines;
+}
+
+double distance(const Line& line, const std::vector<TimedAverage>& times) {
+  double sum = 0;
+  for (const TimedAverage& time : times)
+    sum += std::abs(std::log(line.seconds(time) / time.seconds));
+  return sum;
 }
 
 }  // namespace
 
 InterconnectFit fit_interconnect(const std::vector<TimedAverage>& times) {
-  const NormalEquations sums = normal_equations(times);
-  const double determinant = sums.ww * sums.bb - sums.wb * sums.wb;
-  // Rounding leaves a determinant near 0 where all times have waits and bytes in proportion.
-  constexpr double kIndependent = 1e-9;
-  double latency = 0, seconds_per_byte = 0;
-  if (determinant > kIndependent * sums.ww * sums.bb) {
-    latency = (sums.w * sums.bb - sums.b * sums.wb) / determinant;
-    seconds_per_byte = (sums.b * sums.ww - sums.w * sums.wb) / determinant;
-  }
-  if (latency < 0) {
-    latency = 0;
-    seconds_per_byte = sums.b / sums.bb;
-  }
-  if (!(seconds_per_byte > 0))
+  for (const TimedAverage& time : times) check(time.seconds > 0, "an average takes time");
+  const std::vector<Line> lines = lines_through(times);
+  if (lines.empty())
     fail_system(
         "the times of averages do not grow with their bytes, so that no bandwidth follows from "
         "them");
-  InterconnectFit fit{.interconnect = {.bandwidth = 1 / seconds_per_byte, .latency = latency},
-                      .residuals = {}};
-  for (const TimedAverage& time : times) {
-    const double predicted = latency * static_cast<double>(time.waits) +
-                             seconds_per_byte * static_cast<double>(time.bytes);
-    fit.residuals.push_back((predicted - time.seconds) / time.seconds);
-  }
+  const Line best = *std::ranges::min_element(
+      lines, {}, [&times](const Line& line) { return distance(line, times); });
+  InterconnectFit fit{
+      .interconnect = {.bandwidth = 1 / best.seconds_per_byte, .latency = best.latency},
+      .residuals = {}};
+  for (const TimedAverage& time : times)
+    fit.residuals.push_back((best.seconds(time) - time.seconds) / time.seconds);
   return fit;
 }
 
@@ -133,7 +146,7 @@ std::string interconnect_text(const InterconnectFit& fit, const std::vector<Time
       "# machine:  {}, {}\n"
       "# measured: {}\n"
       "# An average takes latency_seconds for each of its waits and the bytes of the busiest link\n"
-      "# divided by the bandwidth: least squares on relative residuals.\n"
+      "# divided by the bandwidth: least sum of |log(predicted/measured)|.\n"
       "latency_seconds: {}\nbandwidth_bytes_per_second: {}\nhosts: {}\nlargest_bytes: {}\n"
       "#   numbers  waits       bytes     seconds   residual %\n",
       utc_now(), build_info().version, host_name(), cpu_model(), remark, fit.interconnect.latency,

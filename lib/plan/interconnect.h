@@ -52,8 +52,10 @@ struct InterconnectFit {
   std::vector<double> residuals;  ///< of each time: (predicted - measured)/measured
 };
 
-/// Least squares on these residuals, so that short averages count as much as long ones. A latency
-/// that would be negative is 0. Throws a SystemError for times from which no bandwidth follows.
+/// The line through two of the times, or through one without a latency, from which the sum of
+/// |log(predicted/measured)| is least: short averages count as much as long ones, and the few that
+/// a link lets through before its limit acts do not bend it. Throws a SystemError for times from
+/// which no bandwidth follows.
 InterconnectFit fit_interconnect(const std::vector<TimedAverage>& times);
 
 /// The text of a file for read_interconnect(), with all times and residuals. `hosts` is the number

@@ -67,26 +67,38 @@ TEST_CASE("a fit to times that the model made finds its numbers") {
 }
 
 TEST_CASE("a fit to three times, by hand") {
-  // Waits and bytes per measured second are (1, 0), (0, 1) and (1, 1), and the model is to make 1
-  // of each: 2 x + y = 2 and x + 2 y = 2, so that both are 2/3.
+  // A second for each wait and each byte is right for the first two and twice too much for the
+  // third; a byte a second and no latency would be right for the last two and infinitely too little
+  // for the first.
   const InterconnectFit fit = fit_interconnect({{.waits = 3, .bytes = 0, .seconds = 3},
                                                 {.waits = 0, .bytes = 100, .seconds = 100},
                                                 {.waits = 5, .bytes = 5, .seconds = 5}});
-  CHECK(fit.interconnect.latency == doctest::Approx(2.0 / 3));
-  CHECK(fit.interconnect.bandwidth == doctest::Approx(1.5));
-  REQUIRE(fit.residuals.size() == 3);
-  CHECK(fit.residuals[0] == doctest::Approx(-1.0 / 3));
-  CHECK(fit.residuals[1] == doctest::Approx(-1.0 / 3));
-  CHECK(fit.residuals[2] == doctest::Approx(1.0 / 3));
+  CHECK(fit.interconnect.latency == 1);
+  CHECK(fit.interconnect.bandwidth == 1);
+  CHECK(fit.residuals == std::vector<double>{0, 0, 1});
+}
+
+TEST_CASE("a fit is not bent by what a link lets through before its limit acts") {
+  // Three hosts with links of 100 Mbit/s: a token bucket of 250 kB was full for the first two.
+  const std::vector<double> seconds{0.000171, 0.000253, 0.008766, 0.028761,
+                                    0.114289, 0.473075, 1.903405};
+  std::vector<TimedAverage> times;
+  for (std::int64_t numbers = 1 << 10; const double measured : seconds) {
+    times.push_back({.waits = 3, .bytes = 16 * numbers / 3, .seconds = measured});
+    numbers *= 4;
+  }
+  const InterconnectFit fit = fit_interconnect(times);
+  CHECK(fit.interconnect.bandwidth == doctest::Approx(100e6 / 8).epsilon(0.07));
+  for (std::size_t i = 3; i < times.size(); ++i) CHECK(std::abs(fit.residuals[i]) < 0.05);
 }
 
 TEST_CASE("a fit has no negative latency, and no bandwidth where times do not tell one") {
   // One second for 100 bytes, four for 200: the line would begin at -2 seconds. Without a latency
-  // 100 y = 1 and 50 y = 1 have the least squares y = 150/(100^2 + 50^2) = 0.012.
+  // a line through either is off by a factor of two for the other, and the first is taken.
   const InterconnectFit fit = fit_interconnect(
       {{.waits = 1, .bytes = 100, .seconds = 1}, {.waits = 1, .bytes = 200, .seconds = 4}});
   CHECK(fit.interconnect.latency == 0);
-  CHECK(fit.interconnect.bandwidth == doctest::Approx(1 / 0.012));
+  CHECK(fit.interconnect.bandwidth == doctest::Approx(100));
   const TimedAverage once{.waits = 3, .bytes = 100, .seconds = 1};
   for (const std::vector<TimedAverage>& times : std::vector<std::vector<TimedAverage>>{
            {once, once},                                         // one length
