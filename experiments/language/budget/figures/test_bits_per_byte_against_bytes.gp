@@ -1,0 +1,78 @@
+# Draws test_bits_per_byte_against_bytes from test_bits_per_byte_against_bytes.csv: gnuplot test_bits_per_byte_against_bytes.gp
+# augmented inner-product test, H = 8, seed 1 is not shown: missing
+# augmented inner-product test, H = 32, seed 1 is not shown: missing
+# constant 16, nesterov, H = 8, seed 1 is not shown: missing
+# constant 16, nesterov, H = 32, seed 1 is not shown: missing
+# norm test 0.8, better statistics, nesterov, H = 8, seed 1 is not shown: missing
+# norm test 0.8, better statistics, nesterov, H = 32, seed 1 is not shown: missing
+data = 'test_bits_per_byte_against_bytes.csv'
+set datafile separator ','
+do for [format in 'svg'] {
+  reset
+  if (format eq 'svg') { set terminal svg size 820,444 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 1640,888 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 8.542in,4.625in font 'sans-serif,9' background '#ffffff' }
+  set datafile separator ','
+  set output 'test_bits_per_byte_against_bytes.'.format
+  set multiplot title 'language-budget' noenhanced font ',13'
+  unset key
+  set grid linecolor rgb '#d0d0d0' linewidth 0.5 dashtype 1
+  set border 3
+  set tics nomirror
+  set xlabel 'MB given to averages by each worker'
+set logscale x 10
+set xrange [2.57067:2261.78]
+set xtics (10, 100, 1000)
+set yrange [1.65652:4.5923]
+  # H = 8
+  set lmargin at screen 0.09512
+  set rmargin at screen 0.48537
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set title 'H = 8' noenhanced offset 0,-0.6
+  set ylabel 'test bits per byte' noenhanced
+  set format y '%g'
+  plot data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==7?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2
+  # H = 32
+  set lmargin at screen 0.52683
+  set rmargin at screen 0.91707
+  set bmargin at screen 0.29730
+  set tmargin at screen 0.86036
+  set title 'H = 32' noenhanced offset 0,-0.6
+  unset ylabel
+  set format y ''
+  plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==10?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1
+  # What all panels have in common.
+  set lmargin at screen 0
+  set rmargin at screen 1
+  set bmargin at screen 0
+  set tmargin at screen 0.17117
+  unset border
+  unset tics
+  unset xlabel
+  unset ylabel
+  unset title
+  unset grid
+  unset logscale
+  set yrange [0:1]
+  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10'
+  plot [0:1] -1 notitle, \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 4', \
+       keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'norm test 0.8', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'norm test 0.8, better statistics', \
+       keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'constant 16', \
+       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.6, better statistics', \
+       keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'constant 64'
+  unset multiplot
+  unset output
+}
