@@ -277,7 +277,7 @@ Standing standing_of(const RunRequest& request, const fs::path& folder, const st
   return standing;
 }
 
-/// A run that begins anew writes over all that it wrote before but this. What else is there is not
+/// A run that begins anew writes over all that it wrote before but these. What else is there is not
 /// its own: branches, or what somebody put there.
 void remove_earlier_starts(const fs::path& folder) {
   remove_unfinished_files(folder);

@@ -113,8 +113,9 @@ Diagnoses check_folder(const RunRequest& request, const std::filesystem::path& f
                        const std::string& settings, int workers, const CheckpointFacts& facts);
 
 /// Claims the folder for a run of `workers` workers with these settings (the text of
-/// experiment.yaml) and leaves there what it goes on from, or nothing. `facts` are those of its
-/// checkpoints. Throws an InputError when the folder holds something else.
+/// experiment.yaml) and leaves there what it goes on from. A run that begins anew finds no
+/// checkpoint there, and with --force nothing at all. `facts` are those of its checkpoints. Throws
+/// an InputError when the folder holds something else.
 Claim claim_folder(const RunRequest& request, const std::filesystem::path& folder,
                    const std::string& settings, int workers, const CheckpointFacts& facts,
                    const RunEvents& events);

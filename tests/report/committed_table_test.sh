@@ -14,7 +14,7 @@ drawn_by=$(grep -h -o 'GNUPLOT [0-9.]* patchlevel [0-9a-z]*' "$committed"/figure
 here=$(gnuplot --version | tr '[:lower:]' '[:upper:]')
 if [ "$(echo "$drawn_by" | tr '[:lower:]' '[:upper:]')" != "$here" ]; then
   echo "pictures are not compared: drawn by $drawn_by, here is $here"
-  rm "$folder"/figures/*.svg
+  find "$folder" -name '*.svg' -exec rm {} +
 fi
 cd "$folder"
 find . -type f | sort | while read -r file; do cmp "$file" "$committed/$file" || exit 1; done
