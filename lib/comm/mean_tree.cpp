@@ -135,24 +135,41 @@ IsThere workers_of(const std::vector<int>& ranks, int num_workers, int num_ranks
   return is_there;
 }
 
-RankLevel make_level(int rank, const std::vector<int>& peers, std::size_t owners,
-                     const std::vector<IsThere>& workers) {
-  RankLevel level;
-  level.peers = peers;
-  level.owners = owners;
-  level.me = static_cast<std::size_t>(std::ranges::find(peers, rank) - peers.begin());
-  IsThere all = workers.front();
-  for (const IsThere& theirs : workers) {
-    level.rows.push_back(covering_subtrees(theirs));
-    std::transform(all.begin(), all.end(), theirs.begin(), all.begin(), std::logical_or());
+/// What the workers of some ranks make up, beside who they are.
+struct Brought {
+  IsThere workers;
+  std::vector<Subtree> rows;
+};
+
+Brought brought_by(const std::vector<int>& ranks, int num_workers, int num_ranks) {
+  Brought brought{.workers = workers_of(ranks, num_workers, num_ranks), .rows = {}};
+  brought.rows = covering_subtrees(brought.workers);
+  return brought;
+}
+
+/// Everything but the peers, of whom `owners` get a slice.
+RankGroup group_of(const std::vector<Brought>& brought, std::size_t owners) {
+  RankGroup group{.owners = owners};
+  IsThere all(brought.front().workers.size());
+  for (const auto& [workers, rows] : brought) {
+    group.rows.push_back(rows);
+    std::transform(all.begin(), all.end(), workers.begin(), all.begin(), std::logical_or());
   }
-  level.means = covering_subtrees(all);
-  return level;
+  group.means = covering_subtrees(all);
+  return group;
+}
+
+/// Gives every peer its place in the group.
+void append_level(RankGroup group, std::vector<std::vector<RankLevel>>& levels) {
+  const auto shared = std::make_shared<const RankGroup>(std::move(group));
+  for (std::size_t place = 0; place < shared->peers.size(); ++place)
+    levels[static_cast<std::size_t>(shared->peers[place])].push_back(
+        {.group = shared, .me = place});
 }
 
 }  // namespace
 
-std::size_t RankLevel::num_rows() const {
+std::size_t RankGroup::num_rows() const {
   std::size_t count = 0;
   for (const std::vector<Subtree>& theirs : rows) count += theirs.size();
   return count;
@@ -162,39 +179,40 @@ std::vector<Subtree> hosted_subtrees(int num_workers, int rank, int num_ranks) {
   return covering_subtrees(workers_of({rank}, num_workers, num_ranks));
 }
 
-std::vector<RankLevel> rank_levels(int num_workers, int rank, const std::vector<int>& hosts) {
+std::vector<std::vector<RankLevel>> rank_levels(int num_workers, const std::vector<int>& hosts) {
   const auto num_ranks = static_cast<int>(hosts.size());
   std::map<int, std::vector<int>> ranks_of_host;
-  for (int r = 0; r < num_ranks; ++r) ranks_of_host[hosts[r]].push_back(r);
+  for (int rank = 0; rank < num_ranks; ++rank) ranks_of_host[hosts[rank]].push_back(rank);
   std::size_t fewest = hosts.size(), most = 1;
   for (const auto& [host, ranks] : ranks_of_host) {
     fewest = std::min(fewest, ranks.size());
     most = std::max(most, ranks.size());
   }
 
-  std::vector<RankLevel> levels;
-  const std::vector<int>& neighbours = ranks_of_host[hosts[rank]];
-  if (most > 1) {
-    std::vector<IsThere> workers;
-    workers.reserve(neighbours.size());
-    for (const int neighbour : neighbours)
-      workers.push_back(workers_of({neighbour}, num_workers, num_ranks));
-    levels.push_back(make_level(rank, neighbours, fewest, workers));
+  std::vector<std::vector<RankLevel>> levels(hosts.size());
+  for (const auto& [host, ranks] : ranks_of_host) {
+    if (most == 1) break;
+    std::vector<Brought> brought;
+    for (const int rank : ranks) brought.push_back(brought_by({rank}, num_workers, num_ranks));
+    RankGroup inside = group_of(brought, fewest);
+    inside.peers = ranks;
+    append_level(std::move(inside), levels);
   }
-  if (ranks_of_host.size() > 1) {
-    const auto place =
-        static_cast<std::size_t>(std::ranges::find(neighbours, rank) - neighbours.begin());
-    std::vector<int> peers;
-    std::vector<IsThere> workers;
-    for (const auto& [host, ranks] : ranks_of_host) {
-      if (place >= fewest) break;
-      peers.push_back(ranks[place]);
-      workers.push_back(workers_of(ranks, num_workers, num_ranks));
-    }
-    RankLevel level{.owners = ranks_of_host.size(), .me = ranks_of_host.size()};
-    if (!peers.empty()) level = make_level(rank, peers, peers.size(), workers);
-    levels.push_back(std::move(level));
+  if (ranks_of_host.size() == 1) return levels;
+
+  std::vector<Brought> brought;
+  for (const auto& [host, ranks] : ranks_of_host)
+    brought.push_back(brought_by(ranks, num_workers, num_ranks));
+  const RankGroup between = group_of(brought, brought.size());
+  for (std::size_t place = 0; place < fewest; ++place) {
+    RankGroup group = between;
+    for (const auto& [host, ranks] : ranks_of_host) group.peers.push_back(ranks[place]);
+    append_level(std::move(group), levels);
   }
+  const auto nobody = std::make_shared<const RankGroup>(RankGroup{.owners = brought.size()});
+  for (const auto& [host, ranks] : ranks_of_host)
+    for (std::size_t place = fewest; place < ranks.size(); ++place)
+      levels[static_cast<std::size_t>(ranks[place])].push_back({.group = nobody});
   return levels;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -83,25 +84,32 @@ class SubtreeMeans {
 /// The mean of arrays of all workers, which are its rows in their order.
 SubtreeMeans mean_of_all_workers(int num_workers);
 
-/// Ranks that exchange slices of their arrays, as one of them sees it.
-struct RankLevel {
-  std::vector<int> peers = {};  ///< none: this rank has no part in it, and owns nothing
-  std::size_t owners = 0;       ///< as many of the first peers get a slice each
-  std::size_t me = 0;           ///< this rank's place among the peers
+/// Ranks that exchange slices of their arrays.
+struct RankGroup {
+  std::vector<int> peers = {};                  ///< none: of ranks that have no part in this level
+  std::size_t owners = 0;                       ///< as many of the first peers get a slice each
   std::vector<std::vector<Subtree>> rows = {};  ///< what each peer brings
   std::vector<Subtree> means = {};              ///< what an owner makes of it
 
-  bool owns() const { return me < owners; }
   std::size_t num_rows() const;
+};
+
+/// One level of an average over ranks, as one of them sees it.
+struct RankLevel {
+  std::shared_ptr<const RankGroup> group;  ///< which its peers share
+  std::size_t me = 0;                      ///< this rank's place among the peers, if there are any
+
+  bool takes_part() const { return !group->peers.empty(); }
+  bool owns() const { return takes_part() && me < group->owners; }
 };
 
 /// The subtrees that the workers of a rank make up.
 std::vector<Subtree> hosted_subtrees(int num_workers, int rank, int num_ranks);
 
-/// The levels of an average over ranks, first those inside a host, if any host has several, then
-/// those between hosts, if there are several: the k-th ranks of all hosts, for every k that all
-/// hosts have. After the last level an owner has the mean of all workers. `hosts[r]` is the host of
-/// rank r.
-std::vector<RankLevel> rank_levels(int num_workers, int rank, const std::vector<int>& hosts);
+/// The levels of an average, for every rank: first those inside a host, if any host has several,
+/// then those between hosts, if there are several: the k-th ranks of all hosts, for every k that
+/// all hosts have. After the last level an owner has the mean of all workers. `hosts[r]` is the
+/// host of rank r.
+std::vector<std::vector<RankLevel>> rank_levels(int num_workers, const std::vector<int>& hosts);
 
 }  // namespace localbatch

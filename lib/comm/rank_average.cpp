@@ -33,13 +33,13 @@ T* at_least(std::vector<T>& buffer, std::size_t size) {
 
 std::size_t averaged_block_size(const std::vector<RankLevel>& levels) {
   std::size_t slices = 1;
-  for (const RankLevel& level : levels) slices *= level.owners;
+  for (const RankLevel& level : levels) slices *= level.group->owners;
   return std::min(kMessage * slices, kLargestBlock);
 }
 
 RankAverage::RankAverage(int num_workers, Mailbox& mailbox)
     : mailbox_(mailbox),
-      levels_(rank_levels(num_workers, mailbox.rank(), mailbox.hosts())),
+      levels_(rank_levels(num_workers, mailbox.hosts())[static_cast<std::size_t>(mailbox.rank())]),
       hosted_(hosted_subtrees(num_workers, mailbox.rank(), mailbox.num_ranks())) {
   const HostedWorkers mine = hosted_workers(num_workers, mailbox.rank(), mailbox.num_ranks());
   first_worker_ = mine.first;
@@ -52,8 +52,9 @@ RankAverage::RankAverage(int num_workers, Mailbox& mailbox)
 
   for (const RankLevel& level : levels_) {
     std::vector<Subtree> rows;
-    for (const auto& theirs : level.rows) rows.insert(rows.end(), theirs.begin(), theirs.end());
-    joins_.emplace_back(rows, level.means);
+    for (const auto& theirs : level.group->rows)
+      rows.insert(rows.end(), theirs.begin(), theirs.end());
+    joins_.emplace_back(rows, level.group->means);
   }
   block_size_ = averaged_block_size(levels_);
   blocks_.resize(2 * levels_.size() + 1);
@@ -118,27 +119,27 @@ void RankAverage::scatter(Block& block, std::size_t l) {
   LevelData& part = block.parts[l];
   std::byte* out =
       at_least(part.outgoing, part.rows.size() * encoded_size(payload, part.slice.size()));
-  for (std::size_t owner = 0; owner < level.owners; ++owner) {
-    const Slice slice = part_of(part.slice, owner, level.owners, payload);
+  for (std::size_t owner = 0; owner < level.group->owners; ++owner) {
+    const Slice slice = part_of(part.slice, owner, level.group->owners, payload);
     if (owner == level.me || slice.size() == 0) continue;
     std::byte* const begin = out;
     for (const float* const row : part.rows) {
       encode({row + (slice.begin - part.slice.begin), slice.size()}, payload, out);
       out += encoded_size(payload, slice.size());
     }
-    mailbox_.send(level.peers[owner], {begin, out}, block.vector->traffic, block.messages);
+    mailbox_.send(level.group->peers[owner], {begin, out}, block.vector->traffic, block.messages);
   }
   if (!level.owns()) return;
 
-  const Slice mine = part_of(part.slice, level.me, level.owners, payload);
+  const Slice mine = part_of(part.slice, level.me, level.group->owners, payload);
   block.parts[l + 1].slice = mine;
   if (mine.size() == 0) return;
   const std::size_t row_bytes = encoded_size(payload, mine.size());
-  std::byte* in = at_least(part.incoming, level.num_rows() * row_bytes);
-  for (std::size_t peer = 0; peer < level.peers.size(); ++peer) {
+  std::byte* in = at_least(part.incoming, level.group->num_rows() * row_bytes);
+  for (std::size_t peer = 0; peer < level.group->peers.size(); ++peer) {
     if (peer == level.me) continue;
-    const std::size_t bytes = level.rows[peer].size() * row_bytes;
-    mailbox_.receive(level.peers[peer], {in, bytes}, block.messages);
+    const std::size_t bytes = level.group->rows[peer].size() * row_bytes;
+    mailbox_.receive(level.group->peers[peer], {in, bytes}, block.messages);
     in += bytes;
   }
 }
@@ -155,9 +156,9 @@ void RankAverage::join(Block& block, std::size_t l) {
   const std::byte* in = part.incoming.data();
   float* decoded = nullptr;
   if (vector.payload != Payload::kFloat32)
-    decoded = at_least(part.decoded, level.num_rows() * size);
-  for (std::size_t peer = 0; peer < level.peers.size(); ++peer)
-    for (std::size_t k = 0; k < level.rows[peer].size(); ++k) {
+    decoded = at_least(part.decoded, level.group->num_rows() * size);
+  for (std::size_t peer = 0; peer < level.group->peers.size(); ++peer)
+    for (std::size_t k = 0; k < level.group->rows[peer].size(); ++k) {
       if (peer == level.me) {
         rows.push_back(part.rows[k] + (next.slice.begin - part.slice.begin));
         continue;
@@ -175,8 +176,8 @@ void RankAverage::join(Block& block, std::size_t l) {
   std::vector<float*> means;
   next.rows.clear();
   float* joined = l + 1 == levels_.size() ? vector.mean + next.slice.begin
-                                          : at_least(next.joined, level.means.size() * size);
-  for (std::size_t k = 0; k < level.means.size(); ++k) {
+                                          : at_least(next.joined, level.group->means.size() * size);
+  for (std::size_t k = 0; k < level.group->means.size(); ++k) {
     means.push_back(joined + k * size);
     next.rows.push_back(means.back());
   }
@@ -199,18 +200,18 @@ void RankAverage::gather(Block& block, std::size_t l) {
       encode(values, vector.payload, out);
       bytes = {out, size_of(values.size())};
     }
-    for (std::size_t peer = 0; peer < level.peers.size(); ++peer)
+    for (std::size_t peer = 0; peer < level.group->peers.size(); ++peer)
       if (peer != level.me && !bytes.empty())
-        mailbox_.send(level.peers[peer], bytes, vector.traffic, block.messages);
+        mailbox_.send(level.group->peers[peer], bytes, vector.traffic, block.messages);
   }
   std::byte* const in = at_least(part.incoming, as_floats ? 0 : size_of(part.slice.size()));
-  for (std::size_t owner = 0; owner < level.owners; ++owner) {
-    const Slice slice = part_of(part.slice, owner, level.owners, vector.payload);
+  for (std::size_t owner = 0; owner < level.group->owners; ++owner) {
+    const Slice slice = part_of(part.slice, owner, level.group->owners, vector.payload);
     if (owner == level.me || slice.size() == 0) continue;
     const std::span<std::byte> message =
         as_floats ? std::as_writable_bytes(std::span(vector.mean + slice.begin, slice.size()))
                   : std::span(in + size_of(slice.begin - part.slice.begin), size_of(slice.size()));
-    mailbox_.receive(level.peers[owner], message, block.messages);
+    mailbox_.receive(level.group->peers[owner], message, block.messages);
   }
 }
 
@@ -219,9 +220,9 @@ void RankAverage::decode_gathered(Block& block, std::size_t l) {
   const RankVector& vector = *block.vector;
   if (vector.payload == Payload::kFloat32) return;
   const LevelData& part = block.parts[l];
-  for (std::size_t owner = 0; owner < level.owners; ++owner) {
+  for (std::size_t owner = 0; owner < level.group->owners; ++owner) {
     if (owner == level.me) continue;
-    const Slice slice = part_of(part.slice, owner, level.owners, vector.payload);
+    const Slice slice = part_of(part.slice, owner, level.group->owners, vector.payload);
     decode(part.incoming.data() + encoded_size(vector.payload, slice.begin - part.slice.begin),
            vector.payload, {vector.mean + slice.begin, slice.size()});
   }

@@ -57,8 +57,7 @@ ExpectedTraffic operator*(std::int64_t count, ExpectedTraffic traffic) {
 TrafficForecast::TrafficForecast(const Placement& placement) : placement_(placement) {
   const int ranks = placement_.num_ranks();
   check(ranks >= 1 && ranks <= placement_.workers, "every rank hosts a worker");
-  for (int rank = 0; rank < ranks; ++rank)
-    levels_.push_back(rank_levels(placement_.workers, rank, placement_.hosts));
+  levels_ = rank_levels(placement_.workers, placement_.hosts);
   block_size_ = averaged_block_size(levels_.front());
 }
 
@@ -100,12 +99,12 @@ std::size_t TrafficForecast::buffer_bytes(std::size_t length) const {
   for (const std::vector<RankLevel>& levels : levels_) {
     std::size_t size = std::min(length, block_size_), floats = 0;
     for (const RankLevel& level : levels) {
-      if (level.peers.empty()) break;
-      const std::size_t own = level.rows[level.me].size();
+      if (!level.takes_part()) break;
+      const std::size_t own = level.group->rows[level.me].size();
       floats += 2 * own * size;  // joined, and on their way out
       if (!level.owns()) break;
-      size = slice_of(size, level.me, level.owners).size();
-      floats += level.num_rows() * size;
+      size = slice_of(size, level.me, level.group->owners).size();
+      floats += level.group->num_rows() * size;
     }
     const std::size_t steps = levels.empty() ? 0 : 2 * levels.size() + 1;
     const std::size_t blocks = (length + block_size_ - 1) / block_size_;
@@ -147,19 +146,20 @@ void TrafficForecast::add_block(ExpectedTraffic& traffic, const Meeting::Array& 
                                 std::size_t size, int rank) const {
   const std::size_t block = block_of(array.payload);
   for (const RankLevel& level : levels_[static_cast<std::size_t>(rank)]) {
-    if (level.peers.empty()) return;
-    const std::size_t rows = level.rows[level.me].size();
-    for (std::size_t owner = 0; owner < level.owners; ++owner) {
-      const std::size_t slice = slice_of(size, owner, level.owners, block).size();
+    if (!level.takes_part()) return;
+    const std::size_t rows = level.group->rows[level.me].size();
+    for (std::size_t owner = 0; owner < level.group->owners; ++owner) {
+      const std::size_t slice = slice_of(size, owner, level.group->owners, block).size();
       if (owner != level.me && slice > 0)
-        add(traffic, rank, level.peers[owner], rows * encoded_size(array.payload, slice),
+        add(traffic, rank, level.group->peers[owner], rows * encoded_size(array.payload, slice),
             array.traffic);
     }
     if (!level.owns()) return;
-    size = slice_of(size, level.me, level.owners, block).size();
-    for (std::size_t peer = 0; peer < level.peers.size(); ++peer)
+    size = slice_of(size, level.me, level.group->owners, block).size();
+    for (std::size_t peer = 0; peer < level.group->peers.size(); ++peer)
       if (peer != level.me && size > 0)
-        add(traffic, rank, level.peers[peer], encoded_size(array.payload, size), array.traffic);
+        add(traffic, rank, level.group->peers[peer], encoded_size(array.payload, size),
+            array.traffic);
   }
 }
 

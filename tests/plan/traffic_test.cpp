@@ -133,6 +133,14 @@ TEST_CASE("messages of 1024 workers on 256 ranks, in closed form for every kind 
   }
 }
 
+TEST_CASE("a forecast for 4096 hosts takes seconds") {
+  constexpr std::int64_t R = 4096, n = 16 * R;
+  const TrafficForecast forecast({R, neighbours_on_hosts(R, R)});
+  const ExpectedTraffic mean = forecast.meeting({.averaged = {{.length = n}}});
+  CHECK(mean.ledger[Traffic::kParameters].messages == R * 2 * (R - 1));
+  CHECK(mean.busiest_link() == 2 * (R - 1) * n * 4 / R);
+}
+
 TEST_CASE("traffic adds up, and neighbours share hosts") {
   const TrafficForecast forecast({4, {0, 1}});
   const ExpectedTraffic once = forecast.meeting({.averaged = {{.length = 7}}, .numbers = 1});
