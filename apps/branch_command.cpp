@@ -53,8 +53,8 @@ std::optional<BranchOptions> parse_branch(std::span<const std::string> arguments
     return {};
   if (options.run.empty())
     fail_input("branch: the folder of a run is missing; see 'localbatch branch --help'");
-  if (!(options.checkpoints.every_seconds >= 0) || !(options.stall_limit >= 0))
-    fail_input("branch: found a negative number of seconds; see 'localbatch branch --help'");
+  check_is_not_negative("branch", "checkpoint-seconds", options.checkpoints.every_seconds);
+  check_is_not_negative("branch", "stall-limit", options.stall_limit);
   return options;
 }
 

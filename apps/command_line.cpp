@@ -200,6 +200,11 @@ void check_can_hold_a_file(std::string_view command, std::string_view option,
                path);
 }
 
+void check_is_not_negative(std::string_view command, std::string_view option, double value) {
+  if (!(value >= 0 && std::isfinite(value)))
+    fail_input("{}: --{}: found {}, expected 0 or more", command, option, value);
+}
+
 void check_is_positive(std::string_view command, std::string_view option,
                        std::optional<double> value) {
   if (value && !(*value > 0 && std::isfinite(*value)))

@@ -89,6 +89,9 @@ void require_file(std::string_view command, const std::string& file);
 void check_can_hold_a_file(std::string_view command, std::string_view option,
                            const std::string& path, std::span<const std::string> read = {});
 
+/// Throws an InputError for a number of seconds or rounds below 0, or that is none.
+void check_is_not_negative(std::string_view command, std::string_view option, double value);
+
 /// Throws an InputError for an option that is given and no finite number above 0.
 void check_is_positive(std::string_view command, std::string_view option,
                        std::optional<double> value);

@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <set>
 #include <string>
@@ -244,8 +243,7 @@ Interconnect interconnect_of(const PlanOptions& options) {
   Interconnect given;
   if (options.bandwidth) given.bandwidth = parse_bandwidth("plan: --bandwidth", *options.bandwidth);
   if (options.latency) given.latency = *options.latency;
-  if (!(given.latency >= 0 && std::isfinite(given.latency)))
-    fail_input("plan: --latency: found {}, allowed is 0 or more seconds", given.latency);
+  check_is_not_negative("plan", "latency", given.latency);
   return given;
 }
 

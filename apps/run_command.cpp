@@ -111,9 +111,10 @@ std::optional<RunOptions> parse_run(std::span<const std::string> arguments) {
   request.command_line.insert(request.command_line.begin(), "run");
   request.resumed_folder = options.resumed_folder;
   request.resume = request.resume || !options.resumed_folder.empty();
-  if (!(request.checkpoints.every_seconds >= 0) || request.checkpoints.every_rounds < 0 ||
-      !(options.stall_limit >= 0))
-    fail_input("run: found a negative number of seconds or rounds; see 'localbatch run --help'");
+  check_is_not_negative("run", "checkpoint-seconds", request.checkpoints.every_seconds);
+  check_is_not_negative("run", "checkpoint-rounds",
+                        static_cast<double>(request.checkpoints.every_rounds));
+  check_is_not_negative("run", "stall-limit", options.stall_limit);
   if (options.jobs < 1) fail_input("run: --jobs: found {}, expected at least 1", options.jobs);
   options.shown = shown_by(options);
   if (!options.time_limit.empty()) options.seconds = parse_duration(options.time_limit);

@@ -15,8 +15,10 @@ TEST_CASE("help lists the options of runs that are stopped and go on") {
 TEST_CASE("times and rounds that are none are refused") {
   const ProgramFixture program;
   for (const char* const option : {"checkpoint-seconds", "checkpoint-rounds", "stall-limit"})
-    check_refused(program, std::string("run tiny.yaml --") + option + "=-1", {"negative"});
-  check_refused(program, "run tiny.yaml --checkpoint-seconds=nan", {"run: "});
+    check_refused(program, std::string("run tiny.yaml --") + option + "=-1",
+                  {std::string("run: --") + option + ": found -1, expected 0 or more"});
+  check_refused(program, "run tiny.yaml --checkpoint-seconds=nan",
+                {"found nan, expected 0 or more"});
   check_refused(program, "run tiny.yaml --checkpoint-rounds two", {"checkpoint-rounds"});
   check_refused(program, "run tiny.yaml --time-limit nonsense",
                 {"--time-limit", "'nonsense'", "HOURS:MINUTES:SECONDS"});
