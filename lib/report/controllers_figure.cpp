@@ -108,7 +108,7 @@ Figure controllers_figure(const Results& results, int smooth) {
                 .rows = {},
                 .groups = {},
                 .series = {},
-                .remarks = {},
+                .remarks = results.remarks,
                 .band_text = "band: smallest to largest of repeats"};
   if (smooth > 1) figure.title += fmt::format(" (moving median of {} rounds)", smooth);
   for (const ResultCell& cell : results.cells)

@@ -243,7 +243,7 @@ Figure make_figure(const Results& results, const FigureAxes& given) {
                 .rows = results.rows,
                 .groups = results.groups,
                 .series = {},
-                .remarks = {}};
+                .remarks = results.remarks};
   if (axes.smooth > 1) figure.title += fmt::format(" (moving median of {} points)", axes.smooth);
   for (const ResultCell& cell : results.cells) {
     const Counted counted = counted_runs(results, cell);

@@ -79,7 +79,7 @@ struct Figure {
   std::string title;  ///< names of the experiments, and what was done to the curves
   std::vector<std::string> rows, groups;
   std::vector<Series> series;
-  std::vector<std::string> remarks;  ///< runs that are not in it
+  std::vector<std::string> remarks;  ///< of its results, and which runs are not in it
   std::string band_text = "line: mean of seeds, band: smallest to largest";
 };
 

@@ -63,7 +63,7 @@ Figure network_figure(const Results& results, const Target& target, const std::v
                 .rows = results.rows,
                 .groups = {},
                 .series = {},
-                .remarks = {}};
+                .remarks = results.remarks};
   for (const std::string& group : results.groups)
     for (const int count : workers)
       figure.groups.push_back(fmt::format("{}, M = {}", group, count));

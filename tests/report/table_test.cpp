@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "report/curves_data.h"
 #include "report/result_table.h"
 #include "report/results.h"
 #include "report/run_files.h"
@@ -370,7 +371,9 @@ TEST_CASE("runs of one data set that read other data are told of") {
                fmt::format(R"({{"commit": "abc123", "data": "{}"}})", checksum));
   };
   const auto remarks = [&folder] {
-    return collect_results({.sources = {folder.path()}, .settings = {}}).remarks;
+    const Results results = collect_results({.sources = {folder.path()}, .settings = {}});
+    CHECK(make_figure(results, {.x = "samples", .y = "test_loss"}).remarks == results.remarks);
+    return results.remarks;
   };
   write_run(folder.path(), {.folder = "a"});
   write_run(folder.path(), {.folder = "b", .local_batch_size = 16});
