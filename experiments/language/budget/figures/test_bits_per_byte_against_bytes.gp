@@ -1,17 +1,11 @@
 # Draws test_bits_per_byte_against_bytes from test_bits_per_byte_against_bytes.csv: gnuplot test_bits_per_byte_against_bytes.gp
-# augmented inner-product test, H = 8, seed 1 is not shown: missing
-# augmented inner-product test, H = 32, seed 1 is not shown: missing
-# constant 16, nesterov, H = 8, seed 1 is not shown: missing
-# constant 16, nesterov, H = 32, seed 1 is not shown: missing
-# norm test 0.8, better statistics, nesterov, H = 8, seed 1 is not shown: missing
-# norm test 0.8, better statistics, nesterov, H = 32, seed 1 is not shown: missing
 data = 'test_bits_per_byte_against_bytes.csv'
 set datafile separator ','
 do for [format in 'svg'] {
   reset
-  if (format eq 'svg') { set terminal svg size 820,444 font 'sans-serif,12' background '#ffffff' }
-  if (format eq 'png') { set terminal pngcairo size 1640,888 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
-  if (format eq 'pdf') { set terminal pdfcairo size 8.542in,4.625in font 'sans-serif,9' background '#ffffff' }
+  if (format eq 'svg') { set terminal svg size 820,482 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 1640,964 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 8.542in,5.021in font 'sans-serif,9' background '#ffffff' }
   set datafile separator ','
   set output 'test_bits_per_byte_against_bytes.'.format
   set multiplot title 'language-budget' noenhanced font ',13'
@@ -27,8 +21,8 @@ set yrange [1.65652:4.5923]
   # H = 8
   set lmargin at screen 0.09512
   set rmargin at screen 0.48537
-  set bmargin at screen 0.29730
-  set tmargin at screen 0.86036
+  set bmargin at screen 0.35270
+  set tmargin at screen 0.87137
   set title 'H = 8' noenhanced offset 0,-0.6
   set ylabel 'test bits per byte' noenhanced
   set format y '%g'
@@ -37,12 +31,15 @@ set yrange [1.65652:4.5923]
        data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==7?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2
+       data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==13?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2
   # H = 32
   set lmargin at screen 0.52683
   set rmargin at screen 0.91707
-  set bmargin at screen 0.29730
-  set tmargin at screen 0.86036
+  set bmargin at screen 0.35270
+  set tmargin at screen 0.87137
   set title 'H = 32' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
@@ -51,12 +48,15 @@ set yrange [1.65652:4.5923]
        data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==10?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==16?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1
   # What all panels have in common.
   set lmargin at screen 0
   set rmargin at screen 1
   set bmargin at screen 0
-  set tmargin at screen 0.17117
+  set tmargin at screen 0.23651
   unset border
   unset tics
   unset xlabel
@@ -72,7 +72,10 @@ set yrange [1.65652:4.5923]
        keyentry with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 title 'norm test 0.8, better statistics', \
        keyentry with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 title 'constant 16', \
        keyentry with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 title 'norm test 0.6, better statistics', \
-       keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'constant 64'
+       keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'constant 64', \
+       keyentry with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 title 'augmented inner-product test', \
+       keyentry with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 title 'constant 16, nesterov', \
+       keyentry with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 title 'norm test 0.8, better statistics, nesterov'
   unset multiplot
   unset output
 }
