@@ -14,11 +14,12 @@ namespace localbatch {
 
 namespace {
 
-/// The round as LocalSgd plans it after `samples` of the recorded workers, which says who looks at
-/// its gradients. A plan needs a sample that is left of the budget.
+/// The round as LocalSgd planned it for the recorded workers after `samples` of them, which says
+/// who looks at its gradients. A plan needs a sample that is left of the budget.
 RoundCount count_of(const Recording& recording, const RecordedRound& recorded,
                     std::int64_t samples) {
-  const LocalSgd& method = recording.experiment.method;
+  LocalSgd method = recording.experiment.method;
+  method.num_workers = recording.recorded_workers;
   const RoundPlan plan = method.plan({.round = recorded.round - 1,
                                       .samples = std::min(samples, method.max_samples - 1),
                                       .local_batch_size = recorded.local_batch_size});

@@ -161,6 +161,24 @@ TEST_CASE("rounds that more workers take are those of a run of so many") {
   CHECK(more.total.evaluation_seconds == doctest::Approx(real.total.evaluation_seconds));
 }
 
+TEST_CASE(
+    "more workers look at gradients in the rounds in which the run did: not at the largest b") {
+  const ScratchFolder scratch;
+  const fs::path folder =
+      run_alone(request(scratch, tiny_experiment(), "out",
+                        {"workers=2", "batch_size={initial: 2, max: 4, micro_batch: 2}",
+                         "batch_size_controller={name: norm_test, eta: 0.001}", "max_samples=800",
+                         "evaluation.every_samples=400", "audit.every_rounds=0"}))
+          .folder;
+  const auto replay_of = [&folder](int workers) {
+    return replay_run(read_recording(folder, one_host_each, kCores, workers), StepSeconds(100), {})
+        .total.count;
+  };
+  CHECK(replay_of(2).rounds > 10);
+  CHECK(replay_of(2).measured == 1);
+  CHECK(replay_of(64).measured == 1);
+}
+
 TEST_CASE("a replay on the hosts of a run sends what the run has sent, though its batch grew") {
   for (const std::string stream : {"threads_per_worker=1", "streaming={fragments: 3, delay: 1}"}) {
     CAPTURE(stream);
