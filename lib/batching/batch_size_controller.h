@@ -22,7 +22,7 @@ enum class Reason {
   kShrink,        ///< a non-monotone controller lowers the batch size
   kTooFewChunks,  ///< a variance needs two chunks
   kZeroGradient,  ///< squared norm and variance both vanish: there is nothing to test
-  kNonFinite,     ///< a statistic is infinite or not a number
+  kNonFinite,     ///< a statistic, or the loss where it counts, is infinite or not a number
 
   kHysteresis,   ///< the controller wanted less, but not enough less
   kCap,          ///< the controller wanted more than the maximum

@@ -1,6 +1,7 @@
 #include "batching/noise_scales.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 #include "batching/noise_rule.h"
@@ -126,6 +127,9 @@ class Cabs final : public NoiseRule {
 
  private:
   Wanted judge(const BatchContext& round, const GradientStatistics& statistics) const override {
+    if (!std::isfinite(round.loss))
+      return {.local_batch_size = static_cast<double>(round.local_batch_size),
+              .reason = Reason::kNonFinite};
     // Without a learning rate noise does no harm: any batch passes.
     const Inequality test{scale_ * round.learning_rate * statistics.variance /
                               static_cast<double>(statistics.global_batch_size),

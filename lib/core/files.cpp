@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -22,6 +23,19 @@ namespace fs = std::filesystem;
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(fs::symlink_status(path, error));
+}
+
+std::vector<fs::path> paths_in(const fs::path& folder) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
+    return paths;
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+    paths.push_back(entry->path());
+  if (error) fail_system("{}: cannot be read: {}", folder.string(), error.message());
+  std::ranges::sort(paths);
+  return paths;
 }
 
 int open_regular_file(const fs::path& path, int flags) {
@@ -49,8 +63,8 @@ std::vector<unsigned char> read_file(const fs::path& path) {
   const int descriptor = open_regular_file(path, O_RDONLY);
   if (descriptor < 0) fail_reading(path);
   struct stat facts = {};
-  std::vector<unsigned char> bytes;
-  if (::fstat(descriptor, &facts) == 0) bytes.resize(static_cast<std::size_t>(facts.st_size));
+  check(::fstat(descriptor, &facts) == 0, "an open file has a size");
+  std::vector<unsigned char> bytes(static_cast<std::size_t>(facts.st_size));
   std::size_t size = 0;
   while (size < bytes.size()) {
     const ssize_t count = ::read(descriptor, bytes.data() + size, bytes.size() - size);
@@ -95,8 +109,6 @@ void AtomicFile::finish() {
   finished_ = true;
   sync_folder(path_.has_parent_path() ? path_.parent_path() : ".");
 }
-
-namespace fs = std::filesystem;
 
 namespace {
 

@@ -13,6 +13,10 @@ namespace localbatch {
 /// Whether something has this name. A link that leads nowhere is there, for a reader to refuse.
 bool is_there(const std::filesystem::path& path);
 
+/// What a folder holds, sorted; nothing where there is no such folder. Throws a SystemError when it
+/// cannot be read.
+std::vector<std::filesystem::path> paths_in(const std::filesystem::path& folder);
+
 /// open(2) for every file of ours: the descriptor, or -1 with errno. What is no regular file throws
 /// an InputError that names the path: a FIFO would keep us waiting for ever, a device would take
 /// anything and keep nothing.

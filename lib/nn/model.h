@@ -70,7 +70,8 @@ class Model {
   virtual std::unique_ptr<TokenPredictor> make_predictor(const ExecutionOptions& options,
                                                          std::span<const float> canonical) const;
 
-  /// Bytes that such a network allocates: activations, their gradients, copies of weights, scratch.
+  /// Bytes that such a network allocates at most: activations, their gradients, copies of weights,
+  /// scratch, and what sums over single samples take.
   /// The worker's flat arrays are not among them.
   virtual std::size_t predicted_bytes(const ExecutionOptions& options) const = 0;
 
@@ -88,7 +89,6 @@ struct ModelFactory {
 
   // What is true of the layers, whatever the samples: settings for them are checked before any data
   // are read.
-  bool has_convolutions = false;
   bool has_bfloat16 = false;          ///< can multiply in bf16
   bool has_3x3_convolutions = false;  ///< with stride 1, so that Winograd's algorithm can do them
   bool has_batch_norm = false;        ///< which couples the samples of a micro-batch

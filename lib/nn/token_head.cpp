@@ -51,10 +51,11 @@ std::size_t TokenHead<T>::max_chunk_rows(bool whole_sequences) const {
 template <class T>
 std::size_t TokenHead<T>::bytes() const {
   const RowCut cut(settings_.length, max_sequences_);
-  const auto chunk = static_cast<int>(max_chunk_rows(/*whole_sequences=*/false));
+  const auto chunk = static_cast<int>(std::max(max_chunk_rows(false), max_chunk_rows(true)));
   std::size_t bytes = layer_.copy_bytes() + normalized_.bytes(cut.rows()) +
                       2 * norm_parts_[0].bytes(cut.segments()) + logits_.bytes(chunk);
   if constexpr (!std::is_same_v<T, float>) bytes += diff_logits_.bytes(chunk);
+  if (settings_.tied_head) bytes += own_tokens_.bytes(cut.rows());
   return bytes;
 }
 

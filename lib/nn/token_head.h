@@ -19,6 +19,8 @@ class TokenHead {
   TokenHead(MatrixProducts& products, const DecoderSettings& settings, const DecoderPlaces& places,
             int max_sequences);
 
+  /// With what norms of single sequences take, for which it is allocated when they are first
+  /// wanted.
   std::size_t bytes() const;
   void allocate();
   std::size_t scratch() const;

@@ -157,6 +157,9 @@ class LogisticRegression final : public Problem {
   }
 
   std::size_t dimension() const override { return loss_.features().size; }
+  std::size_t data_bytes() const override {
+    return (loss_.features().values.size() + loss_.features().signs.size()) * sizeof(float);
+  }
   void initial_point(std::span<float> x) const override { std::ranges::fill(x, 0.0F); }
 
   double value(std::span<const float> x, std::span<double> gradient) const override {

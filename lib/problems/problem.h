@@ -51,6 +51,9 @@ class Problem {
 
   virtual std::size_t dimension() const = 0;
 
+  /// Bytes of the samples that it holds.
+  virtual std::size_t data_bytes() const { return 0; }
+
   /// x_0, the same for every worker and seed.
   virtual void initial_point(std::span<float> x) const = 0;
 

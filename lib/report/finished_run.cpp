@@ -69,11 +69,10 @@ void judge_by_curves(FinishedRun& run) {
 
 /// A run that went on has a manifest for each start; facts that changed are all shown.
 void read_manifests(const fs::path& folder, FinishedRun& run) {
-  std::vector<fs::path> paths;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (entry.path().filename() == "manifest.json" || is_manifest_of_resumption(entry.path()))
-      paths.push_back(entry.path());
+  std::vector<fs::path> paths = paths_in(folder);
+  std::erase_if(paths, [](const fs::path& path) {
+    return path.filename() != "manifest.json" && !is_manifest_of_resumption(path);
+  });
   std::ranges::sort(paths, [](const fs::path& a, const fs::path& b) {
     const std::string x = a.filename().string(), y = b.filename().string();
     return std::pair(x != "manifest.json", std::pair(x.size(), x)) <
@@ -135,12 +134,14 @@ std::vector<fs::path> folders_of_runs(const fs::path& below) {
   if (fs::exists(below / "experiment.yaml", error)) return {below};
   fs::recursive_directory_iterator entry(below, fs::directory_options::skip_permission_denied,
                                          error);
-  for (; entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (!entry->is_directory(error) || !fs::exists(entry->path() / "experiment.yaml", error))
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    std::error_code none;
+    if (!entry->is_directory(none) || !fs::exists(entry->path() / "experiment.yaml", none))
       continue;
     folders.push_back(entry->path());
     entry.disable_recursion_pending();
   }
+  if (error) fail_system("{}: cannot be read: {}", below.string(), error.message());
   std::ranges::sort(folders);
   return folders;
 }

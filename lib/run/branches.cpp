@@ -137,10 +137,9 @@ void discard_branch(const fs::path& run, const Branch& branch) {
 
 std::vector<Branch> finished_branches(const fs::path& run) {
   std::vector<Branch> finished;
-  std::error_code none;
-  for (const fs::directory_entry& entry : fs::directory_iterator(run / "branches", none)) {
-    const fs::path settings = entry.path() / "experiment.yaml";
-    if (!is_there(settings) || !is_there(entry.path() / "summary.json")) continue;
+  for (const fs::path& folder : paths_in(run / "branches")) {
+    const fs::path settings = folder / "experiment.yaml";
+    if (!is_there(settings) || !is_there(folder / "summary.json")) continue;
     const Node node = parse_yaml(read_text(settings), settings.string());
     Options options(node);
     if (const std::optional<Branch> branch = read_branch(options)) finished.push_back(*branch);

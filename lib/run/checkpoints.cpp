@@ -111,12 +111,9 @@ bool is_checkpoint_name(std::string_view name) {
 
 /// The checkpoints of a folder, oldest first.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    if (is_checkpoint_name(entry.path().filename().string())) found.push_back(entry.path());
-  }
-  std::ranges::sort(found);
+  std::vector<fs::path> found = paths_in(folder);
+  std::erase_if(found,
+                [](const fs::path& path) { return !is_checkpoint_name(path.filename().string()); });
   return found;
 }
 
@@ -190,6 +187,16 @@ CheckpointWriter::CheckpointWriter(const fs::path& folder, const CheckpointFacts
   section(writer.take());
 }
 
+namespace {
+
+void remove_checkpoint(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) fail_system("{}: cannot be removed: {}", path.string(), error.message());
+}
+
+}  // namespace
+
 void CheckpointWriter::section(std::span<const std::byte> bytes) {
   write_section(file_->output(), bytes);
   sections_ += 1;
@@ -199,7 +206,7 @@ void CheckpointWriter::finish() {
   finish_checkpoint(file_->output(), sections_);
   file_->finish();
   const std::vector<fs::path> all = checkpoints_in(folder_);
-  for (std::size_t i = 0; i + 2 < all.size(); ++i) fs::remove(all[i]);
+  for (std::size_t i = 0; i + 2 < all.size(); ++i) remove_checkpoint(all[i]);
 }
 
 namespace {
@@ -239,7 +246,7 @@ void copy_kept_checkpoint(const fs::path& run, std::int64_t samples, int num_wor
 }
 
 void remove_checkpoints(const fs::path& folder) {
-  for (const fs::path& path : checkpoints_in(folder)) fs::remove(path);
+  std::ranges::for_each(checkpoints_in(folder), remove_checkpoint);
 }
 
 }  // namespace localbatch

@@ -68,13 +68,11 @@ class EndedRuns {
   const std::vector<Ended>& of_experiment(const std::string& name) {
     const auto [known, is_new] = ended_.try_emplace(name);
     if (!is_new) return known->second;
-    std::error_code none;
-    for (const fs::directory_entry& entry : fs::directory_iterator(output_ / name, none)) {
-      const fs::path settings = entry.path() / "experiment.yaml";
-      if (is_there(settings) && is_there(entry.path() / "summary.json"))
-        known->second.push_back({entry.path(), values_of(read_text(settings))});
+    for (const fs::path& folder : paths_in(output_ / name)) {
+      const fs::path settings = folder / "experiment.yaml";
+      if (is_there(settings) && is_there(folder / "summary.json"))
+        known->second.push_back({folder, values_of(read_text(settings))});
     }
-    std::ranges::sort(known->second, {}, &Ended::folder);
     return known->second;
   }
 
@@ -164,6 +162,7 @@ std::string quoted(const std::string& word) {
 
 std::string run_command_line(const RunRequest& request) {
   std::string line = "localbatch run " + quoted(request.file.string());
+  if (request.cell) line += fmt::format(" --cell {}", *request.cell);
   for (const std::string& setting : request.settings) line += " --set " + quoted(setting);
   // "results" is where a run writes if it is not told.
   if (request.output != "results") line += " --output " + quoted(request.output.string());

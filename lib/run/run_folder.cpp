@@ -109,11 +109,8 @@ fs::path run_folder(const fs::path& output, const std::string& experiment, const
   const auto digits = static_cast<std::uint32_t>(checksum(what_decides_results(resolved)) >> 32);
   const std::string ending = fmt::format("-{:08x}", digits);
   const fs::path around = output / experiment;
-  std::vector<fs::path> found;
-  std::error_code none;
-  for (const fs::directory_entry& entry : fs::directory_iterator(around, none))
-    if (entry.path().filename().string().ends_with(ending)) found.push_back(entry.path());
-  if (!found.empty()) return *std::ranges::min_element(found);
+  for (const fs::path& folder : paths_in(around))
+    if (folder.filename().string().ends_with(ending)) return folder;
   return around / (name + ending);
 }
 
@@ -152,9 +149,9 @@ RunStatus status_of_folder(const fs::path& folder, const std::string& resolved) 
     fail_input("{}: cannot be made: a file has this name", folder.string());
   const fs::path settings = folder / kSettings;
   if (!fs::exists(settings, error)) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-      if (entry.path().filename() != kLock && entry.path().filename() != kFailure &&
-          !entry.path().string().ends_with(kUnfinishedSuffix))
+    for (const fs::path& path : paths_in(folder))
+      if (path.filename() != kLock && path.filename() != kFailure &&
+          !path.string().ends_with(kUnfinishedSuffix))
         fail_input(
             "{}: holds other files already; --force replaces them, --output writes elsewhere",
             folder.string());
@@ -212,16 +209,15 @@ std::optional<bool> is_in_use(const fs::path& folder) {
 
 void remove_unfinished_files(const fs::path& folder) {
   std::error_code ignored;  // leftovers do no harm
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
-    if (entry.path().string().ends_with(kUnfinishedSuffix)) fs::remove(entry.path(), ignored);
+  for (const fs::path& path : paths_in(folder))
+    if (path.string().ends_with(kUnfinishedSuffix)) fs::remove(path, ignored);
 }
 
 void empty_folder(const fs::path& folder) {
   std::error_code error;
-  std::vector<fs::path> paths;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (entry.path().filename() != kLock) paths.push_back(entry.path());
-  std::ranges::sort(paths, {}, place_in_removal);
+  std::vector<fs::path> paths = paths_in(folder);
+  std::erase_if(paths, [](const fs::path& path) { return path.filename() == kLock; });
+  std::ranges::stable_sort(paths, {}, place_in_removal);
   for (const fs::path& path : paths) {
     if (error) break;
     fs::remove_all(path, error);
@@ -282,11 +278,8 @@ Standing standing_of(const RunRequest& request, const fs::path& folder, const st
 void remove_earlier_starts(const fs::path& folder) {
   remove_unfinished_files(folder);
   std::error_code error;
-  std::vector<fs::path> manifests;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (is_manifest_of_resumption(entry.path())) manifests.push_back(entry.path());
-  for (const fs::path& path : manifests)
-    if (!error) fs::remove(path, error);
+  for (const fs::path& path : paths_in(folder))
+    if (!error && is_manifest_of_resumption(path)) fs::remove(path, error);
   if (error) fail_input("{}: cannot be replaced: {}", folder.string(), error.message());
 }
 

@@ -77,7 +77,8 @@ std::uint64_t ProblemTask::data_checksum() const { return images_ ? images_->che
 
 std::vector<MemoryPart> ProblemTask::memory(int hosted_workers, int /*slots*/) const {
   const std::size_t gradient = problem_->dimension() * sizeof(double);
-  return {{"exact gradient", static_cast<std::size_t>(hosted_workers) * gradient}, {"data set", 0}};
+  return {{"exact gradient", static_cast<std::size_t>(hosted_workers) * gradient},
+          {"data set", problem_->data_bytes() + (images_ ? images_->bytes() : 0)}};
 }
 
 int ProblemTask::allocate(int hosted_workers, int cores) {

@@ -97,6 +97,13 @@ TEST_CASE("CABS without a learning rate wants no batch, without a loss any") {
   CHECK(solved.local_batch_size == std::numeric_limits<double>::infinity());
 }
 
+TEST_CASE("CABS refuses a loss that is no number, as the last steps of a round may give") {
+  const auto cabs = make_cabs(CabsSettings{});
+  for (const double loss :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+    CHECK(cabs->wanted(round_with(0.1, loss), statistics_of(8000, 1)).reason == Reason::kNonFinite);
+}
+
 TEST_CASE("both refuse statistics of one chunk, of nothing and of no number") {
   for (const char* const name : {"gradient_noise_scale", "cabs"}) {
     CAPTURE(name);

@@ -49,6 +49,17 @@ TEST_CASE("what is written is read back, zero bytes and emptiness included") {
   CHECK(directory.count() == 1);
 }
 
+TEST_CASE("a folder tells what it holds; one that cannot be read is not taken for an empty one") {
+  const Directory directory;
+  write_file_atomically(directory / "b", "");
+  write_file_atomically(directory / "a", "");
+  CHECK(paths_in(directory / "") == std::vector<fs::path>{directory / "a", directory / "b"});
+  CHECK(paths_in(directory / "c").empty());
+  CHECK(paths_in(directory / "a").empty());
+  fs::create_symlink("loop", directory / "loop");
+  CHECK_THROWS_AS(paths_in(directory / "loop"), SystemError);
+}
+
 TEST_CASE("a shorter file replaces a longer one whole") {
   const Directory directory;
   const fs::path path = directory / "file";

@@ -62,43 +62,68 @@ TEST_CASE("a network takes as much memory as predicted") {
   }
 }
 
-TEST_CASE("a decoder takes as much memory as predicted") {
+namespace {
+
+/// Steps without and with norms of single sequences, in every precision that this CPU has.
+void check_decoder_memory(const DecoderSettings& settings, int sequences) {
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-  const DecoderModel model({.layers = 4,
-                            .width = 256,
-                            .heads = 4,
-                            .key_value_heads = 2,
-                            .head_size = 64,
-                            .hidden = 704,
-                            .vocabulary = 3000,
-                            .length = 100});
-  const TestTokens data(model.settings(), 60, 1);
+  const DecoderModel model(settings);
+  const TestTokens data(model.settings(), sequences, 1);
   std::vector<float> parameters(model.parameter_count()), gradient(parameters.size());
+  std::vector<double> norms(static_cast<std::size_t>(sequences));
   model.initialize_parameters(1, parameters);
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
     if (precision == Precision::kBfloat16 && !supports_bfloat16()) continue;
     CAPTURE(static_cast<int>(precision));
-    const ExecutionOptions options{.max_samples = 60, .precision = precision};
+    const ExecutionOptions options{.max_samples = sequences, .precision = precision};
     const double predicted = static_cast<double>(model.predicted_bytes(options));
     CHECK(predicted > 1e8);
-    const auto two_steps = [&](Network& network) {
+    const auto take_steps = [&](Network& network) {
       for (int step = 0; step < 2; ++step) {
         network.load(parameters, {});
         network.train(data.batch(), 1, gradient, GradientUse::kReplace);
       }
+      network.sample_gradients(data.batch(), gradient, GradientUse::kReplace,
+                               {.squared_norms = norms});
     };
     auto network = model.make_network(options);
-    two_steps(*network);
+    take_steps(*network);
     network.reset();
     malloc_trim(0);
     const double before = resident_bytes();
     network = model.make_network(options);
-    two_steps(*network);
+    take_steps(*network);
     const double taken = resident_bytes() - before;
     CAPTURE(predicted);
     CAPTURE(taken);
     CHECK(std::abs(taken / predicted - 1) < 0.1);
   }
+}
+
+}  // namespace
+
+TEST_CASE("a decoder takes as much memory as predicted") {
+  check_decoder_memory({.layers = 4,
+                        .width = 256,
+                        .heads = 4,
+                        .key_value_heads = 2,
+                        .head_size = 64,
+                        .hidden = 704,
+                        .vocabulary = 3000,
+                        .length = 100},
+                       60);
+}
+
+TEST_CASE("a decoder of long sequences and many tokens takes what is predicted, norms included") {
+  check_decoder_memory({.layers = 1,
+                        .width = 64,
+                        .heads = 2,
+                        .key_value_heads = 1,
+                        .head_size = 32,
+                        .hidden = 128,
+                        .vocabulary = 40000,
+                        .length = 600},
+                       1);
 }
 
 TEST_CASE("predicted memory grows by an image's share, and by a thread's") {

@@ -135,6 +135,18 @@ TEST_CASE("the forecast of a problem's run, traced and not") {
                  "the speed of a problem is not measured"));
 }
 
+TEST_CASE("the forecast of memory counts the samples of a problem") {
+  Node file = parse_yaml(
+      "workers: 2\nmax_samples: 9\nlearning_rate: {peak: 0.1}\n"
+      "problem: {name: generated_logistic_regression, samples: 500, features: 50}\n",
+      "problem.yaml");
+  const Experiment experiment = read_experiment(Options(file));
+  const RunForecast run = forecast_run(experiment, machine_of(2, {0}));
+  const auto data = std::ranges::find(run.memory.parts, "data set", &MemoryPart::name);
+  REQUIRE(data != run.memory.parts.end());
+  CHECK(data->bytes == 500 * (50 + 1 + 1) * sizeof(float));
+}
+
 TEST_CASE("what is not known before a run is said") {
   CHECK(forecast({}, {0}).cost.count.assumes_local_batch_size);
   CHECK_FALSE(forecast({}, {0}).cost.count.assumes_sync_interval);

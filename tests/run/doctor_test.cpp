@@ -76,6 +76,10 @@ TEST_CASE("the plan of an experiment file is that of its run") {
             " --set threads_per_worker=2 --set model.hidden_features=4 --output " +
             asked.output.string());
   CHECK_FALSE(fs::exists(launch.output));
+  RunRequest of_sweep = request(scratch, tiny_experiment() + "sweep: {seed: [1, 2]}\n", "s", {});
+  of_sweep.cell = 2;
+  CHECK(read_launch(of_sweep).command == "localbatch run " + of_sweep.file.string() +
+                                             " --cell 2 --output " + of_sweep.output.string());
 #ifndef __SANITIZE_THREAD__  // libgomp is not instrumented: its barriers would look like races
   CHECK(run_alone(asked).folder == launch.output);
 #endif
