@@ -99,8 +99,6 @@ void check_is_positive(std::string_view command, std::string_view option,
 /// Makes a folder for files that a command writes.
 void make_folder(const std::string& folder);
 
-class CommandLine;
-
 /// The options by which `table`, `plot` and `report` choose results.
 struct ResultOptions {
   std::vector<std::string> sources, settings;

@@ -54,10 +54,10 @@ Json json_of(const NetworkFacts& network) {
                             {"images_per_slice", kernel.choice.images_per_slice},
                             {"algorithm", algorithm_name(kernel.choice)}});
   return {{"parameters", model.parameter_count()},
-          {"forward_multiply_adds_of_an_image", model.multiply_adds()},
+          {"forward_multiply_adds_of_a_sample", model.multiply_adds()},
           {"precision", precision_name(execution.precision)},
           {"convolution", name_of(execution.convolution)},
-          {"micro_batch_images", execution.max_samples},
+          {"micro_batch", execution.max_samples},
           {"onednn", onednn_version()},
           {"instruction_set", onednn_instruction_set()},
           {"convolutions", std::move(convolutions)}};

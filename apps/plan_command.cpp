@@ -28,9 +28,9 @@ void print_table(const std::vector<TextRow>& rows) { print("{}\n", right_aligned
 
 std::string number(std::int64_t value) { return fmt::format("{}", value); }
 std::string decimal(double value) { return fmt::format("{:.2f}", value); }
-/// Seconds from microseconds to days.
 std::string size(std::int64_t bytes) { return size_text(static_cast<std::uint64_t>(bytes)); }
 std::string seconds(double value) { return fmt::format("{:.{}f}", value, value < 100 ? 3 : 0); }
+
 void print_setting(const RunForecast& run) {
   const Placement& placement = run.machine.placement;
   print("{}: {} of {} on {} and {}; {} with {} on a rank\n\n", run.experiment,

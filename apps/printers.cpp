@@ -85,10 +85,6 @@ std::string found(const TestResult& test) {
   return text;
 }
 
-}  // namespace
-
-namespace {
-
 /// " (20480000 tokens, 46312 a second)", and nothing where samples are no texts.
 std::string tokens_of(const RunResult& result) {
   if (result.tokens_per_sample == 0) return "";

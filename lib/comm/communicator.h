@@ -29,7 +29,7 @@ struct Averaged {
   Traffic traffic = Traffic::kParameters;
   /// Every number of `mine` must be one that can be sent so.
   Payload payload = Payload::kFloat32;
-  std::uint32_t rounding_key = 0;  ///< of round_mean(), another one at every meeting
+  std::uint32_t rounding_key = 0;  ///< of round_mean(), another one each time the array is averaged
 };
 
 /// What one worker contributes to an exchange, and where it receives the results.

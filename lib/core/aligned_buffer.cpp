@@ -11,7 +11,6 @@ namespace localbatch {
 template <class T>
 AlignedBuffer<T>::AlignedBuffer(std::size_t size) : size_(size) {
   if (size == 0) return;
-  constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
   const std::size_t alignment = size * sizeof(T) >= kHugePage ? kHugePage : kCacheLine;
   const std::size_t bytes = allocated_bytes(size * sizeof(T));
   void* const memory = std::aligned_alloc(alignment, bytes);

@@ -6,10 +6,11 @@
 
 namespace localbatch {
 
+inline constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
+
 /// The bytes that an array of this size occupies: whole cache lines, or whole huge pages from 2 MiB
 /// on.
 constexpr std::size_t allocated_bytes(std::size_t bytes) {
-  constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
   const std::size_t unit = bytes >= kHugePage ? kHugePage : kCacheLine;
   return (bytes + unit - 1) / unit * unit;
 }

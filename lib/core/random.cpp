@@ -45,8 +45,8 @@ std::uint32_t RandomStream::next_u32() {
 }
 
 std::uint32_t RandomStream::below(std::uint32_t bound) {
-  // Words below 2^32 mod bound would favour small results (Lemire's rejection, without the
-  // division).
+  // Words below 2^32 mod bound would favour small results (Lemire's rejection, without his
+  // shortcut around the division).
   const std::uint32_t threshold = (0U - bound) % bound;
   for (;;) {
     const std::uint64_t product = std::uint64_t{next_u32()} * bound;

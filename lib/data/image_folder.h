@@ -57,9 +57,9 @@ struct ImageFolderSettings {
 /// number of threads at once.
 ///
 /// A damaged file is found when it is decoded: looking at all of ImageNet beforehand would take an
-/// hour. Unless damaged files are to be skipped, it ends the run with a SystemError that names it.
-/// A file that cannot be read at all always does: what a disk or a network fails to deliver today
-/// it may deliver tomorrow, and the same run would have other curves.
+/// hour. Unless damaged files are to be skipped, it ends the run with an InputError that names it.
+/// A file that cannot be read at all always ends it, with a SystemError: what a disk or a network
+/// fails to deliver today it may deliver tomorrow, and the same run would have other curves.
 class ImageFiles {
  public:
   /// `content` is the checksum of what the list stands for.

@@ -108,12 +108,12 @@ MegatronCounts megatron_counts(std::span<const std::byte> index, const fs::path&
   return counts;
 }
 
-}  // namespace
-
 bool is_megatron_index(std::span<const std::byte> index) {
   return index.size() >= kMegatronMagic.size() &&
          std::memcmp(index.data(), kMegatronMagic.data(), kMegatronMagic.size()) == 0;
 }
+
+}  // namespace
 
 TokenLayout megatron_layout(std::span<const std::byte> index, const fs::path& path,
                             std::uint64_t size, const fs::path& bin) {

@@ -32,9 +32,6 @@ TokenLayout llm_c_layout(std::span<const std::byte> file, const std::filesystem:
 /// size.
 TokenLayout raw_u16_layout(std::span<const std::byte> file, const std::filesystem::path& path);
 
-/// Whether an index begins as those of Megatron-LM do.
-bool is_megatron_index(std::span<const std::byte> index);
-
 /// The `.bin` file of `size` bytes that an index of Megatron-LM (github.com/NVIDIA/Megatron-LM,
 /// megatron/core/datasets/indexed_dataset.py) describes: "MMIDIDX\0\0", u64 version 1, u8 type of a
 /// token (1 u8, 4 i32, 8 u16 are read), u64 number of sequences, u64 number of entries for

@@ -46,7 +46,8 @@ std::vector<std::int64_t> read_kept_checkpoints(Options& file, std::int64_t max_
 /// The part `branch`, by which a branch's own settings differ from those of the run.
 std::optional<Branch> read_branch(Options& file);
 
-/// Makes the experiment of a run that of its branch: nobody decides or looks at gradients.
+/// Makes the experiment of a run that of its branch: nobody decides about its local batch
+/// size.
 void become_branch(const Branch& branch, Experiment& experiment);
 
 /// Every branch of the plan, by points, then by repeats, then by local batch sizes.

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <compare>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "core/yaml.h"
@@ -15,10 +15,7 @@ struct SweepCell {
   struct Coordinate {
     std::string axis, value;
 
-    friend bool operator==(const Coordinate&, const Coordinate&) = default;
-    friend bool operator<(const Coordinate& a, const Coordinate& b) {
-      return std::tie(a.axis, a.value) < std::tie(b.axis, b.value);
-    }
+    friend auto operator<=>(const Coordinate&, const Coordinate&) = default;
   };
 
   std::vector<Coordinate> coordinates;  ///< in the order of the file; none without a sweep

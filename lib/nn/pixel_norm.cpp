@@ -24,7 +24,7 @@ constexpr Index round_up(Index count, Index unit) { return (count + unit - 1) / 
 
 /// Pixels on a grid, of which some are wanted.
 struct Grid {
-  Index width = 0, size = 0;     ///< the image, in pixels
+  Index size = 0;                ///< of the image, in pixels
   Index first = 0;               ///< pixel
   Index row_step = 0, step = 1;  ///< from a wanted pixel to the next, down and right, in pixels
   Index rows = 0, columns = 0;   ///< wanted pixels

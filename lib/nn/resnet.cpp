@@ -170,7 +170,6 @@ ModelFactory make_resnet(Options& options) {
               [settings](const SampleShape& sample) {
                 return std::make_unique<const ImageModel>(resnet(settings, sample));
               },
-          .has_convolutions = true,
           .has_bfloat16 = true,
           .has_3x3_convolutions = true,
           .has_batch_norm = settings.norm_groups == 0};

@@ -37,12 +37,10 @@ void add_to_inner_product(const SampleSums& sums, int image, double term) {
   if (wants_inner_products(sums)) sums.inner_products[static_cast<std::size_t>(image)] += term;
 }
 
-template <>
 double sum_of_products(const float* x, const float* y, std::size_t count) {
   return inner_product({x, count}, {y, count});
 }
 
-template <>
 double sum_of_products(const Bfloat16* x, const float* y, std::size_t count) {
   typedef double Doubles __attribute__((vector_size(kChannelBlock * sizeof(double))));
   Doubles sum{};

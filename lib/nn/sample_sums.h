@@ -34,12 +34,8 @@ void add_to_inner_product(const SampleSums& sums, int image, double term);
 inline bool wants_squared_norms(const SampleSums& sums) { return !sums.squared_norms.empty(); }
 inline bool wants_inner_products(const SampleSums& sums) { return !sums.inner_products.empty(); }
 
-/// Sum of x y in double. T is float or Bfloat16; for the latter `count` fills vectors.
-template <class T>
-double sum_of_products(const T* x, const float* y, std::size_t count);
-template <>
+/// Sum of x y in double; in bf16 `count` fills vectors.
 double sum_of_products(const float* x, const float* y, std::size_t count);
-template <>
 double sum_of_products(const Bfloat16* x, const float* y, std::size_t count);
 
 }  // namespace localbatch

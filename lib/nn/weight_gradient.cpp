@@ -68,7 +68,7 @@ typename WeightGradient<T>::Tile WeightGradient<T>::tile(int index) const {
 }
 
 /// Compares multiply-adds. Reading and writing a weight's gradient costs as much as 32 of them in
-/// the second-level cache and 128 beyond it (measured for images, pixel_norm.cpp).
+/// the second-level cache and 128 beyond it (measured for images, sample_sums.cpp).
 template <class T>
 bool WeightGradient<T>::uses_gram_matrices(const GradientPass& pass) const {
   if (pass.sums == nullptr || pass.sums->wants_inner_products()) return false;

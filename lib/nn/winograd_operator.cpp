@@ -10,13 +10,13 @@ winograd::Image image(const ImageShape& shape) {
 
 constexpr int blocks(int count, int size) { return (count + size - 1) / size; }
 
-}  // namespace
-
 WinogradCut winograd_cut(int channels, int filters) {
   const int weights = channels * filters;
   if (weights <= 64 * 64) return WinogradCut::kByImages;
   return weights <= 128 * 128 ? WinogradCut::kGradientByChannels : WinogradCut::kByChannels;
 }
+
+}  // namespace
 
 WinogradOperator::WinogradOperator(const ImageShape& src, const ImageShape& dst)
     : src_(image(src)), dst_(image(dst)), cut_(winograd_cut(src.channels, dst.channels)) {}

@@ -19,8 +19,6 @@ namespace localbatch {
 /// holds 36 numbers for 9 weights.
 enum class WinogradCut { kByImages, kGradientByChannels, kByChannels };
 
-WinogradCut winograd_cut(int channels, int filters);
-
 /// The steps of a 3x3 convolution by Winograd's algorithm (winograd.h), with the weights of one
 /// layer: what the passes of the layer are put together from. Channels are those of the input,
 /// filters those of the output.

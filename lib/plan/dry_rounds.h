@@ -27,8 +27,6 @@ RunMeetings meetings_of(
     const Experiment& experiment,
     const std::function<std::unique_ptr<TrainingWorker>(Communicator&)>& make_worker);
 
-struct Experiment;
-
 /// What a run consists of, as far as that is known before it starts.
 struct RoundCount {
   std::int64_t rounds = 0, samples = 0;

@@ -319,9 +319,9 @@ void draw(const Figure& figure, const std::vector<std::string>& formats, const f
   write_file_atomically(folder / (name + ".gp"), script_of(figure, formats));
   run_gnuplot(folder, name + ".gp");
   for (const std::string& format : formats) {
-    const fs::path picture = folder / fmt::format("{}.{}", name, format);
-    std::string bytes = read_text(picture);
     if (format != "pdf") continue;
+    const fs::path picture = folder / (name + ".pdf");
+    std::string bytes = read_text(picture);
     replace_date(bytes);
     write_file_atomically(picture, bytes);
   }

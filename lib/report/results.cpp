@@ -215,8 +215,6 @@ Results collect_results(const ResultsRequest& request) {
   return results;
 }
 
-namespace fs = std::filesystem;
-
 namespace {
 
 /// Adds the keys whose values are not their defaults, among those that a resolved file shows, which

@@ -9,22 +9,12 @@
 #include "core/text.h"
 #include "report/finished_run.h"
 #include "report/result_table.h"
+#include "report/table_text.h"
 
 namespace localbatch {
 
 namespace fs = std::filesystem;
 namespace {
-
-std::string state_of(const FinishedRun& run) {
-  switch (run.status) {
-    case RunStatus::kFinished:
-      return "finished";
-    case RunStatus::kDiverged:
-      return "diverged";
-    default:
-      return fmt::format("{} %", run.percent);
-  }
-}
 
 std::string differing_settings(const FinishedRun& a, const FinishedRun& b) {
   const std::vector<std::string> keys =
@@ -90,7 +80,7 @@ std::string compare_runs(const fs::path& first, const fs::path& second) {
   return fmt::format(
       "first run:  {} ({})\nsecond run: {} ({})\n\n{}\nrounds.csv: {}\nevaluations.csv: "
       "{}\n\n{}",
-      a.folder, state_of(a), b.folder, state_of(b), differing_settings(a, b),
+      a.folder, status_text(a), b.folder, status_text(b), differing_settings(a, b),
       difference_of_curves(a.rounds, b.rounds), difference_of_curves(a.evaluations, b.evaluations),
       final_figures(a, b));
 }

@@ -164,9 +164,9 @@ void write_summary(const std::filesystem::path& folder, const Experiment& experi
 }
 
 void write_final_model(const std::filesystem::path& folder, const FinalModel& model) {
-  write_file_atomically(folder / kValues,
-                        std::string(reinterpret_cast<const char*>(model.values.data()),
-                                    model.values.size() * sizeof(float)));
+  AtomicFile values(folder / kValues);
+  values.output().write(std::as_bytes(std::span(model.values)));
+  values.finish();
   write_file_atomically(folder / kIndex, index_of(model.tensors));
   std::vector<FloatTensor> tensors;
   tensors.reserve(model.tensors.size());

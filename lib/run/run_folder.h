@@ -97,7 +97,6 @@ void remove_unfinished_files(const std::filesystem::path& folder);
 /// work.
 void empty_folder(const std::filesystem::path& folder);
 
-class FolderLock;
 struct RunEvents;
 struct RunRequest;
 

@@ -46,7 +46,7 @@ TEST_CASE("a run that is not done is compared as far as it is") {
       comparison({.folder = "a", .accuracies = {0.25, 0.5}},
                  {.folder = "b", .accuracies = {0.25}, .outcome = "", .rounds_left = 1});
   CAPTURE(text);
-  CHECK(contains(text, "(50 %)"));
+  CHECK(contains(text, "(unfinished, 50 %)"));
   CHECK(contains(text, "rounds.csv: equal as far as both go: 2 and 1 rows"));
 }
 

@@ -36,7 +36,6 @@ ModelFactory make_model(int groups) {
                 model.add("fc", Dense{.src = x, .features = 10});
                 return std::make_unique<const ImageModel>(model);
               },
-          .has_convolutions = true,
           .has_3x3_convolutions = true,
           .has_batch_norm = groups == 0};
 }
