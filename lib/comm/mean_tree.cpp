@@ -193,6 +193,7 @@ std::vector<std::vector<RankLevel>> rank_levels(int num_workers, const std::vect
   for (const auto& [host, ranks] : ranks_of_host) {
     if (most == 1) break;
     std::vector<Brought> brought;
+    brought.reserve(ranks.size());
     for (const int rank : ranks) brought.push_back(brought_by({rank}, num_workers, num_ranks));
     RankGroup inside = group_of(brought, fewest);
     inside.peers = ranks;
@@ -201,6 +202,7 @@ std::vector<std::vector<RankLevel>> rank_levels(int num_workers, const std::vect
   if (ranks_of_host.size() == 1) return levels;
 
   std::vector<Brought> brought;
+  brought.reserve(ranks_of_host.size());
   for (const auto& [host, ranks] : ranks_of_host)
     brought.push_back(brought_by(ranks, num_workers, num_ranks));
   const RankGroup between = group_of(brought, brought.size());
