@@ -68,12 +68,19 @@ BranchPlan plan_of(const BranchOptions& options) {
                  setting);
   const Node node = read_experiment_file(file, options.settings);
   const Experiment experiment = read_experiment(Options(node));
+  if (experiment.method.branch_local_batch_size)
+    fail_input("{}: is a branch itself, expected a run that has none or kept checkpoints",
+               options.run);
   if (!experiment.branches)
     fail_input(
         "{}: says nothing about branches, expected e.g. --set 'branches={{at: [100000], "
         "local_batch_sizes: [64, 128, 256], samples: 50000}}'",
         file.string());
-  return *experiment.branches;
+  const BranchPlan& plan = *experiment.branches;
+  if (plan.at.empty() || plan.local_batch_sizes.empty())
+    fail_input("{}: branches.{}: found an empty list, expected at least one number", file.string(),
+               plan.at.empty() ? "at" : "local_batch_sizes");
+  return plan;
 }
 
 /// The branches that are asked for, when all of them can be made.
@@ -113,10 +120,18 @@ bool run_branch(const BranchOptions& options, const Branch& branch, ProcessGroup
 void print_critical(const BranchPlan& plan, std::span<const CriticalBatchSize> critical) {
   print("\nlargest local batch whose {} loss is at most {} above that of the smallest:\n",
         plan.loss == BranchLoss::kTrain ? "training" : "test", plan.tolerance);
-  for (const CriticalBatchSize& point : critical)
+  for (const CriticalBatchSize& point : critical) {
+    if (point.repeats == 0) {
+      print(
+          "  after {:>10} samples       -  (no repeat has all sizes that were tried, and a loss of "
+          "the smallest)\n",
+          point.at);
+      continue;
+    }
     print("  after {:>10} samples  {:>6}  (lowest {}, highest {} of {}){}\n", point.at,
           point.local_batch_size, point.lowest, point.highest, counted(point.repeats, "repeat"),
           point.local_batch_size == point.largest_tried ? ", the largest that was tried" : "");
+  }
 }
 
 }  // namespace

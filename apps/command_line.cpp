@@ -194,8 +194,9 @@ void check_can_hold_a_file(std::string_view command, std::string_view option,
   if (is_there(folder / "experiment.yaml"))
     fail_input("{}: --{}: found '{}', which lies in the folder of a run, expected another one",
                command, option, path);
-  if (file.filename().empty() || std::filesystem::is_directory(file) ||
-      !std::filesystem::is_directory(folder))
+  const bool is_something_else =
+      std::filesystem::exists(file, none) && !std::filesystem::is_regular_file(file, none);
+  if (file.filename().empty() || is_something_else || !std::filesystem::is_directory(folder))
     fail_input("{}: --{}: found '{}', allowed is a file in a folder that exists", command, option,
                path);
 }

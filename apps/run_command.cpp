@@ -110,6 +110,8 @@ std::optional<RunOptions> parse_run(std::span<const std::string> arguments) {
   request.command_line.assign(arguments.begin(), arguments.end());
   request.command_line.insert(request.command_line.begin(), "run");
   request.resumed_folder = options.resumed_folder;
+  if (request.force && !options.resumed_folder.empty())
+    fail_input("run: --force: found with --resume-from, expected one of these");
   request.resume = request.resume || !options.resumed_folder.empty();
   check_is_not_negative("run", "checkpoint-seconds", request.checkpoints.every_seconds);
   check_is_not_negative("run", "checkpoint-rounds",
@@ -125,6 +127,10 @@ std::optional<RunOptions> parse_run(std::span<const std::string> arguments) {
 bool wants_all_cells(RunRequest& request) {
   if (request.cell || requested_cells(request).size() == 1) return false;
   request.cell = number_in(launch_environment(), "SLURM_ARRAY_TASK_ID");
+  const std::size_t cells = requested_cells(request).size();
+  if (request.cell && (*request.cell < 1 || static_cast<std::size_t>(*request.cell) > cells))
+    fail_input("run: SLURM_ARRAY_TASK_ID: found {}, {} has the cells 1 to {}", *request.cell,
+               request.file.string(), cells);
   if (!request.cell && !request.resumed_folder.empty())
     fail_input("run: --resume-from: found with a sweep, expected --cell as well");
   return !request.cell;

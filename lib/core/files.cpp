@@ -95,8 +95,23 @@ void copy_file_atomically(const fs::path& from, const fs::path& to) {
   copy.finish();
 }
 
+namespace {
+
+/// A link stays one: what it leads to is replaced. A device or a FIFO is not: as root even
+/// /dev/null could be. A folder cannot be, which the renaming will tell.
+fs::path place_of(const fs::path& path) {
+  std::error_code error;
+  if (fs::exists(path, error) && fs::is_other(fs::status(path, error)))
+    fail_input("{}: not a regular file", path.string());
+  return fs::is_symlink(path, error) ? fs::weakly_canonical(path, error) : path;
+}
+
+}  // namespace
+
 AtomicFile::AtomicFile(const std::filesystem::path& path)
-    : path_(path), beside_(path.string() + std::string(kUnfinishedSuffix)), output_(beside_) {}
+    : path_(place_of(path)),
+      beside_(path_.string() + std::string(kUnfinishedSuffix)),
+      output_(beside_) {}
 
 AtomicFile::~AtomicFile() {
   if (!finished_) ::unlink(beside_.c_str());

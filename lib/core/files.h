@@ -75,7 +75,8 @@ inline constexpr std::string_view kUnfinishedSuffix = ".new";
 /// A file that appears whole or not at all: it is written beside its place, synced, then renamed
 /// over what may be there, and the folder synced. After finish() it is on the disk; when the last
 /// sync alone fails, it is whole and in its place, but may not outlast a crash of the machine.
-/// Without finish() nothing is left of it. Failing calls are SystemErrors, as for OutputFile.
+/// Without finish() nothing is left of it. A link to a file stays one; what is there and no file is
+/// an InputError. Failing calls are SystemErrors, as for OutputFile.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);

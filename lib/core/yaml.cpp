@@ -130,8 +130,9 @@ struct FirstLook : YAML::EventHandler {
 
 /// The JSON files of a run hold texts of its experiment, and JSON is UTF-8.
 void check_utf8(std::string_view text, const std::string& source, bool has_lines) {
-  const std::size_t length = length_of_utf8(text);
-  if (length == text.size()) return;
+  // A byte 0 is UTF-8 too, but ends what the YAML library reads.
+  const std::size_t length = std::min(length_of_utf8(text), text.find('\0'));
+  if (length == text.size() || length == std::string_view::npos) return;
   const std::string_view before = text.substr(0, length);
   Location where{.source = source};
   if (has_lines) {
@@ -140,8 +141,9 @@ void check_utf8(std::string_view text, const std::string& source, bool has_lines
     where.column = 1 + static_cast<int>(std::ranges::count_if(
                            line, [](unsigned char c) { return (c & 0xC0) != 0x80; }));
   }
-  fail_input("{}: found the byte 0x{:02x}, which is not UTF-8; save the text as UTF-8",
-             to_string(where), static_cast<unsigned char>(text[length]));
+  fail_input("{}: found the byte 0x{:02x}, which is {}; save the text as UTF-8", to_string(where),
+             static_cast<unsigned char>(text[length]),
+             text[length] == '\0' ? "in no text" : "not UTF-8");
 }
 
 /// The only document of a text, null when there is none. YAML::LoadAll would be shorter, but finds

@@ -147,7 +147,11 @@ Partition read_partition_of_windows(Options& options, const WindowSettings& wind
 std::uint64_t scan_tokens(const TokenText& text) {
   const std::optional<TokenTable> token_of = table_of(text);
   const std::uint64_t train = scan_stream(text, text.train, token_of);
-  return checksum_of(train, scan_stream(text, text.test, token_of));
+  const std::uint64_t both = checksum_of(train, scan_stream(text, text.test, token_of));
+  // Other characters may be the same tokens.
+  if (!text.alphabet || text.alphabet->bytes.size() == token_table(*text.alphabet).size())
+    return both;
+  return checksum_of(both, checksum(std::as_bytes(std::span(text.alphabet->bytes))));
 }
 
 TokenWindows::TokenWindows(TokenText text, const WindowSettings& windows,

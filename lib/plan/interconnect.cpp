@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <span>
@@ -38,7 +39,8 @@ std::optional<double> number_with_unit(const std::string& option, std::string_vi
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || !std::isfinite(value) || value < 0) return {};
-  const std::string unit(rest, end);
+  std::string unit(rest, end);
+  std::ranges::transform(unit, unit.begin(), [](unsigned char c) { return std::tolower(c); });
   if (unit.empty() && bare) return value;
   std::vector<std::string> names;
   for (const UnitOfMeasure& one : units) {
@@ -46,7 +48,7 @@ std::optional<double> number_with_unit(const std::string& option, std::string_vi
     names.emplace_back(one.name);
   }
   fail_input("{}: found '{}', expected {}; its unit is {}", option, text, expected,
-             allowed_names(unit, names));
+             join(names, " | "));
 }
 
 }  // namespace

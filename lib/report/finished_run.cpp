@@ -132,12 +132,10 @@ std::vector<fs::path> folders_of_runs(const fs::path& below) {
   std::error_code error;
   if (!fs::is_directory(below, error)) return folders;
   if (fs::exists(below / "experiment.yaml", error)) return {below};
-  fs::recursive_directory_iterator entry(below, fs::directory_options::skip_permission_denied,
-                                         error);
+  fs::recursive_directory_iterator entry(below, error);
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     std::error_code none;
-    if (!entry->is_directory(none) || !fs::exists(entry->path() / "experiment.yaml", none))
-      continue;
+    if (!entry->is_directory(none) || !is_there(entry->path() / "experiment.yaml")) continue;
     folders.push_back(entry->path());
     entry.disable_recursion_pending();
   }

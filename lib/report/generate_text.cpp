@@ -32,6 +32,19 @@ void require_finished(const FinishedRun& run) {
              run.folder, run.percent, failure);
 }
 
+/// Another text could have as many characters, and other ones.
+void check_characters(const FinishedRun& run, const Experiment& experiment,
+                      const Alphabet* alphabet) {
+  const std::string recorded = manifest_fact(run, "data");
+  if (recorded.size() != 16 || alphabet == nullptr || alphabet->bytes.size() == 256) return;
+  const std::string here = fmt::format("{:016x}", load_task(experiment)->data_checksum());
+  if (here != recorded)
+    fail_input(
+        "{}: its tokens are the characters of its text, and that is another one now: found the "
+        "checksum {}, expected {}, as in manifest.json",
+        run.folder, here, recorded);
+}
+
 /// What the run trains. For that its data are opened, and looked at only where their tokens follow
 /// from what they hold.
 NetworkFacts network_of(const FinishedRun& run) {
@@ -40,6 +53,7 @@ NetworkFacts network_of(const FinishedRun& run) {
   const TaskFacts facts = load_task(experiment, TaskUse::kOutline)->facts();
   if (!facts.network || facts.network->model->sample().image() != nullptr)
     fail_input("{}: trains no model of a text, expected one, such as llama or gpt", run.folder);
+  check_characters(run, experiment, facts.network->alphabet.get());
   return *facts.network;
 }
 

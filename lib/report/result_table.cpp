@@ -18,7 +18,8 @@ std::optional<Sample> sample_of(const std::vector<double>& values) {
   if (sample.n < 2) return sample;
   double squares = 0;
   for (const double value : values) squares += (value - sample.mean) * (value - sample.mean);
-  sample.standard_deviation = std::sqrt(squares / (sample.n - 1));
+  const double deviation = std::sqrt(squares / (sample.n - 1));
+  if (std::isfinite(deviation)) sample.standard_deviation = deviation;  // not with infinite values
   return sample;
 }
 
@@ -30,11 +31,13 @@ double t_quantile(double probability, double degrees_of_freedom) {
 
 std::optional<double> noise_of_difference(const Sample& a, const Sample& b) {
   if (a.n < 2 || b.n < 2 || !a.standard_deviation || !b.standard_deviation) return {};
-  const double x = *a.standard_deviation * *a.standard_deviation / a.n;
-  const double y = *b.standard_deviation * *b.standard_deviation / b.n;
-  if (x + y == 0) return 0;
-  const double degrees = (x + y) * (x + y) / (x * x / (a.n - 1) + y * y / (b.n - 1));
-  return t_quantile(0.975, degrees) * std::sqrt(x + y);
+  const double x = *a.standard_deviation / std::sqrt(a.n);
+  const double y = *b.standard_deviation / std::sqrt(b.n);
+  const double noise = std::hypot(x, y);
+  if (noise == 0) return 0;
+  if (!std::isfinite(noise)) return {};
+  const double p = std::pow(x / noise, 4) / (a.n - 1), q = std::pow(y / noise, 4) / (b.n - 1);
+  return t_quantile(0.975, 1 / (p + q)) * noise;
 }
 
 int decimals_of(const ResultColumn& column, double size, bool is_whole) {
@@ -48,6 +51,7 @@ std::string sample_text(const ResultColumn& column, const Sample& sample) {
   const double mean = sample.mean / column.divisor;
   const double deviation = sample.standard_deviation.value_or(0) / column.divisor;
   const bool is_whole = mean == std::floor(mean) && deviation == std::floor(deviation);
+  if (std::abs(mean) >= 1e15) return fmt::format("{:.3g}", mean);
   const int decimals = decimals_of(column, std::abs(mean), is_whole);
   std::string text = fmt::format("{:.{}f}", mean, decimals);
   if (sample.standard_deviation) text += fmt::format(" ± {:.{}f}", deviation, decimals);

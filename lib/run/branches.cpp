@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
 #include <system_error>
 #include <tuple>
@@ -196,15 +197,15 @@ BranchEnd read_branch_end(const fs::path& run, const Branch& branch) {
 
 namespace {
 
-/// Of one repeat at one point.
-int critical_size(std::vector<BranchEnd> ends, BranchLoss loss, double tolerance) {
-  const auto measured = loss == BranchLoss::kTrain ? &BranchEnd::train_loss : &BranchEnd::test_loss;
-  std::ranges::sort(ends, {}, [](const BranchEnd& end) { return end.branch.local_batch_size; });
-  const std::optional<double> smallest = ends.front().*measured;
-  int largest = ends.front().branch.local_batch_size;
-  for (const BranchEnd& end : ends) {
-    if (!smallest || !(end.*measured) || *(end.*measured) > *smallest + tolerance) break;
-    largest = end.branch.local_batch_size;
+using Losses = std::map<int, std::optional<double>>;  ///< of one repeat at one point, by b
+
+/// Nothing where there is no loss of the smallest to compare with.
+std::optional<int> critical_size(const Losses& losses, double tolerance) {
+  const std::optional<double> smallest = losses.begin()->second;
+  std::optional<int> largest;
+  for (const auto& [local_batch_size, loss] : losses) {
+    if (!smallest || !loss || *loss > *smallest + tolerance) break;
+    largest = local_batch_size;
   }
   return largest;
 }
@@ -213,26 +214,32 @@ int critical_size(std::vector<BranchEnd> ends, BranchLoss loss, double tolerance
 
 std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> ends,
                                                     BranchLoss loss, double tolerance) {
-  std::map<std::int64_t, std::map<int, std::vector<BranchEnd>>> by_point;
-  for (const BranchEnd& end : ends) by_point[end.branch.at][end.branch.repeat].push_back(end);
-  std::vector<CriticalBatchSize> critical;
+  const auto measured = loss == BranchLoss::kTrain ? &BranchEnd::train_loss : &BranchEnd::test_loss;
+  std::map<std::int64_t, std::map<int, Losses>> by_point;
+  std::map<std::int64_t, std::set<int>> tried;
+  for (const BranchEnd& end : ends) {
+    const Branch& branch = end.branch;
+    by_point[branch.at][branch.repeat][branch.local_batch_size] = end.*measured;
+    tried[branch.at].insert(branch.local_batch_size);
+  }
+  std::vector<CriticalBatchSize> all;
   for (const auto& [at, repeats] : by_point) {
     std::vector<int> sizes;
-    int largest_tried = 0;
-    for (const auto& [repeat, of_repeat] : repeats) {
-      sizes.push_back(critical_size(of_repeat, loss, tolerance));
-      for (const BranchEnd& end : of_repeat)
-        largest_tried = std::max(largest_tried, end.branch.local_batch_size);
+    for (const auto& [repeat, losses] : repeats) {
+      const bool has_all = losses.size() == tried[at].size();
+      const std::optional<int> size = has_all ? critical_size(losses, tolerance) : std::nullopt;
+      if (size) sizes.push_back(*size);
     }
     std::ranges::sort(sizes);
-    critical.push_back({.at = at,
-                        .local_batch_size = sizes[(sizes.size() - 1) / 2],
-                        .lowest = sizes.front(),
-                        .highest = sizes.back(),
-                        .repeats = static_cast<int>(sizes.size()),
-                        .largest_tried = largest_tried});
+    CriticalBatchSize& critical =
+        all.emplace_back(CriticalBatchSize{.at = at, .largest_tried = *tried[at].rbegin()});
+    critical.repeats = static_cast<int>(sizes.size());
+    if (sizes.empty()) continue;
+    critical.local_batch_size = sizes[(sizes.size() - 1) / 2];
+    critical.lowest = sizes.front();
+    critical.highest = sizes.back();
   }
-  return critical;
+  return all;
 }
 
 namespace {
@@ -265,7 +272,7 @@ constexpr std::array<CsvColumn<CriticalBatchSize>, 5> kCriticalColumns{{
      [](Critical c) { return csv_cell(c.local_batch_size); }},
     {"lowest", "samples", "of the repeats", [](Critical c) { return csv_cell(c.lowest); }},
     {"highest", "samples", "of the repeats", [](Critical c) { return csv_cell(c.highest); }},
-    {"repeats", "", "branches of each size", [](Critical c) { return csv_cell(c.repeats); }},
+    {"repeats", "", "those that have all sizes", [](Critical c) { return csv_cell(c.repeats); }},
 }};
 
 }  // namespace
@@ -299,8 +306,10 @@ std::vector<CriticalBatchSize> tabulate_branches(const fs::path& run, const Bran
   write_table<BranchEnd>(run / "branches.csv", branch_columns(), ends);
   std::erase_if(ends, [&plan](const BranchEnd& end) { return end.branch.samples != plan.samples; });
   std::vector<CriticalBatchSize> critical = critical_batch_sizes(ends, plan.loss, plan.tolerance);
+  std::vector<CriticalBatchSize> known = critical;
+  std::erase_if(known, [](const CriticalBatchSize& point) { return point.repeats == 0; });
   write_table<CriticalBatchSize>(run / "critical_batch_sizes.csv", critical_batch_size_columns(),
-                                 critical);
+                                 known);
   return critical;
 }
 

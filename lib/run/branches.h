@@ -51,7 +51,7 @@ BranchEnd read_branch_end(const std::filesystem::path& run, const Branch& branch
 /// The largest of the local batch sizes that were tried at a point which makes the loss no worse.
 struct CriticalBatchSize {
   std::int64_t at = 0;       ///< samples of the run
-  int local_batch_size = 0;  ///< the median of the repeats, the lower one of two
+  int local_batch_size = 0;  ///< the median of the repeats, the lower one of two; 0 without one
   int lowest = 0, highest = 0;
   int repeats = 0;
   int largest_tried = 0;  ///< where this is the critical one, it only bounds that from below
@@ -59,7 +59,8 @@ struct CriticalBatchSize {
 
 /// One for every point. In each repeat it is the size up to which no branch has more than
 /// `tolerance` above the loss of the smallest one; losses are those at equal samples, of branches
-/// that saw the same data.
+/// that saw the same data. A repeat counts that has all sizes which were tried at the point, and a
+/// loss of the smallest.
 std::vector<CriticalBatchSize> critical_batch_sizes(std::span<const BranchEnd> ends,
                                                     BranchLoss loss, double tolerance);
 

@@ -107,6 +107,14 @@ Launch launch_of(const RunRequest& request, const PreparedRun& run,
 
 }  // namespace
 
+void check_branch(const PreparedRun& run) {
+  if (run.is_branch && !has_ended_or_can_go_on(run.start.folder))
+    fail_input(
+        "{}: a branch goes on from a checkpoint, and there is none; 'localbatch branch' makes it "
+        "again",
+        run.start.folder.string());
+}
+
 Diagnoses check_run(const RunRequest& request, const PreparedRun& run,
                     std::span<const RankFacts> ranks) {
   Diagnoses all = examine(ranks, launch_of(request, run, ranks));
@@ -121,6 +129,7 @@ Diagnoses examine_run(const RunRequest& request, ProcessGroup& processes,
   std::string refusal;
   try {
     run = prepare_run(request, processes);
+    check_branch(*run);
   } catch (const std::exception& error) {
     refusal = error.what();
   }

@@ -37,6 +37,9 @@ std::vector<SharedFact> shared_facts(const RunRequest& request, const PreparedRu
 /// The facts of the checkpoints that this program makes of the run.
 CheckpointFacts checkpoint_facts(const RunStart& start);
 
+/// Throws an InputError for a branch that has nothing to go on from.
+void check_branch(const PreparedRun& run);
+
 /// What is wrong with a run that is about to start, its folder apart, which claim_folder() looks
 /// at; to be called on rank 0. `run`, `doctor` and `plan` say what this list says, `plan` of the
 /// settings alone.

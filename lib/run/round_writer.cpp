@@ -152,7 +152,7 @@ void RoundWriter::observe(const RoundRecord& round) {
       std::fma(round.loss, static_cast<double>(samples), loss_since_evaluation_);
   result_.rounds = round.round;
   result_.samples = round.samples;
-  result_.last_local_batch_size = round.decision.next;
+  result_.last_local_batch_size = round.local_batch_size;
   if (files_ != nullptr) {
     files_->rounds->write(
         {.record = round,

@@ -40,13 +40,8 @@ Claim claim_together(const RunRequest& request, const PreparedRun& run,
                      const RunEvents& events) {
   return agree(processes, [&] {
     if (processes.rank() != 0) return Claim();
-    const std::filesystem::path& folder = run.start.folder;
-    if (run.is_branch && !has_ended_or_can_go_on(folder))
-      fail_input(
-          "{}: a branch goes on from a checkpoint, and there is none; 'localbatch branch' "
-          "makes it again",
-          folder.string());
-    return claim_folder(request, folder, run.settings, run.start.workers, facts, events);
+    check_branch(run);
+    return claim_folder(request, run.start.folder, run.settings, run.start.workers, facts, events);
   });
 }
 

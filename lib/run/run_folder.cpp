@@ -227,14 +227,18 @@ void empty_folder(const fs::path& folder) {
 
 namespace {
 
-/// Throws an InputError where the request does not fit what the folder holds.
-void check_status(const RunRequest& request, const std::filesystem::path& folder,
-                  RunStatus status) {
+/// Throws an InputError for a folder that a run cannot begin or go on in.
+RunStatus status_for(const RunRequest& request, const fs::path& folder,
+                     const std::string& settings) {
+  if (!request.resumed_folder.empty() && !is_there(folder / kSettings))
+    fail_input("{}: holds no unfinished run", folder.string());
+  return status_of_folder(folder, settings);
+}
+
+void refuse_to_replace(const fs::path& folder, RunStatus status) {
   if (has_ended(status))
     fail_input("{}: holds results already; --force replaces them, --output writes elsewhere",
                folder.string());
-  if (status == RunStatus::kMissing && !request.resumed_folder.empty())
-    fail_input("{}: holds no unfinished run", folder.string());
 }
 
 /// Why the curves of a run that goes on from the checkpoint may be others; empty where they are
@@ -263,10 +267,10 @@ struct Standing {
 Standing standing_of(const RunRequest& request, const fs::path& folder, const std::string& settings,
                      int workers, const CheckpointFacts& facts) {
   if (request.force) return {};
-  Standing standing{.status = status_of_folder(folder, settings)};
+  Standing standing{.status = status_for(request, folder, settings)};
   standing.has_finished = has_ended(standing.status) && request.resume;
   if (standing.has_finished) return standing;
-  check_status(request, folder, standing.status);
+  refuse_to_replace(folder, standing.status);
   if (standing.status != RunStatus::kUnfinished) return standing;
   standing.checkpoint = newest_checkpoint(folder, workers);
   if (standing.checkpoint) standing.doubt = doubt_about(*standing.checkpoint, facts);
@@ -314,12 +318,13 @@ Diagnoses check_folder(const RunRequest& request, const fs::path& folder,
 
 Claim claim_folder(const RunRequest& request, const fs::path& folder, const std::string& settings,
                    int workers, const CheckpointFacts& facts, const RunEvents& events) {
-  const RunStatus before = request.force ? RunStatus::kMissing : status_of_folder(folder, settings);
+  const RunStatus before =
+      request.force ? RunStatus::kMissing : status_for(request, folder, settings);
   if (has_ended(before) && request.resume) {
     clean_up(folder);
     return {.has_finished = true};
   }
-  check_status(request, folder, before);
+  refuse_to_replace(folder, before);
   Claim claim{.lock = std::make_shared<FolderLock>(folder)};
   Standing standing = standing_of(request, folder, settings, workers, facts);
   if (standing.status != before)

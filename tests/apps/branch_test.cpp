@@ -50,6 +50,9 @@ TEST_CASE("branch refuses settings that are not of branches, before anything is 
   const fs::path run = run_to_branch(program);
   check_refused_beside(program, branch(run, "--set learning_rate.peak=100"),
                        {"learning_rate.peak=100", "expected a key of branches"});
+  check_refused_beside(program,
+                       branch(run, "--set 'branches={at: [], local_batch_sizes: [8], samples: 3}'"),
+                       {"branches.at: found an empty list"});
   CHECK_FALSE(fs::exists(run / "branches"));
 }
 

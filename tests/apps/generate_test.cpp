@@ -52,6 +52,27 @@ TEST_CASE("generate prints the prompt and as many letters as are asked for") {
   CHECK(usual.front() == 'a');  // token 0, as this text has no lines
 }
 
+TEST_CASE("generate refuses the characters of another text than the run's") {
+  const ProgramFixture program;
+  const auto write = [&program](const std::string& letters) {
+    std::ofstream text(program.path("train.txt"));
+    for (int i = 0; i < 200; ++i) text << letters;
+    std::ofstream(program.path("val.txt")) << letters << letters << letters << letters;
+  };
+  write("abcdefgh");
+  static_cast<void>(trained(program,
+                            "experiment: letters\nworkers: 1\nmax_samples: 16\n"
+                            "dataset: {name: text, root: ., vocabulary: characters, "
+                            "sequence_length: 8}\n"
+                            "model: {name: gpt, layers: 1, width: 16, heads: 2}\n"
+                            "learning_rate: {peak: 0.01}\nbatch_size: {initial: 4}\n"));
+  CHECK(generated(program, "--prompt abc --tokens 5").size() == 8);
+  write("abcdefgx");
+  const Finished refused = program.run("generate trained --prompt abc");
+  REQUIRE(refused.status == 2);
+  CHECK(contains(refused.errors.front(), "its tokens are the characters of its text"));
+}
+
 TEST_CASE("generate writes the same text for the same seed and another one for another seed") {
   const ProgramFixture program;
   static_cast<void>(trained(program, kLlama));

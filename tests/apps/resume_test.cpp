@@ -24,6 +24,8 @@ TEST_CASE("times and rounds that are none are refused") {
                 {"--time-limit", "'nonsense'", "HOURS:MINUTES:SECONDS"});
   check_refused(program, "run tiny.yaml --time-limit -5", {"time-limit"});
   check_refused(program, "run tiny.yaml --resume-from none", {"none", "no unfinished run"});
+  check_refused(program, "run tiny.yaml --resume-from .", {".: holds no unfinished run"});
+  check_refused(program, "run tiny.yaml --resume-from . --force", {"--force: found with"});
 }
 
 TEST_CASE(

@@ -60,6 +60,21 @@ TEST_CASE("a folder tells what it holds; one that cannot be read is not taken fo
   CHECK_THROWS_AS(paths_in(directory / "loop"), SystemError);
 }
 
+TEST_CASE("a link to a file stays one, and what is no file stays what it is") {
+  const Directory directory;
+  write_file_atomically(directory / "file", "old");
+  fs::create_symlink("file", directory / "link");
+  write_file_atomically(directory / "link", "new");
+  CHECK(fs::is_symlink(directory / "link"));
+  CHECK(read_text(directory / "file") == "new");
+  const fs::path fifo = directory / "fifo";
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  CHECK_THROWS_AS(write_file_atomically(fifo, "text"), InputError);
+  CHECK(fs::is_fifo(fifo));
+  CHECK_THROWS_AS(write_file_atomically("/dev/null", "text"), InputError);
+  CHECK(fs::is_character_file("/dev/null"));
+}
+
 TEST_CASE("a shorter file replaces a longer one whole") {
   const Directory directory;
   const fs::path path = directory / "file";

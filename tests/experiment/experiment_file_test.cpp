@@ -262,6 +262,8 @@ TEST_CASE("texts and lists that YAML could misread survive being written and rea
 TEST_CASE("text that is not UTF-8 is refused where it is first read, with line and column") {
   CHECK(parse_error("# caf\xc3\xa9\na: caf\xe9\n") ==
         "f.yaml:2:7: found the byte 0xe9, which is not UTF-8; save the text as UTF-8");
+  CHECK(input_error([] { parse_yaml(std::string("a: 1\nseed: 3\0\n", 14), "f.yaml"); }) ==
+        "f.yaml:2:8: found the byte 0x00, which is in no text; save the text as UTF-8");
   CHECK(parse_error("a: \xc3\xa9\xff\n").starts_with("f.yaml:1:5: found the byte 0xff"));
   // Longer forms than needed, surrogates, what is beyond the last character, an end in the middle.
   for (const char* const wrong : {"\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",

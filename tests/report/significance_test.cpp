@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "report/result_table.h"
 
 namespace localbatch {
@@ -11,6 +13,16 @@ TEST_CASE("a sample is a mean with the deviation of divisor n - 1") {
   CHECK(sample->mean == doctest::Approx(5));
   CHECK(*sample->standard_deviation == doctest::Approx(3.605551275463989));  // sqrt(26/2)
   CHECK_FALSE(sample_of({}));
+  const double infinite = std::numeric_limits<double>::infinity();
+  CHECK(sample_of({1, infinite})->mean == infinite);
+  CHECK_FALSE(sample_of({1, infinite})->standard_deviation);
+  CHECK_FALSE(sample_of({-1e308, 1e308})->standard_deviation);
+  CHECK_FALSE(noise_of_difference({.mean = 1, .standard_deviation = infinite, .n = 2}, *sample));
+  const Sample large{.mean = 1e200, .standard_deviation = 1e200, .n = 2};
+  const Sample small{.mean = 1e-200, .standard_deviation = 1e-200, .n = 2};
+  CHECK(*noise_of_difference(large, large) ==
+        doctest::Approx(1e200 * *noise_of_difference({1, 1, 2}, {1, 1, 2})));
+  CHECK(*noise_of_difference(small, small) > 0);
   CHECK_FALSE(sample_of({7})->standard_deviation);
   CHECK(sample_of({7})->mean == 7);
 }

@@ -217,10 +217,30 @@ TEST_CASE("the critical batch is the last one before a loss that is worse") {
   CHECK(critical[0].highest == 32);
   CHECK(critical[0].repeats == 3);
   CHECK(critical[0].largest_tried == 64);
-  CHECK(critical[1].local_batch_size == 8);
-  CHECK(critical[1].highest == 64);
+  // In the second repeat there is no loss of the smallest to compare with.
+  CHECK(critical[1].local_batch_size == 64);
+  CHECK(critical[1].repeats == 1);
   // Nobody has a training loss here.
-  CHECK(critical_batch_sizes(ends, BranchLoss::kTrain, 0.15)[0].highest == 8);
+  CHECK(critical_batch_sizes(ends, BranchLoss::kTrain, 0.15)[0].repeats == 0);
+}
+
+TEST_CASE("repeats that lack a local batch size which others have do not count") {
+  const auto end = [](int repeat, int b, double loss) {
+    return BranchEnd{.branch = {.at = 1, .local_batch_size = b, .samples = 1, .repeat = repeat},
+                     .test_loss = loss};
+  };
+  std::vector<BranchEnd> ends{end(1, 8, 1), end(1, 32, 1), end(2, 8, 1), end(2, 32, 1),
+                              end(3, 8, 1), end(4, 8, 1),  end(5, 8, 1)};
+  const CriticalBatchSize of_two = critical_batch_sizes(ends, BranchLoss::kTest, 0).front();
+  CHECK(of_two.local_batch_size == 32);
+  CHECK(of_two.lowest == 32);
+  CHECK(of_two.repeats == 2);
+  ends.push_back(end(2, 64, 1));
+  const CriticalBatchSize of_one = critical_batch_sizes(ends, BranchLoss::kTest, 0).front();
+  CHECK(of_one.local_batch_size == 64);
+  CHECK(of_one.repeats == 1);
+  ends.push_back(end(1, 4, 1));
+  CHECK(critical_batch_sizes(ends, BranchLoss::kTest, 0).front().repeats == 0);
 }
 
 TEST_CASE("a branch that would end before it begins is refused") {

@@ -34,7 +34,7 @@ TEST_CASE("a run leaves its settings, curves, final parameters and records") {
   CHECK(read_csv(result.folder / "timing.csv").at("round") == rounds.at("round"));
   CHECK(result.rounds > 5);
   CHECK(result.first_local_batch_size == 4);
-  CHECK(std::to_string(result.last_local_batch_size) == rounds.at("next_local_batch_size").back());
+  CHECK(std::to_string(result.last_local_batch_size) == rounds.at("local_batch_size").back());
   CHECK(contains(text_of(result.folder / "summary.json"), "\"outcome\": \"finished\""));
   CHECK(contains(text_of(result.folder / "summary.json"), "\"schema_version\": 1"));
 }
