@@ -114,7 +114,6 @@ TEST_CASE("a decoder takes as much memory as predicted") {
                        60);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // it keeps what is freed for a while, up to 256 MB
 TEST_CASE("a decoder of long sequences and many tokens takes what is predicted, norms included") {
   check_decoder_memory({.layers = 1,
                         .width = 64,
@@ -126,7 +125,6 @@ TEST_CASE("a decoder of long sequences and many tokens takes what is predicted, 
                         .length = 600},
                        1);
 }
-#endif
 
 TEST_CASE("predicted memory grows by an image's share, and by a thread's") {
   const auto predict = [model = resnet20()](int images, int threads, Precision precision) {
