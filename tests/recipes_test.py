@@ -249,7 +249,7 @@ def statistic(copy):
 RECIPES = [
     Recipe("batch-size controller", "dummy_controller", batch_size_controller,
            train("network", "batch_size_controller={name: dummy_controller, factor: 4}", "batch_size.max=64"),
-           "local batch size 8 -> 64"),
+           "local batch size 8 -> 44"),
     Recipe("data set", "dummy_data_set", data_set,
            train("network", "dataset={name: dummy_data_set}", "model={name: dummy_model}"), "64 training and 16 test windows"),
     Recipe("model", "dummy_model", model,
