@@ -1,5 +1,6 @@
 #include "command_line.h"
 
+#include <algorithm>
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
@@ -230,6 +231,12 @@ void ResultOptions::declare(CommandLine& line) {
 Results ResultOptions::collect(std::string_view command) const {
   if (sources.empty())
     fail_input("{0}: an experiment file or a folder is missing; see 'localbatch {0} --help'",
+               command);
+  const auto is_folder = [](const std::string& source) {
+    return std::filesystem::is_directory(source);
+  };
+  if (!settings.empty() && std::ranges::all_of(sources, is_folder))
+    fail_input("{}: --set: found with folders alone, expected an experiment file that it changes",
                command);
   return collect_results({.sources = {sources.begin(), sources.end()},
                           .settings = settings,

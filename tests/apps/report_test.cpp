@@ -153,6 +153,7 @@ TEST_CASE("table, plot and report refuse what they do not know") {
   const ProgramFixture program;
   check_refused(program, "table", {"table: an experiment file or a folder is missing"});
   check_refused(program, "table nothing.yaml", {"nothing.yaml"});
+  check_refused(program, "table . --set seed=2", {"--set: found with folders alone"});
   check_refused(program, "table tiny.yaml --format latx", {"(did you mean 'latex'?)"});
   check_refused(program, "table tiny.yaml --columns round", {"(did you mean 'rounds'?)"});
   check_refused(program, "table tiny.yaml --reference no.csv", {"no.csv: no such file"});
