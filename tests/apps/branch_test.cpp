@@ -1,6 +1,7 @@
 // The command that branches a run, as a person gives it.
 
 #include "apps/program_fixture.h"
+#include "core/text.h"
 
 namespace localbatch {
 
@@ -31,6 +32,21 @@ TEST_CASE("a branch that lost its checkpoint is made again") {
   fs::remove(made / "summary.json");
   CHECK(program.run(branch(run)).status == 0);
   CHECK(text_of(made / "rounds.csv") == rounds);
+}
+
+TEST_CASE("a branch is no run to begin, nor one to branch") {
+  const ProgramFixture program;
+  const fs::path run = run_to_branch(program);
+  REQUIRE(program.run(branch(run)).status == 0);
+  const fs::path made = fs::directory_iterator(run / "branches")->path();
+  const std::string elsewhere = "run '" + (made / "experiment.yaml").string() + "' --output new";
+  for (const char* const option : {"", " --dry-run"}) {
+    const Finished refused = program.run(elsewhere + option);
+    CHECK(refused.status == 2);
+    CHECK(contains(refused.out + join(refused.errors, " "),
+                   "a branch goes on from a checkpoint, and there is none"));
+  }
+  check_refused_beside(program, branch(made), {"is a branch itself"});
 }
 
 TEST_CASE("a branch of curves that somebody has changed is not left behind") {
