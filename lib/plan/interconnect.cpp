@@ -48,7 +48,7 @@ std::optional<double> number_with_unit(const std::string& option, std::string_vi
     names.emplace_back(one.name);
   }
   fail_input("{}: found '{}', expected {}; its unit is {}", option, text, expected,
-             join(names, " | "));
+             allowed_names(unit, names));
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ TEST_CASE("mistakes in a plan are refused in one line") {
   check_refused(program, "plan --replay none", {"none: holds no run"});
   check_refused(program, "plan --replay . --set seed=2", {"--replay: found with --set"});
   check_refused(program, kPlan + "--csv x.csv", {"--csv: found without --replay"});
-  check_refused(program, kPlan + "--bandwidth 1gbti", {"its unit is kbit | mbit | gbit"});
+  check_refused(program, kPlan + "--bandwidth 1gbti", {"(did you mean 'gbit'?)"});
   check_refused(program, kPlan + "--set workrs=2", {"unknown key", "did you mean 'workers'?"});
   check_refused(program, kPlan + "--ranks 3", {"found 3 ranks", "as workers, 2"});
   check_refused(program, kPlan + "--ranks 0", {"--ranks: found 0, allowed is 1 .. 65536"});

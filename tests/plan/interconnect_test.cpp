@@ -40,9 +40,9 @@ TEST_CASE("names of networks: a rate, and a latency if it is another one") {
   CHECK(read("64+0ms").latency == 0);
   const auto refused = [&](const std::string& name) { return input_error([&] { read(name); }); };
   CHECK(contains(refused("1gibt"), "--network: found '1gibt', expected a rate"));
-  CHECK(contains(refused("1gibt"), "kbit | mbit | gbit"));
+  CHECK(contains(refused("1gibt"), "kbit | mbit | gbit (did you mean 'gbit'?)"));
   CHECK(contains(refused("1gbit+5m"), "found '5m', expected a latency behind the rate"));
-  CHECK(contains(refused("1gbit+5m"), "us | ms | s"));
+  CHECK(contains(refused("1gbit+5m"), "us | ms | s (did you mean 'ms'?)"));
   CHECK(contains(refused("1gbit+5"), "its unit is us | ms | s"));
   for (const char* const name : {"", "fast", "0", "-1gbit", "nan", "inf", "+50ms", "1e999"})
     CHECK(contains(refused(name), "expected a rate such as 1gbit"));
