@@ -68,9 +68,8 @@ BranchPlan plan_of(const BranchOptions& options) {
                  setting);
   const Node node = read_experiment_file(file, options.settings);
   const Experiment experiment = read_experiment(Options(node));
-  if (experiment.method.branch_local_batch_size)
-    fail_input("{}: is a branch itself, expected a run that has none or kept checkpoints",
-               options.run);
+  if (experiment.branch)
+    fail_input("{}: is a branch itself, expected the run that it is a branch of", options.run);
   if (!experiment.branches)
     fail_input(
         "{}: says nothing about branches, expected e.g. --set 'branches={{at: [100000], "

@@ -125,9 +125,10 @@ std::optional<RunOptions> parse_run(std::span<const std::string> arguments) {
 
 /// Whether all cells of a sweep are to be run. In an array of Slurm each task has one of them.
 bool wants_all_cells(RunRequest& request) {
-  if (request.cell || requested_cells(request).size() == 1) return false;
-  request.cell = number_in(launch_environment(), "SLURM_ARRAY_TASK_ID");
+  if (request.cell) return false;
   const std::size_t cells = requested_cells(request).size();
+  if (cells == 1) return false;
+  request.cell = number_in(launch_environment(), "SLURM_ARRAY_TASK_ID");
   if (request.cell && (*request.cell < 1 || static_cast<std::size_t>(*request.cell) > cells))
     fail_input("run: SLURM_ARRAY_TASK_ID: found {}, {} has the cells 1 to {}", *request.cell,
                request.file.string(), cells);

@@ -14,6 +14,9 @@ namespace localbatch {
 struct Alphabet {
   std::vector<std::uint8_t> bytes;  ///< by token, each at most once
 
+  /// Whether every byte is a token, so that none depends on which bytes a text has.
+  bool has_all_bytes() const { return bytes.size() == 256; }
+
   /// The tokens of a text. Throws an InputError that names the first byte that is no token.
   std::vector<std::int32_t> encode(std::string_view text) const;
 

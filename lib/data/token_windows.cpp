@@ -149,8 +149,7 @@ std::uint64_t scan_tokens(const TokenText& text) {
   const std::uint64_t train = scan_stream(text, text.train, token_of);
   const std::uint64_t both = checksum_of(train, scan_stream(text, text.test, token_of));
   // Other characters may be the same tokens.
-  if (!text.alphabet || text.alphabet->bytes.size() == token_table(*text.alphabet).size())
-    return both;
+  if (!text.alphabet || text.alphabet->has_all_bytes()) return both;
   return checksum_of(both, checksum(std::as_bytes(std::span(text.alphabet->bytes))));
 }
 
