@@ -183,6 +183,17 @@ void require_file(std::string_view command, const std::string& file) {
     fail_input("{0}: an experiment file is missing; see 'localbatch {0} --help'", command);
 }
 
+void check_settings_change_a_file(std::string_view command, std::span<const std::string> settings,
+                                  std::span<const std::string> sources) {
+  const auto is_folder = [](const std::string& source) {
+    std::error_code none;
+    return std::filesystem::is_directory(source, none);
+  };
+  if (!settings.empty() && std::ranges::all_of(sources, is_folder))
+    fail_input("{}: --set: found with folders alone, expected an experiment file that it changes",
+               command);
+}
+
 void check_can_hold_a_file(std::string_view command, std::string_view option,
                            const std::string& path, std::span<const std::string> read) {
   const std::filesystem::path file = path;
@@ -232,12 +243,7 @@ Results ResultOptions::collect(std::string_view command) const {
   if (sources.empty())
     fail_input("{0}: an experiment file or a folder is missing; see 'localbatch {0} --help'",
                command);
-  const auto is_folder = [](const std::string& source) {
-    return std::filesystem::is_directory(source);
-  };
-  if (!settings.empty() && std::ranges::all_of(sources, is_folder))
-    fail_input("{}: --set: found with folders alone, expected an experiment file that it changes",
-               command);
+  check_settings_change_a_file(command, settings, sources);
   return collect_results({.sources = {sources.begin(), sources.end()},
                           .settings = settings,
                           .output = output,

@@ -83,6 +83,11 @@ class CommandLine {
 /// Throws an InputError that names the command when no experiment file is given.
 void require_file(std::string_view command, const std::string& file);
 
+/// Throws an InputError for settings of --set where all sources are folders of runs, which nothing
+/// changes any more.
+void check_settings_change_a_file(std::string_view command, std::span<const std::string> settings,
+                                  std::span<const std::string> sources);
+
 /// Throws an InputError unless `path` can become a file: a command that writes it when its work is
 /// done finds that out before. It must be none of the files that the command reads, nor lie among
 /// those of a run.

@@ -108,6 +108,7 @@ int status_command(std::span<const std::string> arguments) {
           "files of their folders: running, or stopped by a signal, a limit or a failure.\n"))
     return kSuccess;
   require_file("status", sources.empty() ? "" : sources.front());
+  check_settings_change_a_file("status", request.settings, sources);
   request.output = output;
   request.cpu_has_bfloat16 = true;
   if (json && seconds) fail_input("status: --watch: found with --json, expected one of these");

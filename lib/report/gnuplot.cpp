@@ -99,7 +99,8 @@ class Layout {
     std::size_t longest = bands ? figure.band_text.size() : 0;
     const std::vector<std::size_t> rows = drawn_rows(figure);
     for (const std::size_t row : rows) longest = std::max(longest, key_text(figure, row).size());
-    key_columns_ = std::max(1, width_ / (static_cast<int>(longest) * kLetter + 60));
+    longest_key_text_ = static_cast<int>(longest);
+    key_columns_ = std::max(1, width_ / (longest_key_text_ * kLetter + 60));
     const int entries = static_cast<int>(rows.size()) + (bands ? 1 : 0);
     key_ = kKeyLine * ((entries + key_columns_ - 1) / key_columns_ + 1);
     height_ = rows_ * (kPanelHeight + kHead + kFoot) + key_ + kTitle;
@@ -108,6 +109,7 @@ class Layout {
   int width() const { return width_; }
   int height() const { return height_; }
   int key_columns() const { return key_columns_; }
+  int longest_key_text() const { return longest_key_text_; }
   bool is_first_in_row(int panel) const { return panel % columns_ == 0; }
   double key_top() const { return static_cast<double>(key_) / height_; }
 
@@ -124,7 +126,8 @@ class Layout {
   }
 
  private:
-  int columns_ = 1, rows_ = 1, left_ = 1, width_ = 1, height_ = 1, key_columns_ = 1, key_ = 1;
+  int columns_ = 1, rows_ = 1, left_ = 1, width_ = 1, height_ = 1, key_columns_ = 1, key_ = 1,
+      longest_key_text_ = 0;
 };
 
 std::string plot_of_panel(const Figure& figure, std::size_t group) {
@@ -148,15 +151,18 @@ std::string plot_of_panel(const Figure& figure, std::size_t group) {
 }
 
 std::string plot_of_key(const Figure& figure, const Layout& layout) {
+  // On a PNG gnuplot takes letters for a fifth wider than they are, and so has room for less of
+  // them beside each other than this layout counts with.
   std::string plot = fmt::format(
       "  # What all panels have in common.\n"
       "  set lmargin at screen 0\n  set rmargin at screen 1\n"
       "  set bmargin at screen 0\n  set tmargin at screen {:.5f}\n"
       "  unset border\n  unset tics\n  unset xlabel\n  unset ylabel\n  unset title\n"
       "  unset grid\n  unset logscale\n  set yrange [0:1]\n"
-      "  set key center center horizontal maxcols {} Left reverse noenhanced samplen 5 font ',10'\n"
+      "  set key center center horizontal maxcols {} Left reverse noenhanced samplen 5 font ',10' "
+      "width (format eq 'png' ? -{} : 0)\n"
       "  plot [0:1] -1 notitle",
-      layout.key_top(), layout.key_columns());
+      layout.key_top(), layout.key_columns(), layout.longest_key_text() / 5);
   for (const std::size_t row : drawn_rows(figure))
     plot += fmt::format(", \\\n       keyentry with linespoints {} linewidth 1.6 title {}",
                         line_style(row), quoted(key_text(figure, row)));

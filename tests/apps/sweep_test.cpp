@@ -188,6 +188,7 @@ TEST_CASE("mistakes about sweeps are refused") {
   check_refused(program, "run sweep.yaml --resume-from x", {"--resume-from", "--cell"});
   check_refused(program, "status", {"an experiment file is missing"});
   check_refused(program, "status nothing.yaml", {"nothing.yaml"});
+  check_refused(program, "status . --set seed=2", {"--set: found with folders alone"});
 }
 
 }  // namespace localbatch

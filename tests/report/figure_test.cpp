@@ -174,6 +174,14 @@ TEST_CASE("numbers along an axis leave room for each other") {
   CHECK(contains(script("rounds"), "set xrange [0:2]\n"));  // not to a mark behind the data
 }
 
+TEST_CASE("on a PNG the key's letters count for what they take there, so no entry is left out") {
+  const ScratchFolder folder;
+  Figure figure = make_figure(results_in(folder.path()), {.x = "samples", .y = "test_accuracy"});
+  for (Series& series : figure.series) series.note.clear();
+  figure.rows.front() = std::string(60, 'm');
+  CHECK(contains(script_of(figure, {"png"}), "width (format eq 'png' ? -12 : 0)"));
+}
+
 namespace {
 
 /// A figure of one curve.

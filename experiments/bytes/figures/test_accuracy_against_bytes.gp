@@ -63,7 +63,7 @@ set yrange [55.153:86.987]
   unset grid
   unset logscale
   set yrange [0:1]
-  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10'
+  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10' width (format eq 'png' ? -9 : 0)
   plot [0:1] -1 notitle, \
        keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'parameters f32', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'parameters int8', \
