@@ -5,9 +5,9 @@ data = 'predicted_seconds_against_bandwidth.csv'
 set datafile separator ','
 do for [format in 'svg'] {
   reset
-  if (format eq 'svg') { set terminal svg size 830,520 font 'sans-serif,12' background '#ffffff' }
-  if (format eq 'png') { set terminal pngcairo size 1660,1040 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
-  if (format eq 'pdf') { set terminal pdfcairo size 8.646in,5.417in font 'sans-serif,9' background '#ffffff' }
+  if (format eq 'svg') { set terminal svg size 830,539 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 1660,1078 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 8.646in,5.615in font 'sans-serif,9' background '#ffffff' }
   set datafile separator ','
   set output 'predicted_seconds_against_bandwidth.'.format
   set multiplot title 'budget-cifar10-resnet20: predicted seconds to test_accuracy >= 0.8' noenhanced font ',13'
@@ -24,12 +24,16 @@ set yrange [93.556:10995.5]
   # H = 16, M = 4
   set lmargin at screen 0.10602
   set rmargin at screen 0.49157
-  set bmargin at screen 0.40000
-  set tmargin at screen 0.88077
+  set bmargin at screen 0.42115
+  set tmargin at screen 0.88497
   set title 'H = 16, M = 4' noenhanced offset 0,-0.6
   set ylabel 'predicted seconds' noenhanced
   set format y '%g'
-  plot data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+  plot data using ($1==3?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==5?$4:NaN):6:7 with filledcurves linecolor rgb '#009E73' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==21?$4:NaN):6:7 with filledcurves linecolor rgb '#E69F00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==23?$4:NaN):6:7 with filledcurves linecolor rgb '#56B4E9' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==7?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
@@ -46,12 +50,16 @@ set yrange [93.556:10995.5]
   # H = 16, M = 256
   set lmargin at screen 0.53253
   set rmargin at screen 0.91807
-  set bmargin at screen 0.40000
-  set tmargin at screen 0.88077
+  set bmargin at screen 0.42115
+  set tmargin at screen 0.88497
   set title 'H = 16, M = 256' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
-  plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
+  plot data using ($1==4?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==6?$4:NaN):6:7 with filledcurves linecolor rgb '#009E73' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==22?$4:NaN):6:7 with filledcurves linecolor rgb '#E69F00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==24?$4:NaN):6:7 with filledcurves linecolor rgb '#56B4E9' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 2, \
        data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 2, \
@@ -69,7 +77,7 @@ set yrange [93.556:10995.5]
   set lmargin at screen 0
   set rmargin at screen 1
   set bmargin at screen 0
-  set tmargin at screen 0.29231
+  set tmargin at screen 0.31725
   unset border
   unset tics
   unset xlabel
@@ -78,7 +86,7 @@ set yrange [93.556:10995.5]
   unset grid
   unset logscale
   set yrange [0:1]
-  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10' width (format eq 'png' ? -8 : 0)
+  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10' width (format eq 'png' ? -9 : 0)
   plot [0:1] -1 notitle, \
        keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 64', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'norm test 0.8', \
@@ -93,7 +101,8 @@ set yrange [93.556:10995.5]
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 title 'constant 597', \
        keyentry with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 title 'constant 1470', \
        keyentry with linespoints linecolor rgb '#0072B2' dashtype 3 pointtype 2 linewidth 1.6 title 'repeats norm test 0.8, better statistics', \
-       keyentry with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 title 'repeats norm test 0.8'
+       keyentry with linespoints linecolor rgb '#D55E00' dashtype 1 pointtype 1 linewidth 1.6 title 'repeats norm test 0.8', \
+       keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 noborder title 'line: mean of seeds, band: smallest to largest'
   unset multiplot
   unset output
 }

@@ -3,9 +3,9 @@ data = 'local_batch_size_against_samples.csv'
 set datafile separator ','
 do for [format in 'svg'] {
   reset
-  if (format eq 'svg') { set terminal svg size 818,482 font 'sans-serif,12' background '#ffffff' }
-  if (format eq 'png') { set terminal pngcairo size 1636,964 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
-  if (format eq 'pdf') { set terminal pdfcairo size 8.521in,5.021in font 'sans-serif,9' background '#ffffff' }
+  if (format eq 'svg') { set terminal svg size 818,520 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 1636,1040 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 8.521in,5.417in font 'sans-serif,9' background '#ffffff' }
   set datafile separator ','
   set output 'local_batch_size_against_samples.'.format
   set multiplot title 'language-budget' noenhanced font ',13'
@@ -19,33 +19,41 @@ set yrange [3.33333:76.8]
   # H = 8
   set lmargin at screen 0.09291
   set rmargin at screen 0.48411
-  set bmargin at screen 0.35270
-  set tmargin at screen 0.87137
+  set bmargin at screen 0.40000
+  set tmargin at screen 0.88077
   set xrange [0:78.144]
   set xtics 20
   set title 'H = 8' noenhanced offset 0,-0.6
   set ylabel 'local batch size' noenhanced
   set format y '%g'
-  plot data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 2, \
-       data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 9, \
+  plot data using ($1==1?$4:NaN):6:7 with filledcurves linecolor rgb '#0072B2' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==3?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==5?$4:NaN):6:7 with filledcurves linecolor rgb '#009E73' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==22?$4:NaN):6:7 with filledcurves linecolor rgb '#E69F00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 4, \
+       data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 25, \
        data using ($1==7?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==9?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 3 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 8, \
        data using ($1==11?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==13?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 9, \
        data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 7
+       data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 7, \
+       data using ($1==22?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1
   # H = 32
   set lmargin at screen 0.52567
   set rmargin at screen 0.91687
-  set bmargin at screen 0.35270
-  set tmargin at screen 0.87137
+  set bmargin at screen 0.40000
+  set tmargin at screen 0.88077
   set xrange [0:78.208]
   set xtics 20
   set title 'H = 32' noenhanced offset 0,-0.6
   unset ylabel
   set format y ''
-  plot data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+  plot data using ($1==18?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==19?$4:NaN):6:7 with filledcurves linecolor rgb '#009E73' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==20?$4:NaN):6:7 with filledcurves linecolor rgb '#000000' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==2?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==4?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==6?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 4, \
        data using ($1==8?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 5 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1, \
@@ -53,12 +61,15 @@ set yrange [3.33333:76.8]
        data using ($1==12?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==14?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 5, \
        data using ($1==16?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 1, \
-       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 4
+       data using ($1==18?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 12, \
+       data using ($1==19?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 3 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==20?$4:NaN):5 with linespoints linecolor rgb '#000000' dashtype 1 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==21?$4:NaN):5 with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 pointsize 0.6 pointinterval 1
   # What all panels have in common.
   set lmargin at screen 0
   set rmargin at screen 1
   set bmargin at screen 0
-  set tmargin at screen 0.23651
+  set tmargin at screen 0.29231
   unset border
   unset tics
   unset xlabel
@@ -67,7 +78,7 @@ set yrange [3.33333:76.8]
   unset grid
   unset logscale
   set yrange [0:1]
-  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10' width (format eq 'png' ? -8 : 0)
+  set key center center horizontal maxcols 2 Left reverse noenhanced samplen 5 font ',10' width (format eq 'png' ? -9 : 0)
   plot [0:1] -1 notitle, \
        keyentry with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 title 'constant 4', \
        keyentry with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 title 'norm test 0.8', \
@@ -77,7 +88,12 @@ set yrange [3.33333:76.8]
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 1 pointtype 8 linewidth 1.6 title 'constant 64', \
        keyentry with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 title 'augmented inner-product test', \
        keyentry with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 title 'constant 16, nesterov', \
-       keyentry with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 title 'norm test 0.8, better statistics, nesterov'
+       keyentry with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 title 'norm test 0.8, better statistics, nesterov', \
+       keyentry with linespoints linecolor rgb '#009E73' dashtype 3 pointtype 5 linewidth 1.6 title 'constant 4, nesterov', \
+       keyentry with linespoints linecolor rgb '#000000' dashtype 1 pointtype 9 linewidth 1.6 title 'constant 8, nesterov', \
+       keyentry with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 title 'constant 9', \
+       keyentry with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 title 'constant 20', \
+       keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 noborder title 'line: mean of seeds, band: smallest to largest'
   unset multiplot
   unset output
 }
