@@ -310,7 +310,9 @@ TEST_CASE("gnuplot's own failures are told, and where to get it") {
   const ScratchFolder folder;
   write_text(folder.path() / "a.gp", "plot 'no such file'\n");
   CHECK_THROWS_AS(run_gnuplot(folder.path(), "a.gp"), SystemError);
-  const std::string path = std::getenv("PATH");
+  const char* const searched = std::getenv("PATH");
+  REQUIRE(searched != nullptr);
+  const std::string path = searched;
   ::setenv("PATH", folder.path().c_str(), 1);
   CHECK(contains(input_error([&] { run_gnuplot(folder.path(), "a.gp"); }), "gnuplot-nox"));
   ::setenv("PATH", path.c_str(), 1);
