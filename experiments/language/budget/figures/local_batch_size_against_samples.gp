@@ -3,9 +3,9 @@ data = 'local_batch_size_against_samples.csv'
 set datafile separator ','
 do for [format in 'svg'] {
   reset
-  if (format eq 'svg') { set terminal svg size 818,520 font 'sans-serif,12' background '#ffffff' }
-  if (format eq 'png') { set terminal pngcairo size 1636,1040 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
-  if (format eq 'pdf') { set terminal pdfcairo size 8.521in,5.417in font 'sans-serif,9' background '#ffffff' }
+  if (format eq 'svg') { set terminal svg size 818,539 font 'sans-serif,12' background '#ffffff' }
+  if (format eq 'png') { set terminal pngcairo size 1636,1078 font 'sans-serif,12' fontscale 2 linewidth 2 pointscale 2 background '#ffffff' }
+  if (format eq 'pdf') { set terminal pdfcairo size 8.521in,5.615in font 'sans-serif,9' background '#ffffff' }
   set datafile separator ','
   set output 'local_batch_size_against_samples.'.format
   set multiplot title 'language-budget' noenhanced font ',13'
@@ -19,8 +19,8 @@ set yrange [3.33333:76.8]
   # H = 8
   set lmargin at screen 0.09291
   set rmargin at screen 0.48411
-  set bmargin at screen 0.40000
-  set tmargin at screen 0.88077
+  set bmargin at screen 0.42115
+  set tmargin at screen 0.88497
   set xrange [0:78.144]
   set xtics 20
   set title 'H = 8' noenhanced offset 0,-0.6
@@ -30,6 +30,7 @@ set yrange [3.33333:76.8]
        data using ($1==3?$4:NaN):6:7 with filledcurves linecolor rgb '#D55E00' fillstyle transparent solid 0.18 noborder, \
        data using ($1==5?$4:NaN):6:7 with filledcurves linecolor rgb '#009E73' fillstyle transparent solid 0.18 noborder, \
        data using ($1==22?$4:NaN):6:7 with filledcurves linecolor rgb '#E69F00' fillstyle transparent solid 0.18 noborder, \
+       data using ($1==23?$4:NaN):6:7 with filledcurves linecolor rgb '#56B4E9' fillstyle transparent solid 0.18 noborder, \
        data using ($1==1?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 1 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==3?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 2 pointtype 5 linewidth 1.6 pointsize 0.6 pointinterval 4, \
        data using ($1==5?$4:NaN):5 with linespoints linecolor rgb '#009E73' dashtype 4 pointtype 9 linewidth 1.6 pointsize 0.6 pointinterval 25, \
@@ -39,12 +40,13 @@ set yrange [3.33333:76.8]
        data using ($1==13?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 2 pointtype 2 linewidth 1.6 pointsize 0.6 pointinterval 9, \
        data using ($1==15?$4:NaN):5 with linespoints linecolor rgb '#0072B2' dashtype 4 pointtype 1 linewidth 1.6 pointsize 0.6 pointinterval 1, \
        data using ($1==17?$4:NaN):5 with linespoints linecolor rgb '#D55E00' dashtype 5 pointtype 7 linewidth 1.6 pointsize 0.6 pointinterval 7, \
-       data using ($1==22?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1
+       data using ($1==22?$4:NaN):5 with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 pointsize 0.6 pointinterval 1, \
+       data using ($1==23?$4:NaN):5 with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 pointsize 0.6 pointinterval 1
   # H = 32
   set lmargin at screen 0.52567
   set rmargin at screen 0.91687
-  set bmargin at screen 0.40000
-  set tmargin at screen 0.88077
+  set bmargin at screen 0.42115
+  set tmargin at screen 0.88497
   set xrange [0:78.208]
   set xtics 20
   set title 'H = 32' noenhanced offset 0,-0.6
@@ -69,7 +71,7 @@ set yrange [3.33333:76.8]
   set lmargin at screen 0
   set rmargin at screen 1
   set bmargin at screen 0
-  set tmargin at screen 0.29231
+  set tmargin at screen 0.31725
   unset border
   unset tics
   unset xlabel
@@ -93,6 +95,7 @@ set yrange [3.33333:76.8]
        keyentry with linespoints linecolor rgb '#000000' dashtype 1 pointtype 9 linewidth 1.6 title 'constant 8, nesterov', \
        keyentry with linespoints linecolor rgb '#CC79A7' dashtype 2 pointtype 4 linewidth 1.6 title 'constant 9', \
        keyentry with linespoints linecolor rgb '#E69F00' dashtype 4 pointtype 6 linewidth 1.6 title 'constant 20', \
+       keyentry with linespoints linecolor rgb '#56B4E9' dashtype 5 pointtype 8 linewidth 1.6 title 'one worker 16', \
        keyentry with boxes linecolor rgb '#808080' fillstyle transparent solid 0.3 noborder title 'line: mean of seeds, band: smallest to largest'
   unset multiplot
   unset output
