@@ -18,6 +18,17 @@ namespace {
 /// Bytes of the largest message, far below what the int counts of MPI can hold.
 constexpr std::size_t kLargestMessage = std::size_t{1} << 26;
 
+/// Calls each(piece) for pieces of at most that many bytes; of no bytes for one, as who waits for
+/// an empty message waits for its sender.
+template <class Byte, class Each>
+void for_pieces(std::span<Byte> bytes, const Each& each) {
+  do {
+    const std::span<Byte> piece = bytes.first(std::min(kLargestMessage, bytes.size()));
+    each(piece);
+    bytes = bytes.subspan(piece.size());
+  } while (!bytes.empty());
+}
+
 /// Waits between two looks at a message.
 class Pause {
  public:
@@ -93,8 +104,10 @@ void Mailbox::all_gather(std::span<const double> mine, std::span<double> all,
       std::ranges::copy(mine, theirs.begin());
       continue;
     }
-    receive(peer, std::as_writable_bytes(theirs), messages);
-    send(peer, std::as_bytes(mine), traffic, messages);
+    for_pieces(std::as_writable_bytes(theirs),
+               [&](std::span<std::byte> piece) { receive(peer, piece, messages); });
+    for_pieces(std::as_bytes(mine),
+               [&](std::span<const std::byte> piece) { send(peer, piece, traffic, messages); });
   }
   wait(messages);
 }
@@ -103,8 +116,9 @@ void Mailbox::send_all(int to, std::span<const std::byte> bytes, Traffic traffic
   const std::uint64_t size = bytes.size();
   Messages messages;
   send(to, std::as_bytes(std::span(&size, 1)), traffic, messages);
-  for (; !bytes.empty(); bytes = bytes.subspan(std::min(kLargestMessage, bytes.size())))
-    send(to, bytes.first(std::min(kLargestMessage, bytes.size())), traffic, messages);
+  if (size > 0)
+    for_pieces(bytes,
+               [&](std::span<const std::byte> piece) { send(to, piece, traffic, messages); });
   wait(messages);
 }
 
@@ -114,9 +128,9 @@ std::vector<std::byte> Mailbox::receive_all(int from) {
   receive(from, std::as_writable_bytes(std::span(&size, 1)), messages);
   wait(messages);
   std::vector<std::byte> bytes(size);
-  for (std::size_t begin = 0; begin < size; begin += kLargestMessage)
-    receive(from, std::span(bytes).subspan(begin, std::min(kLargestMessage, size - begin)),
-            messages);
+  if (size > 0)
+    for_pieces(std::span(bytes),
+               [&](std::span<std::byte> piece) { receive(from, piece, messages); });
   wait(messages);
   return bytes;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -162,7 +163,7 @@ void encode(std::span<const float> values, Payload payload, std::byte* to) {
   if (payload == Payload::kFloat32) {
     std::ranges::copy(std::as_bytes(values), to);
   } else if (payload == Payload::kBfloat16) {
-    auto* const halves = reinterpret_cast<std::uint16_t*>(to);
+    auto* const halves = reinterpret_cast<Bfloat16*>(to);
     for (std::size_t i = 0; i < values.size(); ++i) halves[i] = to_bfloat16(values[i]);
   } else {
     for_each_block(values, [&](std::span<const float> block, std::size_t) {
@@ -175,8 +176,8 @@ void decode(const std::byte* from, Payload payload, std::span<float> values) {
   if (payload == Payload::kFloat32) {
     std::copy_n(from, values.size_bytes(), std::as_writable_bytes(values).begin());
   } else if (payload == Payload::kBfloat16) {
-    const auto* const halves = reinterpret_cast<const std::uint16_t*>(from);
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = from_bfloat16(halves[i]);
+    const auto* const halves = reinterpret_cast<const Bfloat16*>(from);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = to_float(halves[i]);
   } else {
     for_each_block(values, [&](std::span<float> block, std::size_t) {
       from = decode_block(from, payload, block);

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <utility>
+
+#include "core/channel_block.h"
 
 namespace localbatch {
 
@@ -53,18 +54,7 @@ constexpr std::size_t encoded_size(Payload payload, std::size_t count) {
   return 0;
 }
 
-/// The nearest bfloat16, ties to even; a NaN stays one.
-inline std::uint16_t to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-  return static_cast<std::uint16_t>(value == value ? rounded : 0x7FC0);
-}
-
-inline float from_bfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-inline float rounded_to_bfloat16(float value) { return from_bfloat16(to_bfloat16(value)); }
+inline float rounded_to_bfloat16(float value) { return to_float(to_bfloat16(value)); }
 
 /// Makes of every number the nearest one that can be sent, ties to even. The first begins a block.
 void round_to_nearest(std::span<float> values, Payload payload);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 namespace localbatch {
@@ -20,5 +21,16 @@ typedef float Vector __attribute__((vector_size(kChannelBlock * sizeof(float))))
 struct Bfloat16 {
   std::uint16_t bits;
 };
+
+inline float to_float(Bfloat16 value) {
+  return std::bit_cast<float>(std::uint32_t{value.bits} << 16);
+}
+
+/// The nearest one, ties to even; a NaN stays one.
+inline Bfloat16 to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+  return {static_cast<std::uint16_t>(value == value ? rounded : 0x7FC0U)};
+}
 
 }  // namespace localbatch

@@ -10,6 +10,7 @@
 #include <limits>
 #include <optional>
 
+#include "core/channel_block.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -194,10 +195,6 @@ float from_float16(std::uint16_t bits) {
   return sign * std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
 }
 
-float from_bfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
 }  // namespace
 
 std::vector<float> floats_of(const StoredTensor& tensor, const std::string& source) {
@@ -213,7 +210,7 @@ std::vector<float> floats_of(const StoredTensor& tensor, const std::string& sour
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint16_t bits = 0;
     std::memcpy(&bits, tensor.bytes.data() + i * sizeof(bits), sizeof(bits));
-    values[i] = half ? from_float16(bits) : from_bfloat16(bits);
+    values[i] = half ? from_float16(bits) : to_float(Bfloat16{bits});
   }
   return values;
 }

@@ -78,14 +78,8 @@ inline void store_first(Bfloat16* to, Vector value, std::ptrdiff_t count) {
   std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(Bfloat16));
 }
 
-/// One value as f32.
+/// As it is, for those that take a Bfloat16 as well.
 inline float to_float(float value) { return value; }
-inline float to_float(Bfloat16 value) {
-  const std::uint32_t bits = std::uint32_t{value.bits} << 16;
-  float result = 0;
-  std::memcpy(&result, &bits, sizeof result);
-  return result;
-}
 
 /// The larger one; `value` where it is NaN, so that a NaN is not swallowed.
 inline Vector at_least(Vector value, Vector lowest) { return value < lowest ? lowest : value; }

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "comm/agreement.h"
+#include "comm/mailbox.h"
 #include "comm/simulated_ledger.h"
 #include "comm/workers.h"
+#include "core/error.h"
 
 namespace localbatch {
 namespace {
@@ -43,6 +45,22 @@ TEST_CASE("an average of n numbers sends 2 (R - 1) n of them between R ranks") {
           2 * (ranks - 1) * (1200 + 38));
     CHECK(total_of_an_average(ranks, apart, Payload::kInt4)[Traffic::kParameters].bytes ==
           2 * (ranks - 1) * (600 + 38));
+  }
+}
+
+TEST_CASE("what is too much for one message of MPI goes in several, and nothing in an empty one") {
+  for (const auto& [count, messages] : {std::pair{0, 1}, {1 << 23, 1}, {(1 << 23) + 1, 2}}) {
+    CAPTURE(count);
+    run_simulated_ranks(2, [&, count = count, messages = messages](ProcessGroup& processes) {
+      Mailbox mailbox(processes);
+      const auto size = static_cast<std::size_t>(count);
+      const std::vector<double> mine(size, processes.rank() + 1);
+      std::vector<double> all(2 * size);
+      mailbox.all_gather(mine, all, std::vector{size, size}, Traffic::kState);
+      check(mailbox.ledger()[Traffic::kState].messages == messages, "as many as are needed");
+      check(std::ranges::count(all, 1.0) == count && std::ranges::count(all, 2.0) == count,
+            "all numbers arrive");
+    });
   }
 }
 
