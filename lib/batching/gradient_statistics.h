@@ -78,7 +78,8 @@ struct MovingAverages {
 
 /// The statistics with `now` averaged in, `decay` in [0, 1) being the weight of a round against the
 /// one after it; 0 gives `now`. Statistics that cannot be used are returned as they are and leave
-/// no trace in the averages. Ratios of single coordinates are not averaged.
+/// no trace in the averages, but for those of a gradient of zero, which are numbers. Ratios of
+/// single coordinates are not averaged.
 GradientStatistics average_in(const GradientStatistics& now, double decay,
                               MovingAverages& averages);
 

@@ -63,7 +63,7 @@ constexpr std::array<CsvColumn<RoundRow>, 31> kRoundColumns{{
      [](Row r) { return csv_cell(r.record.learning_rate); }},
     {"loss", "nats", "training loss, mean over workers and local steps",
      [](Row r) { return csv_cell(r.record.loss); }},
-    {"drift", "", "(1/M) sum of the squared distances of the workers from their average",
+    {"drift", "", "(1/M) sum of squared distances of the workers from the mean of what they sent",
      [](Row r) { return csv_cell(r.record.drift); }},
     {"chunks", "", "J, gradients that the variance is taken over",
      [](Row r) {

@@ -10,7 +10,7 @@ namespace localbatch {
 
 namespace {
 
-/// Sums of leave-one-out estimates, as distances from the estimate of all.
+/// Sums of a worker's leave-one-out estimates, as distances from the estimate of all.
 class Jackknife {
  public:
   explicit Jackknife(double of_all) : of_all_(of_all) {}
@@ -24,11 +24,12 @@ class Jackknife {
 
   /// Adds up those of all workers. Collective.
   Estimate result(Communicator& comm) const {
-    std::array<double, 3> sums{sum_, squares_, count_};
+    const double weight = (count_ - 1) / count_;
+    std::array<double, 5> sums{sum_, count_, weight * sum_, weight * squares_, weight * count_};
     comm.sum(sums, Traffic::kStatistics);
-    const double mean = sums[0] / sums[2];
-    const double scatter = sums[1] - sums[2] * mean * mean;
-    return {of_all_, std::sqrt((sums[2] - 1) / sums[2] * (scatter < 0 ? 0 : scatter))};
+    const double mean = sums[0] / sums[1];
+    const double scatter = sums[3] - 2 * mean * sums[2] + mean * mean * sums[4];
+    return {of_all_, std::sqrt(scatter < 0 ? 0 : scatter)};
   }
 
  private:

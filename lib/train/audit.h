@@ -78,8 +78,11 @@ AuditOptions read_audit_options(Options& options);
 /// The local batch size that a controller asks for on these statistics, empty if none.
 using WantedOf = std::function<std::optional<double>(const GradientStatistics&)>;
 
-/// An estimate with the standard error that the jackknife gives it: with R leave-one-out estimates,
-/// error^2 = (R - 1)/R sum_i (estimate_i - their mean)^2 (Efron and Stein 1981).
+/// An estimate with the standard error that the jackknife gives it (Efron and Stein 1981), with the
+/// factor of a jackknife within each worker, whose n gradients have a mean of their own:
+///   error^2 = sum_m (n_m - 1)/n_m sum_i (estimate without gradient i of m - mean of all those)^2.
+/// The mean is that of all workers: two gradients of a worker do not tell how its variance
+/// scatters.
 struct Estimate {
   double value = 0;
   double error = 0;

@@ -20,10 +20,12 @@ Meter::Meter(const LocalSgd& method, Communicator& comm)
 }
 
 void Meter::visit_state(StateVisitor& visitor) {
-  auto& [sums, weight] = averages_;
+  for (MovingAverages* const averages : {&tested_averages_, &observed_averages_}) {
+    auto& [sums, weight] = *averages;
+    visitor.visit("averages.sums", std::span(sums));
+    visitor.visit("averages.weight", weight);
+  }
   auto& [gain, noise] = carry_;
-  visitor.visit("averages.sums", std::span(sums));
-  visitor.visit("averages.weight", weight);
   visitor.visit("carry.gain", gain);
   visitor.visit("carry.noise", noise);
 }
@@ -197,11 +199,11 @@ RoundStatistics Meter::statistics(const RoundNumbers& all) {
   RoundStatistics read;
   if (plan_.measured()) {
     const GradientStatistics measured = measured_statistics(all.gradients);
-    if (plan_.observed)
-      read.observed = average_in(measured, options_.statistics.moving_average, averages_);
+    const double decay = options_.statistics.moving_average;
+    if (plan_.observed) read.observed = average_in(measured, decay, observed_averages_);
     if (plan_.tested) {
       read.measured = measured;
-      read.statistics = read.observed;
+      read.statistics = average_in(measured, decay, tested_averages_);
       read.statistics->has_inner_products = method_.shows_inner_products();
     }
     if (plan_.audited) {

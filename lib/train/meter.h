@@ -59,8 +59,10 @@ class Meter {
   ChunkGradients chunks_;
   std::vector<float> first_gradient_;
 
-  MovingAverages averages_;  ///< of the statistics of past rounds
-  MomentumCarry carry_;      ///< what the workers' velocities hold when a round begins
+  // Of the statistics of past rounds. The test's are of the rounds that it is due in, and those of
+  // who looks on of more: what looks on must not change what a test sees.
+  MovingAverages tested_averages_, observed_averages_;
+  MomentumCarry carry_;  ///< what the workers' velocities hold when a round begins
 
   // Of the round.
   RoundPlan plan_;

@@ -90,7 +90,7 @@ struct RoundRecord {
   int local_batch_size = 0;  ///< b
   double learning_rate = 0;  ///< of the first local step
   double loss = 0;           ///< mean over workers and local steps
-  double drift = 0;          ///< mean squared distance of the workers from their average
+  double drift = 0;  ///< mean squared distance of the workers from the mean of what they sent
   /// Where parameters travel as moves: mean squared norm of what was taken away from these.
   std::optional<double> residual = {};
   /// Of a local step's gradient before clipping, mean over workers and local steps.

@@ -124,15 +124,18 @@ struct Experiment {
   /// The jackknife's error, by leaving every gradient out indeed.
   template <class Value>
   double error_of(const Value& value) const {
-    std::vector<double> values;
+    std::vector<double> values, weights;
     for (std::size_t m = 0; m < workers.size(); ++m)
-      for (std::size_t i = 0; i < workers[m].size(); ++i)
+      for (std::size_t i = 0; i < workers[m].size(); ++i) {
+        const double n = static_cast<double>(workers[m].size());
         values.push_back(value(statistics(sums_without(m, i))));
-    const double n = static_cast<double>(values.size());
-    double mean = 0, scatter = 0;
-    for (const double one : values) mean += one / n;
-    for (const double one : values) scatter += (one - mean) * (one - mean);
-    return std::sqrt((n - 1) / n * scatter);
+        weights.push_back((n - 1) / n);
+      }
+    double mean = 0, squared_error = 0;
+    for (const double one : values) mean += one / static_cast<double>(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      squared_error += weights[i] * (values[i] - mean) * (values[i] - mean);
+    return std::sqrt(squared_error);
   }
 
   /// What each worker knows, and on worker 0 how often its gradients were seen.
@@ -287,21 +290,24 @@ TEST_CASE("gradients are seen once for each array of products that is asked for"
 }
 
 TEST_CASE("the jackknife's error is the scatter of repeated audits") {
-  std::vector<double> variances, errors;
-  for (std::uint32_t trial = 0; trial < 200; ++trial) {
-    const Experiment test{.workers = {random_gradients(64, 100 + trial)}};
-    const Audit audit = test.audit(SampleProducts::kLeaveOneOut, [](const GradientStatistics&) {
-      return std::optional<double>();
-    });
-    variances.push_back(audit.variance.value);
-    errors.push_back(audit.variance.error);
+  for (const auto& [workers, each] : {std::pair{1, 64}, {32, 2}}) {
+    CAPTURE(workers);
+    double sum = 0, squares = 0, squared_errors = 0;
+    std::uint32_t seed = 100;
+    for (int trial = 0; trial < 200; ++trial) {
+      Experiment test;
+      for (int m = 0; m < workers; ++m) test.workers.push_back(random_gradients(each, seed++));
+      const Audit audit = test.audit(SampleProducts::kLeaveOneOut, [](const GradientStatistics&) {
+        return std::optional<double>();
+      });
+      sum += audit.variance.value;
+      squares += audit.variance.value * audit.variance.value;
+      squared_errors += audit.variance.error * audit.variance.error;
+    }
+    const double mean = sum / 200, scatter = (squares - 200 * mean * mean) / 199;
+    CHECK(mean == doctest::Approx(static_cast<double>(kAuditedSize)).epsilon(0.02));
+    CHECK(std::sqrt(squared_errors / 200) == doctest::Approx(std::sqrt(scatter)).epsilon(0.15));
   }
-  double mean = 0, scatter = 0, error = 0;
-  for (const double value : variances) mean += value / 200;
-  for (const double value : variances) scatter += (value - mean) * (value - mean) / 199;
-  for (const double value : errors) error += value / 200;
-  CHECK(mean == doctest::Approx(static_cast<double>(kAuditedSize)).epsilon(0.02));
-  CHECK(error == doctest::Approx(std::sqrt(scatter)).epsilon(0.15));
 }
 
 TEST_CASE("an audit changes nothing else, and looks at the same points as the test") {
