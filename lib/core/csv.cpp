@@ -108,6 +108,11 @@ CsvColumns::CsvColumns(const std::filesystem::path& path) : path_(path) {
   if (columns_.empty()) fail_input("{}: holds no line", path.string());
 }
 
+std::optional<CsvColumns> columns_if_begun(const std::filesystem::path& path) {
+  if (!is_there(path) || read_text(path).find('\n') == std::string::npos) return {};
+  return CsvColumns(path);
+}
+
 const std::vector<std::string>& CsvColumns::cells(const std::string& name) const {
   const auto found = columns_.find(name);
   if (found == columns_.end()) fail_input("{}: has no column {}", path_.string(), name);

@@ -131,6 +131,10 @@ class CsvColumns {
   std::map<std::string, std::vector<std::string>> columns_;
 };
 
+/// The columns of a file; nothing where it is not there, or has no line that has ended: the run has
+/// just begun, or the host lost its power before the line was on the disk.
+std::optional<CsvColumns> columns_if_begun(const std::filesystem::path& path);
+
 /// The sum of a column in which every cell has to be a number.
 double sum_of(const CsvColumns& columns, const std::string& name);
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "batching/schedules.h"
+#include "core/parse.h"
 #include "experiment/experiment.h"
 
 namespace localbatch {
@@ -90,7 +91,11 @@ std::optional<Branch> read_branch(Options& file) {
           "local_batch_size", {.min = 1, .max = kMostLocalBatch, .meaning = "b of all its rounds"}),
       .samples = part.integer("samples", {.min = 1, .meaning = "as in `branches`"}),
       .repeat = part.integer<int>(
-          "repeat", {.min = 1, .max = 1000, .meaning = "which of several that see other data"})};
+          "repeat",
+          {.min = 1,
+           .max = 1000,
+           .meaning = "which of several that see other data; where rounds end behind the branch's "
+                      "samples, a few draws are the first ones of the next repeat"})};
 }
 
 void become_branch(const Branch& branch, Experiment& experiment) {
@@ -107,6 +112,16 @@ void become_branch(const Branch& branch, Experiment& experiment) {
   experiment.kept_checkpoints.clear();
   const std::int64_t of_worker = (branch.samples + experiment.workers - 1) / experiment.workers;
   experiment.passed_over = (branch.repeat - 1) * of_worker;
+}
+
+std::int64_t samples_at_end(std::span<const KeyValue> settings) {
+  const auto at = integer_in(value_of(settings, "branch.at")),
+             samples = integer_in(value_of(settings, "branch.samples"));
+  // A file that somebody has written by hand can have any numbers.
+  const bool is_branch = at && samples && *at > 0 && *samples > 0 &&
+                         *at <= std::numeric_limits<std::int64_t>::max() - *samples;
+  if (is_branch) return *at + *samples;
+  return integer_in(value_of(settings, "max_samples")).value_or(0);
 }
 
 std::vector<Branch> branches_of(const BranchPlan& plan) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/options.h"
@@ -49,6 +50,10 @@ std::optional<Branch> read_branch(Options& file);
 /// Makes the experiment of a run that of its branch: nobody decides about its local batch
 /// size.
 void become_branch(const Branch& branch, Experiment& experiment);
+
+/// The samples at which a run with these resolved settings ends: those of a branch name the budget
+/// of the run it is of as well, which it does not go on to. 0 where they do not say.
+std::int64_t samples_at_end(std::span<const KeyValue> settings);
 
 /// Every branch of the plan, by points, then by repeats, then by local batch sizes.
 std::vector<Branch> branches_of(const BranchPlan& plan);

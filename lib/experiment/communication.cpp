@@ -68,6 +68,12 @@ void read_format(Options& experiment, LocalSgd& method) {
     communication.fail("parameters",
                        "found 'top_k' with gradient_statistics: {chunks: delta}, which compares "
                        "whole moves of workers; allowed is one of both");
+  // The mean of moves in 4 bits is not the mean of the moves: where workers differ little, most of
+  // their distance from it is rounding.
+  if (method.statistics.chunks == Chunks::kDelta && method.format.payload == Payload::kInt4)
+    communication.fail("parameters",
+                       "found 'int4' with gradient_statistics: {chunks: delta}, whose variance "
+                       "would be that of the rounding; allowed there is f32 | bf16 | int8");
 }
 
 StreamOptions read_stream(Options& options) {

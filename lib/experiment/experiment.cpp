@@ -300,6 +300,12 @@ std::vector<std::string> doubtful_settings(const Experiment& experiment, const T
         fmt::format("a local batch is larger than a worker's share of the training set, so a "
                     "sample is in it more than once: batch_size.initial is {}, the share {}",
                     method.initial_local_batch_size, share));
+  const int H = method.wanted_sync_interval({.local_batch_size = method.initial_local_batch_size});
+  if (method.stream && method.stream->delay >= H)
+    doubts.push_back(fmt::format(
+        "a fragment arrives at the end of its round at the latest, so that the delay is cut to "
+        "H - 1: streaming.delay is {}, H of the first round {}",
+        method.stream->delay, H));
   return doubts;
 }
 

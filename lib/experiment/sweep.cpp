@@ -96,10 +96,7 @@ class CellBuilder {
   /// Also when one is a part of the other: which of them counts would depend on the order.
   void check_is_new(const std::string& path, const Location& where) {
     for (const auto& [other, place] : set_) {
-      const auto& [shorter, longer] = std::minmax(
-          path, other, [](const auto& a, const auto& b) { return a.size() < b.size(); });
-      if (longer.starts_with(shorter) &&
-          (longer.size() == shorter.size() || longer[shorter.size()] == '.'))
+      if (set_the_same(path, other))
         fail(where, fmt::format("{}: the same cell sets {} in {}", path, other, to_string(place)));
     }
     set_.emplace_back(path, where);
@@ -153,6 +150,13 @@ void add_product(const Node& base, const Node& sweep, Seen& seen, std::vector<Sw
 }
 
 }  // namespace
+
+bool set_the_same(const std::string& key, const std::string& other) {
+  const auto& [shorter, longer] =
+      std::minmax(key, other, [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  return longer.starts_with(shorter) &&
+         (longer.size() == shorter.size() || longer[shorter.size()] == '.');
+}
 
 std::vector<SweepCell> sweep_cells(const Node& file) {
   Node base = file;

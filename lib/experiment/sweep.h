@@ -37,6 +37,10 @@ struct SweepCell {
 /// 10,000.
 std::vector<SweepCell> sweep_cells(const Node& file);
 
+/// Whether what one of two keys sets is set by the other as well: they are the same, or one of them
+/// is a part around the other.
+bool set_the_same(const std::string& key, const std::string& other);
+
 /// The keys that cells of a file set, such as "sync_interval.H".
 std::vector<std::string> swept_keys(const Node& file);
 

@@ -64,7 +64,8 @@ class Nesterov final : public OuterOptimizer {
 ///   u       = momentum u + (x_k - mean)/gamma,
 ///   x_{k+1} = x_k - learning_rate gamma u.
 /// The state is gamma u, by which the parameters move, and gamma itself: when gamma changes, gamma
-/// u is rescaled. A round with gamma = 0 moves nothing and leaves u as it is.
+/// u is rescaled. Where gamma, the rate of a round's last local step, is 0, u stays as it is and
+/// the round ends at the mean: earlier steps may have moved the workers.
 class SlowMo final : public OuterOptimizer {
  public:
   SlowMo(const SlowmoSettings& settings, std::size_t parameter_count)
@@ -78,7 +79,10 @@ class SlowMo final : public OuterOptimizer {
           "global and local parameters are of one length");
     const auto gamma = static_cast<float>(size.inner_rate);
     const auto learning_rate = static_cast<float>(learning_rate_.at(size.elapsed));
-    if (gamma == 0) return;
+    if (gamma == 0) {
+      std::ranges::copy(mean_local, global.begin());
+      return;
+    }
     float& last_gamma = state_.back();
     const float kept = last_gamma == 0 ? 0 : momentum_ * (gamma / last_gamma);
     last_gamma = gamma;

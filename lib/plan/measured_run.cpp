@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "core/csv.h"
@@ -108,18 +109,23 @@ std::optional<StepSeconds> recorded_speed(const fs::path& folder,
   if (!is_there(path)) return {};
   const CsvColumns columns(path);
   const std::vector<double> numbers = columns.positions("round");
-  if (!std::ranges::equal(numbers, rounds, {}, {}, [](const RecordedRound& recorded) {
+  // The last round of a run that is under way is timed when it has been evaluated.
+  const bool last_is_open =
+      numbers.size() + 1 == rounds.size() && !is_there(folder / "summary.json");
+  const std::span timed(rounds.begin(), rounds.size() - (last_is_open ? 1 : 0));
+  if (!std::ranges::equal(numbers, timed, {}, {}, [](const RecordedRound& recorded) {
         return static_cast<double>(recorded.round);
       }))
     fail_input("{}: has other rounds than rounds.csv", path.string());
+  if (timed.empty()) return {};
   std::map<int, double> seconds, steps;
   std::vector<const char*> of_slowest(kComputing.begin(), kComputing.end());
   if (columns.has("waiting_seconds")) of_slowest.push_back("waiting_seconds");
   for (const char* const name : of_slowest) {
     const std::vector<double> spent = columns.all_numbers(name);
-    for (std::size_t i = 0; i < spent.size(); ++i) seconds[rounds[i].local_batch_size] += spent[i];
+    for (std::size_t i = 0; i < spent.size(); ++i) seconds[timed[i].local_batch_size] += spent[i];
   }
-  for (const RecordedRound& recorded : rounds)
+  for (const RecordedRound& recorded : timed)
     steps[recorded.local_batch_size] += recorded.local_steps;
   for (auto& [batch, sum] : seconds) {
     if (!(sum > 0)) return {};

@@ -121,6 +121,8 @@ const std::vector<Mistake> kMistakes = {
      "1e-06 .. 0.5"},
     {"workers: 2\ngradient_statistics: {chunks: delta}\ncommunication: {parameters: top_k}", "6:29",
      "communication.parameters", "found 'top_k' with gradient_statistics: {chunks: delta}"},
+    {"workers: 2\ngradient_statistics: {chunks: delta}\ncommunication: {parameters: int4}", "6:29",
+     "communication.parameters", "found 'int4' with gradient_statistics: {chunks: delta}"},
     {"worker_weights: {temperature: -1}", "4:31", "worker_weights.temperature", "found -1"},
     {"streaming: {fragments: 2}\nworker_weights: {temperature: 1}", "5:17", "worker_weights",
      "found with streaming"},
@@ -449,6 +451,9 @@ TEST_CASE("settings that do nothing or harm are doubted, each by one line") {
   const std::string mlp = "model: {name: mlp}\n";
   doubts_one(mlp + "batch_size: {initial: 2501}", "the share 2500");
   CHECK(doubts(mlp + "batch_size: {initial: 2500}").empty());
+  const std::string rounds_of_4 = "sync_interval: {name: constant, H: 4}\nstreaming: ";
+  doubts_one(rounds_of_4 + "{delay: 4}", "streaming.delay is 4, H of the first round 4");
+  CHECK(doubts(rounds_of_4 + "{delay: 3}").empty());
   // 20000/4/200 = 25 local steps of 4 micro-batches; 10 in a round.
   const std::string long_steps =
       "batch_size: {initial: 200}\nsync_interval: {name: constant, H: 10}\n";

@@ -83,6 +83,9 @@ TEST_CASE("SlowMo's buffer is measured in learning rates") {
   // u = 0.5 16 + 1/0.125 = 16, moved by 0.125 16 = 2.
   optimizer->step(global, std::vector<float>{3}, {0.125});
   CHECK(global[0] == 2);
+  // Where it falls to 0 within a round, what the steps before it did is not lost.
+  optimizer->step(global, std::vector<float>{1}, {0});
+  CHECK(global[0] == 1);
 }
 
 TEST_CASE("outer Adam follows its formula in double over many rounds") {

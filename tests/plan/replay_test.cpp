@@ -232,6 +232,30 @@ TEST_CASE("the rounds of replays as CSV and JSON") {
   CHECK(run.at("each_round").at(2).at("predicted_end_seconds") == replay.rounds[2].end_seconds);
 }
 
+TEST_CASE("the last round of a run that is under way may not have been timed yet") {
+  const ScratchFolder scratch;
+  const fs::path folder = write_recorded(scratch);
+  write_file(folder / "timing.csv",
+             "round,data_seconds,gradient_seconds,optimizer_seconds\n"
+             "1,0.1,0.4,0.3\n2,0.1,0.9,0.2\n3,0.2,1.1,0.3\n");
+  const RecordedRun run = read_recorded_run(folder);
+  CHECK(run.rounds.size() == 4);
+  REQUIRE(run.speed);
+  CHECK(run.speed->measured().size() == 2);
+  CHECK(run.speed->measured().at(4) == doctest::Approx(0.5));
+  CHECK(run.speed->measured().at(8) == doctest::Approx(0.8));
+  // One that has ended has lost it.
+  write_file(folder / "summary.json", R"({"outcome": "finished"})");
+  CHECK(contains(input_error([&] { read_recorded_run(folder); }), "has other rounds than"));
+  fs::remove(folder / "summary.json");
+  const std::string begun = "round,samples,sync_interval,local_batch_size\n1,16,2,4\n";
+  write_file(folder / "rounds.csv", begun);
+  write_file(folder / "timing.csv", "round,data_seconds,gradient_seconds,optimizer_seconds\n");
+  CHECK_FALSE(read_recorded_run(folder).speed);
+  write_file(folder / "rounds.csv", begun + "2,32,2,4\n");
+  CHECK(contains(input_error([&] { read_recorded_run(folder); }), "has other rounds than"));
+}
+
 TEST_CASE("files of a recorded run that cannot be used are refused by name and line") {
   const ScratchFolder scratch;
   const fs::path folder = write_recorded(scratch);
