@@ -57,7 +57,7 @@ constexpr std::string_view kExitStatuses = R"(exit status:
   2  a mistake in the command line, the experiment file or a data file; nothing was written
   3  training diverged: a loss or a parameter is not finite
   75 stopped by a signal or the time limit, behind a checkpoint or before the first round: the same
-     command goes on
+     command goes on, without --force
      (a signal to mpirun itself: SIGUSR1, which it passes on; SIGTERM ends it with 1)
 )";
 

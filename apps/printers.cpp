@@ -42,12 +42,10 @@ std::string duration(double seconds) {
 
 namespace {
 
-/// Extrapolates the time per sample so far, evaluations included, to two digits.
+/// To two digits.
 std::string time_left(const RunProgress& progress) {
-  const auto done = static_cast<double>(progress.samples);
-  const auto left = static_cast<double>(progress.max_samples - progress.samples);
-  if (left <= 0) return "done";
-  const double seconds = progress.seconds / done * left;
+  if (progress.samples >= progress.max_samples) return "done";
+  const double seconds = progress.seconds_left;
   if (seconds < 60) return fmt::format("{:.0f} s left", seconds);
   const bool hours = seconds >= 3600;
   const double count = seconds / (hours ? 3600 : 60);
@@ -118,7 +116,8 @@ std::string evaluation_line(const RunProgress& progress, const EvaluationRow& ro
   return fmt::format("{}  {}", line, pace(progress));
 }
 
-ProgressPrinter::ProgressPrinter(Shown shown) : shown_(shown), terminal_(writes_to_terminal()) {}
+ProgressPrinter::ProgressPrinter(Shown shown, bool force)
+    : shown_(shown), force_(force), terminal_(writes_to_terminal()) {}
 
 RunEvents ProgressPrinter::events() {
   RunEvents events;
@@ -183,7 +182,8 @@ void ProgressPrinter::print_result(const RunResult& result) const {
     return;
   }
   if (result.outcome == Outcome::kStopped) {
-    print("stopped after round {}; the same command goes on from there\n", result.rounds);
+    print("stopped after round {}; {}the same command goes on from there\n", result.rounds,
+          force_ ? "without --force " : "");
     return;
   }
   if (result.outcome == Outcome::kDiverged)

@@ -28,7 +28,8 @@ std::string evaluation_line(const RunProgress& progress, const EvaluationRow& ro
 /// Shows a run to a person. A file never sees a control character.
 class ProgressPrinter {
  public:
-  explicit ProgressPrinter(Shown shown);
+  /// `force`: the command replaces results, and would do so again.
+  explicit ProgressPrinter(Shown shown, bool force = false);
 
   /// Callbacks that print; valid as long as this object.
   RunEvents events();
@@ -44,6 +45,7 @@ class ProgressPrinter {
   double seconds_between_lines() const;
 
   Shown shown_;
+  bool force_;
   bool terminal_;
   double printed_ = 0;  ///< when the last line was, in seconds into the run
 };
@@ -73,7 +75,7 @@ std::string title_of(const CellProgress& cell);
 /// The callbacks are valid as long as the object.
 class SweepPrinter {
  public:
-  explicit SweepPrinter(Shown shown) : shown_(shown), run_(shown) {}
+  SweepPrinter(Shown shown, bool force) : shown_(shown), run_(shown, force) {}
 
   SweepEvents events();
 

@@ -139,7 +139,7 @@ bool wants_all_cells(RunRequest& request) {
 
 /// Runs the cells of a sweep one after the other.
 ExitStatus run_all(const RunRequest& request, Shown shown, ProcessGroup& processes) {
-  SweepPrinter printer(shown);
+  SweepPrinter printer(shown, request.force);
   SweepEvents events = printer.events();
   events.on_training_failure = ending_the_job(processes);
   events.on_cell = [print = std::move(events.on_cell)](const CellProgress& cell) {
@@ -147,9 +147,11 @@ ExitStatus run_all(const RunRequest& request, Shown shown, ProcessGroup& process
     print(cell);
   };
   const SweepResult result = run_sweep(request, processes, events);
+  // First: whoever starts a sweep again when it was stopped has to know it also after a failure,
+  // which is recorded in the folder of its cell.
+  if (result.stopped) return processes.rank() == 0 ? kStopped : kSuccess;
   if (result.failure) return exit_status_of(result.failure);
   if (processes.rank() != 0) return kSuccess;
-  if (result.stopped) return kStopped;
   return result.diverged ? kDivergence : kSuccess;
 }
 
@@ -216,13 +218,12 @@ ExitStatus run_in_jobs(const RunOptions& options) {
       run_cell_jobs(cells, options.jobs, options.shown, [&](const CellProgress& cell) {
         return arguments_of_cell(options, cell, monotonic_seconds() - begin);
       });
+  if (ended.stopped) return kStopped;  // before a failure, as in run_all()
   for (const int status : ended.statuses)
     if (status != kSuccess && status != kDivergence && status != kStopped)
       return status == kInputFailure ? kInputFailure : kSystemFailure;
-  if (ended.stopped) return kStopped;
-  const bool diverged =
-      std::ranges::find(ended.statuses, kDivergence) != ended.statuses.end() ||
-      std::ranges::find(all, RunStatus::kDiverged, &CellProgress::status) != all.end();
+  const bool diverged = has_diverged_before(all, options.request.force) ||
+                        std::ranges::find(ended.statuses, kDivergence) != ended.statuses.end();
   return diverged ? kDivergence : kSuccess;
 }
 
@@ -251,7 +252,7 @@ int run_command(std::span<const std::string> arguments) {
     if (request.dry_run) return dry_run(request, all_cells, processes);
     if (all_cells) return run_all(request, options->shown, processes);
 
-    ProgressPrinter printer(options->shown);
+    ProgressPrinter printer(options->shown, request.force);
     const RunEvents events = noting_failures(request, printer.events(), ending_the_job(processes));
     bool training = false;
     try {

@@ -1,14 +1,16 @@
 #!/bin/sh
 # Downloads a data set from its official address, compares it with the published checksum, and unpacks it into this
 # folder, or into the one that LOCALBATCH_DATA names.
-#   data/fetch.sh cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare
+#   data/fetch.sh cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare | english_novels
 # What is there already and right stays. A download that breaks, or is not what it should be, leaves nothing behind.
 set -eu
 
 # Of a data set: its folder, where its files are downloaded (the first address that answers), their MD5 as published, and
 # the MD5 of what lies in the folder in the end. The latter is not known for CIFAR-100: it is written down when unpacking.
-# Of a text that is published in one piece, the bytes that train; the rest is for tests.
+# Of a text that is published in one piece, the bytes that train; the rest is for tests. Of novels their authors; such an
+# archive is made when it is asked for, with a checksum of its own ("-"), and only what is made of it is compared.
 train_bytes=
+authors=
 case ${1-} in
   cifar10)
     folder=cifar-10-batches-bin
@@ -49,8 +51,34 @@ bb300cfdad3c16e7a12a480ee83cd310 t10k-labels-idx1-ubyte.gz'
     contents="$downloads
 0ca30bf21085e76988caaa58bb2ea370 train.txt
 73f368e239117e41ba249395cae978cc val.txt" ;;
+  english_novels)
+    folder=english-novels
+    addresses=https://github.com/mlschmitt/classic-books-markdown/archive
+    downloads='- 944882722e9a96fa6cf2739dc2ea757e101f412f.tar.gz'
+    contents='1eb774a9b20792d172078e84c27cf929 train.txt
+3d684298afc7d27b6dc65409256a5a2d val.txt'
+    authors='Anne Bronte
+Arthur Conan Doyle
+Bram Stoker
+Charles Dickens
+Charlotte Bronte
+Edgar Allan Poe
+Elizabeth Gaskell
+Emily Bronte
+George Eliot
+H.G. Wells
+Herman Melville
+Jane Austen
+Mark Twain
+Mary Wollstonecraft Shelley
+Nathaniel Hawthorne
+Robert Louis Stevenson
+Thomas Hardy
+Wilkie Collins
+William Makepeace Thackeray' ;;
   *)
-    echo "fetch.sh: found '${1-}', expected cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare" >&2
+    echo "fetch.sh: found '${1-}', expected cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare |" \
+      "english_novels" >&2
     exit 2 ;;
 esac
 [ $# -eq 1 ] || { echo "fetch.sh: expected one data set, found $# words" >&2; exit 2; }
@@ -63,7 +91,7 @@ md5() {
 }
 
 is_right() {
-  [ -f "$1" ] && [ "$(md5 "$1")" = "$2" ]
+  [ -f "$1" ] && { [ "$2" = - ] || [ "$(md5 "$1")" = "$2" ]; }
 }
 
 # Reads lines "MD5 FILE"; whether the folder has all of these files.
@@ -88,7 +116,10 @@ say_what_to_do() {
   case $downloads in *.tar.gz) place=$data ;; *) place=$data/$folder ;; esac
   {
     echo "fetch.sh: $1 could not be downloaded. By hand, on a machine with a network, download"
-    echo "$downloads" | while read -r sum file; do echo "  ${addresses%% *}/$file  (MD5 $sum)"; done
+    echo "$downloads" | while read -r sum file; do
+      [ "$sum" = - ] && sum= || sum="  (MD5 $sum)"
+      echo "  ${addresses%% *}/$file$sum"
+    done
     echo "put that into $place and start this again."
   } >&2
 }
@@ -103,6 +134,30 @@ get() {
   done
   say_what_to_do "$2"
   return 1
+}
+
+# What follows the header of a book, without blanks around it.
+text_of() {
+  LC_ALL=C awk '
+    { sub(/\r$/, "") }
+    !begun { begun = /^---+ *$/; next }
+    /^[ \t]*$/ { if (last != "") blank = blank "\n" $0; next }
+    { if (last == "") sub(/^[ \t]+/, ""); else printf "%s\n", last blank; last = $0; blank = "" }
+    END { sub(/[ \t]+$/, "", last); printf "%s\n\n\n", last }' "$1"
+}
+
+# Makes train.txt and val.txt here from the folders of the authors: what was published before 1900, in the order of the
+# bytes of its path. Three whole works are for tests.
+make_novels() {
+  echo "$authors" | while read -r author; do find "./$author" -name '*.md'; done | LC_ALL=C sort >books
+  while read -r book; do
+    year=$(sed -n '1,9s/^## Year: *\([0-9]*\).*/\1/p' "$book" | head -n 1)
+    [ "${year:-0}" -ge 1719 ] && [ "$year" -le 1899 ] || continue
+    case $book in
+      */'The Time Machine.md' | */Persuasion.md | */'The Adventures of Tom Sawyer.md') text_of "$book" >>val.txt ;;
+      *) text_of "$book" >>train.txt ;;
+    esac
+  done <books
 }
 
 [ -n "$contents" ] || [ ! -f "$written" ] || contents=$(cat "$written")
@@ -135,6 +190,13 @@ if [ -n "$train_bytes" ]; then
   [ -f "$whole" ] || whole=$data/$folder/input.txt
   head -c "$train_bytes" "$whole" >"$temporary/$folder/train.txt"
   tail -c "+$((train_bytes + 1))" "$whole" >"$temporary/$folder/val.txt"
+fi
+if [ -n "$authors" ]; then
+  (cd "$temporary"/classic-books-markdown-* && make_novels && mv train.txt val.txt "$temporary/$folder")
+  echo "$contents" | (data=$temporary && has_all) || {
+    echo "fetch.sh: the archive does not hold the novels that were expected; nothing was kept" >&2
+    exit 1
+  }
 fi
 if [ -z "$contents" ]; then
   for file in "$temporary/$folder"/*; do echo "$(md5 "$file") ${file##*/}"; done >"$temporary/md5sums.txt"

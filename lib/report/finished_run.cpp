@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/parse.h"
 #include "core/text.h"
+#include "experiment/branch.h"
 #include "experiment/experiment.h"
 #include "experiment/experiment_file.h"
 #include "run/run_files.h"
@@ -19,12 +20,6 @@ namespace localbatch {
 namespace fs = std::filesystem;
 namespace {
 
-/// The columns of a CSV file, if a run that has just begun has written its first line.
-std::optional<CsvColumns> read_columns(const fs::path& path) {
-  if (!is_there(path) || read_text(path).find('\n') == std::string::npos) return {};
-  return CsvColumns(path);
-}
-
 double last_of(const std::optional<CsvColumns>& columns, const std::string& name) {
   if (!columns || columns->num_rows() == 0 || !columns->has(name)) return 0;
   return columns->numbers(name).back().value_or(0);
@@ -33,10 +28,6 @@ double last_of(const std::optional<CsvColumns>& columns, const std::string& name
 double last_position(const std::optional<CsvColumns>& columns) {
   if (!columns || columns->num_rows() == 0 || !columns->has("samples")) return 0;
   return columns->positions("samples").back();
-}
-
-double budget_of(const Settings& settings) {
-  return number_in(settings.value("max_samples")).value_or(0);
 }
 
 /// A table of curves that somebody has cut short would be wrong without a sign of it.
@@ -57,7 +48,7 @@ void check_is_whole(const FinishedRun& run, const fs::path& folder, std::int64_t
 void judge_by_curves(FinishedRun& run) {
   const double evaluated = last_position(run.evaluations);
   const double samples = std::max(last_position(run.rounds), evaluated);
-  const double budget = budget_of(run.settings);
+  const auto budget = static_cast<double>(samples_at_end(run.settings.entries()));
   run.status = RunStatus::kUnfinished;
   if (budget > 0) run.percent = static_cast<int>(std::min(100.0, 100 * samples / budget));
   const bool ended = budget > 0 && samples >= budget;
@@ -96,9 +87,9 @@ FinishedRun read_finished_run(const fs::path& folder, std::string shown) {
   FinishedRun run{.folder = std::move(shown),
                   .path = folder,
                   .settings = settings_of(read_experiment_file(folder / "experiment.yaml")),
-                  .rounds = read_columns(folder / "rounds.csv"),
-                  .evaluations = read_columns(folder / "evaluations.csv"),
-                  .timing = read_columns(folder / "timing.csv")};
+                  .rounds = columns_if_begun(folder / "rounds.csv"),
+                  .evaluations = columns_if_begun(folder / "evaluations.csv"),
+                  .timing = columns_if_begun(folder / "timing.csv")};
   judge_by_curves(run);
   if (is_there(folder / "summary.json")) {
     const RunSummary summary = read_summary(folder);

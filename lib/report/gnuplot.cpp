@@ -91,7 +91,7 @@ class Layout {
  public:
   explicit Layout(const Figure& figure) {
     const auto panels = static_cast<int>(figure.groups.size());
-    columns_ = std::clamp(panels, 1, 3);
+    columns_ = panels == 4 ? 2 : std::clamp(panels, 1, 3);
     rows_ = std::max(1, (panels + columns_ - 1) / columns_);
     left_ = std::max(76, 48 + kDigit * longest_y_label(figure));
     width_ = left_ + columns_ * (kPanelWidth + kGap) + kGap;

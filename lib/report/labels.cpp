@@ -131,19 +131,36 @@ std::vector<std::string> telling_keys(const std::vector<Settings>& all) {
   return chosen;
 }
 
+/// What keys are called behind a label: by their last word, or in full where the label or another
+/// key has the same, as both optimizers have a momentum.
+std::vector<std::string> names_behind(const std::string& label,
+                                      const std::vector<std::string>& keys) {
+  std::vector<std::string> names;
+  for (const std::string& key : keys) {
+    const std::string name = short_name(key);
+    const bool in_label = (", " + label).find(", " + name + " ") != std::string::npos;
+    names.push_back(in_label || std::ranges::count(keys, name, short_name) > 1 ? key : name);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<std::string> disambiguated(const std::vector<std::string>& labels,
                                        const std::vector<Settings>& settings) {
   std::map<std::string, std::vector<Settings>> by_label;
   for (std::size_t i = 0; i < labels.size(); ++i) by_label[labels[i]].push_back(settings[i]);
-  std::map<std::string, std::vector<std::string>> keys;
-  for (const auto& [label, all] : by_label) keys[label] = telling_keys(all);
+  std::map<std::string, std::vector<std::string>> keys, names;
+  for (const auto& [label, all] : by_label) {
+    keys[label] = telling_keys(all);
+    names[label] = names_behind(label, keys[label]);
+  }
   std::vector<std::string> different;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     std::string label = labels[i];
-    for (const std::string& key : keys[labels[i]])
-      label += fmt::format(", {} {}", short_name(key), value_or_unknown(settings[i], key));
+    for (std::size_t k = 0; k < keys[labels[i]].size(); ++k)
+      label += fmt::format(", {} {}", names[labels[i]][k],
+                           value_or_unknown(settings[i], keys[labels[i]][k]));
     different.push_back(label);
   }
   return different;

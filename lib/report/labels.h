@@ -22,8 +22,9 @@ std::string sync_interval_label(const Settings& settings);
 std::string coordinates_label(const std::vector<SweepCell::Coordinate>& coordinates,
                               const Settings& settings);
 
-/// Labels that occur several times get as few settings as tell them apart: "constant 32, peak 0.4".
-/// `settings` holds the keys that count for each label.
+/// Labels that occur several times get as few settings as tell them apart: "constant 32, peak 0.4",
+/// with whole keys where their last words are the same. `settings` holds the keys that count for
+/// each label.
 std::vector<std::string> disambiguated(const std::vector<std::string>& labels,
                                        const std::vector<Settings>& settings);
 

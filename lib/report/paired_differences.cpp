@@ -91,10 +91,10 @@ std::string difference_text(const ResultColumn& column, const PairedDifference& 
   return text;
 }
 
-/// The cells of a row in one group: how many pairs there are, and the differences.
-void add_cells(const RowDifferences& row, const std::vector<ResultColumn>& columns,
-               std::vector<TextTable::Cell>& cells) {
-  cells.push_back({.text = fmt::format("{}", row.seeds.size())});
+/// How many pairs there are, and the differences.
+std::vector<TextTable::Cell> cells_of(const RowDifferences& row,
+                                      const std::vector<ResultColumn>& columns) {
+  std::vector<TextTable::Cell> cells{{.text = fmt::format("{}", row.seeds.size())}};
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const std::optional<PairedDifference>& figure = row.figures[i];
     std::string text = figure ? difference_text(columns[i], *figure) : "-";
@@ -102,51 +102,25 @@ void add_cells(const RowDifferences& row, const std::vector<ResultColumn>& colum
       text += fmt::format(", n = {}", figure->seeds.size());
     cells.push_back({.text = std::move(text)});
   }
-}
-
-TextTable block_of(const std::vector<std::size_t>& groups, const Differences& differences,
-                   const ResultTable& table) {
-  const Results& results = table.results;
-  TextTable text{.groups = {}, .head = {"schedule"}, .rows = {}};
-  for (const std::size_t group : groups) {
-    text.groups.push_back({results.groups[group], table.columns.size() + 1});
-    text.head.emplace_back("n");
-    for (const ResultColumn& column : table.columns) text.head.emplace_back(column.title);
-  }
-  for (std::size_t row = 0; row < results.rows.size(); ++row) {
-    std::vector<TextTable::Cell> cells{{.text = results.rows[row]}};
-    bool is_there = false;
-    for (const std::size_t group : groups) {
-      const auto found = std::ranges::find_if(differences.rows, [&](const RowDifferences& other) {
-        const ResultCell& cell = results.cells[other.cell];
-        return cell.row == row && cell.group == group;
-      });
-      if (found == differences.rows.end()) {
-        cells.resize(cells.size() + table.columns.size() + 1);
-        continue;
-      }
-      is_there = true;
-      add_cells(*found, table.columns, cells);
-    }
-    if (is_there) text.rows.push_back(std::move(cells));
-  }
-  return text;
+  return cells;
 }
 
 }  // namespace
 
 TableSection section_of(const Differences& differences, const ResultTable& table) {
-  TableSection section{
-      .title = fmt::format("Difference to {}, over the n pairs of finished runs with the same H "
-                           "and seed: mean (95 % interval by Student's t with n - 1 degrees of "
-                           "freedom; none for one pair); -: no pair has the figure.",
-                           differences.against),
-      .tables = {}};
-  for (const std::vector<std::size_t>& groups : groups_beside_each_other(table)) {
-    TextTable block = block_of(groups, differences, table);
-    if (!block.rows.empty()) section.tables.push_back(std::move(block));
-  }
-  return section;
+  const auto cells_at = [&](std::size_t row, std::size_t group) {
+    const auto found = std::ranges::find_if(differences.rows, [&](const RowDifferences& other) {
+      const ResultCell& cell = table.results.cells[other.cell];
+      return cell.row == row && cell.group == group;
+    });
+    return found == differences.rows.end() ? std::vector<TextTable::Cell>()
+                                           : cells_of(*found, table.columns);
+  };
+  return {.title = fmt::format("Difference to {}, over the n pairs of finished runs with the same "
+                               "H and seed: mean (95 % interval by Student's t with n - 1 degrees "
+                               "of freedom; none for one pair); -: no pair has the figure.",
+                               differences.against),
+          .tables = grids_of(table, cells_at)};
 }
 
 std::string to_csv(const Differences& differences, const ResultTable& table) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 
 #include "core/error.h"
@@ -64,7 +65,8 @@ std::optional<std::size_t> row_of_best(Run run, const std::string& name) {
                                            chosen_by = run.evaluations->numbers(by);
   std::optional<std::size_t> best;
   for (std::size_t row = 0; row < figures.size(); ++row) {
-    if (!figures[row] || !chosen_by[row]) continue;
+    // Every comparison with a NaN is false: as the first one it would stay the best.
+    if (!figures[row] || !chosen_by[row] || std::isnan(*chosen_by[row])) continue;
     if (!best || (more ? *chosen_by[row] > *chosen_by[*best] : *chosen_by[row] < *chosen_by[*best]))
       best = row;
   }

@@ -36,7 +36,7 @@ std::span<const ResultColumn> result_columns();
 /// Whether it is a test figure of the best of a run's evaluations. Which is the best, the samples
 /// say that the run held out of training: the first evaluation of their highest accuracy, for a
 /// column of a loss, a perplexity or bits that of their smallest loss. Of a run without them it is
-/// the one whose figure is the best itself.
+/// the one whose figure is the best itself. NaN is never the best.
 bool is_of_best(const ResultColumn& column);
 
 /// Whether a run was evaluated on a test set, which problems do not have.

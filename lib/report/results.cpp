@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -140,25 +141,69 @@ std::vector<FinishedRun> runs_in(const fs::path& source) {
   return runs;
 }
 
+using SettingsOf = std::function<Settings(const PlacedRun&)>;
+
+/// Gives rows or groups of one name and different settings names of their own.
+void tell_apart(std::vector<PlacedRun>& runs, std::string PlacedRun::*name,
+                const SettingsOf& settings_of) {
+  std::vector<std::string> names;
+  std::vector<Settings> settings;
+  for (const PlacedRun& run : runs) {
+    names.push_back(run.*name);
+    settings.push_back(settings_of(run));
+  }
+  names = disambiguated(names, settings);
+  for (std::size_t i = 0; i < runs.size(); ++i) runs[i].*name = std::move(names[i]);
+}
+
+Settings group_settings(const PlacedRun& run) { return settings_of_sync_interval(run.settings); }
+Settings row_settings(const PlacedRun& run) { return settings_of_row(run.settings); }
+
+/// Runs in one row at one H with different settings. At different H a sweep may give a row what
+/// each of them needs, such as a learning rate.
+std::vector<std::pair<const PlacedRun*, const PlacedRun*>> unlike_runs(
+    const std::vector<PlacedRun>& runs) {
+  std::map<std::pair<std::string, std::string>, const PlacedRun*> of_cells;
+  std::vector<std::pair<const PlacedRun*, const PlacedRun*>> unlike;
+  for (const PlacedRun& run : runs) {
+    const PlacedRun* const first = of_cells.try_emplace({run.row, run.group}, &run).first->second;
+    if (row_settings(*first).entries() != row_settings(run).entries())
+      unlike.emplace_back(first, &run);
+  }
+  return unlike;
+}
+
+/// A mean over seeds is one of the same settings, whatever sweeps call them. A name that is made
+/// for that can be one that a sweep has given to other runs.
+void tell_settings_apart(std::vector<PlacedRun>& runs) {
+  tell_apart(runs, &PlacedRun::group, group_settings);
+  std::set<std::string> mixed;
+  for (const auto& [first, run] : unlike_runs(runs)) mixed.insert(run->row);
+  tell_apart(runs, &PlacedRun::row, [&mixed](const PlacedRun& run) {
+    return mixed.contains(run.row) ? row_settings(run) : Settings();
+  });
+  for (const auto& [first, run] : unlike_runs(runs)) {
+    const std::vector<std::string> names =
+        disambiguated({run->row, run->row}, {row_settings(*first), row_settings(*run)});
+    if (names[0] != names[1])
+      fail_input("{} and {}: both are '{}', and differ: '{}', '{}'; expected different names",
+                 name_of(first->seed_run), name_of(run->seed_run), run->row, names[0], names[1]);
+  }
+}
+
 /// Named after what their settings say, in an order for people.
 std::vector<PlacedRun> placed_by_settings(std::vector<FinishedRun> runs) {
-  std::vector<std::string> rows, groups;
-  std::vector<Settings> of_rows, of_groups;
-  for (const FinishedRun& run : runs) {
-    rows.push_back(schedule_label(run.settings));
-    groups.push_back(sync_interval_label(run.settings));
-    of_rows.push_back(settings_of_row(run.settings));
-    of_groups.push_back(settings_of_sync_interval(run.settings));
-  }
-  rows = disambiguated(rows, of_rows);
-  groups = disambiguated(groups, of_groups);
   std::vector<PlacedRun> placed;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    std::string seed = runs[i].settings.value("seed");
-    placed.push_back({.row = rows[i],
-                      .group = groups[i],
-                      .seed_run = {.cell = 0, .seed = std::move(seed), .run = std::move(runs[i])}});
+  for (FinishedRun& run : runs) {
+    PlacedRun& one = placed.emplace_back();
+    one.row = schedule_label(run.settings);
+    one.group = sync_interval_label(run.settings);
+    one.settings = run.settings;
+    std::string seed = run.settings.value("seed");
+    one.seed_run = {.cell = 0, .seed = std::move(seed), .run = std::move(run)};
   }
+  tell_apart(placed, &PlacedRun::group, group_settings);
+  tell_apart(placed, &PlacedRun::row, row_settings);
   std::ranges::stable_sort(placed, [](const PlacedRun& a, const PlacedRun& b) {
     if (a.group != b.group) return comes_before(a.group, b.group);
     if (a.row != b.row) return comes_before(a.row, b.row);
@@ -210,6 +255,7 @@ Results collect_results(const ResultsRequest& request) {
   std::vector<PlacedRun> all;
   for (std::vector<PlacedRun>& part : parts)
     for (PlacedRun& run : part) all.push_back(std::move(run));
+  tell_settings_apart(all);
   Results results = arranged(join(titles, ", "), std::move(all), std::move(remarks));
   results.unfinished = request.unfinished;
   return results;
@@ -217,18 +263,22 @@ Results collect_results(const ResultsRequest& request) {
 
 namespace {
 
-/// Adds the keys whose values are not their defaults, among those that a resolved file shows, which
-/// leaves out empty texts.
-void add_not_default(const std::vector<Declaration>& declarations, const Settings& settings,
-                     const std::string& place, std::vector<std::string>& keys) {
+/// Looks for the keys whose values are not their defaults, among those that a resolved file shows,
+/// and for those of empty texts, which it leaves out.
+void sort_keys(const std::vector<Declaration>& declarations, const std::string& place,
+               ExpectedCell& cell) {
   for (const Declaration& declared : declarations) {
     const std::string key = place + declared.key;
     if (!declared.parts.empty()) {
-      add_not_default(declared.parts, settings, key + ".", keys);
+      sort_keys(declared.parts, key + ".", cell);
       continue;
     }
-    const std::string* const value = settings.find(key);
-    if (value != nullptr && *value != declared.fallback) keys.push_back(key);
+    const std::string* const value = cell.settings.find(key);
+    if (value == nullptr) {
+      if (!declared.may_be_absent) cell.empty.push_back(key);
+    } else if (*value != declared.fallback) {
+      cell.not_default.push_back(key);
+    }
   }
 }
 
@@ -253,23 +303,18 @@ void keep(FinishedRun run, int number, std::optional<FinishedRun>& kept,
                                 run.folder, kept->folder));
 }
 
-std::vector<std::string> row_labels(const std::vector<ExpectedCell>& cells) {
-  std::vector<std::string> labels;
-  for (const ExpectedCell& cell : cells) {
-    std::string label = coordinates_label(cell.coordinates, cell.settings);
-    labels.push_back(label.empty() ? schedule_label(cell.settings) : std::move(label));
-  }
-  return labels;
+std::string row_label(const ExpectedCell& cell) {
+  const std::string label = coordinates_label(cell.coordinates, cell.settings);
+  return label.empty() ? schedule_label(cell.settings) : label;
 }
 
-std::vector<std::string> group_labels(const std::vector<ExpectedCell>& cells) {
-  std::vector<std::string> labels;
-  std::vector<Settings> settings;
-  for (const ExpectedCell& cell : cells) {
-    labels.push_back(sync_interval_label(cell.settings));
-    settings.push_back(settings_of_sync_interval(cell.settings));
-  }
-  return disambiguated(labels, settings);
+/// The number of threads changes no result, so it makes no row of its own. An empty text does, as
+/// that of a file that is not used.
+Settings settings_to_tell_apart(const ExpectedCell& cell) {
+  std::vector<std::pair<std::string, std::string>> entries = cell.settings.entries();
+  std::erase_if(entries, [](const auto& entry) { return entry.first == "threads_per_worker"; });
+  for (const std::string& key : cell.empty) entries.emplace_back(key, "none");
+  return Settings(std::move(entries));
 }
 
 }  // namespace
@@ -285,7 +330,7 @@ std::vector<ExpectedCell> expected_cells(RunRequest request) {
     cell.coordinates = std::move(run.coordinates);
     cell.settings =
         settings_of(parse_yaml(resolved_yaml(run.experiment.resolved), request.file.string()));
-    add_not_default(run.experiment.resolved, cell.settings, "", cell.not_default);
+    sort_keys(run.experiment.resolved, "", cell);
   }
   return cells;
 }
@@ -333,18 +378,18 @@ std::vector<PlacedRun> sweep_results(const RunRequest& request, std::string& tit
       keep(std::move(run), cells[places[0]].number, found[places[0]], remarks);
     }
   title = join(std::vector(experiments.begin(), experiments.end()), ", ");
-  const std::vector<std::string> rows = row_labels(cells), groups = group_labels(cells);
   std::vector<PlacedRun> placed;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     FinishedRun run;
     run.settings = cells[i].settings;
     note_failure(run, cells[i].folder);
     if (found[i]) run = std::move(*found[i]);
-    placed.push_back({.row = rows[i],
-                      .group = groups[i],
+    placed.push_back({.row = row_label(cells[i]),
+                      .group = sync_interval_label(cells[i].settings),
                       .seed_run = {.cell = cells[i].number,
                                    .seed = cells[i].settings.value("seed"),
-                                   .run = std::move(run)}});
+                                   .run = std::move(run)},
+                      .settings = settings_to_tell_apart(cells[i])});
   }
   return placed;
 }

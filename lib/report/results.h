@@ -52,6 +52,7 @@ bool counts(const FinishedRun& run, Counted counted);
 struct PlacedRun {
   std::string row, group;
   SeedRun seed_run;
+  Settings settings = {};  ///< those by which rows and groups are told apart; of a cell all of them
 };
 
 /// Rows and groups in the order in which they come first. Throws an InputError for two runs with
@@ -69,8 +70,10 @@ struct ResultsRequest {
 };
 
 /// Paths in the result begin with the name of the folder that was given, or with that of the
-/// experiment. Throws an InputError for a file that a run would refuse, a folder without a run and
-/// for a file of a run that is damaged.
+/// experiment. Runs with different settings share no row, also where their sweeps give them the
+/// same name: it gets the settings that tell them apart. Throws an InputError for a file that a run
+/// would refuse, a folder without a run, for a file of a run that is damaged, and for two cells
+/// whose rows would still have one name.
 Results collect_results(const ResultsRequest& request);
 
 /// A cell of an experiment file with all its settings.
@@ -81,6 +84,7 @@ struct ExpectedCell {
   std::vector<SweepCell::Coordinate> coordinates;
   Settings settings;
   std::vector<std::string> not_default = {};  ///< keys whose value is not their default
+  std::vector<std::string> empty = {};  ///< keys of texts that are empty: `settings` lacks them
 };
 
 /// In the file's order. What this machine's CPU lacks is no mistake: its results are of another

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "core/text.h"
@@ -53,8 +55,8 @@ class PageBuilder {
   TablePage build() {
     const Results& results = table_.results;
     page_.title = results.title;
-    for (const std::vector<std::size_t>& groups : groups_beside_each_other(table_))
-      page_.tables.push_back(block(groups));
+    page_.tables = grids_of(
+        table_, [this](std::size_t row, std::size_t group) { return cells_of(row, group); });
     add_legend();
     page_.remarks = results.remarks;
     add_runs();
@@ -62,36 +64,16 @@ class PageBuilder {
   }
 
  private:
-  TextTable block(const std::vector<std::size_t>& groups) {
-    TextTable text;
-    text.head.emplace_back("schedule");
-    for (const std::size_t group : groups) {
-      text.groups.push_back({table_.results.groups[group], table_.columns.size() + 1});
-      text.head.emplace_back("n");
-      for (const ResultColumn& column : table_.columns) text.head.emplace_back(column.title);
-    }
-    for (std::size_t row = 0; row < table_.results.rows.size(); ++row) add_row(row, groups, text);
-    return text;
-  }
-
-  /// Rows that no file asks for in these groups are left out.
-  void add_row(std::size_t row, const std::vector<std::size_t>& groups, TextTable& text) {
-    std::vector<TextTable::Cell> cells{{.text = table_.results.rows[row]}};
-    bool is_there = false;
-    for (const std::size_t group : groups) {
-      const std::optional<std::size_t> found = cell_at(table_.results, row, group);
-      if (!found) {
-        cells.resize(cells.size() + table_.columns.size() + 1);
-        continue;
-      }
-      is_there = true;
-      const ResultCell& cell = table_.results.cells[*found];
-      cells.push_back({.text = count_text(cell), .best = false, .notes = notes_of(cell)});
-      const auto& entries = table_.entries[*found];
-      for (std::size_t i = 0; i < entries.size(); ++i)
-        cells.push_back(entry_cell(cell, table_.columns[i], entries[i]));
-    }
-    if (is_there) text.rows.push_back(std::move(cells));
+  std::vector<TextTable::Cell> cells_of(std::size_t row, std::size_t group) {
+    const std::optional<std::size_t> found = cell_at(table_.results, row, group);
+    if (!found) return {};
+    const ResultCell& cell = table_.results.cells[*found];
+    std::vector<TextTable::Cell> cells{
+        {.text = count_text(cell), .best = false, .notes = notes_of(cell)}};
+    const auto& entries = table_.entries[*found];
+    for (std::size_t i = 0; i < entries.size(); ++i)
+      cells.push_back(entry_cell(cell, table_.columns[i], entries[i]));
+    return cells;
   }
 
   /// Each reason for a failure is one note, however many runs have it.
@@ -183,16 +165,54 @@ class PageBuilder {
 
 TablePage page_of(const ResultTable& table) { return PageBuilder(table).build(); }
 
-std::vector<std::vector<std::size_t>> groups_beside_each_other(const ResultTable& table) {
+namespace {
+
+using Groups = std::vector<std::size_t>;
+
+/// The groups of each table.
+std::vector<Groups> groups_beside_each_other(const ResultTable& table) {
   const std::size_t num_groups = table.results.groups.size();
   if (num_groups * (table.columns.size() + 1) <= kMostColumns) {
-    std::vector<std::size_t> all;
+    Groups all;
     for (std::size_t i = 0; i < num_groups; ++i) all.push_back(i);
     return {all};
   }
-  std::vector<std::vector<std::size_t>> alone;
+  std::vector<Groups> alone;
   for (std::size_t i = 0; i < num_groups; ++i) alone.push_back({i});
   return alone;
+}
+
+TextTable grid_of(const ResultTable& table, const Groups& groups, const CellsOf& cells_of) {
+  const std::size_t num_columns = table.columns.size() + 1;
+  TextTable grid{.groups = {}, .head = {"schedule"}, .rows = {}};
+  for (const std::size_t group : groups) {
+    grid.groups.push_back({table.results.groups[group], num_columns});
+    grid.head.emplace_back("n");
+    for (const ResultColumn& column : table.columns) grid.head.emplace_back(column.title);
+  }
+  for (std::size_t row = 0; row < table.results.rows.size(); ++row) {
+    std::vector<TextTable::Cell> cells{{.text = table.results.rows[row]}};
+    bool tells = false;
+    for (const std::size_t group : groups) {
+      std::vector<TextTable::Cell> of_group = cells_of(row, group);
+      tells = tells || !of_group.empty();
+      of_group.resize(num_columns);
+      std::ranges::move(of_group, std::back_inserter(cells));
+    }
+    if (tells) grid.rows.push_back(std::move(cells));
+  }
+  return grid;
+}
+
+}  // namespace
+
+std::vector<TextTable> grids_of(const ResultTable& table, const CellsOf& cells_of) {
+  std::vector<TextTable> grids;
+  for (const Groups& groups : groups_beside_each_other(table)) {
+    TextTable grid = grid_of(table, groups, cells_of);
+    if (!grid.rows.empty()) grids.push_back(std::move(grid));
+  }
+  return grids;
 }
 
 std::string status_text(const FinishedRun& run) {

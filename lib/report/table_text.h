@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -47,9 +48,13 @@ struct TablePage {
 /// The page without differences and references.
 TablePage page_of(const ResultTable& table);
 
-/// The groups of each table: all beside each other while they have few columns together, else each
-/// in a table of its own.
-std::vector<std::vector<std::size_t>> groups_beside_each_other(const ResultTable& table);
+/// The cells of a row in one group: how many runs there are, then one for each column. None where
+/// there is nothing to tell.
+using CellsOf = std::function<std::vector<TextTable::Cell>(std::size_t row, std::size_t group)>;
+
+/// The rows of the table against its groups, which stand beside each other while they have few
+/// columns together, else each in a table of its own. Rows without cells in a table are left out.
+std::vector<TextTable> grids_of(const ResultTable& table, const CellsOf& cells_of);
 
 /// "finished", "diverged", "missing", "failed", "unfinished, 41 %".
 std::string status_text(const FinishedRun& run);

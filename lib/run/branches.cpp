@@ -106,8 +106,11 @@ void check_branches(const fs::path& run, std::span<const Branch> branches) {
       fail_input("{}: a branch at {} samples would end at {}, and the run does at {}", run.string(),
                  branch.at, experiment.method.max_samples, *experiment.method.scheduled_samples);
     if (!reached.contains(branch.at)) {
-      const std::int64_t round = kept_checkpoint(run, branch.at, experiment.workers).round;
-      reached[branch.at] = samples_after(round, branch.at, run);
+      const CheckpointFacts kept = kept_checkpoint(run, branch.at, experiment.workers);
+      if (kept.settings != checksum_of_settings(read_text(run / "experiment.yaml")))
+        fail_input("{}: the settings are not those that the checkpoint at {} samples was made with",
+                   (run / "experiment.yaml").string(), branch.at);
+      reached[branch.at] = samples_after(kept.round, branch.at, run);
     }
     check_local_batch(branch, run, reached[branch.at], experiment.workers);
   }
@@ -251,7 +254,7 @@ constexpr std::array<CsvColumn<BranchEnd>, 9> kBranchColumns{{
      [](End e) { return csv_cell(e.branch.at); }},
     {"local_batch_size", "samples", "b of the branch",
      [](End e) { return csv_cell(e.branch.local_batch_size); }},
-    {"repeat", "", "which of several that see other data",
+    {"repeat", "", "which of several that see other data, but for a few draws",
      [](End e) { return csv_cell(e.branch.repeat); }},
     {"branch_samples", "samples", "how far it was to go",
      [](End e) { return csv_cell(e.branch.samples); }},

@@ -120,6 +120,7 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
 void visit_state(StateVisitor& visitor, CheckpointFacts& facts) {
   visitor.visit("facts.round", facts.round);
   visitor.visit("facts.data", facts.data);
+  visitor.visit("facts.settings", facts.settings);
   std::uint64_t size = facts.made_by.size();
   visitor.visit("facts.made_by.size", size);
   constexpr std::uint64_t kLongest = 4096;
@@ -225,11 +226,15 @@ void keep_checkpoint(const fs::path& folder, std::int64_t round, std::int64_t sa
   copy_file_atomically(folder / checkpoint_name(round), to);
 }
 
+bool is_kept(const fs::path& folder, std::int64_t samples) {
+  return is_there(kept_path(folder, samples));
+}
+
 bool has_checkpoint(const fs::path& folder) { return !checkpoints_in(folder).empty(); }
 
 CheckpointFacts kept_checkpoint(const fs::path& run, std::int64_t samples, int num_workers) {
   const fs::path kept = kept_path(run, samples);
-  if (!is_there(kept))
+  if (!is_kept(run, samples))
     fail_input("{}: is not there; 'checkpoint: {{keep_at: [{}]}}' in the experiment keeps it",
                kept.string(), samples);
   try {

@@ -39,6 +39,8 @@ struct CheckpointFacts {
   std::int64_t round = 0;  ///< completed
   std::string made_by;     ///< version, libraries and instruction set, on which bytes depend
   std::uint64_t data = 0;  ///< checksum of the data
+  /// checksum_of_settings(); 0 of a branch, which goes on from a checkpoint of its run.
+  std::uint64_t settings = 0;
 };
 
 /// Bytes of the file of a checkpoint with these facts, and with states of these sizes.
@@ -82,6 +84,9 @@ class CheckpointWriter {
 /// Keeps a copy of the checkpoint that was written after this round, under the name of so many
 /// samples; neither later checkpoints nor the end of the run remove it. Throws a SystemError.
 void keep_checkpoint(const std::filesystem::path& folder, std::int64_t round, std::int64_t samples);
+
+/// Whether a checkpoint is kept under this name, be it damaged.
+bool is_kept(const std::filesystem::path& folder, std::int64_t samples);
 
 /// The facts of the checkpoint that was kept there. Throws an InputError where nothing was kept
 /// under this name, or it is damaged.

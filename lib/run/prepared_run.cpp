@@ -58,8 +58,10 @@ std::vector<SharedFact> shared_facts(const RunRequest& request, const PreparedRu
   return facts;
 }
 
-CheckpointFacts checkpoint_facts(const RunStart& start) {
-  return {.made_by = program_identity(), .data = start.data};
+CheckpointFacts checkpoint_facts(const PreparedRun& run) {
+  return {.made_by = program_identity(),
+          .data = run.start.data,
+          .settings = run.is_branch ? 0 : checksum_of_settings(run.settings)};
 }
 
 namespace {
@@ -76,7 +78,7 @@ OutputBytes output_bytes_of(const PreparedRun& run) {
   const WorkerRunSetup setup{.experiment = *run.experiment,
                              .folder = start.folder,
                              .epoch_samples = start.task.epoch_samples,
-                             .facts = checkpoint_facts(start),
+                             .facts = checkpoint_facts(run),
                              .schedule = {},
                              .events = nobody_watches};
   return {.checkpoint = checkpoint_bytes(
@@ -144,7 +146,7 @@ Diagnoses examine_run(const RunRequest& request, ProcessGroup& processes,
   if (processes.rank() != 0) return {};
   Diagnoses all = check_run(request, *run, ranks);
   append(all, check_folder(request, run->start.folder, run->settings, run->start.workers,
-                           checkpoint_facts(run->start)));
+                           checkpoint_facts(*run)));
   return all;
 }
 

@@ -35,7 +35,7 @@ PreparedRun prepare_run(const RunRequest& request, const ProcessGroup& processes
 std::vector<SharedFact> shared_facts(const RunRequest& request, const PreparedRun& run);
 
 /// The facts of the checkpoints that this program makes of the run.
-CheckpointFacts checkpoint_facts(const RunStart& start);
+CheckpointFacts checkpoint_facts(const PreparedRun& run);
 
 /// Throws an InputError for a branch that has nothing to go on from.
 void check_branch(const PreparedRun& run);

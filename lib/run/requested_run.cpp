@@ -110,9 +110,10 @@ std::vector<SweepCell> requested_cells(const RunRequest& request) {
   const std::vector<std::string> swept = swept_keys(file);
   for (const std::string& setting : request.settings) {
     const std::string key = setting.substr(0, setting.find('='));
-    if (std::ranges::find(swept, key) != swept.end())
-      fail_input("--set {}: the sweep of {} sets {} as well, expected another key, or --cell",
-                 setting, request.file.string(), key);
+    for (const std::string& other : swept)
+      if (set_the_same(key, other))
+        fail_input("--set {}: the sweep of {} sets {} as well, expected another key", setting,
+                   request.file.string(), other);
   }
   return sweep_cells(file);
 }

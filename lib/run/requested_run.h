@@ -26,7 +26,7 @@ struct RequestedRun {
 // neither looked for in vain nor run again, unless the request says --force.
 
 /// The cells of the experiment file with its settings, at least one. Throws an InputError for a
-/// setting that the sweep would overwrite.
+/// setting that the sweep would overwrite, or a part of it.
 std::vector<SweepCell> requested_cells(const RunRequest& request);
 
 /// The runs of all cells, each checked as a run would check it.

@@ -191,6 +191,7 @@ void RoundWriter::visit_state(StateVisitor& visitor) {
   double so_far = seconds_before_ + seconds();
   visitor.visit("seconds", so_far);
   if (visitor.reads()) seconds_before_ = so_far;
+  if (visitor.reads()) samples_before_ = result_.samples;
   localbatch::visit_state(visitor, result_.communication);
   if (visitor.reads()) communication_before_ = result_.communication;
 
@@ -308,7 +309,11 @@ RunProgress RoundWriter::progress(const RoundRecord& round) const {
   const double now = seconds();
   const double training = now - evaluating_.seconds();
   const double since = training - training_seconds_at_evaluation_;
-  const auto samples = static_cast<double>(round.samples - samples_at_evaluation_);
+  const auto samples =
+      static_cast<double>(round.samples - std::max(samples_at_evaluation_, samples_before_));
+  const auto done = static_cast<double>(round.samples - samples_before_);
+  const std::int64_t left =
+      std::max(experiment_.method.max_samples - round.samples, std::int64_t{0});
   return {.round = round.round,
           .samples = round.samples,
           .max_samples = experiment_.method.max_samples,
@@ -318,6 +323,7 @@ RunProgress RoundWriter::progress(const RoundRecord& round) const {
           .seconds = now,
           .training_seconds = training,
           .samples_per_second = since > 0 ? samples / since : 0,
+          .seconds_left = now / done * static_cast<double>(left),
           .tokens_per_sample = result_.tokens_per_sample};
 }
 

@@ -84,8 +84,9 @@ class RoundWriter {
   std::optional<AveragedWeights> averaged_weights_;
   RunResult result_;
 
-  double seconds_before_ = 0;    ///< of the stretches of the run before this one
-  Ledger communication_before_;  ///< likewise
+  double seconds_before_ = 0;        ///< of the stretches of the run before this one
+  std::int64_t samples_before_ = 0;  ///< likewise
+  Ledger communication_before_;      ///< likewise
   double started_ = monotonic_seconds();
   Stopwatch evaluating_;
   TimingRow before_;  ///< totals at the end of the round before

@@ -54,7 +54,7 @@ RunResult run_experiment(const RunRequest& request, ProcessGroup& processes,
   const std::vector<RankFacts> ranks = gather_facts(processes);
   check_together(request, run, processes, ranks, events);
   allocate(run, processes, ranks);
-  const CheckpointFacts facts = checkpoint_facts(run.start);
+  const CheckpointFacts facts = checkpoint_facts(run);
   const Claim claim = claim_together(request, run, facts, processes, events);
   RunResult result;
   result.folder = run.start.folder;

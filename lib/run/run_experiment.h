@@ -60,9 +60,10 @@ struct RunProgress {
   std::int64_t round = 0, samples = 0, max_samples = 0;
   int local_batch_size = 0, sync_interval = 0;  ///< of that round
   double loss = 0;
-  double seconds = 0;             ///< since the first local step
+  double seconds = 0;             ///< since the first local step of this start
   double training_seconds = 0;    ///< the same without evaluations
-  double samples_per_second = 0;  ///< of training, since the last evaluation
+  double samples_per_second = 0;  ///< of training, since the last evaluation or the restart
+  double seconds_left = 0;        ///< at the pace since the first local step, evaluations included
   int tokens_per_sample = 0;      ///< 0: samples are no texts
 };
 

@@ -74,6 +74,10 @@ std::string what_decides_results(std::string resolved) {
   return resolved.replace(value, resolved.find('\n', value) - value, "1");
 }
 
+std::uint64_t checksum_of_settings(const std::string& resolved) {
+  return checksum(what_decides_results(resolved));
+}
+
 std::string first_difference(const std::string& there, const std::string& here) {
   const auto theirs = values_by_place(there), ours = values_by_place(here);
   const std::map<std::string, std::string> their_values(theirs.begin(), theirs.end());
@@ -106,12 +110,18 @@ std::string run_name(const std::string& cell_name, const std::vector<std::string
 
 fs::path run_folder(const fs::path& output, const std::string& experiment, const std::string& name,
                     const std::string& resolved) {
-  const auto digits = static_cast<std::uint32_t>(checksum(what_decides_results(resolved)) >> 32);
+  const auto digits = static_cast<std::uint32_t>(checksum_of_settings(resolved) >> 32);
   const std::string ending = fmt::format("-{:08x}", digits);
-  const fs::path around = output / experiment;
-  for (const fs::path& folder : paths_in(around))
-    if (folder.filename().string().ends_with(ending)) return folder;
-  return around / (name + ending);
+  const fs::path folder = output / experiment / (name + ending);
+  if (is_there(folder)) return folder;
+  std::vector<fs::path> others = paths_in(folder.parent_path());
+  std::erase_if(others, [&ending](const fs::path& path) {
+    return !path.filename().string().ends_with(ending);
+  });
+  if (others.size() > 1)
+    fail_input("{}: is not there, but {} and {} are of this run by their names, expected one",
+               folder.string(), others[0].filename().string(), others[1].filename().string());
+  return others.empty() ? folder : others.front();
 }
 
 void record_failure(const fs::path& folder, const std::string& why) {
@@ -144,7 +154,9 @@ bool has_ended_or_can_go_on(const fs::path& folder) {
 
 RunStatus status_of_folder(const fs::path& folder, const std::string& resolved) {
   std::error_code error;
-  if (!fs::exists(folder, error)) return RunStatus::kMissing;
+  const bool exists = fs::exists(folder, error);
+  if (error) fail_input("{}: cannot be looked at: {}", folder.string(), error.message());
+  if (!exists) return RunStatus::kMissing;
   if (!fs::is_directory(folder, error))
     fail_input("{}: cannot be made: a file has this name", folder.string());
   const fs::path settings = folder / kSettings;
@@ -248,6 +260,8 @@ std::string doubt_about(const Checkpoint& checkpoint, const CheckpointFacts& fac
   const CheckpointFacts& theirs = checkpoint.facts;
   if (theirs.data != facts.data)
     fail_input("{}: the data are not those that the run began with; --force begins anew", path);
+  if (theirs.settings != facts.settings && facts.settings != 0)
+    fail_input("{}: the settings are not those that the run began with; --force begins anew", path);
   if (theirs.made_by == facts.made_by) return {};
   return fmt::format(
       "{} was made by {}, and this is {}: the curves may not be those of a run that "

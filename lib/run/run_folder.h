@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -21,10 +22,14 @@ std::string run_name(const std::string& cell_name, const std::vector<std::string
 /// on. Runs with the same text have the same results.
 std::string what_decides_results(std::string resolved);
 
-/// `<output>/<experiment>/<name>-<hash>`, with the first eight hexadecimal digits of a hash
-/// (XXH3, 64 bits) of what decides the results, so that two experiments never share a folder. A
-/// folder with this hash that is there already has the right name, whichever it is: the same
-/// settings can be written in many ways, and are run once.
+/// XXH3 of that text.
+std::uint64_t checksum_of_settings(const std::string& resolved);
+
+/// `<output>/<experiment>/<name>-<hash>`, with the first eight hexadecimal digits of the
+/// checksum of its settings, so that two experiments never share a folder. A
+/// folder with this hash that is there already has the right name, whichever it is, when this very
+/// name is not there: the same settings can be written in many ways, and are run once. Throws an
+/// InputError when several have the hash.
 std::filesystem::path run_folder(const std::filesystem::path& output, const std::string& experiment,
                                  const std::string& name, const std::string& resolved);
 

@@ -1,5 +1,6 @@
 #include "run/run_sweep.h"
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
@@ -7,8 +8,7 @@
 #include "core/csv.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/options.h"
-#include "core/parse.h"
+#include "experiment/branch.h"
 #include "run/requested_run.h"
 #include "run/run_experiment.h"
 #include "run/run_files.h"
@@ -63,6 +63,11 @@ std::vector<CellProgress> cells_to_run(const std::vector<CellProgress>& cells, b
   return first;
 }
 
+bool has_diverged_before(const std::vector<CellProgress>& cells, bool force) {
+  return !force &&
+         std::ranges::find(cells, RunStatus::kDiverged, &CellProgress::status) != cells.end();
+}
+
 SweepResult run_sweep(const RunRequest& request, ProcessGroup& processes,
                       const SweepEvents& events) {
   SweepResult result;
@@ -71,8 +76,7 @@ SweepResult run_sweep(const RunRequest& request, ProcessGroup& processes,
     if (processes.rank() != 0) return true;
     const std::vector<CellProgress> all = progress_of_cells(request);
     events.on_sweep(all);
-    for (const CellProgress& cell : all)
-      result.diverged = result.diverged || cell.status == RunStatus::kDiverged;
+    result.diverged = has_diverged_before(all, request.force);
     cells = cells_to_run(all, request.force);
     return true;
   });
@@ -111,15 +115,17 @@ namespace {
 
 /// Rounds that have ended. A run that has just begun, or that begins anew, has no files yet.
 void read_progress(CellProgress& cell) {
-  if (!is_there(cell.folder / "rounds.csv") || !is_there(cell.folder / "timing.csv")) return;
-  const std::vector<double> samples = CsvColumns(cell.folder / "rounds.csv").positions("samples");
+  const std::optional<CsvColumns> rounds = columns_if_begun(cell.folder / "rounds.csv");
+  const std::optional<CsvColumns> timing = columns_if_begun(cell.folder / "timing.csv");
+  if (!rounds || !timing) return;
+  const std::vector<double> samples = rounds->positions("samples");
   if (samples.empty()) return;
   cell.samples = static_cast<std::int64_t>(samples.back());
   std::error_code error;
   const auto age =
       fs::file_time_type::clock::now() - fs::last_write_time(cell.folder / "rounds.csv", error);
   if (!error) cell.seconds_since_round = std::chrono::duration<double>(age).count();
-  cell.seconds = sum_of(CsvColumns(cell.folder / "timing.csv"), "total_seconds");
+  cell.seconds = sum_of(*timing, "total_seconds");
 }
 
 /// All that the files of a folder say beside its status.
@@ -150,9 +156,7 @@ CellProgress progress_of_run(const fs::path& folder) {
   CellProgress cell;
   cell.number = 0;
   cell.folder = folder;
-  cell.max_samples =
-      integer_in(value_of(values_by_place(read_text(folder / "experiment.yaml")), "max_samples"))
-          .value_or(0);
+  cell.max_samples = samples_at_end(values_by_place(read_text(folder / "experiment.yaml")));
   cell.status = is_there(folder / "summary.json") ? read_outcome(folder) : RunStatus::kUnfinished;
   read_folder(cell);
   return cell;
@@ -168,7 +172,9 @@ std::vector<CellProgress> progress_of_cells(const RunRequest& request) {
 
 std::optional<double> seconds_left(const std::vector<CellProgress>& cells) {
   double seconds = 0, done = 0, left = 0;
+  std::set<fs::path> folders;
   for (const CellProgress& cell : cells) {
+    if (!folders.insert(cell.folder).second) continue;  // the same settings under another name
     seconds += cell.seconds;
     done += static_cast<double>(cell.samples);
     if (!has_ended(cell.status)) left += static_cast<double>(cell.max_samples - cell.samples);

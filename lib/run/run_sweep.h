@@ -67,6 +67,10 @@ struct SweepEvents {
 /// those that have; with `force` the ones that have ended are among them.
 std::vector<CellProgress> cells_to_run(const std::vector<CellProgress>& cells, bool force);
 
+/// Whether the results that a sweep leaves as they are have one that diverged; `force` replaces
+/// all.
+bool has_diverged_before(const std::vector<CellProgress>& cells, bool force);
+
 /// How a sweep has ended on this rank.
 struct SweepResult {
   bool stopped = false;             ///< by a signal or the time limit; the rest is unfinished

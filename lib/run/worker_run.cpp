@@ -1,6 +1,7 @@
 #include "run/worker_run.h"
 
 #include "comm/communicator.h"
+#include "core/csv.h"
 #include "core/state.h"
 #include "experiment/experiment.h"
 #include "run/checkpointer.h"
@@ -40,7 +41,8 @@ class WorkerRun final : public RunObserver, public SavedState {
         checkpoints_(setup.schedule, setup.folder, setup.facts, *this, comm) {}
 
   void begin(const std::optional<Checkpoint>& checkpoint) {
-    if (!checkpoints_.restore(checkpoint)) writer_.begin();
+    if (!checkpoints_.restore(checkpoint)) return writer_.begin();
+    if (comm_.worker() == 0) keep_what_was_not_kept();
   }
 
   RunResult finish(Outcome outcome) {
@@ -90,12 +92,27 @@ class WorkerRun final : public RunObserver, public SavedState {
   /// The samples that the experiment names and the round under way is the first to reach.
   std::vector<std::int64_t> to_be_kept() const {
     if (setup_.experiment.kept_checkpoints.empty()) return {};
-    const std::int64_t before = loop_.progress.samples;
-    const std::int64_t after = setup_.experiment.method.plan(loop_.progress).samples;
-    std::vector<std::int64_t> reached;
+    return reached(loop_.progress.samples, setup_.experiment.method.plan(loop_.progress).samples);
+  }
+
+  std::vector<std::int64_t> reached(std::int64_t before, std::int64_t after) const {
+    std::vector<std::int64_t> points;
     for (const std::int64_t samples : setup_.experiment.kept_checkpoints)
-      if (before < samples && samples <= after) reached.push_back(samples);
-    return reached;
+      if (before < samples && samples <= after) points.push_back(samples);
+    return points;
+  }
+
+  /// A run may end between a checkpoint and its copy, and no later round is the first to reach its
+  /// samples.
+  void keep_what_was_not_kept() const {
+    if (setup_.experiment.kept_checkpoints.empty()) return;
+    const std::vector<double> samples =
+        CsvColumns(setup_.folder / "rounds.csv").positions("samples");
+    const double before = samples.size() > 1 ? samples[samples.size() - 2] : 0;
+    for (const std::int64_t point :
+         reached(static_cast<std::int64_t>(before), loop_.progress.samples))
+      if (!is_kept(setup_.folder, point))
+        keep_checkpoint(setup_.folder, loop_.progress.round, point);
   }
 
   bool speaks_for_rank() const { return comm_.worker() == setup_.first_hosted; }

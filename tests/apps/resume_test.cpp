@@ -47,6 +47,22 @@ TEST_CASE(
   CHECK(lines_of(rounds_in("whole")).size() > 3);
 }
 
+TEST_CASE("a run that was to begin anew and is stopped goes on without --force") {
+  const ProgramFixture program;
+  std::ofstream(program.path("sweep.yaml"))
+      << text_of(program.path("tiny.yaml")) << "sweep: {seed: [1, 2]}\n";
+  for (const std::string file : {"tiny.yaml", "sweep.yaml"}) {
+    const Finished stopped = program.run("run " + file + " --force --time-limit 0");
+    CHECK(stopped.status == 75);
+    CHECK_MESSAGE(contains(stopped.out,
+                           "stopped after round 1; without --force the same command "
+                           "goes on from there\n"),
+                  stopped.out);
+    CHECK(contains(program.run("run " + file).out, "goes on after round 1"));
+  }
+  CHECK(contains(program.run("--help").out, "without --force"));
+}
+
 TEST_CASE("a run that has finished is no mistake for a job script") {
   const ProgramFixture program;
   CHECK(program.run("run tiny.yaml --resume").status == 0);

@@ -103,6 +103,41 @@ TEST_CASE("a job that fails is told and does not keep the others from running") 
   }
 }
 
+TEST_CASE(
+    "a sweep that is stopped says so also when a cell has failed, so that it is started again") {
+  const SweepDesk program;
+  std::ofstream(program.path("bad.yaml"))
+      << text_of(program.path("tiny.yaml"))
+      << "sweep:\n  case:\n    bad: {dataset: {name: cifar10, root: nowhere}}\n"
+         "    second: {seed: 2}\n    third: {seed: 3}\n";
+  for (const char* const how : {"", " --jobs 2"}) {
+    CAPTURE(how);
+    fs::remove_all(program.path("results"));
+    const Finished stopped = program.run(std::string("run bad.yaml --time-limit 0") + how);
+    if (stopped.out.empty()) continue;  // one core
+    CHECK(stopped.status == 75);
+    REQUIRE(stopped.errors.size() == 1);
+    CHECK(contains(stopped.errors.front(), "nowhere"));
+    CHECK(contains(program.run("status bad.yaml").out, "3 cells: 1 failed, 2 to do"));
+    CHECK(program.run(std::string("run bad.yaml") + how).status == 2);
+    CHECK(contains(program.run("status bad.yaml").out, "3 cells: 2 finished, 1 failed"));
+  }
+}
+
+TEST_CASE("a sweep that replaces all does not end as what it has replaced") {
+  const SweepDesk program;
+  CHECK(program.run("run sweep.yaml").status == 0);
+  for (const char* const how : {"", " --jobs 2"}) {
+    CAPTURE(how);
+    std::ofstream(program.path("results/tiny") / program.folders().front() / "summary.json")
+        << R"({"outcome": "diverged"})";
+    const Finished diverged = program.run(std::string("run sweep.yaml") + how);
+    if (diverged.out.empty()) continue;  // one core
+    CHECK(diverged.status == 3);
+    CHECK(program.run(std::string("run sweep.yaml --force") + how).status == 0);
+  }
+}
+
 TEST_CASE("status tells a run that goes on from one that has stopped, and takes folders") {
   const SweepDesk program;
   CHECK(program.run("run sweep.yaml --cell 1").status == 0);

@@ -16,7 +16,7 @@ fail() {
 
 # The programs that the script may use, without those that reach a network.
 mkdir bin served data
-for program in sh cat cut dirname head md5sum mkdir mktemp mv rm tail tar gzip; do
+for program in sh cat cut dirname head md5sum mkdir mktemp mv rm tail tar gzip awk find sed sort; do
   ln -s "$(command -v $program)" bin/$program
 done
 cat >bin/curl <<'CURL'
@@ -63,16 +63,34 @@ seq 200000 | head -c 1115394 >served/input.txt
 head -c 1003854 served/input.txt >split/train.txt
 tail -c 111540 served/input.txt >split/val.txt
 
+# A collection of books with headers, and what is to be made of it: by year, without header, returns and outer blanks.
+mkdir -p books/classic-books-markdown-1/'Mark Twain' books/classic-books-markdown-1/'Ayn Rand' novels
+book() {  # PATH YEAR TEXT
+  printf '# Title: T\n\n## Author: A\n\n## Year: %s\n\n-------\n\n%b' "$2" "$3" >"books/classic-books-markdown-1/$1.md"
+}
+book 'Mark Twain/Roughing It' 1872 ' One\r\n\n  two \r\n \n\n'
+book 'Mark Twain/A Tale' 1869 'First.\n----\nSecond.'
+book 'Mark Twain/Late' 1905 'Not this one.'
+book 'Mark Twain/The Adventures of Tom Sawyer' 1876 'A test.\n'
+book 'Ayn Rand/Anthem' 1889 'Another author.\n'
+tar -czf served/944882722e9a96fa6cf2739dc2ea757e101f412f.tar.gz -C books classic-books-markdown-1
+printf 'First.\n----\nSecond.\n\n\nOne\n\n  two\n\n\n' >novels/train.txt
+printf 'A test.\n\n\n' >novels/val.txt
+
 # The script with the checksums of these.
 cp "$fetch" data/fetch.sh
 for file in served/* cifar-10-batches-bin/* split/*; do
   sum=$(md5sum <"$file" | cut -d' ' -f1)
   sed -i "s/[0-9a-f]\{32\} ${file##*/}/$sum ${file##*/}/" data/fetch.sh
 done
+for file in novels/*; do
+  sum=$(md5sum <"$file" | cut -d' ' -f1)
+  sed -i "/folder=english-novels/,/authors=/s/[0-9a-f]\{32\} ${file##*/}/$sum ${file##*/}/" data/fetch.sh
+done
 rm -r cifar-10-batches-bin cifar-100-binary
 
 run imagenet
-expect 2 "found 'imagenet', expected cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare"
+expect 2 "found 'imagenet', expected cifar10 | cifar100 | mnist | fashion_mnist | tinyshakespeare | english_novels"
 run
 expect 2 "found ''"
 run mnist cifar10
@@ -146,6 +164,27 @@ expect 0 "tinyshakespeare: complete"
 cmp data/tinyshakespeare/val.txt split/val.txt || fail "not repaired"
 rm -r data/tinyshakespeare offline
 
+# Novels, from an archive whose own checksum nobody knows: by hand, with a network, and from another collection.
+touch offline
+run english_novels
+expect 1 "/archive/944882722e9a96fa6cf2739dc2ea757e101f412f.tar.gz"
+expect 1 "put that into $folder/data and start this again"
+cp served/944882722e9a96fa6cf2739dc2ea757e101f412f.tar.gz data
+run english_novels
+expect 0 "english-novels: complete"
+rm -r data/english-novels data/*.tar.gz offline
+run english_novels
+expect 0 "english-novels: complete"
+cmp data/english-novels/train.txt novels/train.txt && cmp data/english-novels/val.txt novels/val.txt || fail "other novels"
+run english_novels
+expect 0 "already there, with the right checksums"
+rm -r data/english-novels
+book 'Mark Twain/A Tale' 1869 'Revised.'
+tar -czf served/944882722e9a96fa6cf2739dc2ea757e101f412f.tar.gz -C books classic-books-markdown-1
+run english_novels
+expect 1 "does not hold the novels that were expected"
+[ ! -e data/english-novels ] || fail "something was kept"
+
 # Other bytes than those that were published.
 rm -r data/mnist
 echo other | gzip >served/train-labels-idx1-ubyte.gz
@@ -153,4 +192,4 @@ run mnist
 expect 1 "expected $(sed -n 's/^\([0-9a-f]*\) train-labels.*/\1/p' data/fetch.sh | head -n 1); not kept"
 [ ! -e data/mnist ] || fail "something was kept"
 
-echo "fetch.sh: unknown names, no network, by hand, success, again, damage, a dead address, a text and its parts, other bytes"
+echo "fetch.sh: unknown names, no network, by hand, success, again, damage, a dead address, a text and its parts, novels, other bytes"

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <set>
+#include <tuple>
 
 #include "core/files.h"
 #include "report/curves_data.h"
@@ -220,6 +222,24 @@ TEST_CASE("long numbers along the vertical axis have room, short ones do not tak
   };
   CHECK(left(figure_of({10, 90})) == doctest::Approx(76).epsilon(0.01));
   CHECK(left(figure_of({1.25e-5, 3.75e-5}, "learning_rate")) > 100);
+}
+
+TEST_CASE("up to three panels stand beside each other, four as a square") {
+  const auto places = [](std::size_t panels, const std::string& margin) {
+    Figure figure = figure_of({1, 2});
+    figure.groups.resize(panels, "H = 8");
+    const std::string script = script_of(figure, {"svg"}), key = "set " + margin + " at screen 0.";
+    std::set<std::string> found;
+    for (std::size_t at = 0; (at = script.find(key, at)) != std::string::npos; ++at)
+      found.insert(script.substr(at + key.size(), 5));
+    return found.size();
+  };
+  for (const auto& [panels, columns, rows] :
+       {std::tuple{1, 1, 1}, {2, 2, 1}, {3, 3, 1}, {4, 2, 2}, {5, 3, 2}, {7, 3, 3}}) {
+    CAPTURE(panels);
+    CHECK(places(panels, "lmargin") == columns);
+    CHECK(places(panels, "bmargin") == rows);
+  }
 }
 
 TEST_CASE("a legend explains bands where there are some") {

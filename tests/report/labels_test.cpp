@@ -1,6 +1,7 @@
 #include "report/labels.h"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
 #include "experiment/experiment_file.h"
 
@@ -72,6 +73,18 @@ TEST_CASE("as few settings as tell labels apart are added, the one that tells mo
                       {settings("p: 1\nq: 1\nr: 1\n"), settings("p: 1\nq: 2\nr: 1\n"),
                        settings("p: 2\nq: 1\nr: 2\n"), settings("p: 2\nq: 2\nr: 2\n")}) ==
         std::vector<std::string>{"a, p 1, q 1", "a, p 1, q 2", "a, p 2, q 1", "a, p 2, q 2"});
+}
+
+TEST_CASE("keys whose last words are the same, or are in the label, are added in full") {
+  const auto both = [](int x, int y) {
+    return settings(fmt::format("x: {{p: {}}}\ny: {{p: {}}}\nz: 1\n", x, y));
+  };
+  CHECK(disambiguated({"a", "a", "a", "a"}, {both(1, 1), both(1, 2), both(2, 1), both(2, 2)}) ==
+        std::vector<std::string>{"a, x.p 1, y.p 1", "a, x.p 1, y.p 2", "a, x.p 2, y.p 1",
+                                 "a, x.p 2, y.p 2"});
+  CHECK(disambiguated({"a, p 1", "a, p 1", "p", "p"},
+                      {both(1, 1), both(1, 2), both(1, 1), both(2, 1)}) ==
+        std::vector<std::string>{"a, p 1, y.p 1", "a, p 1, y.p 2", "p, p 1", "p, p 2"});
 }
 
 TEST_CASE("numbers in names are compared as numbers") {

@@ -282,4 +282,138 @@ TEST_CASE("rows of two files with the same name are told apart") {
   CHECK(results.rows == std::vector<std::string>{"constant 4 (tiny)", "constant 4 (other)"});
 }
 
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// How many runs each row has.
+std::vector<std::size_t> runs_of_rows(const Results& results) {
+  std::vector<std::size_t> runs(results.rows.size());
+  for (const ResultCell& cell : results.cells) runs.at(cell.row) += cell.runs.size();
+  return runs;
+}
+
+/// The results of tiny.yaml with this sweep and of another file of the same experiment.
+Results with_file(const SweepFixture& fixture, const std::string& text) {
+  const std::filesystem::path other = fixture.folder.path() / "other.yaml";
+  write_text(other, text);
+  return collect_results(
+      {.sources = {fixture.file(), other}, .settings = {}, .output = fixture.results()});
+}
+
+}  // namespace
+
+TEST_CASE("cells with the same name and other settings are no seeds of one row") {
+  const Results results =
+      SweepFixture(
+          "sweep:\n"
+          "  - {schedule: {norm test: {learning_rate.peak: 0.2}}, seed: [1, 2]}\n"
+          "  - {schedule: {norm test: {learning_rate.peak: 0.02}}, seed: [3]}\n"
+          "  - {schedule: {plain: {learning_rate.peak: 0.02}}, seed: [4]}\n")
+          .collect();
+  CHECK(results.rows == Names{"norm test, peak 0.2", "norm test, peak 0.02", "plain"});
+  CHECK(runs_of_rows(results) == std::vector<std::size_t>{2, 1, 1});
+}
+
+TEST_CASE("a row may have a learning rate of its own for each H") {
+  const Results results =
+      SweepFixture(
+          "sweep:\n"
+          "  - {schedule: {a: {learning_rate.peak: 0.2}}, sync_interval.H: [4], seed: [1, 2]}\n"
+          "  - {schedule: {a: {learning_rate.peak: 0.1}}, sync_interval.H: [8], seed: [1, 2]}\n")
+          .collect();
+  CHECK(results.rows == Names{"a"});
+  CHECK(results.cells.size() == 2);
+}
+
+TEST_CASE("rows of two keys whose last words are the same show the whole key") {
+  const Results results =
+      SweepFixture(
+          "inner_optimizer: {name: sgd, momentum: 0.9}\nouter_optimizer: {name: nesterov}\n"
+          "sweep:\n"
+          "  - {inner_optimizer.momentum: [0.5], seed: [1, 2, 9]}\n"
+          "  - {outer_optimizer.momentum: [0.5], seed: [1, 4, 5]}\n")
+          .collect();
+  CHECK(results.rows == Names{"momentum 0.5, inner_optimizer.momentum 0.5",
+                              "momentum 0.5, inner_optimizer.momentum 0.9"});
+  CHECK(runs_of_rows(results) == std::vector<std::size_t>{3, 3});
+}
+
+TEST_CASE("the same settings in two blocks are one row, on however many threads") {
+  const Results results =
+      SweepFixture(
+          "sweep:\n"
+          "  - {way: {a: {batch_size.max: 8}}, sync_interval.H: [4, 8], seed: [1, 2]}\n"
+          "  - {way: {a: {threads_per_worker: 2}}, sync_interval.H: [4], seed: [3]}\n")
+          .collect();
+  CHECK(results.rows == Names{"a"});
+  REQUIRE(results.cells.size() == 2);
+  CHECK(results.cells[0].runs.size() == 3);
+}
+
+TEST_CASE("a cell that names no file is told apart from one that does") {
+  const ScratchFolder scratch;
+  write_text(scratch.path() / "values", "some");
+  const Results results = SweepFixture(
+                              "sweep:\n"
+                              "  - {way: {a: {batch_size.max: 8}}, seed: [1]}\n"
+                              "  - {way: {a: {model.initial: " +
+                              (scratch.path() / "values").string() + "}}, seed: [2]}\n")
+                              .collect();
+  REQUIRE(results.rows.size() == 2);
+  CHECK(results.rows[0] == "a, initial hash none");
+  CHECK(results.rows[1].starts_with("a, initial hash "));
+}
+
+TEST_CASE("two files of one experiment share the rows whose settings are the same, and no others") {
+  const SweepFixture fixture("sweep: {seed: [1, 2]}\n");
+  const Results same = with_file(fixture, kFile + "sweep: {seed: [3, 4]}\n");
+  CHECK(same.rows == Names{"constant 4 (tiny)"});
+  CHECK(runs_of_rows(same) == std::vector<std::size_t>{4});
+  const Results other =
+      with_file(fixture, kFile + "sweep: {learning_rate.peak: [0.02], seed: [3, 4]}\n");
+  CHECK(other.rows == Names{"constant 4", "peak 0.02"});
+  std::string text = kFile + "sweep: {seed: [3, 4]}\n";
+  text.replace(text.find("peak: 0.01"), 10, "peak: 0.02");
+  const Results slower = with_file(fixture, text);
+  CHECK(slower.rows == Names{"constant 4 (tiny), peak 0.01", "constant 4 (tiny), peak 0.02"});
+  CHECK(runs_of_rows(slower) == std::vector<std::size_t>{2, 2});
+}
+
+TEST_CASE("rules for H of two files with the same name are told apart") {
+  const std::string rule = "sync_interval: {name: post_local, H: 4, start_samples: 32}\n";
+  const SweepFixture fixture(rule + "sweep: {seed: [1]}\n");
+  std::string text = kFile + rule + "sweep: {seed: [2]}\n";
+  text.replace(text.find("start_samples: 32"), 17, "start_samples: 16");
+  const Results results = with_file(fixture, text);
+  CHECK(results.rows.size() == 1);
+  CHECK(results.groups == Names{"post local, start samples 32", "post local, start samples 16"});
+}
+
+TEST_CASE("a sweep that itself gives a row the name of another one is refused") {
+  const SweepFixture fixture(
+      "sweep:\n"
+      "  - {way: {a: {learning_rate.peak: 0.1}}, seed: [1]}\n"
+      "  - {way: {a: {learning_rate.peak: 0.2}}, seed: [2]}\n"
+      "  - {way: {'a, peak 0.1': {batch_size.max: 16}}, seed: [3]}\n");
+  const std::string refused = input_error([&] { fixture.collect(); });
+  CHECK(contains(refused, "cell 1 and cell 3: both are 'a, peak 0.1', and differ: "));
+}
+
+TEST_CASE("a branch ends before the run that it is of") {
+  const ScratchFolder folder;
+  const auto read = [&folder](int samples) {
+    write_run(folder.path(),
+              {.folder = "b",
+               .outcome = "",
+               .rounds_left = 2,
+               .more = fmt::format("branch:\n  at: 64\n  local_batch_size: 8\n  samples: {}\n"
+                                   "  repeat: 1\n",
+                                   samples)});
+    return read_finished_run(folder.path() / "b", "b");
+  };
+  CHECK(read(64).status == RunStatus::kFinished);
+  CHECK(status_text(read(96)) == "unfinished, 80 %");
+}
+
 }  // namespace localbatch

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "report/curves_data.h"
@@ -208,6 +209,19 @@ TEST_CASE("when the best was reached, for the first time") {
   write_run(folder.path(), {.folder = "a", .accuracies = {0.1, 0.6, 0.5, 0.6}});
   const ResultTable table = table_of(folder.path(), "best_test_accuracy_samples");
   CHECK(entry(table, "constant 8", "H = 4").sample->mean == 128);
+}
+
+TEST_CASE("a figure that is no number is never the best") {
+  const ScratchFolder folder;
+  const double nan = std::nan("");
+  write_run(folder.path(), {.folder = "some", .accuracies = {nan, 0.5, nan, 0.6}});
+  write_run(folder.path(),
+            {.folder = "none", .local_batch_size = 16, .accuracies = {nan, nan, nan, nan}});
+  const ResultTable table =
+      table_of(folder.path(), "best_test_accuracy,best_test_accuracy_samples");
+  CHECK(entry(table, "constant 8", "H = 4", 0).sample->mean == 60);
+  CHECK(entry(table, "constant 8", "H = 4", 1).sample->mean == 256);
+  CHECK_FALSE(entry(table, "constant 16", "H = 4", 0).sample);
 }
 
 TEST_CASE("held-out samples choose the best evaluation, where a run has some") {

@@ -6,6 +6,7 @@
 
 #include "experiment/fixtures.h"
 #include "run/resume_fixtures.h"
+#include "run/run_sweep.h"
 
 namespace localbatch {
 
@@ -48,6 +49,15 @@ TEST_CASE("a branch with the run's own local batch has the bytes of the run") {
   CHECK(first_lines(text_of(branch / "evaluations.csv"), 4) ==
         first_lines(text_of(run / "evaluations.csv"), 4));
   CHECK(read_csv(branch / "evaluations.csv").at("samples").back() == "480");
+}
+
+TEST_CASE("the progress of a branch is that to its own end") {
+  const ScratchFolder scratch;
+  const fs::path run = tiny_run(scratch, "out");
+  CHECK(progress_of_run(run).max_samples == 600);
+  const CellProgress branch = progress_of_run(run_tiny_branch(run, kTinyBranch));
+  CHECK(branch.samples == 480);
+  CHECK(branch.max_samples == 480);
 }
 
 TEST_CASE("the training loss of a branch is that of all its rounds, whenever it was evaluated") {
@@ -265,6 +275,17 @@ TEST_CASE("a checkpoint that somebody put in the place of another is refused") {
   constexpr Branch kEarly{.at = 96, .local_batch_size = 4, .samples = 240, .repeat = 1};
   CHECK(input_error([&] { check_branches(run, {{kEarly}}); }).find("not the first that reaches") !=
         std::string::npos);
+}
+
+TEST_CASE("a run whose settings were changed in its folder is not branched") {
+  const ScratchFolder scratch;
+  const fs::path run = tiny_run(scratch, "out");
+  change_setting(run, "max_samples: 600", "max_samples: 720");
+  CHECK(input_error([&] {
+          check_branches(run, {{kTinyBranch}});
+        }).find("the settings are not those that the checkpoint at 240 samples was made with") !=
+        std::string::npos);
+  CHECK_FALSE(fs::exists(run / "branches"));
 }
 
 TEST_CASE("branches that were made before stay in the tables") {

@@ -41,6 +41,8 @@ TEST_CASE("shadow controllers leave the run as it is, whatever acts and whatever
            {"batch_size_controller={name: fixed}"},
            {"gradient_statistics={moving_average: 0.8, at: first}"},
            {"batch_size_controller={name: norm_test, every_rounds: 3}"},
+           // The last two rounds share what is left in steps below the maximum, and test once more.
+           {"gradient_statistics={moving_average: 0.8}", "batch_size.max=8", "max_samples=700"},
            {"learning_rate_coupling={name: adascale}"}}) {
     const ScratchFolder scratch;
     const fs::path alone = run_alone(request(scratch, tiny_experiment(), "alone", settings)).folder;

@@ -35,6 +35,15 @@ inline RunResult run_stretch(const RunRequest& request, const Stretch& stretch =
   return of_first;
 }
 
+/// As somebody with an editor does it.
+inline void change_setting(const std::filesystem::path& folder, const std::string& from,
+                           const std::string& to) {
+  std::string settings = text_of(folder / "experiment.yaml");
+  const std::size_t at = settings.find(from);
+  REQUIRE(at != std::string::npos);
+  std::ofstream(folder / "experiment.yaml") << settings.replace(at, from.size(), to);
+}
+
 inline std::set<std::string> names_in(const std::filesystem::path& folder) {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(folder))

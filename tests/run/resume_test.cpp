@@ -196,6 +196,55 @@ TEST_CASE("a run that was never saved begins anew") {
   CHECK(resumed_round == 0);
 }
 
+TEST_CASE("a checkpoint that could not be kept is kept when the run goes on") {
+  const ScratchFolder scratch;
+  // Rounds have 24 samples: the third one is the first to reach two of these.
+  const std::string text = tiny_experiment() + "checkpoint: {keep_at: [10, 50, 72, 240]}\n";
+  const std::vector<std::string> fixed{"batch_size_controller={name: fixed}"};
+  const fs::path whole = run_alone(request(scratch, text, "whole", fixed)).folder;
+  const RunRequest parts = request(scratch, text, "parts", fixed);
+  const fs::path folder = run_stretch(parts, {.rounds = 1}).folder;
+  const fs::path kept = folder / "kept";
+  const std::string first = text_of(folder / "checkpoint-000000001");
+  fs::remove_all(kept);  // as if the run had been killed before the copy
+  run_stretch(parts, {.ranks = 2, .rounds = 1});
+  CHECK(text_of(kept / "checkpoint-at-10") == first);
+
+  fs::rename(kept, scratch.path() / "aside");
+  std::ofstream(kept) << "in the way";
+  CHECK_THROWS_WITH_AS(run_alone(parts), doctest::Contains("kept: cannot be made"), SystemError);
+  CHECK(newest_of(folder).filename() == "checkpoint-000000003");
+  const std::string third = text_of(newest_of(folder));
+  CHECK_THROWS_WITH_AS(run_alone(parts), doctest::Contains("kept: cannot be made"), SystemError);
+  fs::remove(kept);
+  run_stretch(parts, {.ranks = 3});
+  // The first one is not that of this round.
+  CHECK(names_in(kept) ==
+        std::set<std::string>{"checkpoint-at-240", "checkpoint-at-50", "checkpoint-at-72"});
+  CHECK(text_of(kept / "checkpoint-at-50") == third);
+  CHECK(text_of(kept / "checkpoint-at-72") == third);
+  check_same_run(whole, folder);
+}
+
+TEST_CASE("the speed of a run that goes on is that of what it has done since") {
+  const ScratchFolder scratch;
+  const RunRequest parts = tiny_request(scratch, "parts");
+  std::vector<RunProgress> rounds;
+  const RunEvents events{.on_round = [&](const RunProgress& round) { rounds.push_back(round); }};
+  run_stretch(parts, {.rounds = 3}, events);
+  REQUIRE(rounds.size() == 3);
+  const std::int64_t before = rounds.back().samples;
+  rounds.clear();
+  run_stretch(parts, {.rounds = 2}, events);
+  REQUIRE(rounds.size() == 2);
+  // No evaluation was done in either stretch.
+  CHECK(rounds[0].samples_per_second * rounds[0].training_seconds ==
+        doctest::Approx(static_cast<double>(rounds[0].samples - before)));
+  for (const RunProgress& round : rounds)
+    CHECK(round.seconds_left * static_cast<double>(round.samples - before) ==
+          doctest::Approx(round.seconds * static_cast<double>(600 - round.samples)));
+}
+
 TEST_CASE("force begins anew") {
   const ScratchFolder scratch;
   RunRequest parts = tiny_request(scratch, "parts");
@@ -254,6 +303,19 @@ TEST_CASE("a checkpoint that was made with other data is refused") {
   CHECK(one_line_with(error_of(parts),
                       {newest_of(folder).string(), "the data are not those", "--force"}));
   CHECK(text_of(folder / "rounds.csv") == rounds);
+}
+
+TEST_CASE("a run whose settings were changed in its folder does not go on") {
+  const ScratchFolder scratch;
+  const fs::path folder = run_stretch(tiny_request(scratch, "parts"), {.rounds = 3}).folder;
+  RunRequest edited{.file = folder / "experiment.yaml", .settings = {}, .output = {}};
+  edited.resumed_folder = folder;
+  change_setting(folder, "max_samples: 600", "max_samples: 720");
+  CHECK(one_line_with(error_of(edited),
+                      {newest_of(folder).string(), "the settings are not those", "--force"}));
+  change_setting(folder, "max_samples: 720", "max_samples: 600");
+  change_setting(folder, "threads_per_worker: 1", "threads_per_worker: 2");  // changes no result
+  CHECK(run_alone(edited).samples >= 600);
 }
 
 TEST_CASE("a checkpoint of another program is used with a warning") {

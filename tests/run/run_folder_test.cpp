@@ -61,6 +61,22 @@ TEST_CASE("the same settings have the same folder, in whatever way they were wri
   CHECK_FALSE(folder({"batch_size={max: 128}"}, "workers: 1\nmax: 256\n") == first);
 }
 
+TEST_CASE("a copy of a run's folder is not taken for the run") {
+  const ScratchFolder scratch;
+  const auto folder = [&] { return run_folder(scratch.path(), "exp", "run", "seed: 1\n"); };
+  const fs::path run = folder();
+  const fs::path backup = run.parent_path() / ("backup-" + run.filename().string());
+  fs::create_directories(backup);
+  fs::create_directories(run);
+  CHECK(folder() == run);
+  fs::remove(run);
+  CHECK(folder() == backup);  // or the same settings, written in another way
+  const fs::path other = run.parent_path() / ("other-" + run.filename().string());
+  fs::create_directories(other);
+  CHECK(one_line_with(input_error([&] { folder(); }),
+                      {run.string(), backup.filename().string(), other.filename().string()}));
+}
+
 TEST_CASE("threads change no result and so neither the folder nor what may go on there") {
   const std::string one = "workers: 4\nthreads_per_worker: 1\nmax_samples: 10\n";
   const std::string eight = "workers: 4\nthreads_per_worker: 8\nmax_samples: 10\n";
@@ -89,6 +105,13 @@ TEST_CASE("a folder and those around it are made") {
   const FolderLock lock(folder);
   CHECK(fs::is_directory(folder));
   CHECK(status_of_folder(folder, "") == RunStatus::kMissing);  // nothing to lose
+}
+
+TEST_CASE("a folder that cannot be looked at does not count as missing") {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / std::string(300, 'x');
+  CHECK(one_line_with(input_error([&] { static_cast<void>(status_of_folder(folder, "")); }),
+                      {folder.string(), "too long"}));
 }
 
 TEST_CASE("only one process writes to a folder") {

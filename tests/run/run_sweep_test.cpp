@@ -221,9 +221,86 @@ TEST_CASE("settings of the command line do not touch what the sweep sets") {
   CHECK(read_requests(request(scratch, text, "out", {"max_samples=700"})).size() == 3);
 }
 
+TEST_CASE("settings touch no part that the sweep sets, and no part around a key that it sets") {
+  const ScratchFolder scratch;
+  const auto refused = [&](const std::string& sweep, const std::string& setting) {
+    RunRequest asked =
+        request(scratch, tiny_experiment() + "sweep: {" + sweep + "}\n", "out", {setting});
+    asked.cell = 1;
+    const std::string message = input_error([&] { static_cast<void>(read_request(asked)); });
+    CHECK_MESSAGE(contains(message, "the sweep of"), message);
+    CHECK_FALSE(contains(message, "--cell"));  // which changes nothing about it
+  };
+  const std::string parts =
+      "learning_rate: [{name: constant, peak: 0.2}, {name: constant, peak: 0.1}]";
+  refused(parts, "learning_rate.peak=0.05");
+  refused("learning_rate.peak: [0.2, 0.1]", "learning_rate={name: constant, peak: 0.05}");
+  refused("batch_size.max: [8, 16]", "batch_size.max=24");
+  const RunRequest beside = request(scratch, tiny_experiment() + "sweep: {batch_size.max: [8]}\n",
+                                    "out", {"batch_size.initial=2", "batch_size_controller.eta=1"});
+  CHECK(read_request(beside).experiment.method.initial_local_batch_size == 2);
+}
+
+TEST_CASE("a run whose curves have lost their first line has not begun, and its sweep runs") {
+  const ScratchFolder scratch;
+  RunRequest asked =
+      request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 3]}\n", "out");
+  asked.stop_requested = [] { return true; };
+  sweep(asked);
+  asked.stop_requested = [] { return false; };
+  const fs::path folder = progress_of_cells(asked).front().folder;
+  fs::remove(folder / "checkpoint-000000001");
+  for (const char* const name : {"rounds.csv", "timing.csv"})
+    for (const char* const left : {"", "round,sam"}) {
+      CAPTURE(name);
+      const std::string whole = text_of(folder / name);
+      std::ofstream(folder / name) << left;
+      CHECK(statuses_of(asked) == std::vector{RunStatus::kUnfinished, RunStatus::kMissing});
+      CHECK(progress_of_cells(asked).front().samples == 0);
+      CHECK(progress_of_run(folder).samples == 0);
+      std::ofstream(folder / name) << whole;
+    }
+  std::ofstream(folder / "rounds.csv") << "";
+  CHECK(sweep(asked).cells == std::vector{1, 2});
+  CHECK(statuses_of(asked) == std::vector(2, RunStatus::kFinished));
+}
+
+TEST_CASE("of results that force replaces it does not matter that they diverged") {
+  const ScratchFolder scratch;
+  RunRequest asked =
+      request(scratch, tiny_experiment() + "sweep: {sync_interval.H: [2, 3]}\n", "out");
+  sweep(asked);
+  std::ofstream(progress_of_cells(asked).front().folder / "summary.json")
+      << R"({"outcome": "diverged"})";
+  CHECK(sweep(asked).result.diverged);
+  asked.force = true;
+  const Watched forced = sweep(asked);
+  CHECK(forced.cells == std::vector{1, 2});
+  CHECK_FALSE(forced.result.diverged);
+}
+
+TEST_CASE("cells that are one run count once in the time left") {
+  std::vector<CellProgress> cells(4);
+  for (CellProgress& cell : cells) cell.max_samples = 1000;
+  cells[0].folder = "done";
+  cells[0].status = RunStatus::kFinished;
+  cells[0].samples = 1000;
+  cells[0].seconds = 20;
+  cells[1].folder = cells[2].folder = "to do";
+  cells[3].folder = "begun";
+  cells[3].status = RunStatus::kUnfinished;
+  cells[3].samples = 500;
+  cells[3].seconds = 40;
+  CHECK(*seconds_left(cells) == doctest::Approx(0.04 * 1500));
+  cells[2] = cells[3];
+  CHECK(*seconds_left(cells) == doctest::Approx(0.04 * 1500));
+}
+
 TEST_CASE("time left follows the speed of what has been done") {
   std::vector<CellProgress> cells(3);
   for (CellProgress& cell : cells) cell.max_samples = 1000;
+  cells[1].folder = "second";
+  cells[2].folder = "third";
   CHECK_FALSE(seconds_left(cells));
   cells[0].status = RunStatus::kFinished;
   cells[0].samples = 1000;
