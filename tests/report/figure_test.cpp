@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <set>
-#include <tuple>
 
 #include "core/files.h"
 #include "report/curves_data.h"
@@ -234,11 +233,13 @@ TEST_CASE("up to three panels stand beside each other, four as a square") {
       found.insert(script.substr(at + key.size(), 5));
     return found.size();
   };
-  for (const auto& [panels, columns, rows] :
-       {std::tuple{1, 1, 1}, {2, 2, 1}, {3, 3, 1}, {4, 2, 2}, {5, 3, 2}, {7, 3, 3}}) {
-    CAPTURE(panels);
-    CHECK(places(panels, "lmargin") == columns);
-    CHECK(places(panels, "bmargin") == rows);
+  struct Grid {
+    std::size_t panels, columns, rows;
+  };
+  for (const Grid& grid : {Grid{1, 1, 1}, {2, 2, 1}, {3, 3, 1}, {4, 2, 2}, {5, 3, 2}, {7, 3, 3}}) {
+    CAPTURE(grid.panels);
+    CHECK(places(grid.panels, "lmargin") == grid.columns);
+    CHECK(places(grid.panels, "bmargin") == grid.rows);
   }
 }
 
